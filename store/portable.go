@@ -1,0 +1,154 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// OpenTimeout bounds Open when its context has no deadline.
+const OpenTimeout = 10 * time.Second
+
+// Portable is a driver's store with what all stores have in common: keys and sizes are checked before anything is
+// sent, every call has a deadline, and calls are counted. It is safe for concurrent use.
+type Portable struct {
+	driver  Store
+	timeout time.Duration
+	ttl     time.Duration
+	caps    Caps
+	counts  counters
+	closed  atomic.Bool
+}
+
+// NewPortable wraps a driver's store. Open does it for stores that come from a URL; a program that makes a store by
+// itself, such as a memory store of its own, calls it directly. Of c only SessionTTL and RequestTimeout are used;
+// zero values mean the defaults.
+func NewPortable(driver Store, c Config) *Portable {
+	p := &Portable{driver: driver, timeout: c.RequestTimeout, ttl: c.SessionTTL, caps: driver.Caps()}
+	if p.timeout <= 0 {
+		p.timeout = DefaultRequestTimeout
+	}
+	if p.ttl <= 0 {
+		p.ttl = DefaultTTL
+	}
+	return p
+}
+
+// Driver returns the store below.
+func (p *Portable) Driver() Store { return p.driver }
+
+// Get reads one key.
+func (p *Portable) Get(ctx context.Context, key string) (Entry, error) {
+	if err := CheckKey(key); err != nil {
+		return Entry{}, err
+	}
+	ctx, done, err := p.begin(ctx, &p.counts.gets)
+	if err != nil {
+		return Entry{}, err
+	}
+	defer done()
+	e, err := p.driver.Get(ctx, key)
+	p.counts.read.Add(int64(len(e.Value)))
+	return e, p.failed("get "+key, err)
+}
+
+// List reads every key below prefix.
+func (p *Portable) List(ctx context.Context, prefix string) ([]Entry, error) {
+	if err := checkPrefix(prefix); err != nil {
+		return nil, err
+	}
+	ctx, done, err := p.begin(ctx, &p.counts.lists)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	entries, err := p.driver.List(ctx, prefix)
+	for _, e := range entries {
+		p.counts.read.Add(int64(len(e.Value)))
+	}
+	return entries, p.failed("list "+prefix, err)
+}
+
+// Commit applies a transaction.
+func (p *Portable) Commit(ctx context.Context, t Txn) (Result, error) {
+	if err := t.check(p.caps); err != nil {
+		return Result{}, err
+	}
+	ctx, done, err := p.begin(ctx, &p.counts.commits)
+	if err != nil {
+		return Result{}, err
+	}
+	defer done()
+	p.counts.written.Add(int64(t.Bytes()))
+	r, err := p.driver.Commit(ctx, t)
+	return r, p.failed("commit", err)
+}
+
+// NewSession starts a session.
+func (p *Portable) NewSession(ctx context.Context, o SessionOptions) (Session, error) {
+	if o.TTL <= 0 {
+		o.TTL = p.ttl
+	}
+	o.TTL = min(max(o.TTL, p.caps.MinTTL), p.caps.MaxTTL)
+	ctx, done, err := p.begin(ctx, &p.counts.sessions)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	s, err := p.driver.NewSession(ctx, o)
+	return s, p.failed("start session", err)
+}
+
+// Watch follows a prefix.
+func (p *Portable) Watch(ctx context.Context, prefix string) (Watch, error) {
+	if err := checkPrefix(prefix); err != nil {
+		return nil, err
+	}
+	ctx, done, err := p.begin(ctx, &p.counts.watches)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	w, err := p.driver.Watch(ctx, prefix)
+	return w, p.failed("watch "+prefix, err)
+}
+
+// Caps tells what the backend can do.
+func (p *Portable) Caps() Caps { return p.caps }
+
+// Close closes the driver's store.
+func (p *Portable) Close(ctx context.Context) error {
+	p.closed.Store(true)
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
+	defer cancel()
+	return p.driver.Close(ctx)
+}
+
+// begin counts a call and gives it a deadline. A context that has ended costs no request.
+func (p *Portable) begin(ctx context.Context, n *atomic.Int64) (context.Context, context.CancelFunc, error) {
+	if p.closed.Load() {
+		return nil, nil, ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
+	}
+	n.Add(1)
+	p.counts.inFlight.Add(1)
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, p.timeout)
+	return ctx, func() {
+		cancel()
+		p.counts.inFlight.Add(-1)
+		p.counts.busy.Add(int64(time.Since(start)))
+	}, nil
+}
+
+// failed counts an error and says what was tried on what.
+func (p *Portable) failed(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	p.counts.failures.Add(1)
+	return fmt.Errorf("%s: %w", what, err)
+}

@@ -1,0 +1,92 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Driver opens stores of one URL scheme.
+type Driver struct {
+	// Open connects to the store that c names. It returns only when the store has answered, or with an error
+	// within ctx's deadline that names the hosts.
+	Open func(ctx context.Context, c Config) (Store, error)
+
+	// Params are the URL parameters that the driver understands, besides those of Config.
+	Params []string
+}
+
+var (
+	driversMu sync.RWMutex
+	drivers   = map[string]Driver{}
+)
+
+// Register makes a driver known under a URL scheme. Drivers call it from init, so that a program chooses its stores
+// by import, as with database/sql. It panics if the scheme is taken or Open is nil.
+func Register(scheme string, d Driver) {
+	driversMu.Lock()
+	defer driversMu.Unlock()
+	if d.Open == nil {
+		panic("store: Register " + scheme + ": Open is nil")
+	}
+	if _, taken := drivers[scheme]; taken {
+		panic("store: Register " + scheme + ": called twice")
+	}
+	drivers[scheme] = d
+}
+
+// Schemes returns the registered URL schemes, sorted.
+func Schemes() []string {
+	driversMu.RLock()
+	defer driversMu.RUnlock()
+	return slices.Sorted(maps.Keys(drivers))
+}
+
+// Open opens the store that a URL names, through the driver registered for its scheme, under the checks of
+// Portable. See Config for the form of the URL. It returns once the store has answered; if ctx has no
+// deadline it gives up after OpenTimeout.
+func Open(ctx context.Context, rawURL string) (*Portable, error) {
+	c, err := ParseURL(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	driversMu.RLock()
+	d, ok := drivers[c.Scheme]
+	driversMu.RUnlock()
+	if !ok {
+		known := strings.Join(Schemes(), ", ")
+		if known == "" {
+			known = "none"
+		}
+		return nil, fmt.Errorf("%w: store URL %q: no driver for %q is linked in (there are: %s); import its package, such as _ %q",
+			ErrInvalid, c, c.Scheme, known, packageOf(c.Scheme))
+	}
+	for name := range c.Params {
+		if !slices.Contains(d.Params, name) {
+			return nil, fmt.Errorf("%w: store URL %q: %s does not know the parameter %q (it knows: %s)",
+				ErrInvalid, c, c.Scheme, name, strings.Join(append([]string{"session_ttl", "request_timeout", "password_env", "password_file"}, d.Params...), ", "))
+		}
+	}
+	if _, bounded := ctx.Deadline(); !bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, OpenTimeout)
+		defer cancel()
+	}
+	s, err := d.Open(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", c, err)
+	}
+	return NewPortable(s, c), nil
+}
+
+// packageOf returns the package to import for a scheme, which is all of them where it is nobody's that we know.
+func packageOf(scheme string) string {
+	const here = "github.com/elasticjob-go/elastic/store/"
+	if slices.Contains([]string{"consul", "etcd", "file", "memory", "zookeeper"}, scheme) {
+		return here + scheme
+	}
+	return here + "all"
+}

@@ -1,0 +1,221 @@
+package store
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Config is a parsed store URL:
+//
+//	scheme://[user[:password]@]host[:port][,host[:port]…]/[namespace][?param=value[&…]]
+//
+// net/url refuses several hosts with ports, so this package has its own parser. User, password and parameters are
+// percent-decoded. Parameters that every store understands:
+//
+//	session_ttl      time to live of sessions, such as 10s; see SessionOptions.TTL
+//	request_timeout  the longest one call may take when its context has no earlier deadline; default 3s
+//	password_env     the environment variable that holds the password
+//	password_file    the file that holds the password; a newline at its end does not count
+//
+// Any other parameter is the driver's, and an error if the driver does not know it.
+type Config struct {
+	Scheme    string
+	User      string
+	Password  string
+	Hosts     []string // as written: host or host:port, IPv6 in brackets; may be empty
+	Namespace string   // DefaultNamespace when the URL has none
+	Path      string   // what the namespace was taken from, with its slashes, for drivers to which it is a path; may be empty
+	Params    map[string]string
+
+	SessionTTL     time.Duration // zero: DefaultTTL
+	RequestTimeout time.Duration // never zero
+}
+
+// DefaultNamespace holds the jobs of a URL without a path.
+const DefaultNamespace = "elastic"
+
+// DefaultRequestTimeout bounds one call to the store. It is below a third of DefaultTTL, so that a lost packet costs
+// a renewal and not the session.
+const DefaultRequestTimeout = 3 * time.Second
+
+// ParseURL parses a store URL without looking at whether its scheme has a driver. Errors don't hold secrets.
+func ParseURL(raw string) (Config, error) {
+	scheme, rest, ok := strings.Cut(raw, "://")
+	if !ok || scheme == "" {
+		return Config{}, fmt.Errorf("%w: store URL %q: want scheme://host/namespace, such as etcd://127.0.0.1:2379/demo", ErrInvalid, Redact(raw))
+	}
+	fault := func(format string, a ...any) (Config, error) {
+		return Config{}, fmt.Errorf("%w: store URL %q: %s", ErrInvalid, Redact(raw), fmt.Sprintf(format, a...))
+	}
+	c := Config{Scheme: scheme, Params: map[string]string{}, RequestTimeout: DefaultRequestTimeout}
+
+	rest, query, _ := strings.Cut(rest, "?")
+	authority, path, hasPath := strings.Cut(rest, "/")
+	if strings.Contains(path, "@") {
+		return fault("user or password is not percent-encoded: write @ as %%40, : as %%3A, / as %%2F; and so is an @ in the namespace")
+	}
+	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
+		user, password, _ := strings.Cut(authority[:at], ":")
+		var err, err2 error
+		c.User, err = url.PathUnescape(user)
+		c.Password, err2 = url.PathUnescape(password)
+		if err != nil || err2 != nil {
+			return fault("user or password is not percent-encoded: write @ as %%40, : as %%3A, / as %%2F")
+		}
+		authority = authority[at+1:]
+	}
+	for host := range strings.SplitSeq(authority, ",") {
+		if host == "" {
+			if authority == "" {
+				break
+			}
+			return fault("empty host between commas")
+		}
+		if strings.Contains(host, ":") {
+			if _, port, err := net.SplitHostPort(host); (err != nil || !isPort(port)) && !(strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]")) {
+				return fault("host %q: want host, host:port or [ipv6]:port", host)
+			}
+		}
+		c.Hosts = append(c.Hosts, host)
+	}
+
+	namespace, err := url.PathUnescape(strings.Trim(path, "/"))
+	if err != nil {
+		return fault("namespace is not percent-encoded")
+	}
+	if hasPath {
+		c.Path, _ = url.PathUnescape("/" + path)
+	}
+	if c.Namespace = namespace; namespace == "" {
+		c.Namespace = DefaultNamespace
+	}
+	if why := keyFault(c.Namespace); why != "" {
+		return fault("namespace %q: %s", c.Namespace, why)
+	}
+
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return fault("parameters are not percent-encoded")
+	}
+	for name, v := range values {
+		if len(v) > 1 {
+			return fault("parameter %q is given %d times", name, len(v))
+		}
+		c.Params[name] = v[0]
+	}
+	if err := c.takeCommon(); err != nil {
+		return fault("%v", err)
+	}
+	return c, nil
+}
+
+func isPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && n > 0
+}
+
+// takeCommon moves the parameters that every store understands from Params into their fields.
+func (c *Config) takeCommon() error {
+	for name, field := range map[string]*time.Duration{"session_ttl": &c.SessionTTL, "request_timeout": &c.RequestTimeout} {
+		text, ok := c.Params[name]
+		if !ok {
+			continue
+		}
+		d, err := time.ParseDuration(text)
+		if err != nil || d <= 0 {
+			return fmt.Errorf("parameter %s=%q: want a positive duration, such as 10s", name, text)
+		}
+		*field = d
+		delete(c.Params, name)
+	}
+	if name, ok := c.Params["password_env"]; ok {
+		if c.Password = os.Getenv(name); c.Password == "" {
+			return fmt.Errorf("parameter password_env: the environment variable %q is not set", name)
+		}
+		delete(c.Params, "password_env")
+	}
+	if name, ok := c.Params["password_file"]; ok {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return fmt.Errorf("parameter password_file: %w", err)
+		}
+		c.Password = strings.TrimRight(string(text), "\r\n")
+		delete(c.Params, "password_file")
+	}
+	return nil
+}
+
+// String returns the URL without its secrets.
+func (c Config) String() string {
+	var b strings.Builder
+	b.WriteString(c.Scheme + "://")
+	if c.User != "" {
+		b.WriteString(url.PathEscape(c.User))
+		if c.Password != "" {
+			b.WriteString(":***")
+		}
+		b.WriteByte('@')
+	}
+	b.WriteString(strings.Join(c.Hosts, ",") + "/" + c.Namespace)
+	sep := byte('?')
+	for _, name := range slices.Sorted(maps.Keys(c.Params)) {
+		value := c.Params[name]
+		if secretParam(name) {
+			value = "***"
+		}
+		b.WriteByte(sep)
+		b.WriteString(name + "=" + url.QueryEscape(value))
+		sep = '&'
+	}
+	return b.String()
+}
+
+// GoString keeps %#v from printing the password.
+func (c Config) GoString() string { return "store.Config(" + c.String() + ")" }
+
+// Redact returns a store URL with its password and secret parameters replaced, for logs and errors. It works on
+// URLs that don't parse, too.
+func Redact(raw string) string {
+	scheme, rest, ok := strings.Cut(raw, "://")
+	if !ok {
+		scheme, rest = "", raw
+	} else {
+		scheme += "://"
+	}
+	rest, query, hasQuery := strings.Cut(rest, "?")
+	// A password that is not percent-encoded may hold a slash, so look for the last @ of the whole rest.
+	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+		user, _, hasPassword := strings.Cut(rest[:at], ":")
+		if hasPassword {
+			user += ":***"
+		}
+		rest = user + rest[at:]
+	}
+	if hasQuery {
+		params := strings.Split(query, "&")
+		for i, p := range params {
+			if name, _, _ := strings.Cut(p, "="); secretParam(name) {
+				params[i] = name + "=***"
+			}
+		}
+		rest += "?" + strings.Join(params, "&")
+	}
+	return scheme + rest
+}
+
+// secretParam says whether a parameter's value must not be shown. Names that end in _env or _file say where a
+// secret is, not what it is.
+func secretParam(name string) bool {
+	name = strings.ToLower(name)
+	if strings.HasSuffix(name, "_env") || strings.HasSuffix(name, "_file") {
+		return false
+	}
+	return strings.Contains(name, "password") || strings.Contains(name, "token") || strings.Contains(name, "secret")
+}
