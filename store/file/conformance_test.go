@@ -1,0 +1,12 @@
+package file
+
+import (
+	"testing"
+
+	"github.com/elasticjob-go/elastic/conformance"
+	"github.com/elasticjob-go/elastic/conformance/harness"
+)
+
+func TestConformance(t *testing.T) { conformance.Run(t, harness.File(true)) }
+
+func TestConformanceWithoutFsync(t *testing.T) { conformance.Run(t, harness.File(false)) }
