@@ -1,0 +1,190 @@
+package failover
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/elasticjob-go/elastic/cron"
+)
+
+// Policy is what a job says about its runs.
+type Policy struct {
+	Schedule    cron.Schedule // never nil
+	Since       time.Time     // the schedule has been in force since
+	Resharded   time.Time     // there have been as many shards since: a shard without a record counts from here
+	Grown       time.Time     // the same of a broadcast, whose shards come and go with the instances
+	Disabled    bool          // nothing begins, nothing is taken over
+	Misfire     Misfire
+	Window      time.Duration // how late a fire may begin; zero means Misfire.Window()
+	Overlap     Overlap
+	Failover    bool          // a run whose instance died is repeated
+	MaxAttempts int           // of one fire; hand-overs don't count
+	Unclaimed   bool          // runs are not recorded: the record is what this instance remembers
+	AfterEnd    bool          // the schedule counts from the end of the last run: there is no next fire while it runs, and none is missed
+	Delay       time.Duration // how long after its time a fire begins
+}
+
+// Overlap says what becomes of a fire that comes while the shard still runs.
+type Overlap string
+
+// The overlap policies.
+const (
+	OverlapQueue   Overlap = "queue"   // it waits; of several that wait, the misfire policy picks
+	OverlapSkip    Overlap = "skip"    // it is not run
+	OverlapReplace Overlap = "replace" // the run is cancelled, and it runs when the handler has returned
+)
+
+// View is what an instance knows about one shard when it decides.
+type View struct {
+	Record Record
+	Now    time.Time
+	Me     string   // this instance
+	Owned  bool     // the assignment gives the shard to this instance
+	Owner  Liveness // of Record.Owner, if that is not this instance
+	Local  Local    // what this process does about the shard
+
+	Trigger *Trigger // what NextTrigger says
+}
+
+// Liveness is what is known about a record's owner.
+type Liveness uint8
+
+// An owner is alive, or dead, or it must be asked for.
+const (
+	Unproven Liveness = iota // not seen among the live instances; but that is not a proof
+	Alive
+	Dead // a linearizable read found its key absent. Its name never comes back, so this is a proof for ever
+)
+
+// Local is the run that this process has in hand for a shard, if any. It may belong to an earlier incarnation of the
+// instance: a lost session does not undo the work of a handler that had in truth finished.
+type Local struct {
+	Phase Phase
+	Owner string // the incarnation that claimed it
+	Fence uint64 // the fence of the claim
+}
+
+// Phase is how far a local run is.
+type Phase uint8
+
+// The phases of a local run.
+const (
+	None     Phase = iota
+	Claiming       // the claim was written, but whether it was applied is not known
+	Working        // the handler has not returned
+	Finished       // the handler has returned, and its result is not recorded yet
+	Yielded        // the handler was stopped unfinished, because its instance leaves
+)
+
+// Action is what to do with a shard.
+type Action uint8
+
+// What Decide answers.
+const (
+	Wait       Action = iota // until Wake, or until something changes
+	Begin                    // write Record.Begin(Fire), or Record.BeginTrigger(Trigger) if there is one
+	Start                    // the claim is ours: run the handler
+	Complete                 // write Record.Complete
+	HandOver                 // write Record.HandOver
+	TakeOver                 // write Record.TakeOver
+	Abandon                  // write Record.Abandon, and say so loudly
+	ProveDeath               // read the owner's key, and decide again
+	Block                    // another live instance runs it: follow the record, and decide again when it changes
+	Cancel                   // cancel the handler in favour of a later fire
+)
+
+// Decision is what to do with a shard now, and why.
+type Decision struct {
+	Action  Action
+	Fire    time.Time // with Begin
+	Trigger *Trigger  // with Begin, in place of Fire
+	Wake    time.Time // with Wait and Block: decide again then at the latest; zero: when something changes
+	Missed  time.Time // fires from here on, up to Fire or now, are not run, as the policy has it; zero: none
+	Reason  string    // in words, for people who ask why
+}
+
+// Decide says what to do with a shard now. It is the only place where that is decided.
+func Decide(p Policy, v View) Decision {
+	r := v.Record
+	mine := r.State == Running && v.Local.Phase != None && r.Owner == v.Local.Owner && r.Fence == v.Local.Fence
+	switch {
+	case mine && v.Local.Phase == Claiming && r.Owner == v.Me: // of an earlier incarnation it would be a dead instance's run
+		return Decision{Action: Start, Reason: "the claim was applied, though its answer was lost"}
+	case mine && v.Local.Phase == Finished:
+		return Decision{Action: Complete, Reason: "the handler has returned"}
+	case mine && v.Local.Phase == Yielded:
+		return Decision{Action: HandOver, Reason: "the handler was stopped because its instance leaves"}
+	case v.Local.Phase == Working:
+		return decideWorking(p, v, mine)
+	case !v.Owned:
+		return Decision{Action: Wait, Reason: "another instance owns the shard"}
+	case r.State == Idle:
+		return decideIdle(p, v)
+	case r.Owner == "":
+		return decideOrphan(p, r, "the run was handed over")
+	case r.Owner == v.Me:
+		return decideOrphan(p, r, "this instance claimed the run, and does not run it")
+	case v.Owner == Unproven:
+		return Decision{Action: ProveDeath, Reason: "the run's instance " + r.Owner + " is not among the live ones"}
+	case v.Owner == Dead:
+		return decideOrphan(p, r, "the run's instance "+r.Owner+" is dead")
+	}
+	d := p.due(r, v.Now)
+	if d.fire.IsZero() && !p.AfterEnd && (v.Trigger == nil || p.Disabled) {
+		return Decision{Action: Wait, Wake: d.next, Reason: "the instance " + r.Owner + " runs it, and no fire is due"}
+	}
+	return Decision{Action: Block, Reason: "the instance " + r.Owner + " still runs it"}
+}
+
+func decideIdle(p Policy, v View) Decision {
+	if p.Disabled {
+		return Decision{Action: Wait, Reason: "the job is disabled"}
+	}
+	if v.Trigger != nil {
+		return Decision{Action: Begin, Trigger: v.Trigger, Reason: "it was triggered"}
+	}
+	d := p.due(v.Record, v.Now)
+	if !d.fire.IsZero() {
+		return Decision{Action: Begin, Fire: d.fire, Missed: d.missed, Reason: "a fire is due"}
+	}
+	if d.next.IsZero() {
+		return Decision{Action: Wait, Missed: d.missed, Reason: "the schedule has no further fire"}
+	}
+	return Decision{Action: Wait, Wake: d.next, Missed: d.missed, Reason: "no fire is due"}
+}
+
+// decideWorking is for a shard whose handler runs in this process. Whatever the record says, a second one is not started beside
+// it, even if the claim was lost and the handler ignores its context.
+func decideWorking(p Policy, v View, mine bool) Decision {
+	if !mine {
+		return Decision{Action: Wait, Reason: "a handler that lost its claim has not returned"}
+	}
+	if p.Overlap == OverlapQueue || p.AfterEnd || !v.Owned {
+		return Decision{Action: Wait, Reason: "the handler runs"}
+	}
+	d := p.due(v.Record, v.Now)
+	if d.fire.IsZero() {
+		return Decision{Action: Wait, Wake: d.next, Reason: "the handler runs, and no later fire is due"}
+	}
+	if p.Overlap == OverlapSkip {
+		return Decision{Action: Wait, Missed: cmp.Or(d.missed, d.fire), Reason: "the handler runs, and fires that come meanwhile are skipped"}
+	}
+	return Decision{Action: Cancel, Reason: "a later fire replaces the run"}
+}
+
+// decideOrphan is for a run that nobody works on and nobody will.
+func decideOrphan(p Policy, r Record, why string) Decision {
+	switch {
+	case !p.Failover:
+		return Decision{Action: Abandon, Reason: why + ", and failover is off"}
+	case p.Disabled:
+		return Decision{Action: Abandon, Reason: why + ", and the job is disabled, or the shard is, or the job has fewer shards by now"}
+	case r.Attempt-r.HandOvers >= p.MaxAttempts:
+		return Decision{Action: Abandon, Reason: why + ", and no attempt is left"}
+	}
+	return Decision{Action: TakeOver, Reason: why}
+}
+
+var actions = [...]string{"wait", "begin", "start", "complete", "hand over", "take over", "abandon", "prove death", "block", "cancel"}
+
+func (a Action) String() string { return actions[a] }

@@ -1,0 +1,311 @@
+package failover
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Of the tests' policy the last fire was 10:00:00, it is 10:00:05, and the next fire is 10:00:10.
+var now = at("10:00:05")
+
+func policy(change func(*Policy)) Policy {
+	p := Policy{
+		Schedule: every(10 * time.Second), Since: at("09:00:00"),
+		Misfire: Once, Overlap: OverlapQueue, Failover: true, MaxAttempts: 3,
+	}
+	if change != nil {
+		change(&p)
+	}
+	return p
+}
+
+// idle is a record whose last run was that of a fire, and took a second.
+func idle(fire string) Record {
+	return Record{Fire: at(fire), Fence: 7, Attempt: 1, Started: at(fire), Ended: at(fire).Add(time.Second), Result: Succeeded}
+}
+
+// running is a record whose fire an instance, or nobody, runs for the first time.
+func running(fire, owner string) Record {
+	r := Record{Fire: at(fire), Fence: 7, State: Running, Owner: owner, Attempt: 1, Started: at(fire)}
+	if owner == "" {
+		r.HandOvers = 1
+	}
+	return r
+}
+
+func tried(r Record, attempts, handOvers int) Record {
+	r.Attempt, r.HandOvers = attempts, handOvers
+	return r
+}
+
+const (
+	me     = "a@2"
+	before = "a@1" // this instance before it lost its session
+	other  = "b@1"
+)
+
+// view is what the instance knows that owns the shard by assignment.
+func view(r Record, change func(*View)) View {
+	v := View{Record: r, Now: now, Me: me, Owned: true}
+	if change != nil {
+		change(&v)
+	}
+	return v
+}
+
+func dump(p Policy, v View) string {
+	return fmt.Sprintf("policy: since %s, disabled %t, misfire %s, window %v, overlap %s, failover %t, max attempts %d\n"+
+		"record: %v, %d hand-overs, ended %s\nview:   now %s, owned %t, owner %d, local %+v",
+		clock(p.Since), p.Disabled, p.Misfire, p.Window, p.Overlap, p.Failover, p.MaxAttempts,
+		v.Record, v.Record.HandOvers, clock(v.Record.Ended), clock(v.Now), v.Owned, v.Owner, v.Local)
+}
+
+func (d Decision) String() string {
+	return fmt.Sprintf("%v, fire %s, wake %s, missed %s: %s", d.Action, clock(d.Fire), clock(d.Wake), clock(d.Missed), d.Reason)
+}
+
+func TestDecide(t *testing.T) {
+	alive, unproven := func(v *View) { v.Owner = Alive }, func(v *View) { v.Owner = Unproven }
+	dead := func(v *View) { v.Owner = Dead }
+	notOwned := func(v *View) { v.Owned = false }
+	disabled, noFailover := func(p *Policy) { p.Disabled = true }, func(p *Policy) { p.Failover = false }
+	overlap := func(o Overlap) func(*Policy) { return func(p *Policy) { p.Overlap = o } }
+	local := func(phase Phase, owner string, fence uint64) func(*View) {
+		return func(v *View) { v.Local = Local{phase, owner, fence} }
+	}
+	next := at("10:00:10")
+	call := &Trigger{Seq: 9, At: at("10:00:01")}
+	triggered := func(v *View) { v.Trigger = call }
+
+	for _, tt := range []struct {
+		name   string
+		policy func(*Policy)
+		record Record
+		view   func(*View)
+		want   Decision // Reason is a part of the one that is given
+	}{
+		// Idle.
+		{"idle, no fire is due", nil, idle("10:00:00"), nil,
+			Decision{Action: Wait, Wake: next, Reason: "no fire is due"}},
+		{"idle, a fire is due", nil, idle("09:59:50"), nil,
+			Decision{Action: Begin, Fire: at("10:00:00"), Reason: "a fire is due"}},
+		{"idle, fires were missed", nil, idle("09:59:00"), nil,
+			Decision{Action: Begin, Fire: at("10:00:00"), Missed: at("09:59:10"), Reason: "a fire is due"}},
+		{"idle, each missed fire is run", func(p *Policy) { p.Misfire = All }, idle("09:59:00"), nil,
+			Decision{Action: Begin, Fire: at("09:59:10"), Reason: "a fire is due"}},
+		{"idle, missed fires are skipped", func(p *Policy) { p.Misfire, p.Window = Skip, time.Second }, idle("09:59:40"), nil,
+			Decision{Action: Wait, Wake: next, Missed: at("09:59:50"), Reason: "no fire is due"}},
+		{"never ran, a fire is due", nil, Record{}, nil,
+			Decision{Action: Begin, Fire: at("10:00:00"), Missed: at("09:00:10"), Reason: "a fire is due"}},
+		{"never ran, the schedule came into force just now", func(p *Policy) { p.Since = now }, Record{}, nil,
+			Decision{Action: Wait, Wake: next, Reason: "no fire is due"}},
+		{"idle, the schedule has no further fire", func(p *Policy) { p.Schedule = times{at("10:00:00")} }, idle("10:00:00"), nil,
+			Decision{Action: Wait, Reason: "the schedule has no further fire"}},
+		{"idle, the last fire of the schedule was missed", func(p *Policy) { p.Schedule, p.Misfire, p.Window = times{at("10:00:00")}, Skip, time.Second },
+			idle("09:00:00"), nil, Decision{Action: Wait, Missed: at("10:00:00"), Reason: "the schedule has no further fire"}},
+		{"idle, a fire is due, but the job is disabled", disabled, idle("09:59:50"), nil,
+			Decision{Action: Wait, Reason: "the job is disabled"}},
+		{"idle, a fire is due, but another instance owns the shard", nil, idle("09:59:50"), notOwned,
+			Decision{Action: Wait, Reason: "another instance owns the shard"}},
+		{"idle, it was triggered", nil, idle("10:00:00"), triggered,
+			Decision{Action: Begin, Trigger: call, Reason: "it was triggered"}},
+		{"idle, it was triggered and a fire is due", nil, idle("09:59:50"), triggered,
+			Decision{Action: Begin, Trigger: call, Reason: "it was triggered"}},
+		{"never ran, it was triggered", nil, Record{}, triggered,
+			Decision{Action: Begin, Trigger: call, Reason: "it was triggered"}},
+		{"idle, it was triggered, but the job is disabled", disabled, idle("10:00:00"), triggered,
+			Decision{Action: Wait, Reason: "the job is disabled"}},
+		{"idle, it was triggered, but another instance owns the shard", nil, idle("10:00:00"), func(v *View) { notOwned(v); triggered(v) },
+			Decision{Action: Wait, Reason: "another instance owns the shard"}},
+		{"I run it, and it was triggered", overlap(OverlapReplace), running("10:00:00", me), func(v *View) { triggered(v); v.Local = Local{Working, me, 7} },
+			Decision{Action: Wait, Wake: next, Reason: "no later fire is due"}},
+		{"another runs it, and it was triggered", nil, running("10:00:00", other), func(v *View) { triggered(v); v.Owner = Alive },
+			Decision{Action: Block, Reason: other + " still runs it"}},
+		{"its owner is dead, and it was triggered", nil, running("10:00:00", other), func(v *View) { triggered(v); v.Owner = Dead },
+			Decision{Action: TakeOver, Reason: other + " is dead"}},
+		{"idle, though this process has a result", nil, idle("10:00:00"), local(Finished, me, 7),
+			Decision{Action: Wait, Wake: next, Reason: "no fire is due"}},
+
+		// Running here.
+		{"I run it, no fire is due", overlap(OverlapReplace), running("10:00:00", me), local(Working, me, 7),
+			Decision{Action: Wait, Wake: next, Reason: "no later fire is due"}},
+		{"I run it, a fire is due, it queues", overlap(OverlapQueue), running("09:59:50", me), local(Working, me, 7),
+			Decision{Action: Wait, Reason: "the handler runs"}},
+		{"I run it, a fire is due, it is skipped", overlap(OverlapSkip), running("09:59:50", me), local(Working, me, 7),
+			Decision{Action: Wait, Missed: at("10:00:00"), Reason: "the handler runs"}},
+		{"I run it, no fire is due that could be skipped", overlap(OverlapSkip), running("10:00:00", me), local(Working, me, 7),
+			Decision{Action: Wait, Wake: next, Reason: "no later fire is due"}},
+		{"I run it, and the next fire counts from its end", func(p *Policy) { p.Overlap, p.AfterEnd = OverlapReplace, true }, running("09:59:50", me), local(Working, me, 7),
+			Decision{Action: Wait, Reason: "the handler runs"}},
+		{"another runs it, and the next fire counts from its end", func(p *Policy) { p.AfterEnd = true }, running("10:00:00", "b@1"), alive,
+			Decision{Action: Block, Reason: "still runs it"}},
+		{"I run it, a fire is due, it replaces the run", overlap(OverlapReplace), running("09:59:50", me), local(Working, me, 7),
+			Decision{Action: Cancel, Reason: "a later fire replaces the run"}},
+		{"I run it, a fire is due, but the job is disabled", func(p *Policy) { p.Overlap, p.Disabled = OverlapReplace, true },
+			running("09:59:50", me), local(Working, me, 7), Decision{Action: Wait, Reason: "no later fire is due"}},
+		{"I run it, a fire is due, but another instance owns the shard by now", overlap(OverlapReplace), running("09:59:50", me),
+			func(v *View) { v.Owned, v.Local = false, Local{Working, me, 7} }, Decision{Action: Wait, Reason: "the handler runs"}},
+		{"I run it, and the job is disabled", disabled, running("10:00:00", me), local(Working, me, 7),
+			Decision{Action: Wait, Reason: "the handler runs"}},
+		{"I ran it, and its end is not recorded", nil, running("10:00:00", me), local(Finished, me, 7),
+			Decision{Action: Complete, Reason: "the handler has returned"}},
+		{"I ran it, its end is not recorded, and another instance owns the shard by now", nil, running("10:00:00", me),
+			func(v *View) { v.Owned, v.Local = false, Local{Finished, me, 7} }, Decision{Action: Complete, Reason: "the handler has returned"}},
+		{"I ran it, its end is not recorded, and the job is disabled", disabled, running("10:00:00", me), local(Finished, me, 7),
+			Decision{Action: Complete, Reason: "the handler has returned"}},
+		{"I ran it under the session before, and nobody has taken it over", nil, running("10:00:00", before), local(Finished, before, 7),
+			Decision{Action: Complete, Reason: "the handler has returned"}},
+		{"I leave, and the handler was stopped", nil, running("10:00:00", me),
+			func(v *View) { v.Owned, v.Local = false, Local{Yielded, me, 7} }, Decision{Action: HandOver, Reason: "its instance leaves"}},
+
+		// A handler that lost its claim.
+		{"my handler lost its claim: the record is idle", nil, idle("09:59:50"), local(Working, before, 6),
+			Decision{Action: Wait, Reason: "lost its claim has not returned"}},
+		{"my handler lost its claim: another instance took the run over", overlap(OverlapReplace), tried(running("09:59:50", other), 2, 0),
+			func(v *View) { v.Owner, v.Local = Alive, Local{Working, before, 6} }, Decision{Action: Wait, Reason: "lost its claim has not returned"}},
+		{"my handler lost its claim: who took the run over is dead, too", nil, tried(running("09:59:50", other), 2, 0),
+			func(v *View) { v.Owner, v.Local = Dead, Local{Working, before, 6} }, Decision{Action: Wait, Reason: "lost its claim has not returned"}},
+		{"my handler lost its claim: the run was handed over", nil, running("09:59:50", ""), local(Working, before, 7),
+			Decision{Action: Wait, Reason: "lost its claim has not returned"}},
+		{"my handler lost its claim, and another instance owns the shard", nil, idle("09:59:50"),
+			func(v *View) { v.Owned, v.Local = false, Local{Working, before, 6} }, Decision{Action: Wait, Reason: "lost its claim has not returned"}},
+
+		// A claim whose answer was lost.
+		{"my claim was applied", nil, running("10:00:00", me), local(Claiming, me, 7),
+			Decision{Action: Start, Reason: "the claim was applied"}},
+		{"my claim was applied, and another instance owns the shard by now", nil, running("10:00:00", me),
+			func(v *View) { v.Owned, v.Local = false, Local{Claiming, me, 7} }, Decision{Action: Start, Reason: "the claim was applied"}},
+		{"my claim was applied, but under the session before: its owner is dead", nil, running("10:00:00", before),
+			func(v *View) { v.Owner, v.Local = Dead, Local{Claiming, before, 7} }, Decision{Action: TakeOver, Reason: before + " is dead"}},
+		{"I leave, and the handler was stopped under the session before", nil, running("10:00:00", before),
+			func(v *View) { v.Owned, v.Local = false, Local{Yielded, before, 7} }, Decision{Action: HandOver, Reason: "its instance leaves"}},
+		{"my claim was not applied", nil, idle("09:59:50"), local(Claiming, me, 8),
+			Decision{Action: Begin, Fire: at("10:00:00"), Reason: "a fire is due"}},
+		{"my claim was not applied: the record shows an earlier one of mine", nil, running("10:00:00", me), local(Claiming, me, 8),
+			Decision{Action: TakeOver, Reason: "this instance claimed the run, and does not run it"}},
+		{"my claim was not applied: another instance was faster", nil, running("10:00:00", other),
+			func(v *View) { v.Owner, v.Local = Alive, Local{Claiming, me, 7} }, Decision{Action: Wait, Wake: next, Reason: other + " runs it"}},
+		{"my claim was not applied: another instance was faster, and is dead", nil, running("10:00:00", other),
+			func(v *View) { v.Owner, v.Local = Dead, Local{Claiming, me, 7} }, Decision{Action: TakeOver, Reason: other + " is dead"}},
+		{"my claim was applied, and the run is over", nil, idle("10:00:00"), local(Claiming, me, 7),
+			Decision{Action: Wait, Wake: next, Reason: "no fire is due"}},
+
+		// Running elsewhere.
+		{"another instance runs it, no fire is due", nil, running("10:00:00", other), alive,
+			Decision{Action: Wait, Wake: next, Reason: other + " runs it, and no fire is due"}},
+		{"another instance runs it, a fire is due", nil, running("09:59:50", other), alive,
+			Decision{Action: Block, Reason: other + " still runs it"}},
+		{"another instance runs it, a fire is due, but the job is disabled", disabled, running("09:59:50", other), alive,
+			Decision{Action: Wait, Reason: other + " runs it, and no fire is due"}},
+		{"another instance runs it, a fire is due, and the shard is that one's", nil, running("09:59:50", other),
+			func(v *View) { v.Owned, v.Owner = false, Alive }, Decision{Action: Wait, Reason: "another instance owns the shard"}},
+
+		// An owner that may be dead.
+		{"its owner is not seen", nil, running("09:59:50", other), unproven,
+			Decision{Action: ProveDeath, Reason: other + " is not among the live ones"}},
+		{"its owner is not seen, failover is off", noFailover, running("09:59:50", other), unproven,
+			Decision{Action: ProveDeath, Reason: other + " is not among the live ones"}},
+		{"its owner is not seen, the job is disabled", disabled, running("09:59:50", other), unproven,
+			Decision{Action: ProveDeath, Reason: other + " is not among the live ones"}},
+		{"its owner is not seen, and the shard is another instance's", nil, running("09:59:50", other), notOwned,
+			Decision{Action: Wait, Reason: "another instance owns the shard"}},
+		{"its owner is dead", nil, running("10:00:00", other), dead,
+			Decision{Action: TakeOver, Reason: other + " is dead"}},
+		{"its owner is dead, a fire is due", nil, running("09:59:50", other), dead,
+			Decision{Action: TakeOver, Reason: other + " is dead"}},
+		{"its owner is dead, failover is off", noFailover, running("09:59:50", other), dead,
+			Decision{Action: Abandon, Reason: "failover is off"}},
+		{"its owner is dead, the job is disabled", disabled, running("09:59:50", other), dead,
+			Decision{Action: Abandon, Reason: "the job is disabled"}},
+		{"its owner is dead, and the shard is another instance's", nil, running("09:59:50", other),
+			func(v *View) { v.Owned, v.Owner = false, Dead }, Decision{Action: Wait, Reason: "another instance owns the shard"}},
+		{"its owner was this instance before it lost its session", nil, running("10:00:00", before), dead,
+			Decision{Action: TakeOver, Reason: before + " is dead"}},
+
+		// Attempts.
+		{"one attempt is left", nil, tried(running("10:00:00", other), 2, 0), dead,
+			Decision{Action: TakeOver, Reason: other + " is dead"}},
+		{"no attempt is left", nil, tried(running("10:00:00", other), 3, 0), dead,
+			Decision{Action: Abandon, Reason: "no attempt is left"}},
+		{"more attempts than allowed, as they were made fewer", nil, tried(running("10:00:00", other), 5, 0), dead,
+			Decision{Action: Abandon, Reason: "no attempt is left"}},
+		{"a single attempt is allowed", func(p *Policy) { p.MaxAttempts = 1 }, running("10:00:00", other), dead,
+			Decision{Action: Abandon, Reason: "no attempt is left"}},
+		{"hand-overs do not count", nil, tried(running("10:00:00", other), 6, 4), dead,
+			Decision{Action: TakeOver, Reason: other + " is dead"}},
+		{"deaths count, hand-overs do not", nil, tried(running("10:00:00", other), 6, 3), dead,
+			Decision{Action: Abandon, Reason: "no attempt is left"}},
+
+		// Nobody's.
+		{"it was handed over", nil, running("10:00:00", ""), nil,
+			Decision{Action: TakeOver, Reason: "the run was handed over"}},
+		{"it was handed over at the only attempt", func(p *Policy) { p.MaxAttempts = 1 }, running("10:00:00", ""), nil,
+			Decision{Action: TakeOver, Reason: "the run was handed over"}},
+		{"it was handed over, failover is off", noFailover, running("10:00:00", ""), nil,
+			Decision{Action: Abandon, Reason: "handed over, and failover is off"}},
+		{"it was handed over, the job is disabled", disabled, running("10:00:00", ""), nil,
+			Decision{Action: Abandon, Reason: "handed over, and the job is disabled"}},
+		{"it was handed over after two deaths", nil, tried(running("10:00:00", ""), 3, 1), nil,
+			Decision{Action: TakeOver, Reason: "the run was handed over"}},
+		{"it was handed over after three deaths", nil, tried(running("10:00:00", ""), 4, 1), nil,
+			Decision{Action: Abandon, Reason: "handed over, and no attempt is left"}},
+		{"it was handed over, and the shard is another instance's", nil, running("10:00:00", ""), notOwned,
+			Decision{Action: Wait, Reason: "another instance owns the shard"}},
+		{"I claimed it, and do not run it", nil, running("10:00:00", me), alive,
+			Decision{Action: TakeOver, Reason: "this instance claimed the run, and does not run it"}},
+		{"I claimed it, do not run it, and am not seen among the live ones yet", nil, running("10:00:00", me), unproven,
+			Decision{Action: TakeOver, Reason: "this instance claimed the run, and does not run it"}},
+		{"I claimed it, do not run it, failover is off", noFailover, running("10:00:00", me), alive,
+			Decision{Action: Abandon, Reason: "does not run it, and failover is off"}},
+		{"I claimed it, do not run it, no attempt is left", nil, tried(running("10:00:00", me), 3, 0), alive,
+			Decision{Action: Abandon, Reason: "does not run it, and no attempt is left"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p, v := policy(tt.policy), view(tt.record, tt.view)
+			got, want := Decide(p, v), tt.want
+			if strings.Contains(got.Reason, want.Reason) {
+				want.Reason = got.Reason
+			}
+			if got != want {
+				t.Errorf("\ngot    %v\nwant   %v\n%s", got, want, dump(p, v))
+			}
+		})
+	}
+}
+
+// The fence alone is not enough: an instance that counted from the same record proposed the same one. The owner alone is not
+// either: it may have claimed before.
+func TestAClaimIsMineByOwnerAndFenceOnly(t *testing.T) {
+	actions := map[Phase]Action{Claiming: Start, Finished: Complete, Yielded: HandOver, Working: Cancel}
+	p := policy(func(p *Policy) { p.Overlap = OverlapReplace })
+	for phase, action := range actions {
+		for _, state := range []State{Idle, Running} {
+			for _, owner := range []string{me, before, other, ""} {
+				for fence := uint64(6); fence <= 8; fence++ {
+					r := running("09:59:50", me)
+					if state == Idle {
+						r = idle("09:59:50")
+					}
+					v := view(r, func(v *View) { v.Local = Local{phase, owner, fence} })
+					mine := state == Running && owner == me && fence == 7
+					if got := Decide(p, v); (got.Action == action) != mine {
+						t.Errorf("got %v, want %v: %t\n%s", got, action, mine, dump(p, v))
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestActionsHaveNames(t *testing.T) {
+	for a, want := range map[Action]string{
+		Wait: "wait", Begin: "begin", Start: "start", Complete: "complete", HandOver: "hand over", TakeOver: "take over",
+		Abandon: "abandon", ProveDeath: "prove death", Block: "block", Cancel: "cancel",
+	} {
+		if got := a.String(); got != want {
+			t.Errorf("action %d is called %q, want %q", a, got, want)
+		}
+	}
+}

@@ -1,0 +1,211 @@
+package failover
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+// What is stored is read by other versions of this package, and by people. The lines are what those see.
+func TestRecordsAreStoredAs(t *testing.T) {
+	zone := time.FixedZone("", 3600)
+	failed := idle("10:00:00").Begin(at("10:00:10"), other, at("10:00:10.25")).
+		TakeOver(me, at("10:00:40")).
+		Complete(Failed, `disk "a" <full>`, at("10:01:00.5"))
+	for _, tt := range []struct {
+		record Record
+		want   string
+	}{
+		{idle("10:00:00"),
+			`{"v":1,"state":"idle","fire":"2027-03-01T10:00:00Z","fence":7,"attempt":1,"started":"2027-03-01T10:00:00Z","ended":"2027-03-01T10:00:01Z","result":"ok"}`},
+		{running("10:00:00", other),
+			`{"v":1,"state":"running","fire":"2027-03-01T10:00:00Z","fence":7,"owner":"b@1","attempt":1,"started":"2027-03-01T10:00:00Z"}`},
+		{running("10:00:00", other).HandOver(),
+			`{"v":1,"state":"running","fire":"2027-03-01T10:00:00Z","fence":7,"attempt":1,"handOvers":1,"started":"2027-03-01T10:00:00Z"}`},
+		{running("10:00:00", other).Abandon(at("10:00:30")),
+			`{"v":1,"state":"idle","fire":"2027-03-01T10:00:00Z","fence":7,"attempt":1,"started":"2027-03-01T10:00:00Z","ended":"2027-03-01T10:00:30Z","result":"lost","error":"the instance b@1 did not finish it"}`},
+		{failed,
+			`{"v":1,"state":"idle","fire":"2027-03-01T10:00:10Z","fence":9,"attempt":2,"started":"2027-03-01T10:00:40Z","ended":"2027-03-01T10:01:00.5Z","result":"failed","error":"disk \"a\" \u003cfull\u003e"}`},
+		{idle("10:00:00").Begin(at("10:00:10").In(zone), me, at("10:00:10.25").In(zone)).Complete(Succeeded, "", at("10:00:11").In(zone)),
+			`{"v":1,"state":"idle","fire":"2027-03-01T10:00:10Z","fence":8,"attempt":1,"started":"2027-03-01T10:00:10.25Z","ended":"2027-03-01T10:00:11Z","result":"ok"}`},
+	} {
+		if got := string(tt.record.Encode()); got != tt.want {
+			t.Errorf("%v is stored as\ngot  %s\nwant %s", tt.record, got, tt.want)
+		}
+		got, err := Decode([]byte(tt.want))
+		if err != nil || !same(got, tt.record) {
+			t.Errorf("%s is read as\ngot  %+v, %v\nwant %+v", tt.want, got, err, tt.record)
+		}
+	}
+}
+
+// same says whether two records are equal. Their times may be in other zones.
+func same(a, b Record) bool {
+	if !a.Fire.Equal(b.Fire) || !a.Started.Equal(b.Started) || !a.Ended.Equal(b.Ended) {
+		return false
+	}
+	a.Fire, a.Started, a.Ended = b.Fire, b.Started, b.Ended
+	return a == b
+}
+
+func TestEveryRecordIsReadAsItWasWritten(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 5))
+	for _, r := range reachable() {
+		if r.Fence == 0 {
+			continue // A shard that never ran has no stored record.
+		}
+		r.Fence = 1 + rng.Uint64N(MaxFence)>>rng.IntN(62)
+		r.Started = r.Started.Add(time.Duration(rng.Int64N(int64(time.Hour))))
+		if r.State == Idle {
+			r.Error = strings.Repeat(pick(rng, "", "x", "ü", `"`, "<", "\u2028", "\x00"), rng.IntN(100))
+		}
+		got, err := Decode(r.Encode())
+		if err != nil || !same(got, r) {
+			t.Errorf("%s is read as\ngot  %+v, %v\nwant %+v", r.Encode(), got, err, r)
+		}
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	const good = `{"v":1,"state":"running","fire":"2027-03-01T10:00:00Z","fence":7,"owner":"b@1","attempt":2,"handOvers":1,"started":"2027-03-01T10:00:00Z"}`
+	if _, err := Decode([]byte(good)); err != nil {
+		t.Fatalf("%s: %v", good, err)
+	}
+	change := func(old, new string) string {
+		if !strings.Contains(good, old) {
+			t.Fatalf("%s is not in %s", old, good)
+		}
+		return strings.Replace(good, old, new, 1)
+	}
+	for _, tt := range []struct {
+		name, value string
+		want        string // a part of the error
+	}{
+		{"nothing", "", "not a record"},
+		{"garbage", "\x00\xff", "not a record"},
+		{"text", "running", "not a record"},
+		{"a list", "[]", "not a record"},
+		{"null", "null", "version 0"},
+		{"an empty document", "{}", "version 0"},
+		{"a foreign document", `{"leader":"b","since":12}`, "version 0"},
+		{"a foreign document with a version", `{"v":1,"leader":"b"}`, `state ""`},
+		{"two records", good + good, "not a record"},
+		{"no version", change(`"v":1,`, ``), "version 0"},
+		{"a newer version", change(`"v":1`, `"v":2`), "version 2: this program reads version 1"},
+		{"an older version", change(`"v":1`, `"v":0`), "version 0"},
+		{"an unknown state", change(`running`, `paused`), `state "paused"`},
+		{"no state", change(`"state":"running",`, ``), `state ""`},
+		{"idle with an owner", change(`running`, `idle`), `owner "b@1"`},
+		{"running with a result", change(`"attempt"`, `"result":"ok","attempt"`), `result "ok"`},
+		{"no fire", change(`"fire":"2027-03-01T10:00:00Z",`, ``), "without fire"},
+		{"a fire that is no time", change(`"2027-03-01T10:00:00Z"`, `"soon"`), "not a record"},
+		{"a fire that is a number", change(`"2027-03-01T10:00:00Z"`, `1`), "not a record"},
+		{"no fence", change(`"fence":7,`, ``), "without fire or trigger, fence"},
+		{"a negative fence", change(`"fence":7`, `"fence":-7`), "not a record"},
+		{"a fence beyond 64 bits", change(`"fence":7`, `"fence":18446744073709551616`), "not a record"},
+		{"no attempt", change(`"attempt":2,`, ``), "attempt"},
+		{"an attempt before the first", change(`"attempt":2,"handOvers":1`, `"attempt":0,"handOvers":0`), "attempt"},
+		{"a negative attempt", change(`"attempt":2,"handOvers":1`, `"attempt":-2,"handOvers":-3`), "attempt"},
+		{"less than no hand-overs", change(`"handOvers":1`, `"handOvers":-1`), "attempt"},
+		{"more hand-overs than attempts", change(`"handOvers":1`, `"handOvers":3`), "attempt"},
+	} {
+		r, err := Decode([]byte(tt.value))
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: error %v, want one with %q\n%s", tt.name, err, tt.want, tt.value)
+		}
+		if r != (Record{}) {
+			t.Errorf("%s: beside the error a record: %v", tt.name, r)
+		}
+	}
+	for n := range len(good) {
+		if r, err := Decode([]byte(good[:n])); err == nil {
+			t.Errorf("%s is read as %v", good[:n], r)
+		}
+	}
+}
+
+// A record is written by whoever ends its run, and that must not end the process: an instance that can't write what it could
+// read would crash again and again, and each one that takes the shard over after it.
+func TestARecordThatCanBeReadCanBeWritten(t *testing.T) {
+	for _, fire := range []string{"9999-12-31T23:59:59-00:01", "0000-01-01T00:00:00+00:01", "9999-12-31T23:59:59Z", "0000-01-01T00:00:00Z"} {
+		for _, field := range []string{"fire", "started", "ended"} {
+			value := `{"v":1,"state":"running","fire":"2027-03-01T10:00:00Z","fence":7,"owner":"b@1","attempt":1,"started":"2027-03-01T10:00:00Z","ended":"2027-03-01T10:00:00Z"}`
+			value = strings.Replace(value, `"`+field+`":"2027-03-01T10:00:00Z"`, `"`+field+`":"`+fire+`"`, 1)
+			checkReencodes(t, []byte(value))
+		}
+	}
+}
+
+// checkReencodes fails the test unless what is read can be written, and is then read as the same.
+func checkReencodes(t *testing.T, b []byte) {
+	t.Helper()
+	r, err := Decode(b)
+	if err != nil {
+		return
+	}
+	again, err := Decode(r.Encode())
+	if err != nil || !same(again, r) {
+		t.Errorf("%q\nis read as       %+v\nand is stored as %s\nwhich is read as %+v, %v", b, r, r.Encode(), again, err)
+	}
+	if s := r.String(); s == "" {
+		t.Errorf("%q has no text", b)
+	}
+	Decide(policy(nil), view(r, nil))
+}
+
+func FuzzDecode(f *testing.F) {
+	for _, r := range reachable()[:20] {
+		f.Add(r.Encode())
+	}
+	f.Add([]byte(`{"v":1,"state":"idle","fire":"9999-12-31T23:59:59.999999999-23:59","fence":18446744073709551615,"attempt":9223372036854775807}`))
+	f.Add([]byte(`{"V":1,"STATE":"running","fire":"0000-01-01T00:00:00+00:01","fence":1,"attempt":1,"owner":"\ud800"}`))
+	f.Add([]byte(`null`))
+	f.Fuzz(func(t *testing.T, b []byte) { checkReencodes(t, b) })
+}
+
+func TestErrorMessagesAreCutBetweenCharacters(t *testing.T) {
+	full := strings.Repeat("x", 512)
+	for _, tt := range []struct{ name, message, want string }{
+		{"none", "", ""},
+		{"short", "disk full", "disk full"},
+		{"just short enough", full, full},
+		{"a byte too long", full + "y", full[:509] + "…"},
+		{"a character of two bytes at the end", strings.Repeat("ü", 300), strings.Repeat("ü", 254) + "…"},
+		{"a character of three bytes at the end", "x" + strings.Repeat("世", 200), "x" + strings.Repeat("世", 169) + "…"},
+		{"a character of four bytes at the end", strings.Repeat("😀", 200), strings.Repeat("😀", 127) + "…"},
+		{"not text", "disk \xff full", "disk \uFFFD full"},
+		{"not text at all", strings.Repeat("\x80", 600), "\uFFFD"},
+		{"short, and long once it is text", strings.Repeat("\xffx", 200), strings.Repeat("\uFFFDx", 127) + "…"},
+	} {
+		r := running("10:00:00", me).Complete(Failed, tt.message, now)
+		if r.Error != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, r.Error, tt.want)
+		}
+		if len(r.Error) > MaxError || !utf8.ValidString(r.Error) {
+			t.Errorf("%s: %d bytes, %q", tt.name, len(r.Error), r.Error)
+		}
+		if read, err := Decode(r.Encode()); err != nil || read.Error != r.Error {
+			t.Errorf("%s: %q is read as %q, %v", tt.name, r.Error, read.Error, err)
+		}
+	}
+}
+
+func TestRecordsAsText(t *testing.T) {
+	for _, tt := range []struct {
+		record Record
+		want   string
+	}{
+		{Record{}, "never ran"},
+		{idle("10:00:00"), "idle fire=2027-03-01T10:00:00Z attempt=1 fence=7 result=ok"},
+		{running("10:00:00", other), "running fire=2027-03-01T10:00:00Z attempt=1 fence=7 owner=b@1"},
+		{running("10:00:00", ""), "running fire=2027-03-01T10:00:00Z attempt=1 fence=7 handed over"},
+		{Record{Fire: at("10:00:00").In(time.FixedZone("", 3600)), Fence: 7, State: Running, Owner: me, Attempt: 2},
+			"running fire=2027-03-01T10:00:00Z attempt=2 fence=7 owner=a@2"},
+	} {
+		if got := tt.record.String(); got != tt.want {
+			t.Errorf("got %q, want %q", got, tt.want)
+		}
+	}
+}

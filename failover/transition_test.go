@@ -1,0 +1,58 @@
+package failover
+
+import "testing"
+
+// The rows show every field, so that nothing of the run before is left.
+func TestTransitions(t *testing.T) {
+	late := at("10:00:42")
+	ran := Record{
+		Fire: at("10:00:00"), Fence: 7, Attempt: 2, HandOvers: 1, Started: at("10:00:01"),
+		Ended: at("10:00:03"), Result: Failed, Error: "disk full",
+	}
+	runs := Record{Fire: at("10:00:00"), Fence: 7, State: Running, Owner: other, Attempt: 2, HandOvers: 1, Started: at("10:00:01")}
+	nobodys := runs
+	nobodys.Owner, nobodys.HandOvers = "", 2
+
+	for _, tt := range []struct {
+		name string
+		got  Record
+		want Record
+	}{
+		{"begin", ran.Begin(at("10:00:40"), me, late),
+			Record{Fire: at("10:00:40"), Fence: 8, State: Running, Owner: me, Attempt: 1, Started: late}},
+		{"begin, never ran", Record{}.Begin(at("10:00:40"), me, late),
+			Record{Fire: at("10:00:40"), Fence: uint64(late.UnixMilli()), State: Running, Owner: me, Attempt: 1, Started: late}},
+		{"begin, never ran, by a clock before 1970", Record{}.Begin(at("10:00:40"), me, late.AddDate(-100, 0, 0)),
+			Record{Fire: at("10:00:40"), Fence: 1, State: Running, Owner: me, Attempt: 1, Started: late.AddDate(-100, 0, 0)}},
+		{"complete", runs.Complete(Failed, "disk full", late),
+			Record{Fire: at("10:00:00"), Fence: 7, Attempt: 2, HandOvers: 1, Started: at("10:00:01"), Ended: late, Result: Failed, Error: "disk full"}},
+		{"complete without an error", runs.Complete(Succeeded, "", late),
+			Record{Fire: at("10:00:00"), Fence: 7, Attempt: 2, HandOvers: 1, Started: at("10:00:01"), Ended: late, Result: Succeeded}},
+		{"take over", runs.TakeOver(me, late),
+			Record{Fire: at("10:00:00"), Fence: 8, State: Running, Owner: me, Attempt: 3, HandOvers: 1, Started: late}},
+		{"take over what was handed over", nobodys.TakeOver(me, late),
+			Record{Fire: at("10:00:00"), Fence: 8, State: Running, Owner: me, Attempt: 3, HandOvers: 2, Started: late}},
+		{"abandon", runs.Abandon(late),
+			Record{Fire: at("10:00:00"), Fence: 7, Attempt: 2, HandOvers: 1, Started: at("10:00:01"), Ended: late, Result: Lost,
+				Error: "the instance b@1 did not finish it"}},
+		{"abandon what was handed over", nobodys.Abandon(late),
+			Record{Fire: at("10:00:00"), Fence: 7, Attempt: 2, HandOvers: 2, Started: at("10:00:01"), Ended: late, Result: Lost,
+				Error: "the instance that left did not finish it"}},
+		{"hand over", runs.HandOver(), nobodys},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("%s:\ngot  %+v\nwant %+v", tt.name, tt.got, tt.want)
+		}
+	}
+}
+
+// A resource that remembers the fence of a shard's earlier life must not refuse its next.
+func TestFencesGrowThoughTheRecordWasDeleted(t *testing.T) {
+	r := Record{}.Begin(at("10:00:00"), me, at("10:00:00"))
+	for range 1000 { // In a thousand seconds.
+		r = r.Complete(Succeeded, "", now).Begin(r.Fire, me, now)
+	}
+	if next := (Record{}).Begin(at("10:16:40"), me, at("10:16:40")); next.Fence <= r.Fence {
+		t.Errorf("the fence was %d, and is %d after the record was deleted", r.Fence, next.Fence)
+	}
+}
