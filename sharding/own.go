@@ -1,0 +1,79 @@
+package sharding
+
+import "maps"
+
+// Func makes a function a Strategy of that name. The function is what Assign of Strategy describes: pure, whatever the order of
+// live, and giving each shard to a live instance; Valid says whether it does. What it returns for an assignment of its own and the same
+// instances should be that assignment, or shards move for ever.
+//
+// All instances that have the job must know the same function by the same name.
+func Func(name string, assign func(job string, shards int, live []Instance, prev []string) []string) Strategy {
+	return &function{name, assign}
+}
+
+type function struct {
+	name   string
+	assign func(job string, shards int, live []Instance, prev []string) []string
+}
+
+func (f *function) Name() string { return f.name }
+
+func (f *function) Assign(job string, shards int, live []Instance, prev []string) []string {
+	if f.assign == nil {
+		return nil
+	}
+	return f.assign(job, shards, live, prev)
+}
+
+// Pin returns a Strategy of that name which gives shards to instances by their names, the part of the ID before the last @: owners[3]
+// is the name of the instance that owns shard 3 whenever it is live. Of several instances of that name, one that has
+// the shard keeps it, else the one of the greatest ID gets it. The strategy rest assigns the shards that owners does not have,
+// and those whose instances are gone, as if they were all the shards of the job; nil stands for Sticky.
+//
+// All instances that have the job must know the same pins by the same name. Numbers that the job has no shard of are ignored.
+func Pin(name string, owners map[int]string, rest Strategy) Strategy {
+	if rest == nil {
+		rest = Sticky
+	}
+	return &pinned{name, maps.Clone(owners), rest}
+}
+
+type pinned struct {
+	name   string
+	owners map[int]string
+	rest   Strategy
+}
+
+func (p *pinned) Name() string { return p.name }
+
+func (p *pinned) Assign(job string, shards int, live []Instance, prev []string) []string {
+	instances := canonical(live)
+	if len(instances) == 0 || shards > MaxShards {
+		return nil
+	}
+	byName, ids := make(map[string]string), make(map[string]bool)
+	for _, in := range instances { // ascending, so that the greatest ID remains
+		byName[nameOf(in.ID)], ids[in.ID] = in.ID, true
+	}
+	owners := make([]string, max(shards, 0))
+	var free []int
+	var before []string // of the free ones
+	for shard := range owners {
+		name, pinned := p.owners[shard]
+		had := at(prev, shard)
+		switch {
+		case pinned && ids[had] && nameOf(had) == name:
+			owners[shard] = had
+		case pinned && byName[name] != "":
+			owners[shard] = byName[name]
+		default:
+			free, before = append(free, shard), append(before, had)
+		}
+	}
+	for i, id := range p.rest.Assign(job, len(free), live, before) {
+		if i < len(free) { // rest may be anybody's
+			owners[free[i]] = id
+		}
+	}
+	return owners
+}
