@@ -1,0 +1,38 @@
+package cron
+
+import "time"
+
+// Alike reports whether a and b fire at the same times from from on and before to. If not, at is the first time at which
+// only one of them fires.
+//
+// Use it when an expression moves from one dialect or library to another: a and b may be any schedules, robfig/cron's own included.
+// Its cost is that of calling Next for each fire.
+func Alike(a, b Schedule, from, to time.Time) (alike bool, at time.Time) {
+	t := from.Add(-time.Nanosecond)
+	for {
+		x, y := within(a, t, to), within(b, t, to)
+		switch {
+		case x.IsZero() && y.IsZero():
+			return true, time.Time{}
+		case !x.Equal(y):
+			return false, earlier(x, y)
+		}
+		t = x
+	}
+}
+
+// within returns the next fire before to. A schedule of somebody else that does not advance has come to its end.
+func within(s Schedule, t, to time.Time) time.Time {
+	next := s.Next(t)
+	if !next.After(t) || !next.Before(to) {
+		return time.Time{}
+	}
+	return next
+}
+
+func earlier(x, y time.Time) time.Time {
+	if x.IsZero() || !y.IsZero() && y.Before(x) {
+		return y
+	}
+	return x
+}

@@ -1,0 +1,27 @@
+package cron
+
+import "time"
+
+// Delay is a fixed delay after the end of the last run, "@after 10m", rather than a rhythm of its own.
+//
+// It is not a function of absolute time as the other schedules are, but of the last run's end, which instances
+// share because it is recorded. Who schedules has to know it: detect the type, and pass the end of the last run to
+// Next instead of the last fire. Delay implements [Schedule] so that it can be stored and explained like any other.
+//
+// Parse makes delays of whole seconds from 1 s; the zero value fires in the second after.
+type Delay time.Duration
+
+func parseDelay(f field) (Schedule, error) {
+	d, err := f.seconds()
+	return Delay(d), err
+}
+
+// Next returns end plus the delay, rounded up to a whole second as fires are.
+func (d Delay) Next(end time.Time) time.Time {
+	next := end.Add(time.Duration(d))
+	whole := next.Unix()
+	if next.Nanosecond() > 0 || !next.After(end) {
+		whole++
+	}
+	return time.Unix(whole, 0).In(end.Location())
+}

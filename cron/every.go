@@ -1,0 +1,41 @@
+package cron
+
+import (
+	"fmt"
+	"time"
+)
+
+// every fires at the multiples of so many seconds since the epoch.
+type every int64
+
+// Every fires at every multiple of d since 1970-01-01 00:00:00 UTC, in any time zone: Every(15 * time.Minute)
+// at the quarters of an hour, Every(24 * time.Hour) at midnight UTC. "@every 15m" is the same.
+//
+// robfig/cron counts from the moment at which it is asked instead. Instances of a cluster start at
+// different moments, so each would compute fires of its own; a fixed grid is the same for all, and survives restarts.
+// Where d does not divide a day (7h, say), the fires lie at other clock times each day.
+//
+// A d that is below a second or not whole seconds is refused.
+func Every(d time.Duration) (Schedule, error) {
+	if d < time.Second || d%time.Second != 0 {
+		return nil, fmt.Errorf("an interval of %v: want whole seconds from 1s", d)
+	}
+	return every(d / time.Second), nil
+}
+
+func parseEvery(f field) (Schedule, error) {
+	d, err := f.seconds()
+	if err != nil {
+		return nil, err
+	}
+	return every(d / time.Second), nil
+}
+
+func (e every) Next(t time.Time) time.Time {
+	after := t.Unix()
+	next := (floorDiv(after, int64(e)) + 1) * int64(e)
+	if next <= after { // past the end of what an int64 counts
+		return time.Time{}
+	}
+	return time.Unix(next, 0).In(t.Location())
+}

@@ -1,0 +1,109 @@
+package cron
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Explanation is a schedule in words, and its next fires.
+type Explanation struct {
+	Expr  string      // as it was written, with bounds and exceptions
+	Words string      // such as "at 09:30 on Monday to Friday, Asia/Shanghai"
+	Next  []time.Time // in the schedule's time zone where it has one; fewer than asked for when it ends
+}
+
+// String returns all of it in one line.
+func (e Explanation) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%q: %s", e.Expr, e.Words)
+	for i, t := range e.Next {
+		b.WriteString([]string{"; next ", ", "}[min(i, 1)])
+		b.WriteString(t.Format("Mon 2006-01-02 15:04:05 -0700"))
+	}
+	return b.String()
+}
+
+// Explain returns s in words with its next n fires after now. The error is that of [Check]; the words are
+// there even then.
+//
+// For a [Delay] now stands for the end of the last run, and only the first fire is told, as the others depend on runs
+// that have not been. A schedule that is not of this package is described by its type.
+func Explain(s Schedule, now time.Time, n int) (Explanation, error) {
+	e := Explanation{Expr: fmt.Sprint(s), Words: inWords(s)}
+	if AfterEnd(s) {
+		n = min(n, 1)
+	}
+	t := now.In(zoneOf(s, now.Location()))
+	for range n {
+		next := s.Next(t)
+		if !next.After(t) {
+			break
+		}
+		e.Next = append(e.Next, next)
+		t = next
+	}
+	return e, Check(s, now)
+}
+
+// Check returns an error that wraps [ErrNever] when s never fires after now: the year that it names is over, its instant
+// has passed, or its time of day is one that the clock skips each year. Registration should refuse such a job. A process
+// that restarts should not: the schedule was good when the job was registered.
+func Check(s Schedule, now time.Time) error {
+	if s.Next(now).IsZero() {
+		return fmt.Errorf("schedule %s (%s) %w after %s", quote(fmt.Sprint(s)), inWords(s), ErrNever, now.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// inWords returns a schedule in words.
+func inWords(s Schedule) string {
+	if w, ok := s.(interface{ words() string }); ok {
+		return w.words()
+	}
+	return fmt.Sprintf("when a %T says", s)
+}
+
+func zoneOf(s Schedule, otherwise *time.Location) *time.Location {
+	for {
+		if e, ok := s.(*expression); ok {
+			return e.loc
+		}
+		w, ok := s.(interface{ unwrap() Schedule })
+		if !ok {
+			return otherwise
+		}
+		s = w.unwrap()
+	}
+}
+
+func (e *expression) words() string {
+	return e.clockWords() + e.dayWords() + ", " + e.loc.String()
+}
+
+func (e every) words() string {
+	return "every " + (time.Duration(e) * time.Second).String() + ", counted from 1970-01-01 00:00:00 UTC"
+}
+
+func (a at) words() string {
+	return "once, at " + time.Unix(int64(a), 0).UTC().Format(time.RFC3339)
+}
+
+func (d Delay) words() string {
+	return time.Duration(d).String() + " after the end of the last run"
+}
+
+func (b *between) words() string {
+	words := inWords(b.Schedule)
+	if !b.start.IsZero() {
+		words += ", from " + b.start.Format(time.RFC3339)
+	}
+	if !b.end.IsZero() {
+		words += ", until " + b.end.Format(time.RFC3339)
+	}
+	return words
+}
+
+func (e *except) words() string {
+	return inWords(e.Schedule) + ", except " + strings.Join(e.calendar.texts(), ", ")
+}

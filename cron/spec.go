@@ -1,0 +1,101 @@
+package cron
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Gap says what becomes of a fire whose time of day the clock skips, as 02:30 in New York on 2026-03-08.
+// The empty value leaves it to the dialect: Quartz skips; Unix shifts if the hours are named, and skips
+// if they are * or a step, as the next fire is near then.
+type Gap string
+
+// The values of [Gap].
+const (
+	GapSkip  Gap = "skip"  // no fire
+	GapShift Gap = "shift" // one fire at the moment when the gap ends, however many it swallowed
+)
+
+// Overlap says how often a fire happens whose time of day the clock shows twice, as 01:30 in New York on
+// 2026-11-01. The empty value means once if the hours are named, and twice if they are * or a step: such a job
+// goes by elapsed time, and would miss an hour otherwise.
+type Overlap string
+
+// The values of [Overlap].
+const (
+	OverlapFirst Overlap = "first" // the first time only
+	OverlapBoth  Overlap = "both"  // both times
+)
+
+// Spec is a schedule as it is stored and shown. Only Expr is required.
+type Spec struct {
+	Expr    string
+	Seconds bool   // Expr is read by [Seconds] instead of [Parse]
+	Zone    string // a name of the tz database, such as "Asia/Shanghai"; empty is UTC
+
+	Gap     Gap     // has no effect on @every, @at and @after, which know no wall clock
+	Overlap Overlap // likewise
+
+	Start  time.Time // no fire before it; zero: no bound
+	End    time.Time // no fire at or after it; zero: no bound
+	Except []string  // no fire at these times of Zone, see [NewCalendar]
+}
+
+// Schedule returns the schedule that s describes. The error joins all faults of s.
+func (s Spec) Schedule() (Schedule, error) {
+	var faults []error
+	fault := func(err error) {
+		if err != nil {
+			faults = append(faults, err)
+		}
+	}
+	loc, err := time.LoadLocation(s.Zone)
+	if err == nil {
+		loc, err = location(loc)
+	}
+	if err != nil {
+		fault(fmt.Errorf("zone %q: %w", s.Zone, err))
+		loc = time.UTC // what else is wrong can still be told
+	}
+	parse := read
+	if s.Seconds {
+		parse = readSeconds
+	}
+	schedule, err := parse(s.Expr, loc)
+	fault(err)
+	if s.Gap != "" && s.Gap != GapSkip && s.Gap != GapShift {
+		fault(fmt.Errorf("gap %q: want %q, %q or nothing", s.Gap, GapSkip, GapShift))
+	}
+	if s.Overlap != "" && s.Overlap != OverlapFirst && s.Overlap != OverlapBoth {
+		fault(fmt.Errorf("overlap %q: want %q, %q or nothing", s.Overlap, OverlapFirst, OverlapBoth))
+	}
+	if !s.Start.IsZero() && !s.End.IsZero() && !s.Start.Before(s.End) {
+		fault(fmt.Errorf("end %s is not after start %s", s.End.Format(time.RFC3339), s.Start.Format(time.RFC3339)))
+	}
+	calendar, err := NewCalendar(loc, s.Except...)
+	fault(err)
+	if faults != nil {
+		return nil, errors.Join(faults...)
+	}
+	if e, ok := schedule.(*expression); ok {
+		e.apply(s.Gap, s.Overlap)
+	}
+	if len(s.Except) > 0 {
+		schedule = Except(schedule, calendar)
+	}
+	if !s.Start.IsZero() || !s.End.IsZero() {
+		schedule = Between(schedule, s.Start, s.End)
+	}
+	return firing(schedule, nil)
+}
+
+// apply replaces the dialect's policies. Only the maker of e may call it, as schedules are immutable.
+func (e *expression) apply(gap Gap, overlap Overlap) {
+	if gap != "" {
+		e.shiftGap = gap == GapShift
+	}
+	if overlap != "" {
+		e.bothPasses = overlap == OverlapBoth
+	}
+}

@@ -1,0 +1,109 @@
+package cron
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// ErrNever is in the chain of every error that says that a schedule never fires, or never fires again.
+var ErrNever = errors.New("never fires")
+
+// SyntaxError says what is wrong with an expression, where, and what to write.
+type SyntaxError struct {
+	Expr    string // as it was given
+	Field   string // such as "day of month"; empty when no field is at fault but the whole
+	Char    int    // where Value begins in Expr, in characters from 1; 0 when the whole is at fault
+	Value   string // the part that is wrong; empty when something is missing
+	Problem string // what is wrong with it
+	Allowed string // what the field may hold; may be empty
+	Remedy  string // what to write, where the intent is plain; may be empty
+}
+
+// Error names the expression, the field, the character, the value, what is allowed and what to write.
+func (e *SyntaxError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "schedule %s: ", quote(e.Expr))
+	if e.Field != "" {
+		fmt.Fprintf(&b, "%s, ", e.Field)
+	}
+	if e.Char > 0 {
+		fmt.Fprintf(&b, "character %d: ", e.Char)
+	}
+	if e.Value != "" {
+		fmt.Fprintf(&b, "%s ", quote(e.Value))
+	}
+	b.WriteString(e.Problem)
+	if e.Allowed != "" {
+		fmt.Fprintf(&b, "; allowed: %s", e.Allowed)
+	}
+	if e.Remedy != "" {
+		fmt.Fprintf(&b, "; %s", e.Remedy)
+	}
+	return b.String()
+}
+
+// quote shortens what nobody would read, as expressions may come from anywhere.
+func quote(s string) string {
+	const most = 120
+	if len(s) > most {
+		return fmt.Sprintf("%q…", s[:most])
+	}
+	return fmt.Sprintf("%q", s)
+}
+
+// field is one field of an expression, as it was written.
+type field struct {
+	*kind
+	expr string
+	text string
+	at   int // bytes of expr before text
+}
+
+// fail returns the error for value, which is text's part that begins at byte at of the expression.
+func (f field) fail(at int, value, problem, remedy string) error {
+	return &SyntaxError{
+		Expr: f.expr, Field: f.name, Char: utf8.RuneCountInString(f.expr[:at]) + 1, Value: value,
+		Problem: problem, Allowed: f.allowed, Remedy: remedy,
+	}
+}
+
+// split cuts an expression at white space. The fields have no kind yet.
+func split(expr string) []field {
+	var fields []field
+	start := -1
+	for i, r := range expr {
+		switch {
+		case unicode.IsSpace(r) && start >= 0:
+			fields = append(fields, field{expr: expr, text: expr[start:i], at: start})
+			start = -1
+		case !unicode.IsSpace(r) && start < 0:
+			start = i
+		}
+	}
+	if start >= 0 {
+		fields = append(fields, field{expr: expr, text: expr[start:], at: start})
+	}
+	return fields
+}
+
+// plain refuses characters beyond ASCII, which an input method or a word processor leaves behind and which are
+// hard to see: a full-width ？ looks like a question mark.
+func plain(expr string) error {
+	for i, r := range expr {
+		if r < utf8.RuneSelf || unicode.IsSpace(r) {
+			continue
+		}
+		remedy := ""
+		if r >= '！' && r <= '～' { // the full-width forms of ! to ~ stand in the same order
+			remedy = fmt.Sprintf("write %c", r-'！'+'!')
+		}
+		return &SyntaxError{
+			Expr: expr, Char: utf8.RuneCountInString(expr[:i]) + 1, Value: string(r),
+			Problem: "is not an ASCII character", Remedy: remedy,
+		}
+	}
+	return nil
+}
