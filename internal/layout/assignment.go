@@ -1,0 +1,75 @@
+package layout
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Assignment says which instance owns which shard of a job. It is a hint about who should act; safety rests on records
+// alone.
+type Assignment struct {
+	Epoch    uint64   // grows by one with every change
+	Strategy string   // the strategy that made it
+	Owners   []string // of shard 0, 1, …
+
+	// Grown is when a broadcast last got more shards: those that never ran count their fires from here.
+	Grown time.Time
+
+	// Surplus is set after the job lost shards: records of the shards from len(Owners) up to it may still exist, and whoever
+	// leads the job removes them. It is written down so that a leader that dies half-way leaves nothing behind.
+	Surplus int
+}
+
+// assignmentDoc names each owner once: an ID is long, and a job can have thousands of shards.
+type assignmentDoc struct {
+	V         int       `json:"v"`
+	Epoch     uint64    `json:"epoch"`
+	Strategy  string    `json:"strategy"`
+	Shards    int       `json:"shards"`
+	Instances []string  `json:"instances"`
+	Owners    []int     `json:"owners"` // indexes into Instances
+	Surplus   int       `json:"surplus,omitempty"`
+	Grown     time.Time `json:"grown,omitzero"`
+}
+
+// Encode returns the document as it is stored.
+func (a Assignment) Encode() []byte {
+	ids := slices.Clone(a.Owners)
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	if !a.Grown.IsZero() {
+		a.Grown = a.Grown.UTC()
+	}
+	owners := make([]int, len(a.Owners))
+	for shard, id := range a.Owners {
+		owners[shard], _ = slices.BinarySearch(ids, id)
+	}
+	return encode(assignmentDoc{version, a.Epoch, a.Strategy, len(owners), ids, owners, a.Surplus, a.Grown})
+}
+
+// DecodeAssignment reads a stored document.
+func DecodeAssignment(b []byte) (Assignment, error) {
+	var d assignmentDoc
+	if err := json.Unmarshal(b, &d); err != nil {
+		return Assignment{}, fmt.Errorf("not an assignment: %w", err)
+	}
+	if d.V != version {
+		return Assignment{}, wrongVersion("assignment", d.V)
+	}
+	if d.Shards != len(d.Owners) {
+		return Assignment{}, fmt.Errorf("assignment of %d shards with %d owners", d.Shards, len(d.Owners))
+	}
+	if d.Surplus < 0 || d.Surplus > MaxShards {
+		return Assignment{}, fmt.Errorf("assignment with a surplus up to shard %d", d.Surplus)
+	}
+	a := Assignment{Epoch: d.Epoch, Strategy: d.Strategy, Owners: make([]string, d.Shards), Surplus: d.Surplus, Grown: d.Grown}
+	for shard, i := range d.Owners {
+		if i < 0 || i >= len(d.Instances) {
+			return Assignment{}, fmt.Errorf("assignment gives shard %d to instance number %d of %d", shard, i, len(d.Instances))
+		}
+		a.Owners[shard] = d.Instances[i]
+	}
+	return a, nil
+}

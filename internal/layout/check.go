@@ -1,0 +1,201 @@
+package layout
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/elasticjob-go/elastic/failover"
+)
+
+// Limits of a job. They keep every document of a namespace far below what the smallest store takes in one value.
+const (
+	MaxName      = 100
+	MaxShards    = 10_000
+	MaxAttempts  = 100
+	MaxParameter = 4 << 10  // bytes of one parameter
+	MaxParamsAll = 64 << 10 // bytes of all parameters of a job
+	MaxJitter    = 24 * time.Hour
+	MaxAfter     = 10 // jobs that one follows
+)
+
+// CheckName returns an error unless name can name a job or an instance. The set is small on purpose: names are keys, labels
+// of metrics, parts of URLs and arguments of commands.
+func CheckName(name string) error {
+	if name == "" || len(name) > MaxName {
+		return fmt.Errorf("must have 1 to %d characters, has %d", MaxName, len(name))
+	}
+	for _, c := range name {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
+		default:
+			return fmt.Errorf("must hold only letters a to z, digits and . _ -, has %q", c)
+		}
+	}
+	if name == "." || name == ".." {
+		return errors.New(`must not be "." or ".."`)
+	}
+	return nil
+}
+
+// Check returns all faults of the spec in one error, each naming the field, the value and what is allowed.
+func (s Spec) Check() error {
+	var faults []error
+	fault := func(field, format string, a ...any) {
+		faults = append(faults, fmt.Errorf("%s: %s", field, fmt.Sprintf(format, a...)))
+	}
+	if _, err := s.Location(); err != nil {
+		fault("time zone", "%v", err)
+		s.TimeZone = "" // so that the rest is judged by itself
+	}
+	if _, err := s.Times(); err != nil {
+		fault("schedule", "%v", err)
+	}
+	if len(s.After) > 0 {
+		s.checkAfter(fault)
+	} else if s.AfterEnds != "" {
+		fault("after ends", "needs jobs to follow, in after; is %q", s.AfterEnds)
+	}
+	if s.Jitter < 0 || time.Duration(s.Jitter) > MaxJitter {
+		fault("jitter", "must be 0 to %s, is %s", MaxJitter, time.Duration(s.Jitter))
+	}
+	if s.Broadcast() {
+		s.checkBroadcast(fault)
+		s.DisabledShards, s.ShardParameters = nil, nil // so that the rest is judged by itself
+	} else {
+		if s.Shards < 1 || s.Shards > MaxShards {
+			fault("shards", "must be 1 to %d, is %d", MaxShards, s.Shards)
+		}
+		if err := CheckName(s.Sharding); err != nil { // whether there is such a strategy, each program knows for itself
+			fault("sharding", "the name of a strategy %v", err)
+		}
+	}
+	if s.MaxAttempts < 1 || s.MaxAttempts > MaxAttempts {
+		fault("max attempts", "must be 1 to %d, is %d", MaxAttempts, s.MaxAttempts)
+	}
+	oneOf(fault, "misfire", s.Misfire, failover.Once, failover.Skip, failover.All)
+	oneOf(fault, "overlap", s.Overlap, failover.OverlapQueue, failover.OverlapSkip, failover.OverlapReplace)
+	if s.MisfireWindow < 0 {
+		fault("misfire window", "must not be negative, is %s", time.Duration(s.MisfireWindow))
+	}
+	if s.Timeout < 0 {
+		fault("timeout", "must not be negative, is %s", time.Duration(s.Timeout))
+	}
+	if s.Retries < 0 || s.Retries > MaxAttempts {
+		fault("retries", "must be 0 to %d, is %d", MaxAttempts, s.Retries)
+	}
+	if s.Retries > 0 && s.RetryDelay <= 0 {
+		fault("retry delay", "must be positive, is %s", time.Duration(s.RetryDelay))
+	}
+	if s.RetryMaxDelay < s.RetryDelay {
+		fault("retry max delay", "must not be shorter than the retry delay, %s, is %s", time.Duration(s.RetryDelay), time.Duration(s.RetryMaxDelay))
+	}
+	if s.MaxConcurrent < 0 {
+		fault("max concurrent", "must not be negative, is %d", s.MaxConcurrent)
+	}
+	for _, shard := range s.DisabledShards {
+		if shard < 0 || shard >= s.Shards {
+			fault("disabled shards", "there is no shard %d: the job has shards 0 to %d", shard, s.Shards-1)
+		}
+	}
+	if !slices.IsSorted(s.DisabledShards) {
+		fault("disabled shards", "must be sorted, are %v", s.DisabledShards)
+	}
+	if s.Unclaimed && s.Failover {
+		fault("failover", "a job without claims has none: nobody else knows what an instance ran when it died")
+	}
+	s.checkRequires(fault)
+	s.checkParameters(fault)
+	return errors.Join(faults...)
+}
+
+func (s Spec) checkAfter(fault func(field, format string, a ...any)) {
+	for _, name := range s.After {
+		if err := CheckName(name); err != nil {
+			fault("after", "the name %q %v", name, err)
+		}
+	}
+	if len(s.After) > MaxAfter {
+		fault("after", "must name at most %d jobs, has %d", MaxAfter, len(s.After))
+	}
+	oneOf(fault, "after ends", s.AfterEnds, failover.WhenSucceeded, failover.WhenEnded)
+	if s.Misfire == failover.Skip {
+		fault("misfire", "must be once or all where a job follows others: their fires are over when it begins, however long they took")
+	}
+	if s.Unclaimed {
+		fault("unclaimed", "a job that follows others needs claims: without them nobody knows which fires it has run")
+	}
+}
+
+// checkBroadcast refuses what needs shards that are there tomorrow.
+func (s Spec) checkBroadcast(fault func(field, format string, a ...any)) {
+	if s.Sharding != BroadcastSharding {
+		fault("sharding", "a broadcast has none, as each instance has one shard; is %q", s.Sharding)
+	}
+	if len(s.ShardParameters) > 0 {
+		fault("shard parameters", "a broadcast has none, as its shards come and go with the instances")
+	}
+	if len(s.DisabledShards) > 0 {
+		fault("disabled shards", "a broadcast has none, as its shards come and go with the instances")
+	}
+	if s.Failover {
+		fault("failover", "a broadcast has none: each instance runs for itself")
+	}
+}
+
+// BroadcastSharding is what a broadcast names as its strategy.
+const BroadcastSharding = "broadcast"
+
+func (s Spec) checkRequires(fault func(field, format string, a ...any)) {
+	for _, name := range slices.Sorted(maps.Keys(s.Requires)) {
+		if err := CheckLabel(name, s.Requires[name]); err != nil {
+			fault("requires", "%v", err)
+		}
+	}
+}
+
+// CheckLabel returns an error unless an instance can have such a label.
+func CheckLabel(name, value string) error {
+	if err := CheckName(name); err != nil {
+		return fmt.Errorf("the name of label %q %w", name, err)
+	}
+	if len(value) > MaxName || !utf8.ValidString(value) {
+		return fmt.Errorf("the value of label %s must be text of at most %d bytes, has %d", name, MaxName, len(value))
+	}
+	return nil
+}
+
+func (s Spec) checkParameters(fault func(field, format string, a ...any)) {
+	if len(s.Parameter) > MaxParameter {
+		fault("parameter", "must have at most %d bytes, has %d", MaxParameter, len(s.Parameter))
+	}
+	total := len(s.Parameter)
+	for _, shard := range slices.Sorted(maps.Keys(s.ShardParameters)) {
+		p := s.ShardParameters[shard]
+		total += len(p)
+		if shard < 0 || shard >= s.Shards {
+			fault("shard parameters", "there is no shard %d: the job has shards 0 to %d", shard, s.Shards-1)
+		}
+		if len(p) > MaxParameter {
+			fault("shard parameters", "the one of shard %d must have at most %d bytes, has %d", shard, MaxParameter, len(p))
+		}
+	}
+	if total > MaxParamsAll {
+		fault("shard parameters", "all together must have at most %d bytes, have %d", MaxParamsAll, total)
+	}
+}
+
+func oneOf[T ~string](fault func(field, format string, a ...any), field string, value T, allowed ...T) {
+	if slices.Contains(allowed, value) {
+		return
+	}
+	names := make([]string, len(allowed))
+	for i, a := range allowed {
+		names[i] = string(a)
+	}
+	fault(field, "must be one of %s, is %q", strings.Join(names, ", "), value)
+}

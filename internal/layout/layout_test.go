@@ -1,0 +1,130 @@
+package layout
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/elasticjob-go/elastic/failover"
+)
+
+var spec = Spec{
+	Description: "the nightly one", Schedule: "0 0 3 * * ?", TimeZone: "Europe/Berlin", Shards: 3, Parameter: "p", ShardParameters: map[int]string{1: "x"},
+	Sharding: "sticky", Failover: true, MaxAttempts: 3, Misfire: failover.Skip, MisfireWindow: Duration(time.Minute), Overlap: failover.OverlapQueue,
+	Timeout: Duration(90 * time.Second), Since: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Resharded: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+}
+
+func TestDocumentsReadAsTheyWereWritten(t *testing.T) {
+	got, err := DecodeSpec(spec.Encode())
+	if err != nil || !got.Same(spec) || !got.Since.Equal(spec.Since) || !got.Resharded.Equal(spec.Resharded) {
+		t.Errorf("spec: got %+v, %v; want %+v", got, err, spec)
+	}
+	i := Instance{Name: "a", Host: "h", PID: 7, Weight: 2, State: Draining, Jobs: []string{"x", "y"}, Started: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	if got, err := DecodeInstance(i.Encode()); err != nil || !got.Equal(i) || !got.Has("y") || got.Has("z") {
+		t.Errorf("instance: got %+v, %v; want %+v", got, err, i)
+	}
+	a := Assignment{Epoch: 9, Strategy: "sticky", Owners: []string{"b@2", "a@1", "b@2"}, Surplus: 5}
+	if got, err := DecodeAssignment(a.Encode()); err != nil || got.Epoch != 9 || got.Surplus != 5 || got.Strategy != "sticky" || !slices.Equal(got.Owners, a.Owners) {
+		t.Errorf("assignment: got %+v, %v; want %+v", got, err, a)
+	}
+}
+
+// What is stored outlives the program that wrote it: a change here is a change of the format.
+func TestDocumentsAreStoredLikeThis(t *testing.T) {
+	for want, got := range map[string][]byte{
+		`{"v":1,"description":"the nightly one","schedule":"0 0 3 * * ?","timeZone":"Europe/Berlin","shards":3,"parameter":"p","shardParameters":{"1":"x"},"sharding":"sticky","failover":true,"maxAttempts":3,"misfire":"skip","misfireWindow":"1m0s","overlap":"queue","timeout":"1m30s","resharded":"2026-01-02T03:04:05Z","since":"2026-01-02T03:04:05Z"}`: spec.Encode(),
+		`{"v":1,"epoch":2,"strategy":"average","shards":3,"instances":["a@1","b@2"],"owners":[1,0,1]}`: Assignment{Epoch: 2, Strategy: "average", Owners: []string{"b@2", "a@1", "b@2"}}.Encode(),
+		`{"v":1,"name":"a","weight":1,"state":"up","jobs":["x"],"started":"2026-01-01T00:00:00Z"}`:     Instance{Name: "a", Weight: 1, State: Up, Jobs: []string{"x"}, Started: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}.Encode(),
+	} {
+		if string(got) != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
+func TestDocumentsThatAreNotOursAreRefused(t *testing.T) {
+	for _, text := range []string{"", "null", "{}", "[]", "hello", `{"v":2}`, `{"v":1`, `{"v":"1"}`} {
+		if _, err := DecodeSpec([]byte(text)); err == nil {
+			t.Errorf("spec %q is accepted", text)
+		}
+		if _, err := DecodeInstance([]byte(text)); err == nil {
+			t.Errorf("instance %q is accepted", text)
+		}
+		if _, err := DecodeAssignment([]byte(text)); err == nil && text != "" {
+			t.Errorf("assignment %q is accepted", text)
+		}
+	}
+	for _, text := range []string{
+		`{"v":1,"shards":2,"instances":["a"],"owners":[0]}`, `{"v":1,"shards":1,"instances":["a"],"owners":[1]}`, `{"v":1,"shards":1,"instances":["a"],"owners":[-1]}`,
+		`{"v":1,"shards":0,"instances":[],"owners":[],"surplus":-1}`, `{"v":1,"shards":0,"instances":[],"owners":[],"surplus":99999999}`,
+	} {
+		if _, err := DecodeAssignment([]byte(text)); err == nil {
+			t.Errorf("assignment %s is accepted", text)
+		}
+	}
+	unknown := strings.Replace(string(spec.Encode()), `"shards"`, `"priority":1,"shards"`, 1)
+	if _, err := DecodeSpec([]byte(unknown)); err == nil || !strings.Contains(err.Error(), "priority") {
+		t.Errorf("a spec with an unknown field: %v, want an error that names it", err)
+	}
+}
+
+func TestAScheduleThatStaysTheSameStaysInForce(t *testing.T) {
+	now := spec.Since.Add(time.Hour)
+	same, schedule, shards, enabled := spec, spec, spec, spec
+	same.Parameter = "other"
+	schedule.Schedule = "0 0 4 * * ?"
+	shards.Shards = 9
+	enabled.Disabled = true
+	for name, row := range map[string]struct {
+		next             Spec
+		since, resharded time.Time
+	}{
+		"another parameter": {same, spec.Since, spec.Resharded},
+		"another schedule":  {schedule, now, spec.Resharded},
+		"other shards":      {shards, spec.Since, now},
+		"disabled":          {enabled, now, spec.Resharded},
+	} {
+		got := row.next.Replaces(spec, now)
+		if !got.Since.Equal(row.since) || !got.Resharded.Equal(row.resharded) {
+			t.Errorf("%s: in force since %s and %s, want %s and %s", name, got.Since, got.Resharded, row.since, row.resharded)
+		}
+	}
+}
+
+func TestKeysNameTheirShard(t *testing.T) {
+	if n, err := ShardOf(RunKey("job", 12)); n != 12 || err != nil {
+		t.Errorf("got %d, %v", n, err)
+	}
+	for _, key := range []string{"runs/job/x", "runs/job/-1", "runs/job/01", "runs/job/", "runs/job/1x"} {
+		if _, err := ShardOf(key); err == nil {
+			t.Errorf("%s is accepted", key)
+		}
+	}
+	if id := InstanceID("web-1", "k3"); InstanceName(id) != "web-1" || Base(InstanceKey(id)) != id {
+		t.Errorf("instance %s", id)
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add(spec.Encode())
+	f.Add(Assignment{Epoch: 2, Strategy: "average", Owners: []string{"b@2", "a@1"}}.Encode())
+	f.Add(Instance{Name: "a", Weight: 1, State: Up, Jobs: []string{"x"}}.Encode())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if s, err := DecodeSpec(b); err == nil {
+			if _, err := DecodeSpec(s.Encode()); err != nil {
+				t.Errorf("spec %s was accepted, and written again it is not: %v", b, err)
+			}
+		}
+		if a, err := DecodeAssignment(b); err == nil {
+			if again, err := DecodeAssignment(a.Encode()); err != nil || !slices.Equal(again.Owners, a.Owners) {
+				t.Errorf("assignment %s: %v", b, err)
+			}
+		}
+		if i, err := DecodeInstance(b); err == nil {
+			if _, err := DecodeInstance(i.Encode()); err != nil {
+				t.Errorf("instance %s: %v", b, err)
+			}
+		}
+	})
+}

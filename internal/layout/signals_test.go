@@ -1,0 +1,51 @@
+package layout
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/elasticjob-go/elastic/failover"
+)
+
+func TestSignalsReadAsTheyWereWritten(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	s, first := Signal{}.Add(failover.Trigger{By: "a@1", At: at, Resharded: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)})
+	s, second := s.Add(failover.Trigger{By: "b@1", At: at, Shards: []int{0, 2}, Parameter: "again"})
+	if first != uint64(at.UnixMilli()) || second != first+1 {
+		t.Errorf("numbers %d and %d, want the time %d and one more", first, second, at.UnixMilli())
+	}
+	got, err := DecodeSignal(s.Encode())
+	if err != nil || !reflect.DeepEqual(got, s) {
+		t.Errorf("got %+v, %v; want %+v", got, err, s)
+	}
+	want := `{"v":1,"triggers":[{"seq":1767323045000,"by":"a@1","at":"2026-01-02T03:04:05Z","resharded":"2026-01-01T00:00:00Z"},{"seq":1767323045001,"by":"b@1","at":"2026-01-02T03:04:05Z","shards":[0,2],"parameter":"again","resharded":"0001-01-01T00:00:00Z"}]}`
+	if text := string(s.Encode()); text != want {
+		t.Errorf("stored as %s, want %s", text, want)
+	}
+}
+
+func TestATriggerIsDoneOnceEveryShardThatItIsForHasBegunIt(t *testing.T) {
+	s := Signal{[]failover.Trigger{{Seq: 1}, {Seq: 2, Shards: []int{1}}, {Seq: 3}}}
+	records := map[int]failover.Record{0: {Trigger: 1}, 1: {Trigger: 2}}
+	if got := s.Waiting(2, map[int]failover.Record{0: {Trigger: 3}, 1: {Trigger: 3}}); len(got.Triggers) != 1 || got.Triggers[0].Seq != 3 {
+		t.Errorf("when all are done: got %+v, want the last, so that the next gets a greater number", got)
+	}
+	if got := s.Waiting(2, records); len(got.Triggers) != 1 || got.Triggers[0].Seq != 3 {
+		t.Errorf("got %+v, want the third alone", got)
+	}
+	if got := s.Waiting(3, records); len(got.Triggers) != 2 || got.Triggers[0].Seq != 1 {
+		t.Errorf("with a shard that has begun none: got %+v, want the first and the third", got)
+	}
+}
+
+func TestSignalsThatAreNotOursAreRefused(t *testing.T) {
+	for _, text := range []string{
+		"", "null", "{}", "[]", `{"v":2}`, `{"v":1,"triggers":[{"seq":0,"at":"2026-01-02T03:04:05Z"}]}`, `{"v":1,"triggers":[{"seq":1}]}`,
+		`{"v":1,"triggers":[{"seq":2,"at":"2026-01-02T03:04:05Z"},{"seq":1,"at":"2026-01-02T03:04:05Z"}]}`,
+	} {
+		if s, err := DecodeSignal([]byte(text)); err == nil {
+			t.Errorf("%q is accepted as %+v", text, s)
+		}
+	}
+}

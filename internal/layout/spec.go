@@ -1,0 +1,203 @@
+package layout
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/elasticjob-go/elastic/cron"
+	"github.com/elasticjob-go/elastic/failover"
+)
+
+// Spec is a job as all instances see it: everything but its handler.
+type Spec struct {
+	Description     string            `json:"description,omitempty"`
+	Schedule        string            `json:"schedule"`
+	After           []string          `json:"after,omitempty"`     // jobs that it follows, in place of a schedule
+	AfterEnds       failover.Ends     `json:"afterEnds,omitempty"` // how their fires must have ended
+	TimeZone        string            `json:"timeZone,omitempty"`  // empty: UTC
+	Start           time.Time         `json:"start,omitzero"`      // no fire before it
+	End             time.Time         `json:"end,omitzero"`        // no fire at or after it
+	Except          []string          `json:"except,omitempty"`    // no fire at these times; see cron.NewCalendar
+	Jitter          Duration          `json:"jitter,omitzero"`     // how much later than its time a fire begins at most
+	Shards          int               `json:"shards"`              // zero: one for each live instance
+	Parameter       string            `json:"parameter,omitempty"`
+	ShardParameters map[int]string    `json:"shardParameters,omitempty"`
+	Sharding        string            `json:"sharding"` // name of the strategy
+	Failover        bool              `json:"failover"`
+	MaxAttempts     int               `json:"maxAttempts"`
+	Misfire         failover.Misfire  `json:"misfire"`
+	MisfireWindow   Duration          `json:"misfireWindow,omitzero"`
+	Overlap         failover.Overlap  `json:"overlap"`
+	Timeout         Duration          `json:"timeout,omitzero"`
+	Retries         int               `json:"retries,omitempty"` // of a handler that returned an error, inside one claim
+	RetryDelay      Duration          `json:"retryDelay,omitzero"`
+	RetryMaxDelay   Duration          `json:"retryMaxDelay,omitzero"`
+	DisabledShards  []int             `json:"disabledShards,omitempty"` // sorted: nothing begins on them
+	MaxConcurrent   int               `json:"maxConcurrent,omitempty"`  // shards at a time on one instance; zero: all
+	Requires        map[string]string `json:"requires,omitempty"`       // labels that an instance must have
+	Unclaimed       bool              `json:"unclaimed,omitempty"`      // runs are not recorded
+	Disabled        bool              `json:"disabled,omitempty"`
+	EnabledShards   map[int]time.Time `json:"enabledShards,omitempty"` // since when shards that were disabled are not
+	Resharded       time.Time         `json:"resharded"`               // there have been as many shards since; a shard that never ran counts from here
+	Since           time.Time         `json:"since"`                   // the schedule has been in force since: creation, a change of it, being enabled
+}
+
+// Duration is written as text, such as "1m30s".
+type Duration time.Duration
+
+// MarshalText writes the duration as time.Duration does.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads what time.ParseDuration reads.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	*d = Duration(v)
+	return err
+}
+
+// Location returns the job's time zone.
+func (s Spec) Location() (*time.Location, error) {
+	// "Local" would mean another zone on every machine, and instances must agree on the fires.
+	if strings.EqualFold(s.TimeZone, "local") {
+		return nil, fmt.Errorf("time zone %q differs from machine to machine: name one, such as Europe/Berlin", s.TimeZone)
+	}
+	return time.LoadLocation(s.TimeZone)
+}
+
+// Manual is the schedule of a job that runs only when it is triggered.
+const Manual = "@manual"
+
+// never is a schedule without fires.
+type never struct{}
+
+func (never) Next(time.Time) time.Time { return time.Time{} }
+
+// Times returns the schedule with its bounds and exceptions.
+func (s Spec) Times() (cron.Schedule, error) {
+	if len(s.After) > 0 {
+		if s.Schedule != "" || !s.Start.IsZero() || !s.End.IsZero() || len(s.Except) > 0 {
+			return nil, errors.New("a job that follows others has their fires: leave schedule, start, end and except out")
+		}
+		return never{}, nil
+	}
+	if s.Schedule == Manual {
+		if !s.Start.IsZero() || !s.End.IsZero() || len(s.Except) > 0 {
+			return nil, errors.New(`"@manual" has no fires that a start, an end or exceptions could bound: leave them out`)
+		}
+		return never{}, nil
+	}
+	return cron.Spec{Expr: s.Schedule, Zone: s.TimeZone, Start: s.Start, End: s.End, Except: s.Except}.Schedule()
+}
+
+// Policy returns what the spec says about runs.
+func (s Spec) Policy() (failover.Policy, error) {
+	schedule, err := s.Times()
+	if err != nil {
+		return failover.Policy{}, err
+	}
+	return failover.Policy{
+		Schedule: schedule, AfterEnd: cron.AfterEnd(schedule), Since: s.Since, Resharded: s.Resharded, Disabled: s.Disabled,
+		Misfire: s.Misfire, Window: time.Duration(s.MisfireWindow), Overlap: s.Overlap,
+		Failover: s.Failover, MaxAttempts: s.MaxAttempts, Unclaimed: s.Unclaimed,
+	}, nil
+}
+
+// Fires returns an error that wraps cron.ErrNever if the schedule has no fire after now though it should.
+func (s Spec) Fires(now time.Time) error {
+	schedule, err := s.Times()
+	if err != nil || s.Schedule == Manual || len(s.After) > 0 {
+		return err
+	}
+	return cron.Check(schedule, now)
+}
+
+// Broadcast says whether each live instance has one shard of the job, however many they are.
+func (s Spec) Broadcast() bool { return s.Shards == 0 }
+
+// Same says whether two specs ask for the same, whenever they were written.
+func (s Spec) Same(o Spec) bool {
+	if !maps.Equal(s.ShardParameters, o.ShardParameters) {
+		return false
+	}
+	s.ShardParameters, o.ShardParameters = nil, nil
+	if !maps.Equal(s.Requires, o.Requires) {
+		return false
+	}
+	s.Requires, o.Requires = nil, nil
+	s.EnabledShards, o.EnabledShards = nil, nil
+	s.Since, o.Since = time.Time{}, time.Time{}
+	s.Resharded, o.Resharded = time.Time{}, time.Time{}
+	return bytes.Equal(s.Encode(), o.Encode())
+}
+
+// From returns s as a job that comes into being now.
+func (s Spec) From(now time.Time) Spec {
+	s.Since, s.Resharded = now, now
+	return s
+}
+
+// Replaces returns s as it is to be written over old: a schedule that stays the same stays in force since when it was, and so
+// does the number of shards. A shard that is no longer disabled counts its fires from now.
+func (s Spec) Replaces(old Spec, now time.Time) Spec {
+	s = s.From(now)
+	if s.Shards == old.Shards {
+		s.Resharded = old.Resharded
+	}
+	if s.Schedule == old.Schedule && slices.Equal(s.After, old.After) && s.AfterEnds == old.AfterEnds && s.TimeZone == old.TimeZone && s.Start.Equal(old.Start) && s.End.Equal(old.End) && s.Disabled == old.Disabled && s.Unclaimed == old.Unclaimed {
+		s.Since = old.Since
+	}
+	s.EnabledShards = map[int]time.Time{}
+	for shard, at := range old.EnabledShards {
+		if shard < s.Shards {
+			s.EnabledShards[shard] = at
+		}
+	}
+	for _, shard := range old.DisabledShards {
+		if shard < s.Shards && !slices.Contains(s.DisabledShards, shard) {
+			s.EnabledShards[shard] = now.UTC()
+		}
+	}
+	return s
+}
+
+type specDoc struct {
+	V int `json:"v"`
+	Spec
+}
+
+// Encode returns the document as it is stored.
+func (s Spec) Encode() []byte {
+	for _, t := range []*time.Time{&s.Since, &s.Resharded, &s.Start, &s.End} {
+		if !t.IsZero() {
+			*t = t.UTC()
+		}
+	}
+	return encode(specDoc{version, s})
+}
+
+// DecodeSpec reads a stored document. A field that it does not know is an error: a program that ignored it would run the job
+// otherwise than its author asked.
+func DecodeSpec(b []byte) (Spec, error) {
+	var head struct {
+		V int `json:"v"`
+	}
+	if err := json.Unmarshal(b, &head); err != nil {
+		return Spec{}, fmt.Errorf("not a job: %w", err)
+	}
+	if head.V != version {
+		return Spec{}, wrongVersion("job", head.V)
+	}
+	var d specDoc
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&d); err != nil {
+		return Spec{}, fmt.Errorf("not a job: %w", err)
+	}
+	return d.Spec, d.Spec.Check()
+}
