@@ -1,0 +1,65 @@
+// Package observe tells what a scheduler does: events, and where they go.
+package observe
+
+import "time"
+
+// Event is something that a scheduler did or saw. Fields that don't apply are zero.
+type Event struct {
+	Time     time.Time
+	Kind     Kind
+	Instance string // whose event this is
+	Job      string
+	Shard    int       // -1 if the event is not about one shard
+	Fire     time.Time // the scheduled time of the run, or when its trigger was given
+	Trigger  uint64    // the trigger that asked for the run; zero: the schedule
+	Attempt  int
+	Fence    uint64
+	Result   string        // of a run: ok, failed, skipped, lost, cancelled
+	Took     time.Duration // of a run, by its instance's monotonic clock
+	Subject  string        // another instance, or a key of the store
+	Detail   string        // in words
+	Err      error
+}
+
+// Kind is what happened.
+type Kind string
+
+// The kinds. Those marked (alarm) need a person sooner or later.
+const (
+	Joined      Kind = "joined"       // the instance has a session and is known to the others
+	Left        Kind = "left"         // it said good-bye
+	Lost        Kind = "lost"         // (alarm) it lost its session: its runs are cancelled, and it joins again as another instance
+	Appeared    Kind = "appeared"     // another instance, Subject, is there
+	Vanished    Kind = "vanished"     // another instance, Subject, is gone
+	Assigned    Kind = "assigned"     // this instance assigned a job's shards
+	Gained      Kind = "gained"       // the shard is this instance's from now on
+	Dropped     Kind = "dropped"      // the shard is no longer this instance's
+	Began       Kind = "began"        // a run began
+	TookOver    Kind = "took over"    // the run of a dead instance, Subject, began again here
+	Retrying    Kind = "retrying"     // a handler returned Err, and is called again
+	Ended       Kind = "ended"        // a run ended, with Result
+	HandedOver  Kind = "handed over"  // a run was left to the next owner, because this instance leaves
+	Abandoned   Kind = "abandoned"    // (alarm) a run was given up: its instance, Subject, died
+	Missed      Kind = "missed"       // fires from Fire on will not be run, as the job's policies have it
+	Stuck       Kind = "stuck"        // (alarm) a handler ignores that its context has ended
+	Panicked    Kind = "panicked"     // (alarm) a handler panicked: Detail has the stack
+	Unreadable  Kind = "unreadable"   // (alarm) the value of the key Subject can't be read. It is left alone, and so is its job
+	FutureFire  Kind = "future fire"  // (alarm) a record's fire lies in the future: some clock is or was wrong
+	Scheduled   Kind = "scheduled"    // the job's schedule, in words and with its next fires
+	Refused     Kind = "refused"      // (alarm) the job given here never fires again, and was not put into the store
+	Differs     Kind = "differs"      // the job in the store is not the one given here, and wins
+	ClockOff    Kind = "clock off"    // (alarm) this instance's clock differs from others'; if from most, it begins nothing
+	ClockAgrees Kind = "clock agrees" // it no longer does
+	Evicted     Kind = "evicted"      // (alarm) this instance declared another, Subject, dead
+	Trouble     Kind = "trouble"      // (alarm) the store refuses or does not answer
+	Recovered   Kind = "recovered"    // it does again
+)
+
+// Alarm says whether events of this kind need a person.
+func (k Kind) Alarm() bool {
+	switch k {
+	case Lost, Abandoned, Stuck, Panicked, Unreadable, FutureFire, Trouble, Refused, ClockOff, Evicted:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,64 @@
+package observe
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// Log returns a function that writes events to l: what happens at each fire as Debug, what needs a person as Warn, what
+// changes who does what as Info.
+func Log(l *slog.Logger) func(Event) {
+	return func(e Event) {
+		level := e.Kind.level()
+		if e.Result == "failed" {
+			level = slog.LevelWarn
+		}
+		if !l.Enabled(context.Background(), level) {
+			return
+		}
+		l.LogAttrs(context.Background(), level, string(e.Kind), e.attrs()...)
+	}
+}
+
+func (k Kind) level() slog.Level {
+	switch k {
+	case Began, Ended, Gained, Dropped:
+		return slog.LevelDebug
+	}
+	if k.Alarm() {
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+// attrs names only what the event has.
+func (e Event) attrs() []slog.Attr {
+	a := make([]slog.Attr, 0, 12)
+	text := func(key, value string) {
+		if value != "" {
+			a = append(a, slog.String(key, value))
+		}
+	}
+	text("instance", e.Instance)
+	text("job", e.Job)
+	if e.Job != "" && e.Shard >= 0 {
+		a = append(a, slog.Int("shard", e.Shard))
+	}
+	if !e.Fire.IsZero() {
+		a = append(a, slog.String("fire", e.Fire.Format(time.RFC3339)))
+	}
+	if e.Fence != 0 {
+		a = append(a, slog.Int("attempt", e.Attempt), slog.Uint64("fence", e.Fence))
+	}
+	text("result", e.Result)
+	if e.Took != 0 {
+		a = append(a, slog.Duration("took", e.Took))
+	}
+	text("subject", e.Subject)
+	text("detail", e.Detail)
+	if e.Err != nil {
+		a = append(a, slog.Any("error", e.Err))
+	}
+	return a
+}
