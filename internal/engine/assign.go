@@ -1,0 +1,248 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/observe"
+	"github.com/elasticjob-go/elastic/sharding"
+	"github.com/elasticjob-go/elastic/store"
+)
+
+// plan is what an assignment should be.
+type plan struct {
+	want   layout.Assignment
+	wrong  bool // it is not what is there
+	urgent bool // some shard has no owner that may own it, or instances would compute with different totals
+}
+
+// planFor derives the assignment of a job from its spec, the instances that may own, oldest first, and what there is; a nil
+// have means none. swept says that the records of its surplus shards are gone.
+func (e *Engine) planFor(job string, spec layout.Spec, have *layout.Assignment, may []*peer, swept bool, now time.Time) (plan, error) {
+	var before layout.Assignment
+	if have != nil {
+		before = *have
+	}
+	live := candidates(may)
+	ids := make(map[string]bool, len(may))
+	for _, p := range may {
+		ids[p.id] = true
+	}
+	owners, err := e.ownersOf(job, spec, live, before.Owners)
+	if err != nil {
+		return plan{}, err
+	}
+	p := plan{want: layout.Assignment{Epoch: before.Epoch + 1, Strategy: spec.Sharding, Owners: owners, Grown: before.Grown}}
+	if spec.Broadcast() && len(owners) > len(before.Owners) {
+		p.want.Grown = now
+	}
+	surplus := len(before.Owners)
+	if !swept {
+		surplus = max(surplus, before.Surplus)
+	}
+	if surplus > len(owners) {
+		p.want.Surplus = surplus
+	}
+	p.urgent = have == nil || !spec.Broadcast() && len(before.Owners) != spec.Shards || before.Strategy != p.want.Strategy ||
+		slices.ContainsFunc(before.Owners, func(id string) bool { return !ids[id] })
+	p.wrong = p.urgent || !slices.Equal(owners, before.Owners) || p.want.Surplus != before.Surplus
+	return p, nil
+}
+
+// ownersOf asks the job's strategy.
+func (e *Engine) ownersOf(job string, spec layout.Spec, live []sharding.Instance, before []string) ([]string, error) {
+	if spec.Broadcast() {
+		return sharding.Broadcast(live, before), nil
+	}
+	strategy, err := e.strategy(spec.Sharding)
+	if err != nil {
+		return nil, err
+	}
+	owners, err := ask(strategy, job, spec.Shards, live, before)
+	if err != nil {
+		return nil, err
+	}
+	if err := sharding.Valid(owners, spec.Shards, live); err != nil {
+		return nil, fmt.Errorf("strategy %s: %w", strategy.Name(), err)
+	}
+	return owners, nil
+}
+
+// ask keeps a panic of somebody's strategy from ending the process.
+func ask(s sharding.Strategy, job string, shards int, live []sharding.Instance, before []string) (owners []string, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("strategy %s panicked: %v", s.Name(), v)
+		}
+	}()
+	return s.Assign(job, shards, live, before), nil
+}
+
+// strategy returns the strategy of a name: this program's own, or one that is always there.
+func (e *Engine) strategy(name string) (sharding.Strategy, error) {
+	if own := e.cfg.Strategies[name]; own != nil {
+		return own, nil
+	}
+	return sharding.ByName(name)
+}
+
+// candidates are instances as a strategy sees them.
+func candidates(may []*peer) []sharding.Instance {
+	live := make([]sharding.Instance, len(may))
+	for i, p := range may {
+		live[i] = sharding.Instance{ID: p.id, Weight: p.Weight}
+	}
+	return live
+}
+
+// passOn gives a job that has run to the instance whose turn it is, if its strategy goes round: one more commit a fire.
+func (e *Engine) passOn(j *job) {
+	strategy, err := e.strategy(j.spec.Sharding)
+	round, ok := strategy.(sharding.Rotating)
+	if err != nil || !ok || j.assigning || j.awaiting() || !e.mayOwn(j) {
+		return
+	}
+	owners := round.Rotate(j.name, candidates(e.mayOwners(j)), j.assigned.Owners)
+	if slices.Equal(owners, j.assigned.Owners) {
+		return
+	}
+	want := *j.assigned
+	want.Epoch, want.Owners = want.Epoch+1, owners
+	e.assign(j, want)
+}
+
+// mayOwners returns the instances that may own shards of a job, oldest first. The first leads the job: it mends its assignment.
+// There is no election, hence nothing that a crash could leave locked, and safety does not rest on who leads.
+func (e *Engine) mayOwners(j *job) []*peer {
+	var may []*peer
+	for _, p := range e.replica.peers {
+		if p.mayOwn(j) {
+			may = append(may, p)
+		}
+	}
+	return may
+}
+
+// mayOwn says whether an instance may own shards of a job.
+func (p *peer) mayOwn(j *job) bool {
+	return p.readable && p.State == layout.Up && p.Has(j.name) && (j.spec == nil || p.Meets(j.spec.Requires))
+}
+
+// leads says whether this instance is the one to mend the job's assignment.
+func (e *Engine) leads(j *job) bool {
+	for _, p := range e.replica.peers {
+		if p.mayOwn(j) {
+			return e.isMe(p.id)
+		}
+	}
+	return false
+}
+
+// suspect notes that a job's assignment may be wrong by now.
+func (e *Engine) suspect(j *job) {
+	e.mendNow = true
+	if _, already := e.suspects[j]; !already {
+		e.suspects[j] = time.Now()
+	}
+}
+
+// mendAssignments writes the assignments that are wrong, when it is this instance's turn. A leader that lives but is stuck stops
+// nothing: the second oldest instance does it after a while, then the third.
+func (e *Engine) mendAssignments() {
+	if e.me == nil || e.drain.on || e.pause.on || !e.replica.ready() || !e.mendNow {
+		return
+	}
+	e.mendNow = false
+	now, next := time.Now(), time.Duration(-1)
+	for _, j := range slices.SortedFunc(maps.Keys(e.suspects), byName) {
+		wait := e.mend(j, now.Sub(e.suspects[j]))
+		if wait == done {
+			delete(e.suspects, j)
+		} else if wait != answered && (next < 0 || wait < next) {
+			next = wait
+		}
+	}
+	if next >= 0 {
+		if e.check != nil {
+			e.check.Stop()
+		}
+		e.check = e.after(next, func() { e.mendNow = true })
+	}
+}
+
+// What mend answers instead of a time to wait.
+const (
+	done     time.Duration = -1 // the assignment is right, or not this instance's business
+	answered time.Duration = -2 // it is considered again when an answer of the store has come
+)
+
+// mend looks at a job whose assignment has been suspect for a while, and returns how long to wait before it does so again.
+func (e *Engine) mend(j *job, suspectFor time.Duration) time.Duration {
+	if j.spec == nil || j.removed || j.assigned == nil && j.assignedVersion != 0 {
+		return done // nothing to assign, or an assignment that can't be read and is left alone; a change suspects it again
+	}
+	if j.assigning || j.awaits.has(layout.Assignments) || j.awaits.has(layout.Jobs) {
+		return answered
+	}
+	may := e.mayOwners(j)
+	rank := slices.IndexFunc(may, func(p *peer) bool { return e.isMe(p.id) })
+	if rank < 0 {
+		return done
+	}
+	turn := time.Duration(rank) * e.cfg.StandIn
+	if suspectFor < turn {
+		return turn - suspectFor
+	}
+	p, err := e.planFor(j.name, *j.spec, j.assigned, may, j.allSwept(), e.cfg.Now())
+	if err != nil {
+		e.emit(observe.Event{Kind: observe.Trouble, Job: j.name, Shard: -1, Detail: "the assignment stays as it is", Err: err})
+		return done
+	}
+	if !p.wrong {
+		return done
+	}
+	if patience := turn + e.cfg.JoinDelay; !p.urgent && suspectFor < patience {
+		return patience - suspectFor
+	}
+	e.assign(j, p.want)
+	return answered
+}
+
+// allSwept says whether this instance has seen that the records of all surplus shards are gone. They stay so: nobody claims a shard
+// that the assignment does not have.
+func (j *job) allSwept() bool {
+	return j.assigned != nil && len(j.swept) == j.assigned.Surplus-len(j.assigned.Owners)
+}
+
+// assign writes a job's assignment, if spec and assignment are still those that it was computed from.
+func (e *Engine) assign(j *job, want layout.Assignment) {
+	j.assigning = true
+	key, at := layout.AssignmentKey(j.name), j.assignedVersion
+	op := store.Set(key, want.Encode())
+	if at == 0 {
+		op = store.Create(key, want.Encode())
+	}
+	guards := []store.Cond{store.Exists(layout.InstanceKey(e.me.id)), store.At(layout.JobKey(j.name), j.specVersion)}
+	m := e.me
+	e.send(&e.docs, &move{guards: guards, at: at, op: op, done: func(_ store.Version, err error) {
+		j.assigning = false
+		e.suspect(j)
+		switch {
+		case err == nil:
+			e.suspects[j] = time.Now() // what comes from now on is another matter
+			e.emit(observe.Event{Kind: observe.Assigned, Job: j.name, Shard: -1, Detail: fmt.Sprintf("epoch %d, %d shards", want.Epoch, len(want.Owners))})
+			e.await(j, layout.Assignments, at)
+		case e.me != m:
+		case errors.Is(err, store.ErrConflict) && conflictKey(err) == layout.InstanceKey(m.id):
+			e.evicted("the instance's key was deleted by somebody else")
+		case errors.Is(err, store.ErrConflict) && conflictKey(err) == layout.JobKey(j.name):
+			e.await(j, layout.Jobs, versionOf(guards, layout.JobKey(j.name)))
+		case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrUnknown):
+			e.await(j, layout.Assignments, at)
+		}
+	}})
+}

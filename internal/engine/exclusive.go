@@ -1,0 +1,52 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/store"
+)
+
+// ErrNameTaken ends Run of an instance whose exclusive name another has taken.
+var ErrNameTaken = errors.New("another process was started under this instance's exclusive name, and has taken its place: give each a name of its own")
+
+// ownIDs are the IDs under which a process has tried to join.
+type ownIDs struct {
+	tried  []string
+	joined bool // it did, once at least
+}
+
+// predecessors returns the deletions that make room for an instance with an exclusive name: those of the keys of whoever has it
+// already. The first time that is a process which is gone, or is to go; its runs are taken over without waiting for its session
+// to expire. When this process joins again only its own former keys are in the way: another's means that the other came later, and
+// of two that evict each other for ever nobody has anything.
+func (e *Engine) predecessors(ctx context.Context, own *ownIDs) ([]store.Op, error) {
+	if !e.cfg.Exclusive {
+		return nil, nil
+	}
+	entries, err := e.cfg.Store.List(ctx, layout.Instances)
+	if err != nil {
+		return nil, err
+	}
+	var evict []store.Op
+	for _, entry := range entries {
+		doc, err := layout.DecodeInstance(entry.Value)
+		if err != nil || doc.Name != e.cfg.Name || !doc.Exclusive {
+			continue
+		}
+		if own.joined && !slices.Contains(own.tried, layout.Base(entry.Key)) {
+			return nil, fmt.Errorf("instance %s: %w", e.cfg.Name, ErrNameTaken)
+		}
+		evict = append(evict, store.Delete(entry.Key))
+	}
+	return evict, nil
+}
+
+// fail ends the engine: there is nothing to wait for.
+func (e *Engine) fail(err error) {
+	e.failed = err
+	e.drain.on, e.drain.over = true, true
+}

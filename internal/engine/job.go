@@ -1,0 +1,334 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/elasticjob-go/elastic/cron"
+	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/observe"
+	"github.com/elasticjob-go/elastic/store"
+)
+
+// job is a job that this instance has a handler for.
+type job struct {
+	name       string
+	registered Job
+	removed    bool // it is to go as soon as nothing of it runs
+	stale      bool // it is to be refreshed
+
+	spec        *layout.Spec // nil while it is not in the store, or can't be read
+	specVersion store.Version
+	policy      failover.Policy // of the last spec that could be read
+	zone        *time.Location
+	writingSpec bool
+	explained   string // the schedule in words, as it was told last
+	refused     bool   // the spec given here never fires again, and was not written
+	overwritten bool   // what Overwrite asks for is done
+	compared    bool   // the spec in the store was compared with the one given here
+
+	assigned        *layout.Assignment // nil likewise
+	assignedVersion store.Version
+	assigning       bool
+
+	sources        []string // the jobs that it follows, while it has shards here
+	triggers       []failover.Trigger
+	signalsVersion store.Version
+
+	guards   []store.Cond // of every claim: this instance lives, and neither spec nor assignment has changed
+	awaits   awaits
+	shards   map[int]*shard // that this instance owns, or runs
+	active   int            // runs of this instance
+	swept    map[int]bool   // surplus shards of the present assignment whose records are gone
+	unread   []*shard
+	blocked  int // shards that wait for another instance's run
+	follower *follower
+}
+
+func newJob(r Job) *job {
+	return &job{name: r.Name, registered: r, shards: map[int]*shard{}, swept: map[int]bool{}, awaits: awaits{}}
+}
+
+func byName(a, b *job) int { return strings.Compare(a.name, b.name) }
+
+// refresh makes the job agree with the replica. Answers that come late touch jobs that were removed meanwhile: there may be another of
+// that name by then.
+func (e *Engine) refresh(j *job) {
+	if e.jobs[j.name] != j {
+		return
+	}
+	specChanged := e.refreshSpec(j)
+	assignmentChanged := e.refreshAssignment(j)
+	if specChanged || assignmentChanged {
+		e.suspect(j)
+	}
+	e.refreshSignals(j)
+	e.refreshShards(j)
+	e.followSources(j)
+	if j.removed && len(j.shards) == 0 {
+		delete(e.jobs, j.name)
+		delete(e.suspects, j)
+		j.awaits.reset(layout.Jobs)
+		j.awaits.reset(layout.Assignments)
+	}
+}
+
+func (e *Engine) refreshSpec(j *job) (changed bool) {
+	entry, there := e.replica.spec(j.name)
+	if !there {
+		changed = j.spec != nil
+		j.spec, j.specVersion = nil, 0
+		e.createSpec(j)
+		return changed
+	}
+	j.awaits.passed(layout.Jobs, entry.Version)
+	if changed = entry.Version != j.specVersion; changed {
+		j.specVersion = entry.Version
+		e.decodeSpec(j, entry)
+	}
+	e.compareSpec(j)
+	return changed
+}
+
+func (e *Engine) decodeSpec(j *job, entry store.Entry) {
+	j.spec = nil
+	spec, err := layout.DecodeSpec(entry.Value)
+	if err == nil {
+		var policy failover.Policy
+		if policy, err = spec.Policy(); err == nil {
+			j.spec, j.policy = &spec, policy
+			j.zone, _ = spec.Location() // the policy has found it
+			e.explain(j)
+			return
+		}
+	}
+	e.unreadable(j, -1, entry.Key, err)
+}
+
+// explain says in words when the job fires, once for each schedule: a reader of the log then sees what the expression means.
+func (e *Engine) explain(j *job) {
+	told, err := j.inWords(e.cfg.Now())
+	if told.Words == j.explained {
+		return
+	}
+	j.explained = told.Words
+	e.emit(observe.Event{Kind: observe.Scheduled, Job: j.name, Shard: -1, Detail: told.String(), Err: err})
+}
+
+func (j *job) inWords(now time.Time) (cron.Explanation, error) {
+	switch {
+	case len(j.spec.After) > 0:
+		return cron.Explanation{
+			Expr:  "after " + strings.Join(j.spec.After, ", "),
+			Words: fmt.Sprintf("when all shards of %s have %s", strings.Join(j.spec.After, " and of "), j.spec.AfterEnds),
+		}, nil
+	case j.spec.Schedule == layout.Manual:
+		return cron.Explanation{Expr: layout.Manual, Words: "when it is triggered"}, nil
+	}
+	return cron.Explain(j.policy.Schedule, now, 3)
+}
+
+func (e *Engine) unreadable(j *job, shard int, key string, err error) {
+	e.emit(observe.Event{Kind: observe.Unreadable, Job: j.name, Shard: shard, Subject: key, Err: err,
+		Detail: "it is left as it is; repair or delete it"})
+}
+
+// createSpec puts the job into the store if it is not there.
+func (e *Engine) createSpec(j *job) {
+	if !e.replica.ready() || e.drain.on {
+		return
+	}
+	spec := j.registered.Spec.From(e.cfg.Now())
+	e.writeSpec(j, store.Create(layout.JobKey(j.name), spec.Encode()))
+}
+
+// compareSpec sees to it that the job's spec is the one given here, if it is to be, and says so if it is not.
+func (e *Engine) compareSpec(j *job) {
+	if j.spec == nil || j.removed {
+		return
+	}
+	same := j.spec.Same(j.registered.Spec)
+	switch {
+	case j.registered.Overwrite && !j.overwritten:
+		if j.overwritten = same; same {
+			return
+		}
+		spec := j.registered.Spec.Replaces(*j.spec, e.cfg.Now())
+		e.writeSpec(j, store.Set(layout.JobKey(j.name), spec.Encode()))
+	case !same && !j.compared && !j.registered.Overwrite:
+		j.compared = true
+		e.emit(observe.Event{Kind: observe.Differs, Job: j.name, Shard: -1,
+			Detail: "the job in the store differs from the one given here, and wins; add it with Overwrite to replace it"})
+	}
+}
+
+// writeSpec creates or sets the job's spec, once at a time.
+func (e *Engine) writeSpec(j *job, op store.Op) {
+	if e.me == nil || j.removed || j.writingSpec || j.awaits.has(layout.Jobs) || j.refused {
+		return
+	}
+	// Not an error of Add: a process that restarts after the last fire of its job must come up all the same.
+	if err := j.registered.Spec.Fires(e.cfg.Now()); err != nil {
+		j.refused = true
+		e.emit(observe.Event{Kind: observe.Refused, Job: j.name, Shard: -1, Err: err, Detail: "the job was not put into the store"})
+		return
+	}
+	j.writingSpec = true
+	at := j.specVersion
+	e.send(&e.docs, &move{at: at, op: op, done: func(_ store.Version, err error) {
+		j.writingSpec = false
+		j.overwritten = j.overwritten || err == nil
+		if err == nil || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrUnknown) {
+			e.await(j, layout.Jobs, at)
+			return
+		}
+		e.later(func() { e.touch(j) })
+	}})
+}
+
+func (e *Engine) refreshAssignment(j *job) (changed bool) {
+	entry, there := e.replica.assignment(j.name)
+	if !there {
+		changed = j.assigned != nil || j.assignedVersion != 0
+		j.assigned, j.assignedVersion = nil, 0
+		return changed
+	}
+	j.awaits.passed(layout.Assignments, entry.Version)
+	if entry.Version == j.assignedVersion {
+		return false
+	}
+	j.assigned, j.assignedVersion = nil, entry.Version
+	clear(j.swept)
+	a, err := layout.DecodeAssignment(entry.Value)
+	if err != nil {
+		e.unreadable(j, -1, entry.Key, err)
+		return true
+	}
+	j.assigned = &a
+	return true
+}
+
+func (e *Engine) refreshSignals(j *job) {
+	entry, there := e.replica.signals(j.name)
+	if !there {
+		j.triggers, j.signalsVersion = nil, 0
+		return
+	}
+	if entry.Version == j.signalsVersion {
+		return
+	}
+	j.triggers, j.signalsVersion = nil, entry.Version
+	signals, err := layout.DecodeSignal(entry.Value)
+	if err != nil {
+		e.unreadable(j, -1, entry.Key, err)
+		return
+	}
+	j.triggers = signals.Triggers
+}
+
+// refreshShards makes the job's shards those that the assignment gives to this instance, besides those that it still runs.
+func (e *Engine) refreshShards(j *job) {
+	for _, s := range j.shards {
+		s.was, s.owned = s.owned, false
+	}
+	if e.mayOwn(j) {
+		j.guards = []store.Cond{
+			store.Exists(layout.InstanceKey(e.me.id)),
+			store.At(layout.JobKey(j.name), j.specVersion),
+			store.At(layout.AssignmentKey(j.name), j.assignedVersion),
+		}
+		for item, owner := range j.assigned.Owners {
+			if owner == e.me.id {
+				e.own(j, item)
+			}
+		}
+		if e.leads(j) {
+			for item := len(j.assigned.Owners); item < j.assigned.Surplus; item++ {
+				if !j.swept[item] {
+					e.own(j, item)
+				}
+			}
+		}
+	}
+	for _, s := range j.shards {
+		if j.spec != nil {
+			s.delay = cron.Jitter{Max: time.Duration(j.spec.Jitter)}.Delay(j.name, s.item, time.Time{})
+		}
+		s.surplus = j.assigned != nil && s.item >= len(j.assigned.Owners)
+		if s.was != s.owned && !s.surplus {
+			kind := observe.Dropped
+			if s.owned {
+				kind = observe.Gained
+			}
+			e.emit(observe.Event{Kind: kind, Job: j.name, Shard: s.item})
+		}
+		e.mark(s)
+	}
+}
+
+// mayOwn says whether the assignment is one to act by. Its shard count must be the spec's, or a handler would compute with a
+// total that is not its own.
+func (e *Engine) mayOwn(j *job) bool {
+	return e.me != nil && !e.drain.on && !e.clocks.outlier && !j.removed && j.spec != nil && j.assigned != nil &&
+		(j.spec.Broadcast() || len(j.assigned.Owners) == j.spec.Shards) &&
+		layout.Instance{Labels: e.cfg.Labels}.Meets(j.spec.Requires)
+}
+
+func (e *Engine) own(j *job, item int) {
+	s := j.shards[item]
+	if s == nil {
+		s = &shard{job: j, item: item}
+		s.alarm.shard = s
+		j.shards[item] = s
+	}
+	s.owned = true
+}
+
+// awaits are the prefixes whose entry for a job is known to be newer in the store than in the replica. Until the watch has
+// shown it, the job's shards claim nothing: a claim would compare a version that is known to be wrong.
+type awaits map[string]await
+
+type await struct {
+	version store.Version // the one that is known to be old; zero: the key was absent
+	timer   *time.Timer
+}
+
+// doubtAfter is how long a watch may take to show what is known to be there before it is started anew.
+const doubtAfter = 2 * time.Second
+
+// await waits for the replica to show another version than the given one.
+func (e *Engine) await(j *job, prefix string, version store.Version) {
+	entry := e.replica.entries[prefix][j.name]
+	if entry.Version != version || j.awaits.has(prefix) {
+		e.touch(j)
+		return
+	}
+	j.awaits[prefix] = await{version, e.after(doubtAfter, func() {
+		if j.awaits.has(prefix) {
+			e.doubt(prefix)
+		}
+	})}
+}
+
+func (a awaits) has(prefix string) bool {
+	_, ok := a[prefix]
+	return ok
+}
+
+// passed ends the wait if the replica shows something else.
+func (a awaits) passed(prefix string, version store.Version) {
+	if w, ok := a[prefix]; ok && w.version != version {
+		a.reset(prefix)
+	}
+}
+
+// reset ends the wait.
+func (a awaits) reset(prefix string) {
+	if w, ok := a[prefix]; ok {
+		w.timer.Stop()
+		delete(a, prefix)
+	}
+}

@@ -1,0 +1,239 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/observe"
+	"github.com/elasticjob-go/elastic/store"
+)
+
+// member is this process as one instance: one session, one ephemeral key, one ID. When the session is over the process joins
+// again, as another instance.
+type member struct {
+	id      string
+	session store.Session
+	ctx     context.Context // of the handlers; ends with ErrSessionLost when the session does
+	lose    context.CancelCauseFunc
+
+	// These belong to the loop.
+	doc     layout.Instance // as it was written last
+	version store.Version
+	writing bool
+}
+
+// keepMembership joins, and joins again whenever the session is lost, until ctx ends; then it leaves.
+func (e *Engine) keepMembership(ctx context.Context) {
+	var own ownIDs
+	for tries := 0; ctx.Err() == nil; tries++ {
+		m, err := e.join(ctx, &own)
+		if errors.Is(err, ErrNameTaken) {
+			e.post(func() { e.fail(err) })
+			return
+		}
+		if err != nil {
+			if ctx.Err() == nil {
+				e.post(func() { e.troubled("join", err) })
+				sleep(ctx, e.backoff(tries))
+			}
+			continue
+		}
+		tries, own.joined = 0, true
+		e.post(func() { e.joined(m) })
+		select {
+		case <-ctx.Done():
+			e.leave(m)
+			return
+		case <-m.session.Done():
+		case <-m.ctx.Done(): // evicted
+		}
+		m.lose(ErrSessionLost) // handlers first: others may start when the store has ended the session
+		e.post(func() { e.lost(m) })
+		e.endSession(m.session)
+	}
+}
+
+// join starts a session and makes this instance known. own are the IDs that it has had; the new one is added.
+func (e *Engine) join(ctx context.Context, own *ownIDs) (*member, error) {
+	doc, err := e.askSelf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	evict, err := e.predecessors(ctx, own)
+	if err != nil {
+		return nil, err
+	}
+	s, err := e.cfg.Store.NewSession(ctx, store.SessionOptions{TTL: e.cfg.TTL, Name: e.cfg.Name})
+	if err != nil {
+		return nil, err
+	}
+	m := &member{id: layout.InstanceID(e.cfg.Name, e.cfg.Incarnation()), session: s, doc: doc}
+	own.tried = append(own.tried, m.id) // from here on its key may be there, whatever the answer is
+	key := layout.InstanceKey(m.id)
+	r, err := e.cfg.Store.Commit(ctx, store.Txn{Session: s, Do: append([]store.Op{store.CreateEphemeral(key, doc.Encode())}, evict...)})
+	switch {
+	case err == nil:
+		m.version = r.Versions[0]
+	case errors.Is(err, store.ErrUnknown):
+		entry, readErr := e.cfg.Store.Get(ctx, key)
+		if readErr != nil {
+			e.endSession(s)
+			return nil, fmt.Errorf("register %s: %w", m.id, err)
+		}
+		m.version = entry.Version
+	default:
+		e.endSession(s)
+		return nil, fmt.Errorf("register %s: %w", m.id, err)
+	}
+	// Not derived from ctx: when the instance leaves, handlers get their time.
+	m.ctx, m.lose = context.WithCancelCause(context.WithoutCancel(ctx))
+	return m, nil
+}
+
+// askSelf has the loop say what this instance tells the others.
+func (e *Engine) askSelf(ctx context.Context) (layout.Instance, error) {
+	answer := make(chan layout.Instance, 1)
+	select {
+	case e.inbox <- func() {
+		doc := e.self()
+		e.clocks.sending(doc.Clock)
+		answer <- doc
+	}:
+	case <-ctx.Done():
+		return layout.Instance{}, ctx.Err()
+	}
+	select {
+	case doc := <-answer:
+		return doc, nil
+	case <-ctx.Done():
+		return layout.Instance{}, ctx.Err()
+	}
+}
+
+// farewell bounds how long the end of a session may take. If the store does not answer, the session ends by its TTL.
+const farewell = 2 * time.Second
+
+func (e *Engine) endSession(s store.Session) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.life), farewell)
+	defer cancel()
+	_ = s.Close(ctx) // not to be reached: it ends by its TTL
+}
+
+// leave ends the session; the loop has ended before.
+func (e *Engine) leave(m *member) {
+	e.endSession(m.session)
+	m.lose(ErrShutdown)
+	e.emit(observe.Event{Kind: observe.Left, Instance: m.id, Shard: -1})
+}
+
+// joined takes up work as an instance.
+func (e *Engine) joined(m *member) {
+	e.me = m
+	e.recovered()
+	e.emit(observe.Event{Kind: observe.Joined, Shard: -1})
+	e.selfChanged = true
+	for j := range e.suspects {
+		e.suspects[j] = time.Now() // it waits its turn from now on, however long it was away
+	}
+	e.reviewAll()
+	if e.replica.ended[m.id] {
+		e.evicted("the instance's key was deleted before it knew that it had joined")
+	}
+	clear(e.replica.ended)
+}
+
+// lost gives all work up: the store has ended the session, or may have.
+func (e *Engine) lost(m *member) {
+	if e.me != m {
+		return
+	}
+	e.emit(observe.Event{Kind: observe.Lost, Shard: -1, Err: context.Cause(m.ctx)})
+	e.me = nil
+	for _, j := range e.jobs {
+		for _, s := range j.shards {
+			s.known = false
+			if s.run != nil && s.run.phase == failover.Claiming {
+				e.setRun(s, nil) // whoever owns the shard now finds the claim of a dead instance, or none
+			}
+		}
+	}
+	e.dropQueue(&e.records)
+	e.dropQueue(&e.docs)
+	e.reviewAll()
+}
+
+// evicted gives the session up because the instance's key is gone, though the session may live: somebody declared this
+// instance dead, and so it is.
+func (e *Engine) evicted(why string) {
+	m := e.me
+	if m == nil {
+		return
+	}
+	m.lose(fmt.Errorf("%w: %s", ErrSessionLost, why))
+	e.lost(m)
+}
+
+// reviewAll looks at every job and shard again.
+func (e *Engine) reviewAll() {
+	e.mendNow = true
+	for _, j := range e.jobs {
+		e.touch(j)
+		for _, s := range j.shards {
+			e.mark(s)
+		}
+	}
+}
+
+func (e *Engine) isMe(id string) bool { return e.me != nil && e.me.id == id }
+
+// self is what this instance tells the others about itself.
+func (e *Engine) self() layout.Instance {
+	e.mu.Lock()
+	names := slices.Sorted(maps.Keys(e.registered))
+	e.mu.Unlock()
+	i := layout.Instance{Name: e.cfg.Name, Host: e.cfg.Host, PID: e.cfg.PID, Weight: e.cfg.Weight, State: layout.Up, Labels: e.cfg.Labels, Exclusive: e.cfg.Exclusive, Jobs: names, Started: e.started, Clock: e.cfg.Now()}
+	switch {
+	case e.drain.on:
+		i.State = layout.Draining
+	case e.clocks.outlier:
+		i.State = layout.ClockOff
+	}
+	return i
+}
+
+// publishSelf writes the instance's key when what it says is no longer true.
+func (e *Engine) publishSelf() {
+	m := e.me
+	if !e.selfChanged && !e.clocks.due || m == nil || m.writing || e.pause.on {
+		return
+	}
+	e.selfChanged = false
+	doc := e.self()
+	if doc.Equal(m.doc) && !e.clocks.due {
+		return
+	}
+	e.clocks.due = false
+	m.writing = true
+	e.clocks.sending(doc.Clock)
+	e.send(&e.docs, &move{at: m.version, op: store.Set(layout.InstanceKey(m.id), doc.Encode()), done: func(v store.Version, err error) {
+		m.writing = false
+		switch {
+		case err == nil:
+			m.doc, m.version = doc, v
+			e.clocks.beaten()
+			e.selfChanged = true // it may have changed meanwhile
+		case errors.Is(err, store.ErrConflict):
+			e.evicted("the instance's key was changed or deleted by somebody else")
+		case errors.Is(err, store.ErrUnknown):
+			e.evicted("whether the instance's key could be changed is unknown") // rare, and joining again settles it
+		default:
+			e.later(func() { e.selfChanged = true })
+		}
+	}})
+}

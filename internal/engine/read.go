@@ -1,0 +1,93 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/store"
+)
+
+// wantRecord has a shard's record read when the loop settles.
+func (e *Engine) wantRecord(s *shard) {
+	j := s.job
+	s.busy, s.asOf = true, j.assignedVersion
+	if len(j.unread) == 0 {
+		e.unread = append(e.unread, j)
+	}
+	j.unread = append(j.unread, s)
+}
+
+// readRecords reads what is wanted: one list a job, or one get where it is one shard.
+func (e *Engine) readRecords() {
+	jobs := e.unread
+	e.unread = nil
+	for _, j := range jobs {
+		shards := j.unread
+		j.unread = nil
+		e.background(func(ctx context.Context) {
+			e.reads <- struct{}{}
+			entries, err := e.read(ctx, j.name, shards)
+			<-e.reads
+			e.post(func() { e.haveRead(shards, entries, err) })
+		})
+	}
+}
+
+// parallelReads bounds how many reads of records are under way, so that an instance with thousands of jobs does not flood
+// the store when it starts.
+const parallelReads = 16
+
+func (e *Engine) read(ctx context.Context, job string, shards []*shard) ([]store.Entry, error) {
+	if len(shards) > 1 {
+		return e.cfg.Store.List(ctx, layout.RunsOf(job))
+	}
+	entry, err := e.cfg.Store.Get(ctx, layout.RunKey(job, shards[0].item))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	return []store.Entry{entry}, err
+}
+
+func (e *Engine) haveRead(shards []*shard, entries []store.Entry, err error) {
+	for _, s := range shards {
+		s.busy = false
+	}
+	if err != nil {
+		e.troubled("read records of job "+shards[0].job.name, err)
+		for _, s := range shards {
+			e.later(func() { e.mark(s) })
+		}
+		return
+	}
+	e.recovered()
+	found := make(map[string]store.Entry, len(entries))
+	for _, entry := range entries {
+		found[entry.Key] = entry
+	}
+	for _, s := range shards {
+		if s.outdated {
+			s.outdated = false
+			e.mark(s) // to be read again
+			continue
+		}
+		entry, there := found[layout.RunKey(s.job.name, s.item)]
+		e.learn(s, entry, there)
+	}
+}
+
+// learn takes a shard's record from the store.
+func (e *Engine) learn(s *shard, entry store.Entry, there bool) {
+	s.known, s.broken = true, false
+	s.record, s.version = failover.Record{}, 0
+	if there {
+		r, err := failover.Decode(entry.Value)
+		if err != nil {
+			s.broken = true
+			e.unreadable(s.job, s.item, entry.Key, err)
+		}
+		s.record, s.version = r, entry.Version
+	}
+	e.mark(s)
+}

@@ -1,0 +1,278 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/observe"
+	"github.com/elasticjob-go/elastic/store"
+)
+
+// watched are the prefixes of which every instance keeps a replica.
+var watched = []string{layout.Instances, layout.Jobs, layout.Assignments, layout.Signals}
+
+// replica is what the watches have told. It can be behind the store, so nothing that must be true rests on it: every write
+// that it leads to compares the versions that it was computed from.
+type replica struct {
+	entries map[string]map[string]store.Entry // by prefix, by the last segment of the key
+	synced  map[string]bool                   // by prefix: the first content has arrived
+	peers   []*peer                           // the live instances, oldest first
+	ended   map[string]bool                   // instances of this name that vanished while this process was joining: it may be one of them
+}
+
+// peer is a live instance.
+type peer struct {
+	id      string
+	created uint64
+	layout.Instance
+	readable bool // if not, it is alive and nothing else is known
+	sighting sighting
+}
+
+func newReplica() replica {
+	r := replica{entries: map[string]map[string]store.Entry{}, synced: map[string]bool{}, ended: map[string]bool{}}
+	for _, prefix := range watched {
+		r.entries[prefix] = map[string]store.Entry{}
+	}
+	return r
+}
+
+// ready says whether the first content of every prefix has arrived.
+func (r *replica) ready() bool { return len(r.synced) == len(watched) }
+
+func (r *replica) spec(job string) (store.Entry, bool) {
+	e, ok := r.entries[layout.Jobs][job]
+	return e, ok
+}
+
+func (r *replica) assignment(job string) (store.Entry, bool) {
+	e, ok := r.entries[layout.Assignments][job]
+	return e, ok
+}
+
+func (r *replica) signals(job string) (store.Entry, bool) {
+	e, ok := r.entries[layout.Signals][job]
+	return e, ok
+}
+
+// alive says whether an instance is among those that the watch has shown. That it is not is no proof that it is dead: the
+// watch may not have shown it yet.
+func (r *replica) alive(id string) bool {
+	_, ok := r.entries[layout.Instances][id]
+	return ok
+}
+
+// apply takes an update of a watch and returns the names whose entries are different now.
+func (r *replica) apply(prefix string, u store.Update) []string {
+	have := r.entries[prefix]
+	var changed []string
+	if u.Reset {
+		r.synced[prefix] = true
+		there := make(map[string]bool, len(u.Entries))
+		for _, e := range u.Entries {
+			there[layout.Base(e.Key)] = true
+		}
+		for name := range have {
+			if !there[name] {
+				delete(have, name)
+				changed = append(changed, name)
+			}
+		}
+	}
+	for _, key := range u.Deleted {
+		name := layout.Base(key)
+		delete(have, name) // which may not have been there: it came and went between two updates
+		changed = append(changed, name)
+	}
+	for _, e := range u.Entries {
+		name := layout.Base(e.Key)
+		if old, ok := have[name]; ok && old.Version == e.Version && old.Created == e.Created {
+			continue
+		}
+		have[name] = e
+		changed = append(changed, name)
+	}
+	return changed
+}
+
+// follow keeps a watch on a prefix.
+func (e *Engine) follow(ctx context.Context, prefix string) {
+	for tries := 0; ctx.Err() == nil; tries++ {
+		again, forget := context.WithCancel(ctx)
+		e.post(func() { e.doubts[prefix] = forget })
+		err := e.watch(again, prefix, func(u store.Update) {
+			tries = 0
+			e.post(func() { e.updated(prefix, u) })
+		})
+		doubted := again.Err() != nil
+		forget()
+		if doubted {
+			continue // at once; if the engine ends, the loop condition says so
+		}
+		e.post(func() { e.troubled("watch "+prefix, err) })
+		sleep(ctx, e.backoff(tries))
+	}
+}
+
+// watch passes on the updates of one watch until ctx ends or the watch fails.
+func (e *Engine) watch(ctx context.Context, prefix string, f func(store.Update)) error {
+	w, err := e.cfg.Store.Watch(ctx, prefix)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	for {
+		u, err := w.Next(ctx)
+		if err != nil {
+			return err
+		}
+		f(u)
+	}
+}
+
+// doubt starts a watch anew, because what it has shown does not agree with something else that the store said.
+func (e *Engine) doubt(prefix string) {
+	if forget := e.doubts[prefix]; forget != nil {
+		forget()
+	}
+}
+
+// updated takes an update of the replica.
+func (e *Engine) updated(prefix string, u store.Update) {
+	ready := e.replica.ready()
+	changed := e.replica.apply(prefix, u)
+	if !ready && e.replica.ready() {
+		close(e.looking)
+	}
+	if prefix == layout.Instances {
+		if len(changed) > 0 {
+			e.peersChanged(changed, !u.Reset)
+		}
+		return
+	}
+	for _, name := range changed {
+		if prefix == layout.Jobs {
+			e.specChanged(name)
+		}
+		if j := e.jobs[name]; j != nil {
+			e.touch(j)
+		}
+	}
+	if u.Reset {
+		// Jobs that are not in the store yet wait for the first content; others may wait for a version that was
+		// skipped.
+		for _, j := range e.jobs {
+			j.awaits.reset(prefix)
+			e.touch(j)
+		}
+		// An assignment whose write had an unknown outcome, and was not applied, is still wrong; nothing else says so.
+		e.mendNow = true
+	}
+}
+
+// peersChanged derives the list of live instances anew, and tells those whom a difference may concern. fresh says that the changes have
+// just been made.
+func (e *Engine) peersChanged(names []string, fresh bool) {
+	before := make(map[string]*peer, len(e.replica.peers))
+	for _, p := range e.replica.peers {
+		before[p.id] = p
+	}
+	concerned := map[string]bool{}
+	for _, id := range names {
+		old := before[id]
+		p := e.readPeer(id, old, fresh)
+		if before[id] = p; p == nil {
+			delete(before, id)
+			e.vanished(id, old != nil)
+		}
+		if p.sameAs(old) {
+			continue // a beat
+		}
+		for _, o := range []*peer{old, p} {
+			if o != nil {
+				for _, job := range o.Jobs {
+					concerned[job] = true
+				}
+			}
+		}
+	}
+	e.replica.peers = e.replica.peers[:0]
+	for _, p := range before {
+		e.replica.peers = append(e.replica.peers, p)
+	}
+	slices.SortFunc(e.replica.peers, func(a, b *peer) int {
+		return cmp.Or(cmp.Compare(a.created, b.created), strings.Compare(a.id, b.id))
+	})
+	for name := range concerned {
+		if j := e.jobs[name]; j != nil {
+			e.suspect(j)
+			e.touch(j) // who leads it may have changed
+		}
+	}
+	e.judgeClock()
+}
+
+// readPeer makes a peer of an instance's key; nil if that is gone.
+func (e *Engine) readPeer(id string, old *peer, fresh bool) *peer {
+	entry, there := e.replica.entries[layout.Instances][id]
+	if !there {
+		return nil
+	}
+	p := &peer{id: id, created: entry.Created}
+	doc, err := layout.DecodeInstance(entry.Value)
+	if err != nil {
+		e.emit(observe.Event{Kind: observe.Unreadable, Shard: -1, Subject: entry.Key, Err: err,
+			Detail: "the instance counts as alive, and gets no shards"})
+	} else {
+		p.Instance, p.readable = doc, true
+	}
+	switch {
+	case old != nil:
+		p.sighting = old.sighting
+	case !e.isMe(id):
+		e.emit(observe.Event{Kind: observe.Appeared, Shard: -1, Subject: id})
+		e.greet()
+	}
+	e.sight(p, entry.Version, fresh)
+	return p
+}
+
+// sameAs says whether two peers, either of which may be nil, are the same to everybody's work.
+func (p *peer) sameAs(o *peer) bool {
+	return p != nil && o != nil && p.readable && o.readable && p.Instance.Equal(o.Instance)
+}
+
+// vanished tells the shards whose run belonged to an instance that is gone.
+func (e *Engine) vanished(id string, seen bool) {
+	if e.isMe(id) {
+		e.evicted("the instance's key is gone from the store")
+		return
+	}
+	if e.me == nil && layout.InstanceName(id) == e.cfg.Name {
+		e.replica.ended[id] = true
+	}
+	if seen {
+		e.emit(observe.Event{Kind: observe.Vanished, Shard: -1, Subject: id})
+	}
+	for _, j := range e.jobs {
+		for _, s := range j.shards {
+			if s.record.Owner == id {
+				e.mark(s)
+			}
+		}
+	}
+}
+
+// sleep waits for d, or for ctx.
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}

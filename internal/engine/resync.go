@@ -1,0 +1,56 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/store"
+)
+
+// resync compares the replica with the store once a period, and starts a watch anew where they differ. Watches promise to show
+// everything; this is for the day when one does not. It costs four reads, whatever the number of jobs.
+func (e *Engine) resync(ctx context.Context) {
+	for {
+		period := e.cfg.Resync
+		sleep(ctx, period-period/10+e.cfg.Rand(period/5+1)) // spread, so that a fleet does not read at once
+		if ctx.Err() != nil {
+			return
+		}
+		for _, prefix := range watched {
+			if entries, err := e.cfg.Store.List(ctx, prefix); err == nil {
+				e.post(func() { e.compare(prefix, entries) })
+			}
+		}
+		e.post(e.reviewEverything)
+		e.post(e.beat)
+	}
+}
+
+// compare doubts a watch that shows something else than a list. The list may be the older of the two; then the watch starts
+// anew for nothing, which is harmless.
+func (e *Engine) compare(prefix string, entries []store.Entry) {
+	have := e.replica.entries[prefix]
+	same := len(have) == len(entries)
+	for _, entry := range entries {
+		old, ok := have[layout.Base(entry.Key)]
+		same = same && ok && old.Version == entry.Version
+	}
+	if !same {
+		e.doubt(prefix)
+	}
+}
+
+// reviewEverything decides anew what to do with every job and shard, from what is known; and reads again what could not be
+// read, in case it was repaired, and what waits for others.
+func (e *Engine) reviewEverything() {
+	for _, j := range e.jobs {
+		e.suspect(j)
+		for _, s := range j.shards {
+			if s.broken || s.blocked {
+				s.known = false
+			}
+		}
+	}
+	e.selfChanged = true
+	e.reviewAll()
+}

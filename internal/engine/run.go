@@ -1,0 +1,146 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/observe"
+)
+
+// run is what this process does about a shard: a claim, then a handler, then a result that waits to be recorded.
+type run struct {
+	phase    failover.Phase
+	owner    string // the incarnation that claimed it
+	fence    uint64
+	previous string       // the instance whose run is repeated
+	spec     *layout.Spec // that the claim was guarded by
+	total    int          // the shards of the assignment that it was guarded by
+	zone     *time.Location
+
+	cancel  context.CancelCauseFunc
+	result  failover.Result
+	message string
+	err     error
+	took    time.Duration
+}
+
+// stuckAfter is how long a handler may take to return once its context has ended before it is reported.
+const stuckAfter = 10 * time.Second
+
+// errExited is what a handler returns that does not return.
+var errExited = errors.New("the handler ended its goroutine with runtime.Goexit")
+
+// panicked is what a handler's panic becomes.
+type panicked struct {
+	value any
+	stack []byte
+}
+
+func (p *panicked) Error() string { return fmt.Sprintf("the handler panicked: %v", p.value) }
+
+// start runs the handler of a claim that holds.
+func (e *Engine) start(s *shard) {
+	j, r, rec := s.job, s.run, s.record
+	r.phase = failover.Working
+	e.working++
+	ctx, cancel := context.WithCancelCause(e.me.ctx)
+	r.cancel = cancel
+	stop := func() {}
+	if timeout := time.Duration(r.spec.Timeout); timeout > 0 {
+		var end context.CancelFunc
+		ctx, end = context.WithTimeoutCause(ctx, timeout, ErrTimeout)
+		stop = end
+	}
+	told := Run{
+		Job: j.name, Shard: s.item, Total: r.total, Parameter: r.spec.Parameter, ShardParameter: r.spec.ShardParameters[s.item],
+		Fire: rec.Time().In(r.zone), Attempt: rec.Attempt, Fence: rec.Fence, PreviousAttempt: r.previous,
+	}
+	if s.unclaimed {
+		told.Fence = 0
+	}
+	if rec.IsManual() {
+		told.Trigger = rec.Trigger
+		told.ShardParameter = cmp.Or(rec.Manual.Parameter, told.ShardParameter)
+	}
+	ev := s.event(observe.Began)
+	if rec.Attempt > 1 {
+		ev.Kind, ev.Subject = observe.TookOver, r.previous
+	}
+	e.emit(ev)
+
+	handler, began := j.registered.Handler, time.Now()
+	watched := context.AfterFunc(ctx, func() { e.watchStuck(s, r, ctx) })
+	// Not in the wait group: a handler that never returns must not keep the instance from leaving.
+	go func() {
+		err := errExited
+		// Deferred, because a handler can end its goroutine without returning: then, too, its shard must go on.
+		defer func() {
+			cause := context.Cause(ctx)
+			watched()
+			stop()
+			cancel(nil)
+			took := time.Since(began)
+			e.post(func() { e.returned(s, r, err, cause, took) })
+		}()
+		err = e.persist(ctx, s, r.spec, handler, told)
+	}()
+}
+
+// call keeps a panic from ending the process.
+func call(ctx context.Context, h Handler, r Run) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &panicked{v, debug.Stack()}
+		}
+	}()
+	return h(ctx, r)
+}
+
+// watchStuck reports a handler that goes on although its context has ended. Its shard is not started again here until it
+// returns.
+func (e *Engine) watchStuck(s *shard, r *run, ctx context.Context) {
+	cause := context.Cause(ctx)
+	e.after(stuckAfter, func() {
+		if s.run == r && r.phase == failover.Working {
+			ev := s.event(observe.Stuck)
+			ev.Err, ev.Detail = cause, "the handler ignores its context; the shard does not run here until it returns"
+			e.emit(ev)
+		}
+	})
+}
+
+// returned decides what a handler's return means.
+func (e *Engine) returned(s *shard, r *run, err, cause error, took time.Duration) {
+	e.working--
+	r.took, r.err = took, err
+	if p := (*panicked)(nil); errors.As(err, &p) {
+		ev := s.event(observe.Panicked)
+		ev.Err, ev.Detail = err, string(p.stack)
+		e.emit(ev)
+	}
+	skipped := (*Skipped)(nil)
+	switch {
+	case err == nil:
+		r.phase, r.result = failover.Finished, failover.Succeeded // even if it was cancelled meanwhile: it says that it is done
+	case errors.As(err, &skipped):
+		r.phase, r.result, r.message, r.err = failover.Finished, failover.Skipped, skipped.Reason, nil
+	case errors.Is(cause, ErrSessionLost):
+		e.setRun(s, nil) // whoever owns the shard takes the run over
+	case errors.Is(cause, ErrShutdown):
+		r.phase = failover.Yielded
+	case errors.Is(cause, ErrReplaced):
+		r.phase, r.result, r.message = failover.Finished, failover.Replaced, cause.Error()
+	default:
+		r.phase, r.result, r.message = failover.Finished, failover.Failed, err.Error()
+		if errors.Is(cause, ErrTimeout) {
+			r.message = fmt.Sprintf("%v: %v", cause, err)
+		}
+	}
+	e.mark(s)
+}

@@ -1,0 +1,167 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/store"
+)
+
+// A job that follows others has no schedule of its own: its fires are those that all shards of the others have ended. The records of the others
+// say so, and whoever has shards of the job watches them. So nothing is sent, nothing can get lost, and who dies in between does not
+// matter.
+
+// source is a job that jobs of this instance follow.
+type source struct {
+	end     context.CancelFunc // of the watch on its records
+	users   []*job
+	records map[int]failover.Record
+}
+
+// followSources makes the job's fires those of the jobs that it follows, and watches these as long as the job has shards here.
+func (e *Engine) followSources(j *job) {
+	var want []string
+	if j.spec != nil && len(j.shards) > 0 {
+		want = j.spec.After
+	}
+	for _, name := range j.sources {
+		if !slices.Contains(want, name) {
+			e.dropSource(j, name)
+		}
+	}
+	for _, name := range want {
+		if !slices.Contains(j.sources, name) {
+			e.addSource(j, name)
+		}
+	}
+	j.sources = slices.Clone(want)
+	if j.spec == nil || len(j.spec.After) == 0 {
+		return
+	}
+	var fires failover.Followed
+	for i, name := range want {
+		ended := e.endedBy(name, j.spec.AfterEnds)
+		if i == 0 {
+			fires = ended
+		}
+		fires = fires.And(ended)
+	}
+	j.policy.Schedule = fires
+}
+
+func (e *Engine) addSource(j *job, name string) {
+	src := e.sources[name]
+	if src == nil {
+		ctx, end := context.WithCancel(e.life)
+		src = &source{end: end, records: map[int]failover.Record{}}
+		e.sources[name] = src
+		e.wg.Go(func() { e.watchSource(ctx, name, src) })
+	}
+	src.users = append(src.users, j)
+}
+
+func (e *Engine) dropSource(j *job, name string) {
+	src := e.sources[name]
+	src.users = slices.DeleteFunc(src.users, func(o *job) bool { return o == j })
+	if len(src.users) == 0 {
+		src.end()
+		delete(e.sources, name)
+	}
+}
+
+// watchSource keeps a watch on the records of a job that others follow.
+func (e *Engine) watchSource(ctx context.Context, name string, src *source) {
+	for tries := 0; ctx.Err() == nil; tries++ {
+		err := e.watch(ctx, layout.RunsOf(name), func(u store.Update) {
+			tries = 0
+			e.post(func() { e.sourceChanged(src, u) })
+		})
+		if ctx.Err() != nil || errors.Is(err, store.ErrClosed) {
+			return
+		}
+		e.post(func() { e.troubled("watch the runs of job "+name, err) })
+		sleep(ctx, e.backoff(tries))
+	}
+}
+
+func (e *Engine) sourceChanged(src *source, u store.Update) {
+	if u.Reset {
+		clear(src.records)
+	}
+	for _, key := range u.Deleted {
+		if item, err := layout.ShardOf(key); err == nil {
+			delete(src.records, item)
+		}
+	}
+	for _, entry := range u.Entries {
+		if item, err := layout.ShardOf(entry.Key); err == nil {
+			src.records[item], _ = failover.Decode(entry.Value) // one that can't be read has ended nothing; its owner says so
+		}
+	}
+	for _, j := range src.users {
+		e.touch(j)
+	}
+}
+
+// endedBy returns the fires that all shards of a job have ended.
+func (e *Engine) endedBy(name string, ends failover.Ends) failover.Followed {
+	entry, there := e.replica.spec(name)
+	src := e.sources[name]
+	if !there || src == nil {
+		return nil
+	}
+	spec, err := layout.DecodeSpec(entry.Value)
+	if err != nil {
+		return nil
+	}
+	shards := spec.Shards
+	if spec.Broadcast() {
+		shards = len(src.records)
+	}
+	var records []failover.Record
+	for item := range shards {
+		if !slices.Contains(spec.DisabledShards, item) {
+			records = append(records, src.records[item])
+		}
+	}
+	return failover.Follows(records, ends)
+}
+
+// noteFollowers notes which jobs a job follows, from its spec as it is stored: those must remember the fires that they end.
+func (e *Engine) noteFollowers(name string) {
+	delete(e.follows, name)
+	entry, there := e.replica.spec(name)
+	if !there {
+		return
+	}
+	var doc struct {
+		After []string `json:"after"`
+	}
+	if json.Unmarshal(entry.Value, &doc) == nil && len(doc.After) > 0 {
+		e.follows[name] = doc.After
+	}
+}
+
+// specChanged takes a change of any job's spec, also of one that this instance does not have.
+func (e *Engine) specChanged(name string) {
+	e.noteFollowers(name)
+	if src := e.sources[name]; src != nil {
+		for _, j := range src.users {
+			e.touch(j)
+		}
+	}
+}
+
+// isFollowed says whether other jobs follow a job.
+func (e *Engine) isFollowed(name string) bool {
+	for _, after := range e.follows {
+		if slices.Contains(after, name) {
+			return true
+		}
+	}
+	return false
+}
