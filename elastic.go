@@ -1,0 +1,269 @@
+// Package elastic runs sharded, scheduled jobs on many machines: each fire of each shard on one of them, and again on
+// another if that one dies, with nothing to clean up by hand afterwards.
+//
+// A job is cut into shards. The instances of a program (processes that open the same store and add the same jobs) share the
+// shards out among themselves, move them when an instance comes, leaves or dies, and agree through the store on
+// who runs what. The store is whatever coordination service a team already runs; a driver is chosen by the URL's scheme and linked in
+// by import:
+//
+//	import (
+//		"github.com/elasticjob-go/elastic"
+//		_ "github.com/elasticjob-go/elastic/store/etcd"
+//	)
+//
+//	s, err := elastic.Open(ctx, "etcd://127.0.0.1:2379/reports")
+//	…
+//	err = s.Add(elastic.Job{Name: "report", Schedule: "0 0 3 * * ?", Shards: 3, Failover: true}, handler)
+//	…
+//	err = s.Run(ctx)
+//
+// The scheme memory needs no import and no server: it is a store inside the process, for trying things out, for tests and for
+// programs of one process.
+//
+// # What is promised
+//
+// A fire of a shard is begun by at most one instance. A run is repeated only after its instance was lost while it ran, and only
+// if the job asks for Failover: so at most once per fire without it, at least once with it. At no time do two live instances
+// hold the same shard. An instance that was declared dead while its code still ran has a smaller fence than its successor (see
+// [Shard.Fence]), and its handlers' contexts have ended before the successor could start, unless its clock stopped.
+package elastic
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/elasticjob-go/elastic/internal/engine"
+	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/observe"
+	"github.com/elasticjob-go/elastic/sharding"
+	"github.com/elasticjob-go/elastic/store"
+	_ "github.com/elasticjob-go/elastic/store/memory" // the scheme that is always there
+)
+
+// Scheduler is one instance: it takes part in a namespace from Run until Run's context ends. Its methods are safe for
+// concurrent use.
+type Scheduler struct {
+	engine *engine.Engine
+	store  store.Store
+	events *queue
+
+	middleware []Middleware
+	strategies map[string]sharding.Strategy
+
+	mu     sync.Mutex
+	ran    bool
+	closed bool
+	cancel context.CancelFunc // of Run, while it runs
+	done   chan struct{}      // closed when Run has ended
+}
+
+// ErrClosed is returned by Run on a scheduler that was closed, or has run before.
+var ErrClosed = errors.New("elastic: the scheduler is closed")
+
+// Open connects to the store that a URL names and returns a scheduler on it; [store.Config] has the URL's form. It returns once
+// the store has answered; if ctx has no deadline it gives up after [store.OpenTimeout]. Nothing is written before Run.
+func Open(ctx context.Context, url string, options ...Option) (*Scheduler, error) {
+	cfg, err := configure(options)
+	if err != nil {
+		return nil, err
+	}
+	s, err := store.Open(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	return newScheduler(s, cfg), nil
+}
+
+// New returns a scheduler on a store that the program has made itself. The scheduler closes it in the end.
+func New(s store.Store, options ...Option) (*Scheduler, error) {
+	cfg, err := configure(options)
+	if err != nil {
+		return nil, err
+	}
+	return newScheduler(s, cfg), nil
+}
+
+func newScheduler(s store.Store, c config) *Scheduler {
+	events := newQueue(c.observers)
+	return &Scheduler{
+		store:  s,
+		events: events, middleware: c.middleware, strategies: c.strategies,
+		done: make(chan struct{}),
+		engine: engine.New(engine.Config{
+			Store: s, Name: c.name, Host: c.host, PID: os.Getpid(), Weight: c.weight, Labels: c.labels, Most: c.most, Exclusive: c.exclusive, Strategies: c.strategies, TTL: c.ttl,
+			Drain: c.drain, Grace: c.grace, JoinDelay: c.joinDelay, StandIn: standIn, Resync: resync,
+			Now: c.now, Incarnation: c.incarnation, Rand: c.random, Observe: events.observer(),
+		}),
+	}
+}
+
+const (
+	// standIn outlasts a leader's garbage collection and a slow write, and stays well below a session's time to live.
+	standIn = 3 * time.Second
+
+	// resync is for the day when a watch misses something, and costs three reads.
+	resync = time.Minute
+)
+
+// incarnation returns a name that was never used before: 60 random bits.
+func incarnation() string { return strings.ToLower(rand.Text()[:12]) }
+
+// ErrNameTaken is returned by Run when another process was started under this instance's exclusive name; see WithExclusiveName.
+var ErrNameTaken = engine.ErrNameTaken
+
+// Add gives this instance a job and its handler. It may be called before Run and while it runs, and does not touch the store:
+// if the job is not in the store yet, Run puts it there; if it is, the one in the store wins and a difference is reported
+// as an event, unless Overwrite says otherwise.
+//
+// All faults of the job are reported in one error. A handler that has a method Validate() error is asked, too. A name can be added once.
+func (s *Scheduler) Add(job Job, h Handler, options ...AddOption) error {
+	if h == nil {
+		return fmt.Errorf("job %q: the handler is nil", job.Name)
+	}
+	if err := job.validate(s.strategy); err != nil {
+		return err
+	}
+	if v, ok := h.(interface{ Validate() error }); ok {
+		if err := v.Validate(); err != nil {
+			return fmt.Errorf("job %q: its handler is not valid: %w", job.Name, err)
+		}
+	}
+	var a addition
+	for _, o := range options {
+		o(&a)
+	}
+	h = wrap(wrap(h, a.middleware), s.middleware)
+	return s.engine.Add(engine.Job{Name: job.Name, Spec: job.spec(), Overwrite: a.overwrite, Handler: func(ctx context.Context, r engine.Run) error {
+		return h.Handle(ctx, newShard(r))
+	}})
+}
+
+// strategy returns the strategy of a name: the program's own, or one that is always there.
+func (s *Scheduler) strategy(name string) (sharding.Strategy, error) {
+	if own := s.strategies[name]; own != nil {
+		return own, nil
+	}
+	return sharding.ByName(name)
+}
+
+// MustAdd is Add for func main: it panics on an error.
+func (s *Scheduler) MustAdd(job Job, h Handler, options ...AddOption) {
+	if err := s.Add(job, h, options...); err != nil {
+		panic(err)
+	}
+}
+
+// Remove ends this instance's part in a job: its shards move to other instances that have it, and what runs here may finish. The job
+// itself stays in the store.
+func (s *Scheduler) Remove(name string) error {
+	if !s.engine.Remove(name) {
+		return fmt.Errorf("job %q was not added, or was removed before", name)
+	}
+	return nil
+}
+
+// Run takes part until ctx ends, and then leaves in good order: other instances take the shards over at once, running
+// handlers get the drain timeout to finish, then their contexts end with ErrShutdown, and what is still unfinished is handed to
+// the next owner. It returns nil after that, an error if handlers did not return even then, and ErrClosed if the scheduler was closed
+// or has run before.
+//
+// A store that does not answer ends nothing: Run waits for it, and fires that could not begin are due when it is back. When Run
+// returns the scheduler is closed.
+func (s *Scheduler) Run(ctx context.Context) error {
+	s.mu.Lock()
+	if s.ran || s.closed {
+		s.mu.Unlock()
+		return ErrClosed
+	}
+	s.ran = true
+	ctx, s.cancel = context.WithCancel(ctx)
+	s.mu.Unlock()
+
+	defer close(s.done)
+	defer s.cancel()
+	var events sync.WaitGroup
+	events.Go(s.events.deliver)
+	err := s.engine.Run(ctx)
+	s.events.end()
+	events.Wait()
+	return errors.Join(err, s.closeStore())
+}
+
+// Close ends Run as the end of its context does, and waits for it; without Run it closes the store. It may be called more than
+// once.
+func (s *Scheduler) Close() error {
+	s.mu.Lock()
+	first, ran, cancel := !s.closed, s.ran, s.cancel
+	s.closed = true
+	s.mu.Unlock()
+	if ran {
+		cancel()
+		<-s.done
+		return nil
+	}
+	if !first {
+		return nil
+	}
+	return s.closeStore()
+}
+
+func (s *Scheduler) closeStore() error {
+	ctx, cancel := context.WithTimeout(context.Background(), store.DefaultRequestTimeout)
+	defer cancel()
+	if err := s.store.Close(ctx); err != nil {
+		return fmt.Errorf("close the store: %w", err)
+	}
+	return nil
+}
+
+// The causes with which a handler's context ends; context.Cause tells which.
+var (
+	// ErrTimeout: the run took longer than the job's Timeout. It is recorded as failed.
+	ErrTimeout = engine.ErrTimeout
+
+	// ErrSessionLost: the instance lost its session with the store, or can no longer be sure of it. Another instance may run
+	// the shard from now on.
+	ErrSessionLost = engine.ErrSessionLost
+
+	// ErrShutdown: the instance leaves and the drain timeout has passed. If the handler returns an error now, its run is handed to the
+	// next owner of the shard.
+	ErrShutdown = engine.ErrShutdown
+
+	// ErrReplaced: a later fire of the shard replaces the run; see OverlapReplace.
+	ErrReplaced = engine.ErrReplaced
+)
+
+// Event is something that a scheduler did or saw; see WithEvents.
+type Event = observe.Event
+
+// hostName returns this machine's name as far as it can be part of an instance's name.
+func hostName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return host
+}
+
+// instanceName makes an instance's name of a host's.
+func instanceName(host string) string {
+	name := strings.Map(func(r rune) rune {
+		if layout.CheckName(string(r)) != nil && r != '.' {
+			return '-'
+		}
+		return r
+	}, host)
+	if len(name) > layout.MaxName {
+		name = name[:layout.MaxName]
+	}
+	if layout.CheckName(name) != nil {
+		return "instance"
+	}
+	return name
+}

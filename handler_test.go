@@ -1,0 +1,28 @@
+package elastic_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/elasticjob-go/elastic"
+)
+
+// badHandler knows that it can't work.
+type badHandler struct{}
+
+func (badHandler) Handle(context.Context, elastic.Shard) error { return nil }
+func (badHandler) Validate() error                             { return errors.New("batch: must be positive") }
+
+func TestAHandlerThatCantWorkIsRefused(t *testing.T) {
+	s, err := elastic.Open(t.Context(), "memory://handlers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	err = s.Add(elastic.Job{Name: "report", Schedule: "@daily"}, badHandler{})
+	if err == nil || !strings.Contains(err.Error(), `job "report": its handler is not valid: batch: must be positive`) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,272 @@
+package elastic_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/internal/layout"
+)
+
+func read(text string, env map[string]string) ([]elastic.Job, error) {
+	return elastic.ReadJobs(strings.NewReader(text), func(name string) (string, bool) {
+		value, ok := env[name]
+		return value, ok
+	})
+}
+
+const everyKey = `
+jobs:
+  - name: report
+    description: the nightly one
+    schedule: 0 0 3 * * ?
+    timeZone: Asia/Shanghai
+    start: 2026-01-01T00:00:00Z
+    end: 2099-01-01T00:00:00+08:00
+    except: ["2026-12-25", SAT-SUN]
+    jitter: 5m
+    shards: 3
+    parameter: p
+    shardParameters: {0: Beijing, 1: Shanghai}
+    sharding: average
+    failover: true
+    maxAttempts: 2
+    misfire: skip
+    misfireWindow: 10m
+    overlap: replace
+    timeout: 1h30m
+    retries: 4
+    retryDelay: 500ms
+    retryMaxDelay: 10s
+    maxConcurrent: 2
+    requires: {zone: eu}
+    disabledShards: [2]
+    disabled: true
+  - name: purge
+    schedule: "@daily"
+    broadcast: true
+    unclaimed: true
+  - name: mail
+    after: [report]
+    afterEnds: ended
+`
+
+func TestAJobFileCanSayAllThatAJobCan(t *testing.T) {
+	jobs, err := read(everyKey, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []elastic.Job{{
+		Name: "report", Description: "the nightly one", Schedule: "0 0 3 * * ?", TimeZone: "Asia/Shanghai",
+		Start: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(2098, 12, 31, 16, 0, 0, 0, time.UTC),
+		Except: []string{"2026-12-25", "SAT-SUN"}, Jitter: 5 * time.Minute, Shards: 3, Parameter: "p",
+		ShardParameters: map[int]string{0: "Beijing", 1: "Shanghai"}, Sharding: "average", Failover: true, MaxAttempts: 2,
+		Misfire: elastic.MisfireSkip, MisfireWindow: 10 * time.Minute, Overlap: elastic.OverlapReplace, Timeout: 90 * time.Minute,
+		Retries: 4, RetryDelay: 500 * time.Millisecond, RetryMaxDelay: 10 * time.Second, MaxConcurrent: 2,
+		Requires: map[string]string{"zone": "eu"}, DisabledShards: []int{2}, Disabled: true,
+	}, {Name: "purge", Schedule: "@daily", Broadcast: true, Unclaimed: true}, {Name: "mail", After: []string{"report"}, AfterEnds: elastic.AfterEnded}}
+	for i := range jobs {
+		if jobs[i].End = jobs[i].End.UTC(); jobs[i].End.IsZero() {
+			jobs[i].End = time.Time{}
+		}
+	}
+	if !reflect.DeepEqual(jobs, want) {
+		t.Errorf("got  %+v\nwant %+v", jobs, want)
+	}
+	// A field that is added to Job must be added to the file, and to this test.
+	all := reflect.ValueOf(want[0])
+	for i := range all.NumField() {
+		if name := all.Type().Field(i).Name; all.Field(i).IsZero() && !slices.Contains([]string{"Broadcast", "Unclaimed", "After", "AfterEnds"}, name) {
+			t.Errorf("Job.%s is not in the file", name)
+		}
+	}
+}
+
+func TestAJobFileReadsAsTheStoreHoldsTheJob(t *testing.T) {
+	keys := map[string]bool{"name": true, "broadcast": true}
+	for f := range reflect.TypeFor[layout.Spec]().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		keys[name] = true
+	}
+	for _, own := range []string{"since", "resharded", "enabledShards"} { // the store's own book-keeping
+		delete(keys, own)
+	}
+	var schema struct {
+		Properties struct {
+			Jobs struct {
+				Items struct{ Properties map[string]any }
+			}
+		}
+	}
+	if err := json.Unmarshal(elastic.JobSchema(), &schema); err != nil {
+		t.Fatal(err)
+	}
+	for key := range schema.Properties.Jobs.Items.Properties {
+		if !keys[key] {
+			t.Errorf("%s is a key of the file and not of the store", key)
+		}
+		delete(keys, key)
+	}
+	for key := range keys {
+		t.Errorf("%s is a key of the store and not of the file", key)
+	}
+}
+
+func TestVariablesStandForValues(t *testing.T) {
+	jobs, err := read(`
+jobs:
+  - name: ${NAME}-nightly
+    schedule: ${WHEN:-0 3 * * *}
+    shards: ${SHARDS}
+    timeout: ${TIMEOUT:-90s}
+    parameter: "$$5 and ${EVIL}"
+    disabled: ${OFF:-false}
+`, map[string]string{"NAME": "report", "SHARDS": "7", "EVIL": "x\n    shards: 9", "TIMEOUT": ""})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := elastic.Job{Name: "report-nightly", Schedule: "0 3 * * *", Shards: 7, Timeout: 90 * time.Second, Parameter: "$5 and x\n    shards: 9"}
+	if !reflect.DeepEqual(jobs[0], want) {
+		t.Errorf("got  %+v\nwant %+v", jobs[0], want)
+	}
+}
+
+func TestAJobFileThatIsWrongSaysWhereAndWhatToWrite(t *testing.T) {
+	job := func(lines string) string {
+		return "jobs:\n  - name: report\n    schedule: '@daily'\n    " + strings.ReplaceAll(lines, "\n", "\n    ")
+	}
+	for _, tt := range []struct{ name, text, want string }{
+		{"nothing", "", `it must begin with "jobs:"`},
+		{"no YAML", "jobs: [", "yaml"},
+		{"no mapping", "- a", `line 1: the file must be keys with values`},
+		{"no jobs", "{}", `there is no "jobs:"`},
+		{"another key", "job: []", `line 1: the file has no key "job": did you mean "jobs"?`},
+		{"jobs that are no list", "jobs: 3", `"jobs" must be a list`},
+		{"a job that is text", "jobs: [report]", `line 1: a job must be keys with values, such as "name: …"`},
+		{"a key misspelt", job("shard: 3"), `line 4: a job has no key "shard": did you mean "shards"?`},
+		{"a key of another case", job("TimeZone: UTC"), `did you mean "timeZone"?`},
+		{"a key of another tool", job("concurrencyPolicy: Forbid"), `a job has no key "concurrencyPolicy": there are name, `},
+		{"a key twice", job("shards: 1\nshards: 2"), "already defined"},
+		{"a number that is none", job("shards: many"), "line 4: cannot unmarshal"},
+		{"a duration without a unit", job("timeout: 90"), "missing unit"},
+		{"a truth that is none", job("failover: perhaps"), "line 4: cannot unmarshal"},
+		{"a variable that is not set", job("parameter: ${MISSING}"), "line 4: the variable MISSING is not set"},
+		{"a variable without a name", job("parameter: ${:-x}"), "names no variable"},
+		{"a brace that is open", job(`parameter: "${A"`), "no closing brace"},
+		{"a dollar sign", job("parameter: $HOME"), "write ${NAME} for a variable, $$ for a dollar sign"},
+		{"a job that is not valid", job("shards: -1"), "shards: must be 1 to 10000, is -1"},
+		{"two of one name", job("shards: 1\n") + "\n  - {name: report, schedule: '@daily'}", `job "report" is there already, on line 2`},
+	} {
+		jobs, err := read(tt.text, nil)
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v and %v, want an error with %q", tt.name, jobs, err, tt.want)
+		}
+	}
+	_, err := read(job("shard: 3\nfailovr: true\ntimeout: ${MISSING}"), nil)
+	for _, want := range []string{"line 4", "line 5", "line 6"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("all faults are told at once: %v lacks %q", err, want)
+		}
+	}
+}
+
+func TestJobsAreLoadedFromAFile(t *testing.T) {
+	t.Setenv("REPORT_SHARDS", "4")
+	path := filepath.Join(t.TempDir(), "jobs.yaml")
+	if err := os.WriteFile(path, []byte("jobs: [{name: report, schedule: '@daily', shards: '${REPORT_SHARDS}'}]"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := elastic.LoadJobs(path); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "cannot unmarshal") {
+		t.Errorf("a quoted number is text: got %v, want an error that names the file", err)
+	}
+	if err := os.WriteFile(path, []byte("jobs:\n  - name: report\n    schedule: '@daily'\n    shards: ${REPORT_SHARDS}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if jobs, err := elastic.LoadJobs(path); err != nil || len(jobs) != 1 || jobs[0].Shards != 4 {
+		t.Errorf("got %+v, %v; want one job with 4 shards", jobs, err)
+	}
+	if _, err := elastic.LoadJobs(filepath.Join(t.TempDir(), "none.yaml")); !os.IsNotExist(err) && (err == nil || !strings.Contains(err.Error(), "no such file")) {
+		t.Errorf("a file that is not there: %v", err)
+	}
+}
+
+var rewrite = flag.Bool("rewrite", false, "write the files that are made from the code anew")
+
+func TestTheSchemaInTheDocumentationIsTheOneOfTheCode(t *testing.T) {
+	const path = "docs/jobs.schema.json"
+	if *rewrite {
+		if err := os.WriteFile(path, elastic.JobSchema(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(path)
+	if err != nil || !bytes.Equal(text, elastic.JobSchema()) {
+		t.Errorf("%s is not what JobSchema returns (%v): go test -run Schema . -rewrite", path, err)
+	}
+	if bytes.Contains(elastic.JobSchema(), []byte(`"description": null`)) || bytes.Contains(elastic.JobSchema(), []byte(`"description": ""`)) {
+		t.Error("a key has no words")
+	}
+}
+
+func FuzzReadJobs(f *testing.F) {
+	f.Add(everyKey)
+	f.Add("jobs: [{name: a, schedule: '@every 1s', parameter: '${A:-$$}'}]")
+	f.Add("jobs: &a [*a]")
+	f.Fuzz(func(t *testing.T, text string) {
+		jobs, err := read(text, map[string]string{"A": "x"})
+		if err != nil {
+			return
+		}
+		for _, j := range jobs {
+			if err := j.Validate(); err != nil && !strings.Contains(err.Error(), "sharding strategy") {
+				t.Errorf("%q is read as a job that is not valid: %v", text, err)
+			}
+		}
+	})
+}
+
+func TestTheDocumentationHasEverySettingAndOption(t *testing.T) {
+	page, err := os.ReadFile("docs/jobs.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema struct {
+		Properties struct {
+			Jobs struct {
+				Items struct{ Properties map[string]any }
+			}
+		}
+	}
+	if err := json.Unmarshal(elastic.JobSchema(), &schema); err != nil {
+		t.Fatal(err)
+	}
+	for key := range schema.Properties.Jobs.Items.Properties {
+		if !bytes.Contains(page, []byte("`"+key+"`")) {
+			t.Errorf("docs/jobs.md lacks the key %s", key)
+		}
+	}
+	options, err := os.ReadFile("options.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, found := range regexp.MustCompile(`(?m)^func (With\w+)\(`).FindAllSubmatch(options, -1) {
+		forTests := []string{"WithClock", "WithIncarnations", "WithRandom"}
+		if name := string(found[1]); !bytes.Contains(page, found[1]) && !slices.Contains(forTests, name) {
+			t.Errorf("docs/jobs.md lacks the option %s", name)
+		}
+	}
+	for _, example := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(page, -1) {
+		if _, err := read(string(example[1]), nil); err != nil {
+			t.Errorf("an example in docs/jobs.md: %v\n%s", err, example[1])
+		}
+	}
+}

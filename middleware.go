@@ -1,0 +1,35 @@
+package elastic
+
+import "slices"
+
+// Middleware is put around a handler: for what is to be done before and after each call, such as to open a transaction, start a trace
+// or hold a lock. It returns a handler that calls the given one, or not:
+//
+//	func timed(next elastic.Handler) elastic.Handler {
+//		return elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
+//			began := time.Now()
+//			err := next.Handle(ctx, sh)
+//			log.Printf("%s took %s: %v", sh.Key(), time.Since(began), err)
+//			return err
+//		})
+//	}
+//
+// A retry is a call of its own. What the outermost returns is the result; a panic passes through all.
+type Middleware func(next Handler) Handler
+
+// WithMiddleware puts middleware around the handlers of all jobs, the first outermost.
+func WithMiddleware(m ...Middleware) Option {
+	return func(c *config) { c.middleware = append(c.middleware, m...) }
+}
+
+// Use puts middleware around the handler of one job, the first outermost, inside that of the scheduler.
+func Use(m ...Middleware) AddOption {
+	return func(a *addition) { a.middleware = append(a.middleware, m...) }
+}
+
+func wrap(h Handler, around []Middleware) Handler {
+	for _, m := range slices.Backward(around) {
+		h = m(h)
+	}
+	return h
+}

@@ -1,0 +1,31 @@
+package elastic
+
+import (
+	"errors"
+	"time"
+
+	"github.com/elasticjob-go/elastic/internal/engine"
+)
+
+// Skip returns an error by which a handler says that there was nothing to do. The run is recorded as skipped, with the reason, and is
+// neither a failure nor tried again.
+func Skip(reason string) error { return &engine.Skipped{Reason: reason} }
+
+// Permanent returns an error that wraps err and says that trying again would not help: the run has failed, whatever the job's Retries.
+// Permanent(nil) is nil.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &engine.Permanent{Err: err}
+}
+
+// RetryIn returns an error that wraps err and has the handler called again after d, inside the same claim; it does not count against
+// the job's Retries, so a handler that always returns it keeps its shard until the job's Timeout. If err is nil, the reason is that it
+// asked.
+func RetryIn(d time.Duration, err error) error {
+	if err == nil {
+		err = errors.New("the handler asked to be called again")
+	}
+	return &engine.Again{After: d, Err: err}
+}

@@ -1,0 +1,102 @@
+package elastic
+
+import (
+	"encoding/json"
+	"reflect"
+	"time"
+
+	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/internal/layout"
+)
+
+// JobSchema returns the JSON schema (draft 2020-12) of the files that [LoadJobs] reads, for editors and other tools. It is made of the same
+// declarations as the reader. What is beyond a schema, such as whether a schedule ever fires, Job.Validate tells.
+func JobSchema() []byte {
+	properties := map[string]any{}
+	for f := range reflect.TypeFor[jobDoc]().Fields() {
+		key := f.Tag.Get("yaml")
+		s := schemaOf(f.Type)
+		for name, value := range schemaBounds[key] {
+			s[name] = value
+		}
+		s["description"] = schemaWords[key]
+		properties[key] = s
+	}
+	text, err := json.MarshalIndent(map[string]any{
+		"$schema": "https://json-schema.org/draft/2020-12/schema",
+		"title":   "Jobs", "type": "object", "additionalProperties": false, "required": []string{"jobs"},
+		"properties": map[string]any{"jobs": map[string]any{
+			"type": "array",
+			"items": map[string]any{
+				"type": "object", "additionalProperties": false, "required": []string{"name"}, "properties": properties,
+			},
+		}},
+	}, "", "  ")
+	if err != nil {
+		panic("elastic: encode the schema: " + err.Error()) // maps of strings and numbers
+	}
+	return append(text, '\n')
+}
+
+// schemaOf returns what a type of jobDoc looks like in a file. Strings with ${} stand for numbers and truths, too.
+func schemaOf(t reflect.Type) map[string]any {
+	const variable = `\$\{[^}]+\}`
+	or := func(kind string) map[string]any {
+		return map[string]any{"anyOf": []any{map[string]any{"type": kind}, map[string]any{"type": "string", "pattern": variable}}}
+	}
+	switch {
+	case t == reflect.TypeFor[layout.Duration]():
+		return map[string]any{"type": "string", "pattern": `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$|` + variable}
+	case t == reflect.TypeFor[time.Time]():
+		return map[string]any{"type": "string", "format": "date-time"}
+	case t.Kind() == reflect.Int:
+		return or("integer")
+	case t.Kind() == reflect.Bool:
+		return or("boolean")
+	case t.Kind() == reflect.Slice:
+		return map[string]any{"type": "array", "items": schemaOf(t.Elem())}
+	case t.Kind() == reflect.Map:
+		return map[string]any{"type": "object", "additionalProperties": schemaOf(t.Elem())}
+	}
+	return map[string]any{"type": "string"}
+}
+
+var schemaBounds = map[string]map[string]any{
+	"name":      {"minLength": 1, "maxLength": layout.MaxName, "pattern": `^[A-Za-z0-9._-]+$|\$\{[^}]+\}`},
+	"afterEnds": {"enum": []failover.Ends{AfterSucceeded, AfterEnded}},
+	"misfire":   {"enum": []failover.Misfire{MisfireOnce, MisfireSkip, MisfireAll}},
+	"overlap":   {"enum": []failover.Overlap{OverlapQueue, OverlapSkip, OverlapReplace}},
+}
+
+// schemaWords says of each key what it is for, in a line; Job has the whole.
+var schemaWords = map[string]string{
+	"name":            "identifies the job in its namespace",
+	"description":     "for people",
+	"schedule":        `when the job fires: Quartz ("0 0 3 * * ?"), Unix ("0 3 * * *"), @daily, @every 10s, @at <instant>, @after 10m, @manual`,
+	"after":           "jobs that this one follows, in place of a schedule: it runs for a fire when all their shards have ended it",
+	"afterEnds":       "how they must have ended; default succeeded",
+	"timeZone":        "in which the schedule is read, such as Asia/Shanghai; default UTC",
+	"start":           "no fire before it",
+	"end":             "no fire at or after it",
+	"except":          `times without fires: dates, weekdays ("SAT-SUN"), daily windows ("22:00-06:00")`,
+	"jitter":          "spreads the starts of shards that fire together; at most 24h",
+	"shards":          "into how many parts the job is cut, 1 to 10000; default 1",
+	"broadcast":       "one shard for each live instance, in place of shards",
+	"parameter":       "for every shard, at most 4 KiB",
+	"shardParameters": "for single shards, by their number from 0",
+	"sharding":        "the strategy by which shards are given to instances; default sticky",
+	"failover":        "repeat a run at once when its instance dies",
+	"maxAttempts":     "how often a fire is tried when instances die of it, 1 to 100; default 3",
+	"misfire":         "what becomes of fires that could not begin in time; default once",
+	"misfireWindow":   "how late a fire may begin",
+	"overlap":         "what becomes of a fire that comes while its shard still runs; default queue",
+	"timeout":         "ends the context of a run that takes longer; default none",
+	"retries":         "how often a handler that returned an error is called again, 0 to 100; default 0",
+	"retryDelay":      "before the first retry at most, then doubled; default 1s",
+	"retryMaxDelay":   "before any retry at most; default 1m",
+	"maxConcurrent":   "shards of the job that one instance runs at a time; default all",
+	"requires":        "labels that an instance must have",
+	"disabledShards":  "shards on which nothing begins",
+	"unclaimed":       "runs are not recorded: no store traffic, and weaker promises",
+	"disabled":        "nothing begins; what runs may finish",
+}

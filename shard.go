@@ -1,0 +1,60 @@
+package elastic
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/elasticjob-go/elastic/internal/engine"
+)
+
+// Handler runs one shard of a job for one fire.
+//
+// It should return soon after ctx ends: the shard does not run again on this instance until it has returned. A nil error means that
+// the work is done, even if ctx has ended meanwhile. A panic counts as an error and does not end the process. Handle
+// is called from many goroutines at once, one for each shard that is running; for one shard never twice at a time.
+type Handler interface {
+	Handle(ctx context.Context, sh Shard) error
+}
+
+// HandlerFunc makes a function a Handler.
+type HandlerFunc func(ctx context.Context, sh Shard) error
+
+// Handle calls f.
+func (f HandlerFunc) Handle(ctx context.Context, sh Shard) error { return f(ctx, sh) }
+
+// Shard is what a handler is told about its run.
+type Shard struct {
+	Job          string
+	Item         int       // the number of the shard, from 0
+	Total        int       // how many shards the job has; the same for all that run with this fence's assignment
+	Parameter    string    // of this shard
+	JobParameter string    // of the job
+	Fire         time.Time // the scheduled time, in the job's zone; not the time at which the run began. Of a trigger, when it was given
+	Trigger      uint64    // the number of the trigger that asked for the run; zero if it was the schedule
+	Retry        int       // how often the handler was called before in this attempt; see Job.Retries
+	Attempt      int       // from 1; more if instances died, or left, while they ran this fire
+	Previous     string    // the instance whose unfinished run this one repeats; empty on the first attempt, and after a hand-over
+
+	fence uint64
+}
+
+func newShard(r engine.Run) Shard {
+	return Shard{
+		Job: r.Job, Item: r.Shard, Total: r.Total, Parameter: r.ShardParameter, JobParameter: r.Parameter,
+		Fire: r.Fire, Trigger: r.Trigger, Attempt: r.Attempt, Retry: r.Retry, Previous: r.PreviousAttempt, fence: r.Fence,
+	}
+}
+
+// Fence is a number that grows with every claim of this shard. A resource that remembers the greatest fence it has seen, and
+// refuses smaller ones, cannot be harmed by an instance that was declared dead while its code still ran: no lock can
+// reach a process that was paused, but its fence is out of date when it wakes.
+func (s Shard) Fence() uint64 { return s.fence }
+
+// Key identifies the work: job, shard, and fire or trigger. It is the same for all attempts, and so it can make effects idempotent.
+func (s Shard) Key() string {
+	if s.Trigger != 0 {
+		return fmt.Sprintf("%s/%d/trigger-%d", s.Job, s.Item, s.Trigger)
+	}
+	return fmt.Sprintf("%s/%d/%s", s.Job, s.Item, s.Fire.UTC().Format(time.RFC3339))
+}
