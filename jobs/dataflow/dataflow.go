@@ -1,0 +1,95 @@
+package dataflow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/elasticjob-go/elastic"
+)
+
+// Dataflow is an [elastic.Handler] that fetches and processes items until there are none. It keeps nothing between runs, and is as
+// safe for concurrent use as its functions are: they are called from many goroutines, for one shard never twice at a time.
+type Dataflow[T any] struct {
+	// Fetch returns items that wait for this shard, or none if there are no more: the run ends then. It must not return
+	// again what Process has done, or the run never ends.
+	Fetch func(ctx context.Context, sh elastic.Shard) ([]T, error)
+
+	// Process does what is to be done with items that were fetched. An error ends the run, which counts as failed; what was not
+	// processed is for the next fire to fetch.
+	Process func(ctx context.Context, sh elastic.Shard, items []T) error
+
+	// Batch is how many items Process gets at most at a time. Zero: all that were fetched at once.
+	Batch int
+
+	// Passes is how often Fetch is called at most in one run. Zero: until it returns nothing, as ElasticJob does with
+	// streaming.process. 1: one pass, as ElasticJob does without it.
+	Passes int
+}
+
+// Validate returns all that is wrong with the settings in one error. Handle returns it, too, instead of doing anything, and no retry
+// is made.
+func (d Dataflow[T]) Validate() error {
+	var faults []error
+	if d.Fetch == nil {
+		faults = append(faults, errors.New("fetch: is nil"))
+	}
+	if d.Process == nil {
+		faults = append(faults, errors.New("process: is nil"))
+	}
+	return invalid("Dataflow", append(faults, checkBounds(d.Batch, d.Passes)...))
+}
+
+// Handle runs the shard until nothing is left, a function returns an error, or ctx ends. In the last case it returns the cause.
+func (d Dataflow[T]) Handle(ctx context.Context, sh elastic.Shard) error {
+	if err := d.Validate(); err != nil {
+		return elastic.Permanent(err)
+	}
+	for pass := 1; d.Passes == 0 || pass <= d.Passes; pass++ {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		items, err := d.Fetch(ctx, sh)
+		if err != nil {
+			return fmt.Errorf("fetch, pass %d: %w", pass, err)
+		}
+		if len(items) == 0 {
+			return nil
+		}
+		for batch := range batches(items, d.Batch) {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if err := d.Process(ctx, sh, batch); err != nil {
+				return fmt.Errorf("process %d items, pass %d: %w", len(batch), pass, err)
+			}
+		}
+	}
+	return nil
+}
+
+// batches cuts items into parts of at most size, or leaves them whole if size is zero.
+func batches[T any](items []T, size int) func(yield func([]T) bool) {
+	if size == 0 {
+		size = len(items)
+	}
+	return slices.Chunk(items, size)
+}
+
+func checkBounds(batch, passes int) (faults []error) {
+	if batch < 0 {
+		faults = append(faults, fmt.Errorf("batch: must not be negative, is %d", batch))
+	}
+	if passes < 0 {
+		faults = append(faults, fmt.Errorf("passes: must not be negative, is %d", passes))
+	}
+	return faults
+}
+
+func invalid(what string, faults []error) error {
+	if len(faults) == 0 {
+		return nil
+	}
+	return fmt.Errorf("dataflow.%s is not valid: %w", what, errors.Join(faults...))
+}

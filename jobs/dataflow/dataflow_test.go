@@ -1,0 +1,240 @@
+package dataflow_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/internal/engine"
+	"github.com/elasticjob-go/elastic/jobs/dataflow"
+)
+
+var shard = elastic.Shard{Job: "orders", Item: 1, Total: 3}
+
+// backlog is what waits to be done, and what was done with it.
+type backlog struct {
+	waiting []int
+	page    int // how many a fetch returns
+	fetches int
+	batches [][]int
+}
+
+func (b *backlog) fetch(context.Context, elastic.Shard) ([]int, error) {
+	b.fetches++
+	return b.waiting[:min(b.page, len(b.waiting))], nil
+}
+
+func (b *backlog) process(_ context.Context, _ elastic.Shard, items []int) error {
+	b.batches = append(b.batches, slices.Clone(items))
+	b.waiting = b.waiting[len(items):]
+	return nil
+}
+
+func TestARunGoesOnUntilNothingIsLeft(t *testing.T) {
+	for _, tt := range []struct {
+		name          string
+		page          int
+		batch, passes int
+		fetches       int
+		batches       string
+		left          int
+	}{
+		{"streaming", 3, 0, 0, 4, "[[1 2 3] [4 5 6] [7]]", 0},
+		{"one pass", 3, 0, 1, 1, "[[1 2 3]]", 4},
+		{"two passes", 3, 0, 2, 2, "[[1 2 3] [4 5 6]]", 1},
+		{"in batches", 5, 2, 0, 3, "[[1 2] [3 4] [5] [6 7]]", 0},
+		{"a batch larger than what is fetched", 5, 100, 0, 3, "[[1 2 3 4 5] [6 7]]", 0},
+		{"nothing to do", 0, 0, 0, 1, "[]", 7},
+	} {
+		b := &backlog{waiting: []int{1, 2, 3, 4, 5, 6, 7}, page: tt.page}
+		d := dataflow.Dataflow[int]{Fetch: b.fetch, Process: b.process, Batch: tt.batch, Passes: tt.passes}
+		if err := d.Handle(t.Context(), shard); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if got := fmt.Sprint(b.batches); got != tt.batches || b.fetches != tt.fetches || len(b.waiting) != tt.left {
+			t.Errorf("%s: %d fetches, processed %s, %d left; want %d, %s, %d", tt.name, b.fetches, got, len(b.waiting), tt.fetches, tt.batches, tt.left)
+		}
+	}
+}
+
+func TestARunStopsBetweenBatchesWhenItsContextEnds(t *testing.T) {
+	leaving := errors.New("leaving")
+	for after := range 4 {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		b := &backlog{waiting: []int{1, 2, 3, 4, 5, 6, 7}, page: 4}
+		if after == 0 {
+			cancel(leaving)
+		}
+		d := dataflow.Dataflow[int]{Batch: 2, Fetch: b.fetch, Process: func(ctx context.Context, sh elastic.Shard, items []int) error {
+			if len(b.batches)+1 == after {
+				cancel(leaving)
+			}
+			return b.process(ctx, sh, items)
+		}}
+		if err := d.Handle(ctx, shard); !errors.Is(err, leaving) {
+			t.Errorf("got %v, want the cause", err)
+		}
+		if len(b.batches) != after {
+			t.Errorf("%d batches were processed, want %d", len(b.batches), after)
+		}
+		cancel(nil)
+	}
+}
+
+func TestAnErrorEndsTheRunAndSaysWhere(t *testing.T) {
+	broken := errors.New("broken")
+	b := &backlog{waiting: []int{1, 2, 3, 4}, page: 2}
+	d := dataflow.Dataflow[int]{Fetch: b.fetch, Process: func(ctx context.Context, sh elastic.Shard, items []int) error {
+		if items[0] == 3 {
+			return broken
+		}
+		return b.process(ctx, sh, items)
+	}}
+	err := d.Handle(t.Context(), shard)
+	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "process 2 items, pass 2") {
+		t.Errorf("got %v", err)
+	}
+	if fmt.Sprint(b.waiting) != "[3 4]" {
+		t.Errorf("left is %v, want what was not processed", b.waiting)
+	}
+	d.Fetch = func(context.Context, elastic.Shard) ([]int, error) { return []int{1}, broken }
+	if err := d.Handle(t.Context(), shard); !errors.Is(err, broken) || !strings.Contains(err.Error(), "fetch, pass 1") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAllThatIsWrongWithSettingsIsSaidAtOnce(t *testing.T) {
+	for _, tt := range []struct {
+		h interface {
+			elastic.Handler
+			Validate() error
+		}
+		want []string
+	}{
+		{dataflow.Dataflow[int]{Batch: -1, Passes: -2}, []string{"fetch: is nil", "process: is nil", "batch: must not be negative, is -1", "passes: must not be negative, is -2"}},
+		{dataflow.Resuming[int, int]{Passes: -2}, []string{"load: is nil", "fetch: is nil", "process: is nil", "save: is nil", "passes: must not be negative, is -2"}},
+	} {
+		for _, err := range []error{tt.h.Validate(), tt.h.Handle(t.Context(), shard)} {
+			for _, want := range tt.want {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("got %v, want %q in it", err, want)
+				}
+			}
+		}
+	}
+	if p := (*engine.Permanent)(nil); !errors.As((dataflow.Dataflow[int]{}).Handle(t.Context(), shard), &p) {
+		t.Error("a run is tried again although its settings stay wrong")
+	}
+	b := &backlog{}
+	if err := (dataflow.Dataflow[int]{Fetch: b.fetch, Process: b.process}).Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+// log is a log of numbers 1, 2, … of which a run reads three at a time, and the offset that it has come to.
+type log struct {
+	length, offset int
+	failSave       error
+	did            []string
+}
+
+func (l *log) resuming() dataflow.Resuming[int, int] {
+	return dataflow.Resuming[int, int]{
+		Load: func(context.Context, elastic.Shard) (int, error) {
+			l.did = append(l.did, fmt.Sprintf("load %d", l.offset))
+			return l.offset, nil
+		},
+		Fetch: func(_ context.Context, _ elastic.Shard, from int) (items []int, next int, err error) {
+			for next = from; next < l.length && len(items) < 3; next++ {
+				items = append(items, next+1)
+			}
+			return items, next, nil
+		},
+		Process: func(_ context.Context, _ elastic.Shard, items []int) error {
+			l.did = append(l.did, fmt.Sprint(items))
+			return nil
+		},
+		Save: func(_ context.Context, _ elastic.Shard, offset int) error {
+			l.did = append(l.did, fmt.Sprintf("save %d", offset))
+			if l.failSave == nil {
+				l.offset = offset
+			}
+			return l.failSave
+		},
+	}
+}
+
+func TestOffsetsAreHandedThroughAndSavedAfterTheirItems(t *testing.T) {
+	l := &log{length: 5}
+	if err := l.resuming().Handle(t.Context(), shard); err != nil {
+		t.Fatal(err)
+	}
+	l.length = 7
+	once := l.resuming()
+	once.Passes = 1
+	if err := once.Handle(t.Context(), shard); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(l.did, ", "), "load 0, [1 2 3], save 3, [4 5], save 5, load 5, [6 7], save 7"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestWhatWasNotSavedIsProcessedAgain(t *testing.T) {
+	full := errors.New("disk full")
+	l := &log{length: 5, failSave: full}
+	if err := l.resuming().Handle(t.Context(), shard); !errors.Is(err, full) || !strings.Contains(err.Error(), "save offset 3") {
+		t.Errorf("got %v", err)
+	}
+	l.failSave = nil
+	broken := l.resuming()
+	broken.Process = func(context.Context, elastic.Shard, []int) error { return full }
+	if err := broken.Handle(t.Context(), shard); !errors.Is(err, full) || l.offset != 0 {
+		t.Errorf("got %v and offset %d, want 0 as nothing was processed", err, l.offset)
+	}
+	for name, breakIt := range map[string]func(r *dataflow.Resuming[int, int]){
+		"load the offset": func(r *dataflow.Resuming[int, int]) {
+			r.Load = func(context.Context, elastic.Shard) (int, error) { return 0, full }
+		},
+		"fetch from offset 0": func(r *dataflow.Resuming[int, int]) {
+			r.Fetch = func(context.Context, elastic.Shard, int) ([]int, int, error) { return nil, 0, full }
+		},
+	} {
+		r := l.resuming()
+		breakIt(&r)
+		if err := r.Handle(t.Context(), shard); !errors.Is(err, full) || !strings.Contains(err.Error(), name) {
+			t.Errorf("got %v, want %q", err, name)
+		}
+	}
+	l.did = nil
+	if err := l.resuming().Handle(t.Context(), shard); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Join(l.did, ", "), "load 0, [1 2 3], save 3, [4 5], save 5"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestNothingIsProcessedOrSavedOnceTheContextHasEnded(t *testing.T) {
+	leaving := errors.New("leaving")
+	l := &log{length: 5}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	r := l.resuming()
+	fetch := r.Fetch
+	r.Fetch = func(ctx context.Context, sh elastic.Shard, from int) ([]int, int, error) {
+		if from == 3 {
+			cancel(leaving)
+		}
+		return fetch(ctx, sh, from)
+	}
+	if err := r.Handle(ctx, shard); !errors.Is(err, leaving) || l.offset != 3 {
+		t.Errorf("got %v and offset %d, want the cause and 3", err, l.offset)
+	}
+	if err := l.resuming().Handle(ctx, shard); !errors.Is(err, leaving) || len(l.did) != 3 {
+		t.Errorf("got %v after %q, want the cause and no load", err, l.did)
+	}
+}

@@ -1,0 +1,14 @@
+// Package dataflow holds handlers for jobs that fetch what is to be done and then do it, until nothing is left.
+//
+//	s.Add(job, dataflow.Dataflow[Order]{
+//		Fetch:   unpaidOrders, // of this shard: where id % sh.Total = sh.Item
+//		Process: remind,
+//	})
+//
+// [Dataflow] is for work that is no longer found once it is done: rows with a state, files in a directory. [Resuming] is for what stays
+// where it is, such as a log or a table that only grows, and keeps the offset up to which a shard has come.
+//
+// A run goes on fetching until a fetch finds nothing, so that what has piled up is done in one fire, however much it is. It checks its
+// context before each fetch and each batch, and what was processed by then is done: when the instance leaves, or is lost, the
+// shard's next owner fetches what is left. A batch whose Process was cut off is fetched again, so Process must bear that.
+package dataflow

@@ -1,0 +1,365 @@
+package httpcall_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/internal/engine"
+	"github.com/elasticjob-go/elastic/jobs/httpcall"
+)
+
+var shard = elastic.Shard{
+	Job: "report", Item: 2, Total: 5, Parameter: "eu west/1&x=ü", JobParameter: "all",
+	Fire: time.Date(2026, 1, 2, 3, 0, 0, 0, time.FixedZone("", 3600)), Attempt: 2,
+}
+
+// server answers with what h does, and returns a function that says what was asked: method, URI, headers, body.
+func server(t *testing.T, h http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func handler(t *testing.T, r httpcall.Request) elastic.Handler {
+	t.Helper()
+	if r.Allow == nil {
+		r.Allow = httpcall.Loopback()
+	}
+	h, err := httpcall.New(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func TestFieldsAreEscapedForThePlaceWhereTheyStand(t *testing.T) {
+	var asked, accept, body string
+	s := server(t, func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		asked, accept, body = r.Method+" "+r.RequestURI, r.Header.Get("X-Parameter"), string(b)
+	})
+	for _, tt := range []struct {
+		name             string
+		r                httpcall.Request
+		want, wantedBody string
+	}{
+		{"path", httpcall.Request{URL: s.URL + "/run/{shard}/of/{total}/{parameter}"}, "GET /run/2/of/5/eu%20west%2F1&x=%C3%BC", ""},
+		{"query", httpcall.Request{URL: s.URL + "?p={parameter}&{job_parameter}=1"}, "GET /?p=eu+west%2F1%26x%3D%C3%BC&all=1", ""},
+		{"fixed query", httpcall.Request{URL: s.URL + "/a%20b?p=1&q"}, "GET /a%20b?p=1&q", ""},
+		{"all the rest", httpcall.Request{URL: s.URL + "/{job}/{fire}/{trigger}/{attempt}/{fence}/{key}"}, "GET /report/2026-01-02T02:00:00Z/0/2/0/report%2F2%2F2026-01-02T02:00:00Z", ""},
+		{
+			"JSON", httpcall.Request{Method: "POST", URL: s.URL, Headers: map[string]string{"Content-Type": "application/json; charset=utf-8"}, Body: `{"shard": {shard}, "parameter": "{parameter}", "nested": {}}`},
+			"POST /", `{"shard": 2, "parameter": "eu west/1\u0026x=ü", "nested": {}}`,
+		},
+		{
+			"form", httpcall.Request{Method: "PUT", URL: s.URL, Headers: map[string]string{"content-type": "application/x-www-form-urlencoded"}, Body: "p={parameter}"},
+			"PUT /", "p=eu+west%2F1%26x%3D%C3%BC",
+		},
+		{"XML", httpcall.Request{Method: "PATCH", URL: s.URL, Headers: map[string]string{"Content-Type": "application/soap+xml"}, Body: "<p>{parameter}</p>"}, "PATCH /", "<p>eu west/1&amp;x=ü</p>"},
+		{"text", httpcall.Request{Method: "DELETE", URL: s.URL, Headers: map[string]string{"Content-Type": "text/plain"}, Body: "{parameter}"}, "DELETE /", "eu west/1&x=ü"},
+		{"bytes", httpcall.Request{Method: "POST", URL: s.URL, Headers: map[string]string{"Content-Type": "application/octet-stream"}, Body: "{A}"}, "POST /", "{A}"},
+	} {
+		if tt.r.Headers == nil {
+			tt.r.Headers = map[string]string{}
+		}
+		tt.r.Headers["X-Parameter"] = "<{parameter}>"
+		if err := handler(t, tt.r).Handle(t.Context(), shard); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if asked != tt.want || body != tt.wantedBody || accept != "<eu west/1&x=ü>" {
+			t.Errorf("%s: got %s with %q and %q\nwant %s with %q", tt.name, asked, body, accept, tt.want, tt.wantedBody)
+		}
+	}
+}
+
+func TestWhatTheStoreHoldsFillsAFieldAndDoesNothingElse(t *testing.T) {
+	calls := 0
+	s := server(t, func(http.ResponseWriter, *http.Request) { calls++ })
+	json := map[string]string{"Content-Type": "application/json", "X-Parameter": "{parameter}"}
+	h := handler(t, httpcall.Request{Method: "POST", URL: s.URL + "/run/{parameter}/now", Headers: json, Body: `{"p":"{parameter}"}`})
+	for parameter, want := range map[string]string{
+		"..":             "leads elsewhere",
+		".":              "leads elsewhere",
+		"a/../..":        "leads elsewhere",
+		`..\x`:           "leads elsewhere",
+		"..;a":           "leads elsewhere",
+		"a\r\nHost: b":   "control character",
+		"a\x00":          "control character",
+		"?admin=1#":      "",
+		`"},{"admin":"1`: "",
+		"@evil.example":  "",
+		"...":            "",
+	} {
+		evil := shard
+		evil.Parameter = parameter
+		before := calls
+		err := h.Handle(t.Context(), evil)
+		if want == "" && (err != nil || calls != before+1) {
+			t.Errorf("%q: got %v and %d calls", parameter, err, calls-before)
+		}
+		if want != "" && (err == nil || !strings.Contains(err.Error(), want) || calls != before) {
+			t.Errorf("%q: got %v and %d calls, want %q and none", parameter, err, calls-before, want)
+		}
+		if p := (*engine.Permanent)(nil); want != "" && !errors.As(err, &p) {
+			t.Errorf("%q: %v is tried again", parameter, err)
+		}
+	}
+}
+
+func TestARequestThatCantBeMadeIsAnErrorAtOnce(t *testing.T) {
+	const ok = "http://reports.example.com/"
+	json := map[string]string{"Content-Type": "application/json"}
+	for _, tt := range []struct {
+		r    httpcall.Request
+		want []string
+	}{
+		{httpcall.Request{}, []string{"URL: must begin with http:// or https://"}},
+		{httpcall.Request{URL: "ftp://a/b"}, []string{"URL: must begin with"}},
+		{httpcall.Request{URL: ok + "{shrad}"}, []string{"URL: there is no field {shrad}; the fields are {job}, {shard}"}},
+		{httpcall.Request{URL: ok + "?a={b}"}, []string{"there is no field {b}"}},
+		{httpcall.Request{URL: "http://{parameter}/"}, []string{"host", "must be fixed"}},
+		{httpcall.Request{URL: "http://a.{parameter}?x"}, []string{"host", "must be fixed"}},
+		{httpcall.Request{URL: "http:///path"}, []string{"has no host"}},
+		{httpcall.Request{URL: "http://a:b:c/path"}, []string{"URL: "}},
+		{httpcall.Request{URL: ok + "#top"}, []string{"fragment"}},
+		{httpcall.Request{URL: "http://user:pass@a/"}, []string{"must not have a user"}},
+		{httpcall.Request{URL: ok + "a/../b"}, []string{"URL: its path would have"}},
+		{httpcall.Request{URL: ok + "%zz?token=secret"}, []string{"URL: "}},
+		{httpcall.Request{URL: ok, Method: "get"}, []string{"method: must be one of GET, HEAD, POST", `is "get"`}},
+		{httpcall.Request{URL: ok, Body: "a"}, []string{"body: GET has none"}},
+		{httpcall.Request{URL: ok, Method: "POST", Body: "a"}, []string{"body: the header Content-Type"}},
+		{httpcall.Request{URL: ok, Method: "POST", Body: "a", Headers: map[string]string{"Content-Type": ";"}}, []string{"body: content type"}},
+		{httpcall.Request{URL: ok, Method: "POST", Body: `{"a":"{b}"}`, Headers: json}, []string{"body: there is no field {b}"}},
+		{httpcall.Request{URL: ok, Method: "POST", Body: `{"a":{parameter}}`, Headers: json}, []string{"body: is not JSON", "belong in quotes"}},
+		{httpcall.Request{URL: ok, Method: "POST", Body: `{shard}`, Headers: map[string]string{"Content-Type": "image/png"}}, []string{"body: there is no way to escape fields in image/png"}},
+		{httpcall.Request{URL: ok, Headers: map[string]string{"host": "b"}}, []string{`headers: "host": it follows from the request`}},
+		{httpcall.Request{URL: ok, Headers: map[string]string{"a b": "c"}}, []string{`headers: "a b": `}},
+		{httpcall.Request{URL: ok, Headers: map[string]string{"A": "c\nd"}}, []string{`headers: "A": `}},
+		{httpcall.Request{URL: ok, Headers: map[string]string{"A": "1", "a": "2"}}, []string{"there twice"}},
+		{httpcall.Request{URL: ok, Allow: []netip.Prefix{{}}}, []string{"allow: prefix 0"}},
+		{
+			httpcall.Request{Method: "X", URL: "x", Timeout: -1, ConnectTimeout: -1, MaxResponse: -1},
+			[]string{"method: ", "URL: ", "timeout: must not be negative, is -1ns", "connect timeout: must", "max response: must not be negative, is -1"},
+		},
+	} {
+		_, err := httpcall.New(tt.r)
+		for _, want := range tt.want {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v, want %q in it", err, want)
+			}
+		}
+	}
+}
+
+func TestEveryStatusBelow200OrAbove299IsAFailure(t *testing.T) {
+	status := 0
+	s := server(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+	h := handler(t, httpcall.Request{URL: s.URL + "/run/{shard}?token=secret"})
+	for _, status = range []int{200, 202, 204, 299, 304, 400, 404, 500, 503} {
+		err := h.Handle(t.Context(), shard)
+		if ok := status < 300; ok != (err == nil) {
+			t.Errorf("%d: got %v", status, err)
+		}
+		if err != nil && err.Error() != fmt.Sprintf("GET %s/run/{shard}: the answer is %d %s", s.URL, status, http.StatusText(status)) {
+			t.Errorf("got %q", err)
+		}
+	}
+}
+
+func TestSuccessIsWhatOneSaysItIs(t *testing.T) {
+	s := server(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Left", "3")
+		w.WriteHeader(http.StatusTeapot)
+		fmt.Fprint(w, "0123456789")
+	})
+	unfinished := errors.New("unfinished")
+	for limit, want := range map[int]string{10: "0123456789 false", 9: "012345678 true", 0: "0123456789 false"} {
+		h := handler(t, httpcall.Request{URL: s.URL, MaxResponse: limit, Success: func(r httpcall.Response) error {
+			if got := fmt.Sprintf("%s %v", r.Body, r.Truncated); got != want || r.Status != http.StatusTeapot || r.Header.Get("X-Left") != "3" {
+				t.Errorf("got %s, %+v", got, r)
+			}
+			return unfinished
+		}})
+		if err := h.Handle(t.Context(), shard); !errors.Is(err, unfinished) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+func TestACallTakesNoLongerThanItMay(t *testing.T) {
+	release := make(chan struct{})
+	s := server(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/trickle" {
+			fmt.Fprint(w, "a")
+			w.(http.Flusher).Flush()
+		}
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	})
+	defer close(release)
+	for _, path := range []string{"/silent", "/trickle"} {
+		h := handler(t, httpcall.Request{URL: s.URL + path, Timeout: 30 * time.Millisecond})
+		if err := h.Handle(t.Context(), shard); err == nil || !strings.HasSuffix(err.Error(), path+": no answer within 30ms") {
+			t.Errorf("got %v", err)
+		}
+		ctx, cancel := context.WithTimeoutCause(t.Context(), 30*time.Millisecond, elastic.ErrTimeout)
+		if err := handler(t, httpcall.Request{URL: s.URL + path}).Handle(ctx, shard); !errors.Is(err, elastic.ErrTimeout) {
+			t.Errorf("got %v, want the cause", err)
+		}
+		if err := handler(t, httpcall.Request{URL: s.URL + path}).Handle(ctx, shard); !errors.Is(err, elastic.ErrTimeout) {
+			t.Errorf("got %v, want the cause without a call", err)
+		}
+		cancel()
+	}
+}
+
+func TestRedirectsAreFollowedWithinTheHostOnly(t *testing.T) {
+	var stolen []string
+	elsewhere := server(t, func(_ http.ResponseWriter, r *http.Request) { stolen = append(stolen, r.Header.Get("Authorization")) })
+	var ended string
+	s := server(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/home":
+			http.Redirect(w, r, "/end?a=1", http.StatusTemporaryRedirect)
+		case "/away":
+			http.Redirect(w, r, elsewhere.URL+"/?secret=1", http.StatusFound)
+		case "/round":
+			http.Redirect(w, r, "/round", http.StatusFound)
+		default:
+			ended = r.RequestURI
+		}
+	})
+	call := func(path string) error {
+		return handler(t, httpcall.Request{URL: s.URL + path, Headers: map[string]string{"Authorization": "Bearer token"}}).Handle(t.Context(), shard)
+	}
+	if err := call("/home"); err != nil || ended != "/end?a=1" {
+		t.Errorf("got %v, ended at %s", err, ended)
+	}
+	if err := call("/away"); err == nil || !strings.HasSuffix(err.Error(), elsewhere.URL+", which is another host: call that one") || stolen != nil {
+		t.Errorf("got %v, and another host was called with %q", err, stolen)
+	}
+	if err := call("/round"); err == nil || !strings.Contains(err.Error(), "tenth time") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAddressesInsideAreNotCalledUnlessAllowed(t *testing.T) {
+	calls := 0
+	s := server(t, func(http.ResponseWriter, *http.Request) { calls++ })
+	_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
+	for _, tt := range []struct {
+		host  string
+		allow []netip.Prefix
+		want  string
+	}{
+		{"127.0.0.1", []netip.Prefix{}, "127.0.0.1 is not a public address"},
+		// The name is harmless to look at: what counts is the address that it becomes.
+		{"localhost", []netip.Prefix{}, "is not a public address"},
+		{"[::ffff:127.0.0.1]", []netip.Prefix{}, "127.0.0.1 is not a public address"},
+		{"0x7f.1", []netip.Prefix{}, ""},
+		{"169.254.169.254", httpcall.Private(), "169.254.169.254 is not a public address"},
+		{"10.0.0.1", httpcall.Loopback(), "10.0.0.1 is not a public address"},
+	} {
+		err := handler(t, httpcall.Request{URL: "http://" + tt.host + ":" + port, Allow: tt.allow, Timeout: 5 * time.Second}).Handle(t.Context(), shard)
+		if err == nil || !strings.Contains(err.Error(), tt.want) || calls != 0 {
+			t.Errorf("%s: got %v and %d calls, want %q", tt.host, err, calls, tt.want)
+		}
+	}
+	for _, host := range []string{"127.0.0.1", "localhost", "[::ffff:127.0.0.1]"} {
+		if err := handler(t, httpcall.Request{URL: "http://" + host + ":" + port}).Handle(t.Context(), shard); err != nil {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
+}
+
+func TestProxiesOfTheEnvironmentAreNotUsed(t *testing.T) {
+	asked := false
+	proxy := server(t, func(http.ResponseWriter, *http.Request) { asked = true })
+	t.Setenv("HTTP_PROXY", proxy.URL)
+	t.Setenv("http_proxy", proxy.URL)
+	_ = handler(t, httpcall.Request{URL: "http://192.0.2.1/"}).Handle(t.Context(), shard)
+	if asked {
+		t.Error("a proxy was asked, which could call addresses inside")
+	}
+}
+
+// raw answers each connection with what f makes of the request's text.
+func raw(t *testing.T, f func(request string) string) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			in, text := bufio.NewReader(c), ""
+			for !strings.HasSuffix(text, "\r\n\r\n") {
+				line, err := in.ReadString('\n')
+				if err != nil {
+					break
+				}
+				text += line
+			}
+			io.WriteString(c, f(text))
+			c.Close()
+		}
+	}()
+	return "http://" + l.Addr().String()
+}
+
+func TestSecretsAreInNoError(t *testing.T) {
+	const token, query = "s3cr3t-t0ken", "qu3ry-s3cr3t"
+	r := httpcall.Request{Headers: map[string]string{"Authorization": "Bearer " + token, "X-Key": token + "-2"}}
+	for name, url := range map[string]string{
+		"nobody there": "http://127.0.0.1:1",
+		"not found":    server(t, http.NotFound).URL,
+		"an echo":      raw(t, func(s string) string { return s }),
+		"an echo of the header": raw(t, func(s string) string {
+			_, after, _ := strings.Cut(s, "Authorization: ")
+			return after
+		}),
+		"a bad redirect": raw(t, func(string) string {
+			return "HTTP/1.1 302 Found\r\nLocation: http://[" + token + "?" + query + "\r\nContent-Length: 0\r\n\r\n"
+		}),
+		"a redirect elsewhere": raw(t, func(string) string {
+			return "HTTP/1.1 302 Found\r\nLocation: http://" + token + ".example/?" + query + "\r\nContent-Length: 0\r\n\r\n"
+		}),
+		"a bad header": raw(t, func(s string) string { return "HTTP/1.1 200 OK\r\n" + token + "\r\n\r\n" }),
+	} {
+		r.URL = url + "/?token=" + query
+		err := handler(t, r).Handle(t.Context(), shard)
+		if err == nil || strings.Contains(err.Error(), token) || strings.Contains(err.Error(), query) {
+			t.Errorf("%s: got %v", name, err)
+		}
+		t.Log(name, err)
+	}
+	for _, bad := range []httpcall.Request{
+		{URL: "http://a/", Headers: map[string]string{"Authorization": "{" + "secret" + "}"}},
+		{URL: "http://a/", Headers: map[string]string{"Authorization": "secret\n"}},
+		{URL: "http://user:secret@a/"},
+		{URL: "http://a/%zz?secret"},
+		{URL: "a.example/?secret"},
+	} {
+		if _, err := httpcall.New(bad); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("got %v", err)
+		}
+	}
+}

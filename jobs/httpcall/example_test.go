@@ -1,0 +1,68 @@
+package httpcall_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+
+	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/jobs/httpcall"
+)
+
+// A service inside is told which part to work on.
+func ExampleNew() {
+	service := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		fmt.Println(r.Method, r.URL, r.Header.Get("Idempotency-Key"))
+	}))
+	defer service.Close()
+
+	handler, err := httpcall.New(httpcall.Request{
+		Method:  "POST",
+		URL:     service.URL + "/report/{shard}?of={total}&region={parameter}",
+		Headers: map[string]string{"Idempotency-Key": "{key}", "Authorization": "Bearer secret"},
+		Allow:   httpcall.Loopback(), // and else httpcall.Private(), or a prefix of one's own
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	sh := elastic.Shard{Job: "report", Item: 1, Total: 3, Parameter: "north & south", Trigger: 7}
+	fmt.Println(handler.Handle(context.Background(), sh))
+	// Output:
+	// POST /report/1?of=3&region=north+%26+south report/1/trigger-7
+	// <nil>
+}
+
+// A field that there is not is found before anything runs.
+func ExampleNew_unknownField() {
+	_, err := httpcall.New(httpcall.Request{URL: "https://reports.example.com/run/{item}"})
+	fmt.Println(err)
+	// Output:
+	// request is not valid: URL: there is no field {item}; the fields are {job}, {shard}, {total}, {parameter}, {job_parameter}, {fire}, {trigger}, {attempt}, {fence}, {key}
+}
+
+// Some services answer 200 whatever has happened.
+func ExampleRequest_success() {
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"ok":false}`) }))
+	defer service.Close()
+
+	handler, err := httpcall.New(httpcall.Request{
+		URL:   service.URL,
+		Allow: httpcall.Loopback(),
+		Success: func(r httpcall.Response) error {
+			if r.Status != http.StatusOK || string(r.Body) != `{"ok":true}` {
+				return errors.New("the service has not done it")
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(handler.Handle(context.Background(), elastic.Shard{}) != nil)
+	// Output:
+	// true
+}

@@ -1,0 +1,104 @@
+package httpcall
+
+import (
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/elasticjob-go/elastic"
+)
+
+// fields are what a template can name, in the order of the documentation.
+var fields = []string{"job", "shard", "total", "parameter", "job_parameter", "fire", "trigger", "attempt", "fence", "key"}
+
+// value returns what a field stands for in a run.
+func value(field string, sh elastic.Shard) string {
+	switch field {
+	case "job":
+		return sh.Job
+	case "shard":
+		return strconv.Itoa(sh.Item)
+	case "total":
+		return strconv.Itoa(sh.Total)
+	case "parameter":
+		return sh.Parameter
+	case "job_parameter":
+		return sh.JobParameter
+	case "fire":
+		return sh.Fire.UTC().Format(time.RFC3339)
+	case "trigger":
+		return strconv.FormatUint(sh.Trigger, 10)
+	case "attempt":
+		return strconv.Itoa(sh.Attempt)
+	case "fence":
+		return strconv.FormatUint(sh.Fence(), 10)
+	default:
+		return sh.Key()
+	}
+}
+
+// placeholder is a field in a template. Other braces stand for themselves, as JSON is full of them.
+var placeholder = regexp.MustCompile(`\{[a-z_]+\}`)
+
+// template is text with fields: text[0] field[0] text[1] …
+type template struct {
+	text   []string
+	fields []string
+}
+
+func parseTemplate(s string) (template, error) {
+	var t template
+	last := 0
+	for _, at := range placeholder.FindAllStringIndex(s, -1) {
+		field := s[at[0]+1 : at[1]-1]
+		if !slices.Contains(fields, field) {
+			return t, fmt.Errorf("there is no field {%s}; the fields are {%s}", field, strings.Join(fields, "}, {"))
+		}
+		t.text, t.fields = append(t.text, s[last:at[0]]), append(t.fields, field)
+		last = at[1]
+	}
+	t.text = append(t.text, s[last:])
+	return t, nil
+}
+
+// fill returns the text with each field's value, escaped.
+func (t template) fill(sh elastic.Shard, escape func(string) string) string {
+	if len(t.fields) == 0 {
+		return t.text[0]
+	}
+	var b strings.Builder
+	for i, field := range t.fields {
+		b.WriteString(t.text[i])
+		b.WriteString(escape(value(field, sh)))
+	}
+	b.WriteString(t.text[len(t.fields)])
+	return b.String()
+}
+
+// inJSON escapes what is within the quotes of a JSON string.
+func inJSON(s string) string {
+	b, err := json.Marshal(s) // what is not UTF-8 is replaced
+	if err != nil {
+		return ""
+	}
+	return string(b[1 : len(b)-1])
+}
+
+// inXML escapes what is text or an attribute's value in XML.
+func inXML(s string) string {
+	var b strings.Builder
+	if err := xml.EscapeText(&b, []byte(s)); err != nil {
+		return ""
+	}
+	return b.String()
+}
+
+func asItIs(s string) string { return s }
+
+// probe is a run whose text fields are not JSON unless they are in quotes.
+var probe = elastic.Shard{Job: "x", Parameter: "x", JobParameter: "x", Total: 1, Attempt: 1}

@@ -1,0 +1,62 @@
+//go:build unix
+
+package script_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/jobs/script"
+)
+
+// A shell is told by its environment what to do; the parameter is quoted, and so it is data whatever it holds.
+func ExampleNew() {
+	handler, err := script.New(script.Script{
+		Path:   "sh",
+		Args:   []string{"-c", `echo "backup of $ELASTICJOB_PARAMETER, part $ELASTICJOB_SHARD of $ELASTICJOB_TOTAL"`},
+		Output: func(sh elastic.Shard, line string) { fmt.Println(sh.Job+":", line) },
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	sh := elastic.Shard{Job: "backup", Item: 0, Total: 3, Parameter: "$(rm -rf /)"}
+	fmt.Println(handler.Handle(context.Background(), sh))
+	// Output:
+	// backup: backup of $(rm -rf /), part 0 of 3
+	// <nil>
+}
+
+// The error of a script that fails ends with the last of its output.
+func ExampleNew_failure() {
+	handler, err := script.New(script.Script{Path: "/bin/sh", Args: []string{"-c", `echo "no space left" >&2; exit 3`}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(handler.Handle(context.Background(), elastic.Shard{Job: "backup"}))
+	// Output:
+	// script /bin/sh: exit status 3; its output ends with: no space left
+}
+
+// Log has a logger take the output.
+func ExampleLog() {
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}}))
+	handler, err := script.New(script.Script{Path: "sh", Args: []string{"-c", "echo done"}, Output: script.Log(logger)})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(handler.Handle(context.Background(), elastic.Shard{Job: "backup", Item: 1, Trigger: 7}))
+	// Output:
+	// level=INFO msg=script job=backup shard=1 key=backup/1/trigger-7 output=done
+	// <nil>
+}

@@ -1,0 +1,197 @@
+package script
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/elasticjob-go/elastic"
+)
+
+// What is used where a Script says nothing.
+const (
+	DefaultGrace     = 10 * time.Second
+	DefaultMaxOutput = 64 << 10
+)
+
+// tail is how many bytes of the end of its output are in the error of a script that failed. The error is stored with the
+// shard's record, so it is short.
+const tail = 1 << 10
+
+// Script says what is run, and how.
+type Script struct {
+	// Path is the program: a name that is looked up in PATH when New is called, or a path; a relative one counts from the
+	// working directory of this process.
+	Path string
+
+	// Args are its arguments, without the program itself.
+	Args []string
+
+	// Dir is the directory in which it runs. Empty means that of this process.
+	Dir string
+
+	// Env is its environment, as "name=value", beside what is passed about the run. Nil means that of this process at the time of New;
+	// if that has the password of a store in it, say instead what the script needs. Names that begin with ELASTICJOB_ are removed.
+	Env []string
+
+	// Grace is how long the script, and what it has started, gets to end after it was asked to by SIGTERM, before SIGKILL. It is
+	// also how long what it leaves running in the background may keep its output open. Zero means DefaultGrace.
+	//
+	// When an instance leaves, handlers have three seconds to return once the drain timeout has passed. A longer grace than that keeps its
+	// promise to the script, but the run then counts as one of an instance that died.
+	Grace time.Duration
+
+	// Output gets what the script writes to standard output and standard error, line by line as it comes, without line ends; a line of more
+	// than 4 KiB comes in pieces, and what is not UTF-8 is replaced. Nil means that nobody wants it. The script is held up
+	// while Output does not return. It is called from many goroutines at once, for one run never twice at a time. See Log.
+	Output func(sh elastic.Shard, line string)
+
+	// MaxOutput is how many bytes of one run are given to Output at most; of what comes after it only the end is kept, for the error,
+	// and a last line says how much it was. Zero means DefaultMaxOutput.
+	MaxOutput int
+}
+
+// New returns a handler that runs the script once for each shard and fire. It is an error if it can't be started: the program does
+// not exist or is not executable, or its directory is not there. All faults are in one error.
+//
+// The handler returns an error if the script ends with another exit code than 0; it wraps an [exec.ExitError], and ends with the last of
+// what the script wrote. When its context ends the script is asked to end by SIGTERM, and killed if it does not within the
+// grace; both go to its whole process group. It then returns the context's cause, even if the script ended with 0: many programs do when they
+// are asked to end, and that doesn't mean that their work is done.
+//
+// If this process is killed, Linux kills the script with it, though not what the script has started; elsewhere it goes on. On
+// Windows there is no asking: the process is ended at once, and what it has started goes on.
+func New(s Script) (elastic.Handler, error) {
+	var faults []error
+	fault := func(field, format string, a ...any) {
+		faults = append(faults, fmt.Errorf("%s: %w", field, fmt.Errorf(format, a...)))
+	}
+	path, err := executable(s.Path)
+	if err != nil {
+		fault("path", "%q can't be started: %w", s.Path, err)
+	}
+	if strings.ContainsRune(strings.Join(s.Args, ""), 0) {
+		fault("args", "must not hold a zero byte")
+	}
+	if s.Dir != "" {
+		if info, err := os.Stat(s.Dir); err != nil {
+			fault("dir", "%w", err)
+		} else if !info.IsDir() {
+			fault("dir", "%q is not a directory", s.Dir)
+		}
+	}
+	env, err := environment(s.Env)
+	if err != nil {
+		fault("env", "%w", err)
+	}
+	if s.Grace < 0 {
+		fault("grace", "must not be negative, is %s", s.Grace)
+	}
+	if s.MaxOutput < 0 {
+		fault("max output", "must not be negative, is %d", s.MaxOutput)
+	}
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("script is not valid: %w", errors.Join(faults...))
+	}
+	h := &handler{Script: s, path: path}
+	h.Args, h.Env = slices.Clone(s.Args), env
+	if h.Grace == 0 {
+		h.Grace = DefaultGrace
+	}
+	if h.MaxOutput == 0 {
+		h.MaxOutput = DefaultMaxOutput
+	}
+	return h, nil
+}
+
+// executable returns the absolute path of a program, so that a later change of the working directory changes nothing.
+func executable(path string) (string, error) {
+	if path == "" {
+		return "", errors.New("it is empty: give the name of a program in PATH, or a path")
+	}
+	found, err := exec.LookPath(path)
+	if e := (*exec.Error)(nil); errors.As(err, &e) {
+		err = e.Err // the rest of it says the name again
+	}
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return "", fmt.Errorf("%w: install it, or give its path", err)
+	case errors.Is(err, os.ErrPermission):
+		return "", fmt.Errorf("%w: it is not executable", err)
+	case err != nil:
+		return "", err
+	}
+	return filepath.Abs(found)
+}
+
+// environment returns what a script has in its environment whatever the run.
+func environment(env []string) ([]string, error) {
+	if env == nil {
+		env = os.Environ()
+	}
+	for _, e := range env {
+		name, _, found := strings.Cut(e, "=")
+		if !found || strings.ContainsRune(e, 0) {
+			return nil, fmt.Errorf("the variable that begins with %q must have the form name=value, without zero bytes", name[:min(len(name), 20)])
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(env), func(e string) bool { return strings.HasPrefix(e, prefix) }), nil
+}
+
+const prefix = "ELASTICJOB_"
+
+// variables returns what a script is told about its run.
+func variables(sh elastic.Shard) []string {
+	told := map[string]string{
+		"JOB":           sh.Job,
+		"SHARD":         strconv.Itoa(sh.Item),
+		"TOTAL":         strconv.Itoa(sh.Total),
+		"PARAMETER":     sh.Parameter,
+		"JOB_PARAMETER": sh.JobParameter,
+		"FIRE":          sh.Fire.Format(time.RFC3339),
+		"TRIGGER":       strconv.FormatUint(sh.Trigger, 10),
+		"ATTEMPT":       strconv.Itoa(sh.Attempt),
+		"PREVIOUS":      sh.Previous,
+		"FENCE":         strconv.FormatUint(sh.Fence(), 10),
+		"KEY":           sh.Key(),
+	}
+	env := make([]string, 0, len(told))
+	for _, name := range slices.Sorted(maps.Keys(told)) {
+		env = append(env, prefix+name+"="+told[name])
+	}
+	return env
+}
+
+type handler struct {
+	Script
+	path string
+}
+
+// Handle runs the script for one shard.
+func (h *handler) Handle(ctx context.Context, sh elastic.Shard) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	out := &output{shard: sh, to: h.Output, left: h.MaxOutput}
+	err := h.run(ctx, sh, out)
+	last, fault := out.end()
+	switch {
+	case err == nil && fault == nil:
+		return nil
+	case err != nil && ctx.Err() != nil:
+		return fmt.Errorf("script %s was ended: %w", h.path, context.Cause(ctx))
+	}
+	err = fmt.Errorf("script %s: %w", h.path, errors.Join(err, fault))
+	if last != "" {
+		return fmt.Errorf("%w; its output ends with: %s", err, last)
+	}
+	return err
+}
