@@ -1,0 +1,160 @@
+package elastictest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing/synctest"
+	"time"
+
+	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/observe"
+	"github.com/elasticjob-go/elastic/store"
+)
+
+// Run is one execution of a handler.
+type Run struct {
+	Instance string        // the name given to Start
+	Shard    elastic.Shard // what the handler was told
+	Began    time.Time
+	Ended    time.Time // zero while it runs
+	Err      error     // what the handler returned
+	Cause    error     // why its context had ended by then, such as elastic.ErrSessionLost; nil if it had not
+	Told     time.Time // when its context ended; zero if it did not
+	Crashed  bool      // its process crashed at Ended; what the handler returned does not count
+
+	of *instance
+}
+
+// String tells the run in one line.
+func (r Run) String() string {
+	s := fmt.Sprintf("%s/%d fire %s attempt %d fence %d on %s: began %s", r.Shard.Job, r.Shard.Item, clock(r.Shard.Fire), r.Shard.Attempt, r.Shard.Fence(), r.Instance, clock(r.Began))
+	switch {
+	case r.Ended.IsZero():
+		return s + ", runs"
+	case r.Crashed:
+		return s + ", crashed " + clock(r.Ended)
+	case r.Err != nil:
+		return s + ", failed " + clock(r.Ended) + ": " + r.Err.Error()
+	}
+	return s + ", ended " + clock(r.Ended)
+}
+
+// Runs returns all runs of a job so far, in the order in which they began.
+func (c *Cluster) Runs(job string) []Run {
+	return c.find(func(r *Run) bool { return r.Shard.Job == job })
+}
+
+// AllRuns returns the runs of all jobs so far, in the order in which they began.
+func (c *Cluster) AllRuns() []Run { return c.find(func(*Run) bool { return true }) }
+
+// RunsOf returns the runs of one shard of a job so far, in the order in which they began.
+func (c *Cluster) RunsOf(job string, shard int) []Run {
+	return c.find(func(r *Run) bool { return r.Shard.Job == job && r.Shard.Item == shard })
+}
+
+func (c *Cluster) find(fits func(*Run) bool) []Run {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var found []Run
+	for _, r := range c.runs {
+		if fits(r) {
+			found = append(found, *r)
+		}
+	}
+	return found
+}
+
+// Events returns what the instances have told so far, in the order in which it arrived.
+func (c *Cluster) Events() []elastic.Event {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.events)
+}
+
+func (c *Cluster) count(kind observe.Kind) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for _, e := range c.events {
+		if e.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
+
+// perRun are the kinds of events that Run tells better.
+var perRun = map[observe.Kind]bool{observe.Began: true, observe.Ended: true, observe.TookOver: true}
+
+// Owners returns the names of the instances that own the shards of a job: of shard 0, of shard 1, and so on. It is empty if
+// nobody has shared them out yet. A name stays there until others have noticed that its instance is gone.
+func (c *Cluster) Owners(job string) []string {
+	c.t.Helper()
+	for _, e := range c.server.Dump() {
+		if e.Key != layout.AssignmentKey(job) {
+			continue
+		}
+		a, err := layout.DecodeAssignment(e.Value)
+		if err != nil {
+			c.t.Fatalf("elastictest: owners of %q: %v", job, err)
+		}
+		names := make([]string, len(a.Owners))
+		for i, id := range a.Owners {
+			names[i] = c.NameOf(id)
+		}
+		return names
+	}
+	return nil
+}
+
+// Record returns what the store holds of a shard: its last fire, and the run in progress. The zero Record is that of a shard that
+// never ran.
+func (c *Cluster) Record(job string, shard int) failover.Record {
+	for _, e := range c.server.Dump() {
+		if e.Key == layout.RunKey(job, shard) {
+			r, err := failover.Decode(e.Value)
+			if err != nil {
+				c.t.Helper()
+				c.t.Fatalf("elastictest: record of %s/%d: %v", job, shard, err)
+			}
+			return r
+		}
+	}
+	return failover.Record{}
+}
+
+func decodeRecord(e store.Entry) (failover.Record, bool) {
+	if !strings.HasPrefix(e.Key, "runs/") {
+		return failover.Record{}, false
+	}
+	r, err := failover.Decode(e.Value)
+	return r, err == nil
+}
+
+// Alive says whether the store counts an instance among the living. A crashed one it does until its session has expired.
+func (c *Cluster) Alive(name string) bool {
+	synctest.Wait()
+	for _, e := range c.server.Dump() {
+		if id, ok := strings.CutPrefix(e.Key, layout.Instances+"/"); ok && c.NameOf(id) == name {
+			return true
+		}
+	}
+	return false
+}
+
+// ID returns the ID of an instance's latest session, such as a@1; empty if it never had one. Records and events name instances by it.
+func (c *Cluster) ID(name string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.latest[name]
+}
+
+// NameOf returns the name of the instance that an ID belongs to; empty if it is none of this cluster's.
+func (c *Cluster) NameOf(id string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ids[id]
+}
