@@ -1,0 +1,241 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/elasticjob-go/elastic/internal/engine"
+	"github.com/elasticjob-go/elastic/observe"
+	"github.com/elasticjob-go/elastic/store"
+	"github.com/elasticjob-go/elastic/store/memory"
+)
+
+// node is one process, from its start to its end. The one that is started in its place is another.
+type node struct {
+	w      *World
+	place  int    // which of the plan's
+	id     string // n2.3 is the third process in place 2; the store knows its client by it
+	client *memory.Client
+	engine *engine.Engine
+	stop   context.CancelFunc
+	done   chan struct{}   // Run has returned
+	away   map[string]bool // jobs that it has removed
+
+	clock   atomic.Int64 // by how much it is off
+	joins   int
+	left    bool        // it was asked to leave
+	asleep  []span      // when it stood still
+	doomed  []time.Time // when somebody declared it dead
+	crashAt int         // the step at which it crashes; 0: none
+	back    time.Duration
+	lose    window
+	late    window
+	cut     bool
+
+	troubled bool // something was done to it that keeps it from leaving in good order
+
+	// gate.mu guards these.
+	dead bool
+	held time.Time
+}
+
+type span struct{ from, to time.Time }
+
+// window is a time in which a share of something happens.
+type window struct {
+	until time.Time
+	share float64
+}
+
+func (w window) holds(now time.Time, d dice) bool { return now.Before(w.until) && d.chance(w.share) }
+
+// up starts a process in a place, if there is none.
+func (w *World) up(place int) {
+	if w.nodes[place] != nil {
+		return
+	}
+	w.boots[place]++
+	n := &node{w: w, place: place, id: fmt.Sprintf("n%d.%d", place, w.boots[place]), done: make(chan struct{}), away: map[string]bool{}}
+	n.clock.Store(int64(w.plan.Skew[place]))
+	n.client = w.server.Connect(n.id)
+	n.client.OnRequest(n.request)
+	p := w.plan
+	n.engine = engine.New(engine.Config{
+		Store: &seam{store.NewPortable(n.client, store.Config{RequestTimeout: p.Request}), n},
+		Name:  fmt.Sprint("n", place), Host: "host", PID: 1, Weight: 1, TTL: p.TTL,
+		Drain: p.Drain, Grace: p.Grace, JoinDelay: p.JoinDelay, StandIn: p.StandIn, Resync: p.Resync,
+		Rand: n.rand, Now: n.now, Incarnation: n.incarnation, Observe: n.observe,
+	})
+	for _, j := range p.Jobs {
+		n.add(j, false)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	n.stop = stop
+	w.nodes[place] = n
+	w.all = append(w.all, n)
+	w.logf("world", "%s starts", n.id)
+	go func() {
+		defer close(n.done)
+		err := n.engine.Run(ctx)
+		w.ended(n, err)
+	}()
+}
+
+func (n *node) add(j JobPlan, overwrite bool) {
+	delete(n.away, j.Name)
+	if err := n.engine.Add(engine.Job{Name: j.Name, Spec: j.Spec, Handler: n.handle, Overwrite: overwrite}); err != nil {
+		panic(err) // the simulation has added it twice
+	}
+}
+
+func (n *node) remove(job string) {
+	n.away[job] = true
+	n.engine.Remove(job)
+}
+
+func (n *node) now() time.Time { return time.Now().Add(time.Duration(n.clock.Load())) }
+
+// incarnation is called when a session has begun, one at a time.
+func (n *node) incarnation() string {
+	n.joins++
+	return fmt.Sprintf("%d-%d", n.w.boots[n.place], n.joins)
+}
+
+// rand does not depend on who asks first: two that ask at one moment for the same get the same.
+func (n *node) rand(d time.Duration) time.Duration {
+	return n.w.dice.of(n.id).nth(uint64(time.Now().UnixNano())).upTo(d)
+}
+
+// pass waits at the gate.
+func (n *node) pass(what, key string) {
+	n.w.gate.pass(context.Background(), n, n.id+" "+what+key, n.latency)
+}
+
+func (n *node) latency(key string, count uint64) time.Duration {
+	w := n.w
+	d := w.dice.of(key).nth(count)
+	if w.calm.Load() {
+		return 1 + d.upTo(time.Millisecond)
+	}
+	if d.of("slow").chance(w.plan.Slow) {
+		return 1 + d.upTo(w.plan.Tail)
+	}
+	return 1 + d.upTo(w.plan.Latency)
+}
+
+// request is what the memory store asks about each request of this process before it is sent.
+func (n *node) request(r memory.Request) memory.Fault {
+	switch r.Kind {
+	case memory.Renew, memory.Seal, memory.CloseSession: // they don't come through the seam
+		n.pass(string(r.Kind), "")
+	}
+	f := n.fault(r)
+	if n.cut {
+		// What waits for the end of the cut goes on all at once; here it comes into order again.
+		key := r.Key
+		if len(r.Txn.Do) > 0 {
+			key = r.Txn.Do[0].Key
+		}
+		f.BeforeApply = func() { n.pass("after a cut ", string(r.Kind)+" "+key) }
+	}
+	return f
+}
+
+// fault draws what happens to a request.
+func (n *node) fault(r memory.Request) memory.Fault {
+	w, now := n.w, time.Now()
+	d := w.dice.of(n.id).of(string(r.Kind)).nth(uint64(r.N))
+	if n.lose.holds(now, d.of("lose")) {
+		broken := d.of("broken").chance(0.7)
+		if d.of("reply").chance(0.5) {
+			return memory.Fault{LoseReply: true, Broken: broken}
+		}
+		return memory.Fault{LoseRequest: true, Broken: broken}
+	}
+	if n.late.holds(now, d.of("late")) {
+		return memory.Fault{Late: 1 + d.of("by").upTo(2*w.plan.TTL), LoseReply: d.of("reply").chance(0.5), Broken: true}
+	}
+	return memory.Fault{}
+}
+
+func (n *node) observe(e observe.Event) { n.w.event(n, e) }
+
+// hang is how long a handler goes on that does not end when it should.
+const hang = 10 * time.Second
+
+// What handlers return.
+var errWork = errors.New("the work failed")
+
+// handle is what runs a shard: it draws a lot, works in steps that wait at the gate, and uses the resource that fences protect.
+func (n *node) handle(ctx context.Context, r engine.Run) error {
+	w := n.w
+	key := fmt.Sprintf("%s/%d#%d", r.Job, r.Shard, r.Fence)
+	n.pass("start ", key)
+	x := w.began(n, ctx, r)
+	if x == nil {
+		return errWork // its process is dead
+	}
+	panicked := true
+	var err error
+	defer func() {
+		if panicked {
+			err = errWork
+		}
+		w.returned(x, err)
+	}()
+	err = n.work(ctx, x, key)
+	panicked = false
+	return err
+}
+
+func (n *node) work(ctx context.Context, x *execution, key string) error {
+	w := n.w
+	d, lot := w.dice.of("lot").of(key), w.plan.Works
+	if w.calm.Load() {
+		w.effect(x)
+		return nil
+	}
+	if w.poisoned(x.run) {
+		n.crashSoon(1, 3*time.Second)
+		n.pass("dies of ", key)
+		return errWork
+	}
+	long := d.of("long").upTo(lot.Longest)
+	deaf := d.of("deaf").chance(lot.Deaf)
+	if d.of("hang").chance(lot.Hang) {
+		long, deaf = hang, true
+	}
+	if deaf {
+		time.Sleep(long)
+	} else {
+		timer := time.NewTimer(long)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			n.pass("stop ", key)
+			return context.Cause(ctx)
+		}
+	}
+	n.pass("work ", key)
+	w.effect(x)
+	n.pass("end ", key)
+	switch {
+	case d.of("fail").chance(lot.Fail):
+		return errWork
+	case d.of("panic").chance(lot.Panic):
+		panic(errWork)
+	case d.of("exit").chance(lot.Exit):
+		runtime.Goexit()
+	}
+	return nil
+}
+
+// poisoned says whether a fire kills every process that runs it.
+func (w *World) poisoned(r engine.Run) bool {
+	return w.dice.of("poison").of(fmt.Sprint(r.Job, r.Shard, r.Fire.Unix())).chance(w.plan.Works.Poison)
+}

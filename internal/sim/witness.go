@@ -1,0 +1,253 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/internal/checker"
+	"github.com/elasticjob-go/elastic/internal/engine"
+	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/store"
+	"github.com/elasticjob-go/elastic/store/memory"
+)
+
+// execution is one call of a handler.
+type execution struct {
+	node       *node
+	run        engine.Run
+	ctx        context.Context
+	start, end time.Time // end is zero until it has returned
+	err        error
+	died       bool // its process did
+}
+
+func (x *execution) String() string {
+	text := fmt.Sprintf("fire %s attempt %d fence %d on %s from %s", stamp(x.run.Fire), x.run.Attempt, x.run.Fence, x.node.id, stamp(x.start))
+	switch {
+	case x.died:
+		return text + ", cut off at " + stamp(x.end)
+	case !x.end.IsZero():
+		return text + fmt.Sprintf(" to %s: %v", stamp(x.end), x.err)
+	}
+	return text
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("04:05.000") }
+
+func (w *World) violate(invariant int, job string, shard int, format string, a ...any) {
+	w.found = append(w.found, checker.Violation{Invariant: invariant, Job: job, Shard: shard, Time: time.Now(), Text: fmt.Sprintf(format, a...)})
+}
+
+// running returns what runs on a node. The caller holds w.mu.
+func (w *World) running(n *node) (list []*execution) {
+	for _, runs := range w.runs {
+		for _, x := range runs {
+			if x.node == n && x.end.IsZero() {
+				list = append(list, x)
+			}
+		}
+	}
+	return list
+}
+
+// began checks an execution as it begins: the store must know its claim, and nobody else may be at it. It returns nil if the
+// process is dead.
+func (w *World) began(n *node, ctx context.Context, r engine.Run) *execution {
+	if w.gate.buried(n) {
+		return nil
+	}
+	w.logf(n.id, "runs %s/%d fire %s attempt %d fence %d of %d", r.Job, r.Shard, stamp(r.Fire), r.Attempt, r.Fence, r.Total)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	at := place{r.Job, r.Shard}
+	x := &execution{node: n, run: r, ctx: ctx, start: time.Now()}
+	w.counts["run"]++
+	if r.Attempt > 1 {
+		w.counts["run again"]++
+	}
+	claim, ok := w.audit.Shard(r.Job, r.Shard).Claims[r.Fence]
+	switch {
+	case !ok || claim.Client != n.id:
+		w.violate(1, r.Job, r.Shard, "the store has no such claim, or another's %+v: %s", claim, x)
+	case !claim.Fire.Equal(r.Fire) || claim.Attempt != r.Attempt || claim.Trigger != r.Trigger:
+		w.violate(1, r.Job, r.Shard, "the claim was another, %+v: %s", claim, x)
+	case claim.Total != r.Total:
+		w.violate(6, r.Job, r.Shard, "it is told of %d shards, the claim was one of %d: %s", r.Total, claim.Total, x)
+	}
+	for _, old := range w.runs[at] {
+		if old.run.Fence == r.Fence {
+			w.violate(1, r.Job, r.Shard, "one claim, two executions: %s; %s", old, x)
+			continue
+		}
+		if old.excused(x) || x.excused(old) {
+			continue
+		}
+		if old.run.Fence > r.Fence && !w.audit.Forgets(r.Job, r.Shard) {
+			w.violate(1, r.Job, r.Shard, "the fence fell: %s; %s", old, x)
+		}
+		if old.end.IsZero() && old.ctx.Err() == nil {
+			w.violate(1, r.Job, r.Shard, "two at a time: %s; %s", old, x)
+		}
+	}
+	w.runs[at] = append(w.runs[at], x)
+	return x
+}
+
+// excused says whether nothing could stop this execution when another begins: its process stood still, or had been declared dead
+// while it lived, and had not learned of it.
+func (x *execution) excused(other *execution) bool {
+	n, now := x.node, other.start
+	if x.run.Fence > other.run.Fence {
+		return false // it is the other that should not be
+	}
+	if x.ctx.Err() != nil {
+		return true // it was told to stop before it had begun
+	}
+	for _, s := range n.asleep {
+		if !s.from.After(now) && now.Before(s.to.Add(wake)) {
+			return true
+		}
+	}
+	for _, t := range n.doomed {
+		if !t.After(now) && now.Sub(t) < n.w.plan.TTL+wake {
+			return true
+		}
+	}
+	return false
+}
+
+// wake is how long a process may take to learn that it was asleep: what waited at the gate comes first.
+const wake = 2 * time.Second
+
+// effect is what a handler does to the outside world: to a resource that remembers the greatest fence and refuses smaller ones. Only
+// who lost its claim may be refused.
+func (w *World) effect(x *execution) {
+	if w.gate.buried(x.node) {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	at := place{x.run.Job, x.run.Shard}
+	if x.run.Fence < w.fences[at] {
+		w.counts["effect refused"]++
+		if r := w.audit.Shard(at.job, at.shard).Record; r.Fence != 0 && r.Fence <= x.run.Fence && !w.audit.Forgets(at.job, at.shard) {
+			w.violate(1, at.job, at.shard, "the resource refuses %s, which holds the claim", x)
+		}
+		return
+	}
+	w.counts["effect"]++
+	w.fences[at] = x.run.Fence
+}
+
+func (w *World) returned(x *execution, err error) {
+	if w.gate.buried(x.node) {
+		return
+	}
+	w.logf(x.node.id, "ends %s/%d fence %d: %v", x.run.Job, x.run.Shard, x.run.Fence, err)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	x.end, x.err = time.Now(), err
+}
+
+// committed checks each commit of the store as it is made.
+func (w *World) committed(c memory.Commit) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.audit.Commit(c)
+	w.counts["commit "+string(c.Cause)]++
+	for _, op := range c.Do {
+		if op.Kind == store.OpDelete {
+			continue
+		}
+		if job, item, ok := shardOf(op.Key); ok {
+			w.recorded(job, item)
+		}
+	}
+	if c.Cause == memory.Ended {
+		w.farewell(c.Client)
+	}
+	if w.tracing {
+		w.describe(c)
+	}
+}
+
+// farewell checks that a process which leaves in good order, and had no trouble with the store, leaves no run behind that its handler
+// has given back: it completes it or hands it over.
+func (w *World) farewell(client string) {
+	if w.plan.Slow > 0 || w.plan.Torn {
+		return // its time may have been too short
+	}
+	for _, n := range w.all {
+		if n.id != client || !n.left || n.troubled {
+			continue
+		}
+		for at, runs := range w.runs {
+			r := w.audit.Shard(at.job, at.shard).Record
+			if x := runs[len(runs)-1]; x.node == n && !x.end.IsZero() && r.State == failover.Running && r.Fence == x.run.Fence && r.Owner != "" {
+				w.violate(4, at.job, at.shard, "left without a word by an instance in good order: %s", x)
+			}
+		}
+	}
+}
+
+func shardOf(key string) (job string, item int, ok bool) {
+	item, err := layout.ShardOf(key)
+	if err != nil {
+		return "", 0, false
+	}
+	job = layout.Base(key[:len(key)-len(layout.Base(key))-1])
+	return job, item, key == layout.RunKey(job, item)
+}
+
+// recorded checks that what a record says of an end is what the handler said.
+func (w *World) recorded(job string, item int) {
+	r := w.audit.Shard(job, item).Record
+	switch {
+	case r.State == failover.Running && r.Owner == "":
+		w.counts["handed over"]++
+		return
+	case r.State == failover.Running:
+		return
+	case r.Result == failover.Lost:
+		w.counts["abandoned"]++
+		return
+	}
+	for _, x := range w.runs[place{job, item}] {
+		if x.run.Fence != r.Fence {
+			continue
+		}
+		if x.end.IsZero() || (x.err == nil) != (r.Result == failover.Succeeded) {
+			w.violate(4, job, item, "recorded as %s: %s", r.Result, x)
+		}
+		return
+	}
+	w.violate(4, job, item, "recorded as %s, and nobody ran it: %s", r.Result, r)
+}
+
+func (w *World) describe(c memory.Commit) {
+	text := fmt.Sprintf("%d %s %s", c.Rev, c.Cause, c.Client)
+	for _, op := range c.Do {
+		text += "; " + op.Key
+		if op.Kind == store.OpDelete {
+			text += " deleted"
+		} else if r, err := failover.Decode(op.Value); err == nil {
+			text += " " + r.String()
+		} else {
+			text += " " + string(op.Value)
+		}
+	}
+	w.pending = append(w.pending, entry{time.Now(), "store", text})
+}
+
+// logf adds a line to the trace.
+func (w *World) logf(source, format string, a ...any) {
+	if !w.tracing {
+		return
+	}
+	text := fmt.Sprintf(format, a...)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pending = append(w.pending, entry{time.Now(), source, text})
+}
