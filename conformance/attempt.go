@@ -1,0 +1,205 @@
+package conformance
+
+import (
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// attempt is one run of a case that notes a failure instead of failing: the process may have stood still meanwhile, or
+// it may be a mutant that is meant to fail. It takes the place of the *testing.T.
+type attempt struct {
+	testing.TB
+	started time.Time
+
+	mu        sync.Mutex
+	complaint string // the first; empty if the case passed
+	skipped   string // why
+	cleanups  []func()
+	told      string // what helps to understand the complaint
+}
+
+// try runs a case once, its cleanups included.
+func try(t testing.TB, h Harness, c testCase) *attempt {
+	a := &attempt{TB: t, started: time.Now()}
+	finished := make(chan struct{})
+	go func() { // Fatal ends the goroutine
+		defer close(finished)
+		defer a.clean()
+		var tt *test
+		defer func() {
+			if a.Failed() && tt != nil {
+				a.told = tt.tell()
+			}
+		}()
+		defer func() {
+			if p := recover(); p != nil {
+				a.note(fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
+			}
+		}()
+		tt = newTest(a, h)
+		c.run(tt)
+	}()
+	<-finished
+	return a
+}
+
+// note keeps the first complaint, and the line of the case that it comes from.
+func (a *attempt) note(text string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.complaint == "" {
+		a.complaint = caller() + text
+	}
+}
+
+// caller returns the place in a case, not in the tools that it uses.
+func caller() string {
+	pcs := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
+	for {
+		frame, more := frames.Next()
+		file := filepath.Base(frame.File)
+		if !slices.Contains([]string{"attempt.go", "tools.go", "follow.go", "told.go"}, file) {
+			return fmt.Sprintf("%s:%d: ", file, frame.Line)
+		}
+		if !more {
+			return ""
+		}
+	}
+}
+
+func (a *attempt) clean() {
+	for {
+		a.mu.Lock()
+		last := len(a.cleanups) - 1
+		if last < 0 {
+			a.mu.Unlock()
+			return
+		}
+		f := a.cleanups[last]
+		a.cleanups = a.cleanups[:last]
+		a.mu.Unlock()
+		f()
+	}
+}
+
+// Cleanup and the rest are those of testing.TB.
+func (a *attempt) Cleanup(f func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.cleanups = append(a.cleanups, f)
+}
+
+func (a *attempt) Failed() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.complaint != ""
+}
+
+func (a *attempt) Skipped() bool { return a.reason() != "" }
+
+// reason returns why the case was skipped.
+func (a *attempt) reason() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.skipped
+}
+
+func (a *attempt) SkipNow() { a.Skip("skipped") }
+
+// Skip is for what only shows while the case runs: that a cluster's members can't be separated, say.
+func (a *attempt) Skip(args ...any) {
+	a.mu.Lock()
+	a.skipped = fmt.Sprint(args...)
+	a.mu.Unlock()
+	runtime.Goexit()
+}
+
+func (a *attempt) Fail()                             { a.note("failed") }
+func (a *attempt) FailNow()                          { a.note("failed"); runtime.Goexit() }
+func (a *attempt) Error(args ...any)                 { a.note(fmt.Sprint(args...)) }
+func (a *attempt) Errorf(format string, args ...any) { a.note(fmt.Sprintf(format, args...)) }
+func (a *attempt) Fatal(args ...any)                 { a.note(fmt.Sprint(args...)); runtime.Goexit() }
+func (a *attempt) Fatalf(format string, args ...any) {
+	a.note(fmt.Sprintf(format, args...))
+	runtime.Goexit()
+}
+func (a *attempt) Skipf(format string, args ...any) { a.Skip(fmt.Sprintf(format, args...)) }
+
+// stalls notes when the process stood still for so long that a session may have been lost for it.
+type stalls struct {
+	mu     sync.Mutex
+	seen   time.Time // until when the process was watched
+	last   time.Time
+	length time.Duration // of the last
+}
+
+// A session is renewed at the latest after a third of its TTL and lost, in the strictest driver, after four fifths:
+// a quarter of the shortest TTL is a stall that it can survive.
+const longStall = shortTTL / 4
+
+// watchForStalls watches until the case ends.
+func watchForStalls(t testing.TB) *stalls {
+	const every = 20 * time.Millisecond
+	s := &stalls{}
+	ended, finished := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(finished)
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		for last := time.Now(); ; {
+			select {
+			case <-ended:
+				return
+			case <-ticker.C:
+			}
+			now := time.Now()
+			s.mu.Lock()
+			if length := now.Sub(last) - every; length > longStall {
+				s.last, s.length = now, length
+			}
+			s.seen = now
+			s.mu.Unlock()
+			last = now
+		}
+	}()
+	t.Cleanup(func() { close(ended); <-finished })
+	return s
+}
+
+// since returns how long the last stall was if it was after a time, else zero.
+func (s *stalls) since(t time.Time) time.Duration {
+	for now := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		s.mu.Lock()
+		seen, last, length := s.seen, s.last, s.length
+		s.mu.Unlock()
+		switch {
+		case seen.Before(now): // after a stall the case may be awake before the watcher is
+		case last.Before(t):
+			return 0
+		default:
+			return length
+		}
+	}
+}
+
+// attempts is how often a case is run that fails while the process stands still.
+const attempts = 5
+
+// run runs a case until it passes, or fails while the process was well. A driver that is wrong fails each time.
+func run(t testing.TB, h Harness, c testCase, s *stalls) *attempt {
+	for n := 1; ; n++ {
+		a := try(t, h, c)
+		stall := s.since(a.started)
+		if !a.Failed() || stall == 0 || n == attempts {
+			return a
+		}
+		t.Logf("again, because the process stood still for %v: %s", stall, a.complaint)
+	}
+}

@@ -1,0 +1,226 @@
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/elasticjob-go/elastic/store"
+)
+
+// clusters: three servers are as good as one while two of them agree.
+func clusters() []testCase {
+	need := []Fault{Clusters}
+	return []testCase{
+		{name: "CLU/LeaderKill", run: leaderKill, needs: need},
+		{name: "CLU/LeaderPause", run: leaderPause, needs: need},
+		{name: "CLU/LeaderTransfer", run: leaderTransfer, needs: need},
+		{name: "CLU/RollingRestart", run: rollingRestart, needs: need},
+		{name: "CLU/QuorumLoss", run: quorumLoss, needs: need},
+		{name: "CLU/MinorityClient", run: minorityClient, needs: need},
+		{name: "CLU/ReadsAreFreshOnEveryMember", run: freshOnEveryMember, needs: need},
+	}
+}
+
+// onCluster waits for the cluster and puts the case on it.
+func (t *test) onCluster() Members {
+	m := t.harness.(Clusterer).Cluster(t.TB).New(t.TB)
+	life, cancel := context.WithTimeout(context.Background(), 6*patience) // the wait for the turn does not count
+	t.Cleanup(cancel)
+	t.ns, t.life = m, life
+	return m
+}
+
+// calm is the TTL of a session that must outlive a change of leaders: each of them may take some seconds.
+func (t *test) calm() time.Duration { return max(10*time.Second, t.caps.MinTTL) }
+
+// while commits without a pause, before, during and after f, and checks that what each commit said is true. The session
+// and a watch must live through it.
+func (t *test) while(f func(m Members, leader int)) {
+	m := t.onCluster()
+	a, b := t.open(), t.open()
+	ss := a.session(t.calm())
+	a.do(ss, store.CreateEphemeral("e/mine", nil))
+	follower := t.follow(b, "d")
+	follower.reset()
+	var outcomes []outcome
+	commit := func() error {
+		key := fmt.Sprintf("d/%04d", len(outcomes))
+		_, err := a.Commit(t.within(3*time.Second), store.Txn{Session: ss, Do: []store.Op{store.Create(key, nil)}})
+		outcomes = append(outcomes, outcome{key: key, err: err})
+		return err
+	}
+	for range 5 {
+		t.want("commit", commit(), nil)
+	}
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		f(m, m.Leader())
+	}()
+	for running := true; running; {
+		select {
+		case <-over:
+			running = false
+		default:
+			if commit() != nil {
+				time.Sleep(20 * time.Millisecond)
+			}
+		}
+	}
+	for end := time.Now().Add(patience); commit() != nil; {
+		if ss.Err() != nil {
+			t.Fatalf("the session, of a TTL of %v, was lost: %v", ss.TTL(), ss.Err())
+		}
+		if time.Now().After(end) {
+			t.Fatalf("no commit within %v: %v", patience, outcomes[len(outcomes)-1].err)
+		}
+	}
+	now := map[string]bool{}
+	for _, e := range b.list("d") {
+		now[e.Key] = true
+	}
+	for i, o := range outcomes {
+		outcomes[i].there = now[o.key]
+	}
+	t.wantTrue(b, "d", outcomes)
+	t.wantAlive("after all that", ss)
+	if got := b.get("e/mine").Owner; got != ss.ID() {
+		t.Fatalf("the session's key is of %q", got)
+	}
+	follower.untilEqual(b.list("d"))
+}
+
+func leaderKill(t *test) {
+	t.while(func(m Members, leader int) {
+		m.Kill(t.TB, leader)
+		t.eventually(patience, "another leader", func() bool { return m.Leader() >= 0 })
+		m.Start(t.TB, leader)
+	})
+}
+
+func leaderPause(t *test) {
+	t.while(func(m Members, leader int) {
+		m.Pause(t.TB, leader)
+		t.eventually(patience, "another leader", func() bool { return m.Leader() >= 0 })
+		m.Resume(t.TB, leader)
+	})
+}
+
+func leaderTransfer(t *test) { t.while(func(m Members, leader int) { m.Transfer(t.TB) }) }
+
+func rollingRestart(t *test) {
+	t.while(func(m Members, _ int) {
+		for i := range 3 {
+			m.Kill(t.TB, i)
+			m.Start(t.TB, i)
+			t.eventually(patience, "a leader", func() bool { return m.Leader() >= 0 })
+		}
+	})
+}
+
+// Without a majority nothing is acknowledged and nothing is read, and no error says more than is known. With it everything
+// goes on from what was acknowledged.
+func quorumLoss(t *test) {
+	m := t.onCluster()
+	a, b := t.open(), t.open()
+	ss := a.session(t.calm())
+	a.do(ss, store.Create("d/k", []byte("before")), store.CreateEphemeral("d/eph", nil))
+	f := t.follow(b, "d")
+	f.untilEqual(a.list("d"))
+	leader := m.Leader()
+	m.Kill(t.TB, leader)
+	m.Kill(t.TB, (leader+1)%3)
+	const bound = 500 * time.Millisecond
+	var outcomes []outcome
+	for i := range 3 {
+		key := fmt.Sprintf("d/%d", i)
+		_, err := b.Commit(t.within(bound), store.Txn{Do: []store.Op{store.Create(key, nil)}})
+		t.want("commit without a majority", err, store.ErrUnavailable, store.ErrUnknown)
+		outcomes = append(outcomes, outcome{key: key, err: err})
+		_, err = b.Get(t.within(bound), "d/k")
+		t.want("get without a majority", err, store.ErrUnavailable)
+	}
+	m.Start(t.TB, leader)
+	m.Start(t.TB, (leader+1)%3)
+	t.eventually(patience, "both stores can be read again", func() bool {
+		_, err := a.Get(t.within(time.Second), "d/k")
+		_, err2 := b.Get(t.within(time.Second), "d/k")
+		return err == nil && err2 == nil
+	})
+	a.wantValue("d/k", "before")
+	now := map[string]bool{}
+	for _, e := range b.list("d") {
+		now[e.Key] = true
+	}
+	for _, o := range outcomes {
+		if errors.Is(o.err, store.ErrUnavailable) && now[o.key] {
+			t.Fatalf("%s was not applied, says %v, and is there", o.key, o.err)
+		}
+	}
+	if ss.Err() == nil {
+		t.want("commit", second(a.Commit(t.ctx(), store.Txn{Session: ss, Do: []store.Op{store.Set("d/k", []byte("after"))}})), nil)
+	}
+	b.do(nil, store.Create("d/last", nil))
+	f.until("the watch to have caught up", func() bool { _, ok := f.state["d/last"]; return ok })
+	f.untilEqual(b.list("d"))
+}
+
+func second(_ store.Result, err error) error { return err }
+
+// A process that sees only a member which has lost sight of the others is as good as cut off: it reads nothing old, and its
+// session ends before the others see it end.
+func minorityClient(t *test) {
+	m := t.onCluster()
+	leader := m.Leader()
+	alone, b := t.wrap(m.OpenAt(t.TB, leader)), t.wrap(m.OpenAt(t.TB, (leader+1)%3, (leader+2)%3))
+	ss := alone.session(max(t.caps.MinTTL, 2*shortTTL))
+	alone.do(ss, store.CreateEphemeral("d/eph", nil), store.Create("d/k", []byte("old")))
+	watch := t.follow(b, "d")
+	watch.untilEqual(alone.list("d"))
+	if err := m.Isolate(leader); err != nil {
+		t.Skip(err)
+	}
+	t.eventually(patience, "another leader", func() bool { return m.Leader() >= 0 })
+	t.eventually(patience, "the others go on", func() bool {
+		_, err := b.Commit(t.within(time.Second), store.Txn{Do: []store.Op{store.Set("d/k", []byte("new"))}})
+		return err == nil
+	})
+	for end := time.Now().Add(time.Second); time.Now().Before(end); {
+		if e, err := alone.Get(t.within(200*time.Millisecond), "d/k"); err == nil && string(e.Value) != "new" {
+			t.Fatalf("a member that is alone answers with %q, after the others have stored %q", e.Value, "new")
+		}
+	}
+	t.wantDone("its only member is alone", ss, ss.TTL()+slack, store.ErrSessionLost)
+	if _, err := b.Get(t.ctx(), "d/eph"); err != nil && !errors.Is(err, store.ErrNotFound) {
+		t.Fatal(err)
+	}
+	watch.until("the key of the lost session to be gone", func() bool { _, there := watch.state["d/eph"]; return !there })
+	if err := m.Rejoin(leader); err != nil {
+		t.Fatal(err)
+	}
+	t.eventually(patience, "it reads again, and the truth", func() bool {
+		e, err := alone.Get(t.within(time.Second), "d/k")
+		return err == nil && string(e.Value) == "new"
+	})
+}
+
+// What one member has acknowledged is seen by a read through any other.
+func freshOnEveryMember(t *test) {
+	m := t.onCluster()
+	var at []*client
+	for i := range 3 {
+		at = append(at, t.wrap(m.OpenAt(t.TB, i)))
+	}
+	at[0].do(nil, store.Create("d/k", []byte("0")))
+	for i := range 60 {
+		want := fmt.Sprint(i)
+		at[i%3].do(nil, store.Set("d/k", []byte(want)))
+		for j := range 3 {
+			if got := at[j].get("d/k"); string(got.Value) != want {
+				t.Fatalf("member %d answers %q after member %d has acknowledged %q", j, got.Value, i%3, want)
+			}
+		}
+	}
+}
