@@ -1,0 +1,227 @@
+package etcd
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/elasticjob-go/elastic/store"
+	"github.com/elasticjob-go/elastic/store/internal/backoff"
+	"github.com/elasticjob-go/elastic/store/internal/lifetime"
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+)
+
+// renewals: a session is renewed in every third of its TTL. With the default of 10 s that is every 3.3 s, and a server that
+// does not answer is asked three times before the session is given up after 9 s.
+const renewals = 3
+
+// longestAbandon is how long the lease of a lost session is tried to be revoked.
+const longestAbandon = time.Minute
+
+// session is a lease and a marker key that dies with it. It has two goroutines: one renews the lease, the other watches
+// the clocks, so that the deadline holds while a renewal hangs.
+type session struct {
+	store  *driver
+	lease  int64
+	id     string
+	marker string
+	token  uint64
+	ttl    time.Duration
+
+	life *lifetime.Lifetime
+
+	guard   atomic.Int64 // the marker's version; it only grows
+	sealing sync.Mutex   // held by the one that moves the marker
+
+	revoked atomic.Bool // the store has no trace of the session any more
+}
+
+// NewSession takes a lease and puts a marker on it.
+func (s *driver) NewSession(ctx context.Context, o store.SessionOptions) (store.Session, error) {
+	if s.isClosed() {
+		return nil, store.ErrClosed
+	}
+	ttl := o.TTL
+	if ttl <= 0 {
+		ttl = store.DefaultTTL
+	}
+	sent := time.Now()
+	grant, err := s.client.Grant(ctx, int64(math.Ceil(ttl.Seconds())))
+	if err != nil {
+		return nil, s.readError(ctx, err)
+	}
+	n := &session{store: s, lease: int64(grant.ID), id: sessionID(int64(grant.ID)), ttl: time.Duration(grant.TTL) * time.Second}
+	n.marker = s.layout.marker(n.id)
+	n.life = lifetime.New(n.ended)
+	n.life.Renewed(sent, n.ttl)
+	if err := n.mark(ctx, o.Name); err != nil {
+		n.life.End(err)
+		s.spawn(n.abandon)
+		return nil, err
+	}
+	if !s.adopt(n) {
+		n.life.End(store.ErrClosed)
+		return nil, store.ErrClosed
+	}
+	return n, nil
+}
+
+// mark creates the marker. Its value is the name that the session was given, for operators.
+func (s *session) mark(ctx context.Context, name string) error {
+	key := []byte(s.marker)
+	reply, err := s.store.kv.Txn(ctx, &pb.TxnRequest{
+		Compare: []*pb.Compare{{Key: key, Target: pb.Compare_CREATE, TargetUnion: &pb.Compare_CreateRevision{}}},
+		Success: []*pb.RequestOp{{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Key: key, Value: []byte(name), Lease: s.lease}}}},
+		Failure: []*pb.RequestOp{readRevisions(key)},
+	}, callOptions...)
+	if err != nil {
+		return s.store.readError(ctx, err)
+	}
+	s.store.saw(reply.Header.Revision)
+	created := reply.Header.Revision
+	if !reply.Succeeded { // the client library has sent it twice, and the first was applied
+		if _, created = revisions(reply, 0); created == 0 {
+			return fmt.Errorf("%w: the session %s ended as it began", store.ErrUnavailable, s.id)
+		}
+	}
+	s.token = uint64(created)
+	s.advance(created)
+	return nil
+}
+
+func (s *session) ID() string            { return s.id }
+func (s *session) Token() uint64         { return s.token }
+func (s *session) TTL() time.Duration    { return s.ttl }
+func (s *session) Done() <-chan struct{} { return s.life.Done() }
+func (s *session) Deadline() time.Time   { return s.life.Deadline() }
+func (s *session) Err() error            { return s.life.Err() }
+
+// Close ends the session and revokes its lease, which deletes its keys at once.
+func (s *session) Close(ctx context.Context) error {
+	s.life.End(store.ErrClosed)
+	ctx, cancel := context.WithTimeout(ctx, s.store.timeout)
+	defer cancel()
+	return s.revoke(ctx)
+}
+
+// advance takes note of the marker's version.
+func (s *session) advance(version int64) {
+	raise(&s.guard, version)
+}
+
+// ended does what is left to do when the session has ended for this process. If it is lost it may be alive in the store for a
+// while yet; then its keys are taken away, so that others need not wait for the TTL.
+func (s *session) ended(reason error) {
+	s.store.forget(s)
+	if reason == store.ErrSessionLost {
+		s.store.spawn(s.abandon)
+	}
+}
+
+// abandon revokes the lease of a session that has ended.
+func (s *session) abandon() {
+	ctx, cancel := context.WithTimeout(s.store.ctx, min(s.ttl, longestAbandon))
+	defer cancel()
+	s.revoke(ctx)
+}
+
+// revoke has the store delete the lease and all keys on it, and tries until ctx ends.
+func (s *session) revoke(ctx context.Context) error {
+	for pause := lifetime.Retry(s.ttl); !s.revoked.Load(); pause.Wait(ctx) {
+		_, err := s.store.leases.LeaseRevoke(ctx, &pb.LeaseRevokeRequest{ID: s.lease}, callOptions...)
+		switch {
+		case err == nil, is(rpctypes.Error(err), rpctypes.ErrLeaseNotFound):
+			s.revoked.Store(true)
+		case refusal(err) != nil:
+			return failed(refusal(err), err)
+		case ctx.Err() != nil, s.store.ctx.Err() != nil:
+			return failed(store.ErrUnavailable, reason(ctx, err))
+		}
+	}
+	return nil
+}
+
+// attempt is how long one attempt may take of what must succeed before the deadline.
+func (s *session) attempt() time.Duration { return min(lifetime.Attempt(s.ttl), s.store.timeout) }
+
+// renew keeps the lease alive until the session ends.
+func (s *session) renew() {
+	stream := renewal{session: s}
+	defer stream.reset()
+	var unanswered time.Time // since when we wait for an answer
+	for pause, failures := s.ttl/renewals, lifetime.Retry(s.ttl); ; {
+		backoff.Sleep(s.life.Context(), pause)
+		if s.life.Context().Err() != nil {
+			return
+		}
+		sent := time.Now()
+		if unanswered.IsZero() {
+			unanswered = sent
+		}
+		ttl, err := stream.ask()
+		if err == nil && ttl <= 0 || is(rpctypes.Error(err), rpctypes.ErrLeaseNotFound) {
+			s.revoked.Store(true)
+			s.life.End(store.ErrSessionLost)
+			return
+		}
+		if err != nil {
+			if s.store.lines.giveUp(unanswered) {
+				unanswered = time.Time{}
+			}
+			pause = failures.Pause()
+			continue
+		}
+		unanswered = time.Time{}
+		s.life.Renewed(sent, min(ttl, s.ttl))
+		pause, failures = time.Until(sent.Add(s.ttl/renewals)), lifetime.Retry(s.ttl)
+	}
+}
+
+// renewal is the stream on which renewals are sent and answered, one after another. It is opened when it is needed.
+type renewal struct {
+	session *session
+	stream  pb.Lease_LeaseKeepAliveClient
+	cancel  context.CancelFunc
+}
+
+// ask renews the lease and returns the time to live that the store gives it, 0 if there is no such lease. After an error
+// the next call takes a new stream, on another connection if there is one.
+func (r *renewal) ask() (time.Duration, error) {
+	s := r.session
+	if r.stream == nil {
+		var ctx context.Context
+		ctx, r.cancel = context.WithCancel(s.life.Context())
+		timer := time.AfterFunc(s.attempt(), r.cancel)
+		stream, err := s.store.leases.LeaseKeepAlive(ctx, callOptions...)
+		timer.Stop()
+		if err != nil {
+			r.reset()
+			return 0, err
+		}
+		r.stream = stream
+	}
+	timer := time.AfterFunc(s.attempt(), r.cancel)
+	defer timer.Stop()
+	err := r.stream.Send(&pb.LeaseKeepAliveRequest{ID: s.lease})
+	var reply *pb.LeaseKeepAliveResponse
+	if err == nil {
+		reply, err = r.stream.Recv()
+	}
+	if err != nil {
+		r.reset()
+		return 0, err
+	}
+	return time.Duration(reply.TTL) * time.Second, nil
+}
+
+// reset closes the stream.
+func (r *renewal) reset() {
+	if r.cancel != nil {
+		r.cancel()
+	}
+	r.stream, r.cancel = nil, nil
+}
