@@ -1,0 +1,12 @@
+package zookeeper
+
+import (
+	"testing"
+
+	"github.com/elasticjob-go/elastic/conformance"
+	"github.com/elasticjob-go/elastic/conformance/harness"
+)
+
+func TestConformance(t *testing.T) { conformance.Run(t, harness.ZooKeeper(t)) }
+
+func TestConformanceWithClassicWatches(t *testing.T) { conformance.Run(t, harness.ZooKeeperClassic(t)) }

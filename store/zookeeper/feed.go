@@ -1,0 +1,379 @@
+package zookeeper
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/elasticjob-go/elastic/store"
+	"github.com/elasticjob-go/elastic/store/internal/backoff"
+	"github.com/elasticjob-go/elastic/store/internal/mailbox"
+	"github.com/go-zookeeper/zk"
+)
+
+// While there are watches, the server is asked every probeEvery to bring itself up to date, and given patience to do so.
+// A server that is cut off from its leader, or a connection through which nothing comes, is left for another.
+const (
+	probeEvery = 5 * time.Second
+	patience   = 2 * time.Second
+)
+
+// feed tells all watches of a store what has changed. The server tells which nodes have, and they are read again, once for
+// all watches: whatever changes between the two is told, too, and read once more. When the connection has been lost, so
+// has what the server told in between, and everything is read anew.
+//
+// One goroutine does all the reading, so that no watch is ever given an older state after a newer one. It runs as
+// long as there are watches.
+type feed struct {
+	store   *driver
+	classic bool          // without persistent watches: see visit
+	wake    chan struct{} // holds a token when there is something to do
+
+	mu      sync.Mutex
+	running bool
+	watches map[*watch]bool
+	dirty   map[string]bool // paths to read again
+}
+
+// add takes a watch in, unless the store is closed.
+func (f *feed) add(w *watch) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.running && !f.store.spawn(f.run) {
+		return false
+	}
+	f.running = true
+	f.watches[w] = true
+	f.rouse()
+	return true
+}
+
+func (f *feed) remove(w *watch) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.watches, w)
+	f.rouse()
+}
+
+func (f *feed) all() []*watch {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return keys(f.watches)
+}
+
+func (f *feed) rouse() {
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// event takes note that something has changed at a path.
+func (f *feed) event(path string) {
+	if _, isKey := f.store.layout.name(path); !isKey && !(f.classic && f.store.layout.isDirectory(path)) {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for w := range f.watches {
+		if w.covers(path) {
+			f.dirty[path] = true
+			f.rouse()
+			return
+		}
+	}
+}
+
+// take returns the paths to read again.
+func (f *feed) take() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := make([]string, 0, len(f.dirty))
+	for path := range f.dirty {
+		all = append(all, path)
+	}
+	clear(f.dirty)
+	return all
+}
+
+// done says whether there is no watch left, and that the goroutine ends.
+func (f *feed) done() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.watches) == 0 {
+		f.running = false
+	}
+	return !f.running
+}
+
+// run serves the watches on one connection after another.
+func (f *feed) run() {
+	fresh := backoff.Backoff{Next: 20 * time.Millisecond, Most: 2 * time.Second}
+	pause := fresh
+	for s := f.store; !f.done() && s.ctx.Err() == nil; {
+		_, w, err := s.connection(s.ctx)
+		if err != nil { // the store is being closed
+			pause.Wait(s.ctx)
+			continue
+		}
+		round := &round{feed: f, wire: w, follows: map[*watch]bool{}, armed: map[string]bool{}}
+		if f.classic {
+			round.known = map[string]bool{}
+		}
+		began := time.Now()
+		round.run()
+		for watch := range round.follows {
+			watch.box.LostContact()
+		}
+		if time.Since(began) > probeEvery {
+			pause = fresh
+		}
+		if len(f.all()) > 0 {
+			pause.Wait(s.ctx)
+		}
+	}
+}
+
+// round is what the feed does on one connection. Only its goroutine uses it.
+type round struct {
+	*feed
+	wire    *wire
+	follows map[*watch]bool // those that have had the whole content on this connection
+	armed   map[string]bool // paths that the server follows for us
+	known   map[string]bool // without persistent watches: see visit
+}
+
+// run returns when the connection is closed, or there is no watch left.
+func (r *round) run() {
+	s := r.store
+	probe := time.NewTimer(probeEvery)
+	defer probe.Stop()
+	for {
+		for _, w := range r.all() {
+			if !r.follows[w] && !r.begin(w) {
+				r.wire.Close() // another server may be better
+				return
+			}
+		}
+		if r.tidy(); len(r.follows) == 0 && len(r.all()) == 0 {
+			return
+		}
+		if paths := r.take(); len(paths) > 0 && !r.refresh(paths) {
+			r.wire.Close()
+			return
+		}
+		select {
+		case <-s.ctx.Done():
+			return
+		case <-r.wire.closed:
+			return
+		case <-r.wake:
+		case <-probe.C:
+			if time.Since(r.wire.lastProof()) >= probeEvery {
+				ctx, cancel := context.WithTimeout(s.ctx, patience)
+				err := r.wire.askOne(ctx, syncing(s.layout.root))
+				cancel()
+				if err != nil {
+					r.wire.Close()
+					return
+				}
+			}
+			for w := range r.follows {
+				w.box.Apply(nil)
+			}
+			probe.Reset(time.Until(r.wire.lastProof().Add(probeEvery)))
+		}
+	}
+}
+
+// begin has the server follow a watch's directory, and then reads everything: what changes meanwhile is told twice and
+// not never. It returns false if the connection is of no use.
+func (r *round) begin(w *watch) bool {
+	s := r.store
+	ctx, cancel := w.context()
+	defer cancel()
+	got, err := r.everything(ctx, w)
+	switch {
+	case err == nil:
+		w.box.Reset(got.sorted())
+		w.begun(nil)
+		r.follows[w] = true
+		return true
+	case w.ctx.Err() != nil: // closed
+		return true
+	case errors.Is(err, errBroken) || w.started && refusal(err) != store.ErrPermission:
+		return false
+	}
+	if err = s.readError(err); w.started {
+		w.box.End(err)
+	}
+	w.begun(err)
+	r.remove(w)
+	return true
+}
+
+func (r *round) everything(ctx context.Context, w *watch) (found, error) {
+	first := []ask{barrier(r.store.layout.root)}
+	if !r.classic && !r.armed[w.path] {
+		first = append(first, arming(w.path))
+	}
+	// A server without a leader answers everything but this.
+	inTime, cancel := context.WithTimeout(ctx, r.store.timeout)
+	defer cancel()
+	replies, err := r.wire.ask(inTime, first...)
+	for _, reply := range replies {
+		if err == nil && !errors.Is(reply.err, zk.ErrNoNode) {
+			err = reply.err
+		}
+	}
+	if err != nil {
+		return found{}, err
+	}
+	if !r.classic {
+		r.armed[w.path] = true
+		return r.store.visit(ctx, r.wire, nil, []string{w.path}, nil)
+	}
+	known := map[string]bool{}
+	got, err := r.visit(ctx, []string{w.path}, known)
+	if err != nil {
+		return found{}, err
+	}
+	// What is new to us is new to the other watches, which will not be told of it again.
+	news := found{absent: got.absent}
+	for _, e := range got.entries {
+		if !r.known[r.store.layout.key(e.Key)] {
+			news.entries = append(news.entries, e)
+		}
+	}
+	maps.Copy(r.known, known)
+	for _, path := range got.absent {
+		delete(r.known, path)
+	}
+	r.tell(news)
+	return got, nil
+}
+
+// visit is the store's visit, with a wait for directories that are watched and absent.
+func (r *round) visit(ctx context.Context, paths []string, known map[string]bool) (found, error) {
+	got, err := r.store.visit(ctx, r.wire, nil, paths, known)
+	if err != nil || !r.classic {
+		return got, err
+	}
+	for _, path := range got.absent {
+		if !slices.ContainsFunc(r.all(), func(w *watch) bool { return w.path == path }) {
+			continue // the directory in which it was tells of its return
+		}
+		switch err := r.wire.askOne(ctx, isThere(path, true)); {
+		case err == nil:
+			r.event(path) // it is back already
+		case !errors.Is(err, zk.ErrNoNode):
+			return got, err
+		}
+	}
+	return got, nil
+}
+
+// refresh reads what is told to have changed. It returns false if the connection is of no use.
+func (r *round) refresh(paths []string) bool {
+	got, err := r.visit(r.store.ctx, paths, r.known)
+	if err == nil {
+		r.tell(got)
+		return true
+	}
+	if refusal(err) == nil || len(paths) == 1 {
+		return r.forbidden(paths, err)
+	}
+	for _, path := range paths { // to find out which it is
+		if !r.refresh([]string{path}) {
+			return false
+		}
+	}
+	return true
+}
+
+// forbidden ends the watches that must not read what they follow any more.
+func (r *round) forbidden(paths []string, err error) bool {
+	if refusal(err) != store.ErrPermission {
+		return false
+	}
+	for w := range r.follows {
+		if w.covers(paths[0]) {
+			w.box.End(r.store.readError(err))
+			r.remove(w)
+		}
+	}
+	return true
+}
+
+// tell tells the watches what a read has shown. What was absent may have been found later, and not the other way round.
+func (r *round) tell(got found) {
+	paths := make([]string, len(got.entries))
+	for i, e := range got.entries {
+		paths[i] = r.store.layout.key(e.Key)
+	}
+	for w := range r.follows {
+		var changes []mailbox.Change
+		for _, path := range got.absent {
+			if key, isKey := r.store.layout.name(path); isKey && w.covers(path) {
+				changes = append(changes, mailbox.Change{Entry: store.Entry{Key: key}, Deleted: true})
+			}
+		}
+		for i, e := range got.entries {
+			if w.covers(paths[i]) {
+				e.Value = bytes.Clone(e.Value) // each reader may do with it what it likes
+				changes = append(changes, mailbox.Change{Entry: e})
+			}
+		}
+		if len(changes) > 0 {
+			w.box.Apply(changes)
+		}
+	}
+}
+
+// tidy forgets the watches that have been closed.
+func (r *round) tidy() {
+	needed, gone := map[string]bool{}, false
+	open := map[*watch]bool{}
+	for _, w := range r.all() {
+		open[w], needed[w.path] = true, true
+	}
+	for w := range r.follows {
+		if !open[w] {
+			delete(r.follows, w)
+			gone = true
+		}
+	}
+	for path := range r.armed {
+		if !needed[path] {
+			delete(r.armed, path)
+			r.wire.begin([]ask{disarming(path)}, 0, nil) // if it is lost, so is the connection
+		}
+	}
+	if gone {
+		for path := range r.known {
+			if !covered(open, path) {
+				delete(r.known, path)
+			}
+		}
+	}
+}
+
+func covered(watches map[*watch]bool, path string) bool {
+	for w := range watches {
+		if w.covers(path) {
+			return true
+		}
+	}
+	return false
+}
+
+// covers says whether a path is a watch's directory or below it.
+func (w *watch) covers(path string) bool {
+	rest, ok := strings.CutPrefix(path, w.path)
+	return ok && (rest == "" || rest[0] == '/')
+}

@@ -1,0 +1,97 @@
+package zookeeper
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/store"
+	"github.com/elasticjob-go/elastic/store/internal/backoff"
+	"github.com/elasticjob-go/elastic/store/internal/storetest"
+)
+
+// bulk is a value that is larger than anything else that is on its way, so that a test sees it in the proxy.
+var bulk = []byte(strings.Repeat("x", 10<<10))
+
+func TestLostReplyIsUnknownAndSealed(t *testing.T) {
+	t.Parallel()
+	z := server(t)
+	p, s, other := behindProxy(t, z)
+	n := newSession(t, s)
+	storetest.Commit(t, s, storetest.Do(store.Create("k", nil)))
+	guard := n.guard.Load()
+
+	p.Drop(servers.ToClient)
+	failed := storetest.Background(t.Context(), s, store.Txn{Session: n, Do: []store.Op{store.Set("k", []byte("applied"))}})
+	storetest.Await(t, "the transaction to be applied", func() bool { return storetest.Read(t, other, "k") == "applied" })
+	storetest.Await(t, "the reply to be lost", func() bool { return p.Dropped() > 0 })
+	p.Heal() // which breaks the connection
+	storetest.WantError(t, <-failed, store.ErrUnknown)
+	if n.guard.Load() <= guard {
+		t.Error("reported before it was sealed")
+	}
+	storetest.Equal(t, "k", storetest.Read(t, s, "k"), "applied")
+	storetest.Commit(t, s, store.Txn{Session: n, Do: []store.Op{store.Set("k", []byte("the session goes on"))}})
+}
+
+// A transaction that is given up while it is on its way may arrive after all, when somebody else has already gone on from
+// its absence.
+func TestSealedTransactionNeverCommitsLate(t *testing.T) {
+	t.Parallel()
+	z := server(t)
+	p, s, rival := behindProxy(t, z)
+	n := newSession(t, s)
+	storetest.Commit(t, s, storetest.Do(store.Create("claim", nil)))
+	p.Hold(servers.ToServer)
+	ctx, cancel := context.WithCancel(t.Context())
+	failed := storetest.Background(ctx, s, store.Txn{Session: n, Do: []store.Op{store.Set("claim", bulk), store.Create("ghost", nil)}})
+	storetest.Await(t, "the request to be on its way", func() bool { return p.Held(servers.ToServer) >= len(bulk) })
+	cancel()
+	select {
+	case err := <-failed:
+		t.Fatalf("returned %v while the request may still arrive", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	p.Orphan()
+	storetest.WantError(t, <-failed, store.ErrUnknown)
+	storetest.Commit(t, rival, storetest.Do(store.Set("claim", []byte("rival"))))
+	p.Release()
+	backoff.Sleep(t.Context(), 100*time.Millisecond) // for the late copy to be dealt with
+	storetest.Equal(t, "claim", storetest.Read(t, rival, "claim"), "rival")
+	storetest.Equal(t, "ghost", storetest.Read(t, rival, "ghost"), "-")
+	storetest.Equal[error](t, "the session", n.Err(), nil)
+}
+
+// ZooKeeper closes the old connection of a session that has a new one, which keeps late copies out by itself. The guard
+// does not depend on it.
+func TestGuardRefusesWhatWasSentBeforeTheSeal(t *testing.T) {
+	t.Parallel()
+	z := server(t)
+	s := openAt(t, z.Addr(), storetest.Namespace())
+	n := newSession(t, s)
+	late := s.plan(storetest.Do(store.Create("ghost", nil)), n)
+	before := n.guard.Load()
+	late.guard(before)
+	if err := n.seal(before); err != nil {
+		t.Fatal(err)
+	}
+	answers, class, why := n.link.submit(t.Context(), late)
+	if f, _, _ := late.fault(answers); class != nil || f != guardMoved {
+		t.Fatalf("the late copy: fault %v, class %v, %v", f, class, why)
+	}
+	storetest.Equal(t, "ghost", storetest.Read(t, s, "ghost"), "-")
+
+	// What fails for the seal of another only is sent again.
+	n.guard.Store(before)
+	storetest.Commit(t, s, store.Txn{Session: n, Do: []store.Op{store.Create("k", nil)}})
+
+	// An operator evicts a process by deleting its marker.
+	if err := n.link.conn.Delete(n.marker, -1); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.Commit(t.Context(), store.Txn{Session: n, Do: []store.Op{store.Create("evicted", nil)}})
+	storetest.WantError(t, err, store.ErrSessionLost)
+	storetest.WantError(t, n.Err(), store.ErrSessionLost)
+}
