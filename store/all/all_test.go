@@ -1,0 +1,171 @@
+package all
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/store"
+)
+
+func TestEverySchemeOpens(t *testing.T) {
+	if got, want := store.Schemes(), []string{"consul", "etcd", "file", "memory", "zookeeper"}; !slices.Equal(got, want) {
+		t.Errorf("got the schemes %v, want %v", got, want)
+	}
+	for scheme, url := range map[string]func(t *testing.T) string{
+		"memory":    func(*testing.T) string { return "memory://all" },
+		"file":      func(t *testing.T) string { return "file://" + t.TempDir() + "/all" },
+		"etcd":      func(t *testing.T) string { return servers.StartEtcd(t).URL("all") },
+		"zookeeper": func(t *testing.T) string { return servers.StartZooKeeper(t).URL("all") },
+		"consul":    func(t *testing.T) string { return servers.StartConsul(t).URL("all") },
+	} {
+		t.Run(scheme, func(t *testing.T) {
+			t.Parallel()
+			s, err := store.Open(t.Context(), url(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close(context.Background())
+			if _, err := s.Commit(t.Context(), store.Txn{Do: []store.Op{store.Create("k", []byte("v"))}}); err != nil {
+				t.Fatal(err)
+			}
+			if e, err := s.Get(t.Context(), "k"); err != nil || string(e.Value) != "v" || s.Caps().Driver != scheme {
+				t.Errorf("got %q, %v from %s, want what was written, from %s", e.Value, err, s.Caps().Driver, scheme)
+			}
+		})
+	}
+}
+
+// The secret needs to be percent-encoded, so that it is looked for in both forms.
+const secret = "s3cret@/x"
+
+// saying returns where all that goes through the global loggers ends up, until the test ends.
+func saying(t *testing.T) *said {
+	s := &said{}
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(s, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	log.SetOutput(s)
+	t.Cleanup(func() { slog.SetDefault(before); log.SetOutput(os.Stderr) })
+	return s
+}
+
+type said struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *said) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(b)
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// silent is a host that takes connections and says nothing; closed is one that nobody listens on.
+func silent(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go io.Copy(io.Discard, c)
+		}
+	}()
+	return l.Addr().String()
+}
+
+func closed(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func TestNoErrorAndNoLogShowsASecret(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte(secret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("ALL_TEST_SECRET", secret)
+	encoded := url.QueryEscape(secret)
+	said := saying(t)
+	check := func(what, raw string, err error) {
+		t.Helper()
+		if err == nil {
+			t.Errorf("%s: no error", what)
+			return
+		}
+		for _, where := range []string{err.Error(), said.String()} {
+			for _, form := range []string{secret, encoded, url.PathEscape(secret), "s3cret"} {
+				if strings.Contains(where, form) {
+					t.Errorf("%s, %s: the secret is shown: %s", what, raw, where)
+				}
+			}
+		}
+	}
+	var wg sync.WaitGroup
+	for _, scheme := range []string{"etcd", "zookeeper", "consul", "file", "memory", "nosuch"} {
+		for what, host := range map[string]string{"refused": closed(t), "silent": silent(t), "no such host": "no-such-host.invalid"} {
+			if scheme == "file" || scheme == "memory" {
+				host = "" // what they have no use for is refused
+			}
+			for _, raw := range []string{
+				scheme + "://user:" + encoded + "@" + host + "/ns",
+				scheme + "://user@" + host + "/ns?password_file=" + file,
+				scheme + "://user@" + host + "/ns?password_env=ALL_TEST_SECRET",
+				scheme + "://" + host + "/ns?token=" + encoded,
+				scheme + "://" + host + "/ns?token_file=" + file,
+				scheme + "://user:" + encoded + "@" + host + "/ns?nosuch=1",
+				scheme + "://user:" + secret + "@" + host + "/ns",
+				scheme + "://user:" + encoded + "@" + host + ":port/ns?session_ttl=" + "soon",
+			} {
+				wg.Go(func() {
+					ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+					defer cancel()
+					s, err := store.Open(ctx, raw)
+					if err == nil {
+						s.Close(ctx)
+						if scheme == "memory" || scheme == "file" {
+							return // it is of no use there, and does no harm
+						}
+					}
+					check(what, raw, err)
+				})
+			}
+		}
+	}
+	wg.Wait()
+}
+
+func TestASchemeOfNobodySaysWhatToImport(t *testing.T) {
+	_, err := store.Open(t.Context(), "redis://user:"+url.QueryEscape(secret)+"@host/ns")
+	if !errors.Is(err, store.ErrInvalid) || !strings.Contains(err.Error(), "consul, etcd, file, memory, zookeeper") || !strings.Contains(err.Error(), "store/all") {
+		t.Errorf("got %v, want all schemes and what to import", err)
+	}
+}
