@@ -1,0 +1,56 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/elasticjob-go/elastic/cron"
+	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/store"
+)
+
+// fires returns when the job was due up to a time: from the moment on at which it came into the store, as the store has it.
+func fires(entries []store.Entry, end time.Time) (due []time.Time) {
+	i := slices.IndexFunc(entries, func(e store.Entry) bool { return e.Key == "jobs/"+job.Name })
+	if i < 0 {
+		return nil
+	}
+	var spec struct{ Since time.Time }
+	if err := json.Unmarshal(entries[i].Value, &spec); err != nil {
+		panic(err) // the program that wrote it is this one
+	}
+	schedule, err := cron.Parse(job.Schedule, time.UTC)
+	if err != nil {
+		panic(err)
+	}
+	for at := schedule.Next(spec.Since); !at.After(end); at = schedule.Next(at) {
+		due = append(due, at)
+	}
+	return due
+}
+
+// leftovers looks at what the store holds when everybody has left. It should be the job, who was to run what, and for each
+// shard the record of its last run, the one that was due last.
+func leftovers(entries []store.Entry, due []time.Time) (left []string) {
+	records := 0
+	for _, e := range entries {
+		switch {
+		case e.Key == "jobs/"+job.Name, e.Key == "assignments/"+job.Name:
+		case strings.HasPrefix(e.Key, "runs/"+job.Name+"/"):
+			records++
+			r, err := failover.Decode(e.Value)
+			if err != nil || r.State != failover.Idle || r.Result != failover.Succeeded || !r.Fire.Equal(due[len(due)-1]) {
+				left = append(left, fmt.Sprintf("left over: %s: %s", e.Key, e.Value))
+			}
+		default:
+			left = append(left, "left over: "+e.Key)
+		}
+	}
+	if records != job.Shards {
+		left = append(left, fmt.Sprintf("left over: %d records of %d shards", records, job.Shards))
+	}
+	return left
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/elasticjob-go/elastic"
+)
+
+// journal tells a test what really ran. A program that is deployed has no use for it.
+type journal struct {
+	file *os.File // nil: tell nobody
+	name string   // of the instance
+}
+
+// line is what it tells. Several processes share a file: each line is one write, at the end.
+type line struct {
+	Event    string    `json:"event"` // start, end
+	Job      string    `json:"job"`
+	Shard    int       `json:"shard"`
+	Fire     time.Time `json:"fire"`
+	Attempt  int       `json:"attempt"`
+	Fence    uint64    `json:"fence"`
+	PID      int       `json:"pid"`
+	Instance string    `json:"instance"`
+	Time     time.Time `json:"time"`
+	Outcome  string    `json:"outcome,omitempty"` // of an end: ok; "unfinished: " if another instance is to go on; else the error
+}
+
+func openJournal(path, name string) (*journal, error) {
+	if path == "" {
+		return &journal{}, nil
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	return &journal{f, name}, err
+}
+
+// Close closes the file.
+func (j *journal) Close() error { return j.file.Close() } // of a nil file: an error, and nothing else
+
+// record returns a handler that tells when h starts and how it ends. If it can't tell it does not start.
+func (j *journal) record(h elastic.HandlerFunc) elastic.HandlerFunc {
+	if j.file == nil {
+		return h
+	}
+	return func(ctx context.Context, sh elastic.Shard) error {
+		if err := j.write("start", "", sh); err != nil {
+			return err
+		}
+		err := h(ctx, sh)
+		if failed := j.write("end", outcome(err), sh); failed != nil {
+			return failed
+		}
+		return err
+	}
+}
+
+func outcome(err error) string {
+	switch {
+	case err == nil:
+		return "ok"
+	case errors.Is(err, elastic.ErrShutdown), errors.Is(err, elastic.ErrSessionLost), errors.Is(err, errRefused):
+		return "unfinished: " + err.Error()
+	}
+	return err.Error()
+}
+
+func (j *journal) write(event, outcome string, sh elastic.Shard) error {
+	b, err := json.Marshal(line{event, sh.Job, sh.Item, sh.Fire.UTC(), sh.Attempt, sh.Fence(), os.Getpid(), j.name, time.Now().UTC(), outcome})
+	if err != nil {
+		return err
+	}
+	if _, err := j.file.Write(append(b, '\n')); err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	return nil
+}

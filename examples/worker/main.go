@@ -1,0 +1,210 @@
+// Worker is the program that one deploys: it takes part in jobs until it is asked to end.
+//
+//	worker -store etcd://127.0.0.1:2379/demo -job report -schedule "0/5 * * * * ?" -shards 6
+//	worker -store etcd://127.0.0.1:2379/demo -jobs jobs.yaml
+//
+// Start it as often as you like, on as many machines: the instances share the shards. Every flag can be given as an environment
+// variable, too, such as ELASTIC_STORE for -store; flags win.
+//
+// SIGTERM or SIGINT has it leave in good order, and a second one ends it at once. It exits with 0 after it left in good order, 2 if
+// it was called wrongly, else 1.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/elasticjob-go/elastic"
+	_ "github.com/elasticjob-go/elastic/store/consul"    // for consul:// URLs
+	_ "github.com/elasticjob-go/elastic/store/etcd"      // for etcd:// URLs
+	_ "github.com/elasticjob-go/elastic/store/file"      // for file:// URLs
+	_ "github.com/elasticjob-go/elastic/store/zookeeper" // for zookeeper:// URLs
+)
+
+// config is what flags and environment say.
+type config struct {
+	store     string
+	jobs      string // a file
+	job       elastic.Job
+	overwrite bool
+	name      string
+	ttl       time.Duration
+	drain     time.Duration
+	format    string
+	level     slog.Level
+
+	lab lab
+}
+
+func main() {
+	c, err := parse(os.Args[1:], os.LookupEnv, os.Stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	if err != nil {
+		fail(2, err)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // from then on a signal does what it does by default
+	if err := run(ctx, c); err != nil {
+		fail(1, err)
+	}
+}
+
+func fail(code int, err error) {
+	fmt.Fprintln(os.Stderr, "worker:", err)
+	os.Exit(code)
+}
+
+// run takes part in the jobs until ctx ends.
+func run(ctx context.Context, c config) error {
+	log := c.logger()
+	options := []elastic.Option{elastic.WithLogger(log), elastic.WithDrainTimeout(c.drain), elastic.WithSessionTTL(c.ttl)}
+	if c.name != "" {
+		options = append(options, elastic.WithName(c.name))
+	}
+	if c.lab.clock != "" {
+		options = append(options, elastic.WithClock(wrongClock(ctx, c.lab.clock)))
+	}
+	journal, err := openJournal(c.lab.out, c.name)
+	if err != nil {
+		return err
+	}
+	defer journal.Close()
+	var all []*elastic.Scheduler
+	for range c.lab.schedulers {
+		scheduler, err := c.open(ctx, journal.record(c.lab.handler(log)), options)
+		if err != nil {
+			return err
+		}
+		all = append(all, scheduler)
+	}
+	var group sync.WaitGroup
+	ended := make([]error, len(all))
+	for i, scheduler := range all {
+		group.Go(func() { ended[i] = scheduler.Run(ctx) })
+	}
+	group.Wait()
+	return errors.Join(ended...)
+}
+
+// open returns a scheduler that has the jobs.
+func (c config) open(ctx context.Context, h elastic.Handler, options []elastic.Option) (*elastic.Scheduler, error) {
+	scheduler, err := elastic.Open(ctx, c.store, options...)
+	if err != nil {
+		return nil, err
+	}
+	var add []elastic.AddOption
+	if c.overwrite {
+		add = append(add, elastic.Overwrite())
+	}
+	jobs := []elastic.Job{c.job}
+	if c.jobs != "" {
+		if jobs, err = elastic.LoadJobs(c.jobs); err != nil {
+			return nil, errors.Join(err, scheduler.Close())
+		}
+	}
+	for _, job := range jobs {
+		if err := scheduler.Add(job, h, add...); err != nil {
+			return nil, errors.Join(err, scheduler.Close())
+		}
+	}
+	return scheduler, nil
+}
+
+// handler is where the work is done. This one waits for as long as the work takes, or until it is told to stop.
+func (l lab) handler(log *slog.Logger) elastic.HandlerFunc {
+	return func(ctx context.Context, sh elastic.Shard) error {
+		log.Debug("working", "job", sh.Job, "shard", sh.Item, "of", sh.Total, "fire", sh.Fire, "attempt", sh.Attempt, "fence", sh.Fence())
+		if err := writeFenced(l.fenced, sh); err != nil {
+			return err
+		}
+		stop := ctx.Done()
+		if l.deaf {
+			stop = nil
+		}
+		select {
+		case <-time.After(l.work):
+			return writeFenced(l.fenced, sh)
+		case <-stop:
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (c config) logger() *slog.Logger {
+	options := &slog.HandlerOptions{Level: c.level}
+	if c.format == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, options))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, options))
+}
+
+// parse reads flags, and the environment for those that are not given.
+func parse(args []string, lookup func(string) (string, bool), usage io.Writer) (config, error) {
+	c := config{format: "text"}
+	f := flag.NewFlagSet("worker", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.StringVar(&c.store, "store", "", "`URL` of the store, such as etcd://127.0.0.1:2379/demo")
+	f.StringVar(&c.jobs, "jobs", "", "`file` of jobs, YAML as in examples/worker/jobs.yaml, in place of the one that the flags below describe")
+	f.StringVar(&c.job.Name, "job", "demo", "the job's name")
+	f.StringVar(&c.job.Schedule, "schedule", "0/5 * * * * ?", "when it fires: Quartz with 6 or 7 fields, Unix with 5, @every 10s")
+	f.StringVar(&c.job.TimeZone, "time-zone", "", "in which the schedule is read, such as Europe/Berlin (default UTC)")
+	f.IntVar(&c.job.Shards, "shards", 3, "into how many parts it is cut")
+	f.StringVar(&c.job.Parameter, "parameter", "", "passed to every shard")
+	f.BoolVar(&c.job.Failover, "failover", true, "repeat a run whose instance died")
+	f.IntVar(&c.job.MaxAttempts, "max-attempts", elastic.DefaultMaxAttempts, "how often one fire is tried when instances die of it")
+	f.StringVar((*string)(&c.job.Misfire), "misfire", "once", "what becomes of fires that nobody began in time: once, skip, all")
+	f.StringVar((*string)(&c.job.Overlap), "overlap", "queue", "what becomes of a fire while the shard still runs: queue, skip, replace")
+	f.DurationVar(&c.job.Timeout, "timeout", 0, "ends a run that takes longer (default none)")
+	f.BoolVar(&c.overwrite, "overwrite", false, "replace the job in the store if it differs")
+	f.StringVar(&c.name, "name", "", "of this instance (default the host's)")
+	f.DurationVar(&c.ttl, "ttl", 0, "how long after a crash the others know (default the store URL's session_ttl)")
+	f.DurationVar(&c.drain, "drain", elastic.DefaultDrain, "how long running work may go on when asked to end")
+	f.StringVar(&c.format, "log", "text", "format of the log on standard error: text, json")
+	f.TextVar(&c.level, "log-level", slog.LevelInfo, "debug (each run), info, warn, error")
+	c.lab.flags(f)
+
+	var faults []error
+	f.VisitAll(func(fl *flag.Flag) {
+		if value, ok := lookup(variable(fl.Name)); ok {
+			if err := fl.Value.Set(value); err != nil {
+				faults = append(faults, fmt.Errorf("environment variable %s=%q: %w", variable(fl.Name), value, err))
+			}
+		}
+	})
+	if err := f.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(usage, "Usage of worker (a flag -x-y can be given as environment variable ELASTIC_X_Y):")
+			f.SetOutput(usage)
+			f.PrintDefaults()
+		}
+		return c, err
+	}
+	if f.NArg() > 0 {
+		faults = append(faults, fmt.Errorf("argument %q is not a flag", f.Arg(0)))
+	}
+	if c.store == "" {
+		faults = append(faults, errors.New("no store: give -store or ELASTIC_STORE, such as etcd://127.0.0.1:2379/demo, or memory://demo to try it alone"))
+	}
+	if c.format != "text" && c.format != "json" {
+		faults = append(faults, fmt.Errorf("-log %s: want text or json", c.format))
+	}
+	faults = append(faults, c.job.Validate())
+	return c, errors.Join(faults...)
+}
+
+// variable returns the name of the environment variable that stands for a flag.
+func variable(name string) string {
+	return "ELASTIC_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+}
