@@ -1,0 +1,34 @@
+package chaos
+
+import "testing"
+
+// row is a row of the table of faults in docs/chaos.md.
+type row struct {
+	name string
+	run  func(t *testing.T, k kind)
+	why  string            // it can't be run at all
+	not  map[string]string // or not on a store: why
+}
+
+// mixed is the last row: everything at once, for as long as one likes.
+var mixed = row{name: "mix", run: mix}
+
+// TestChaos runs every row on every store: TestChaos/E08/etcd.
+func TestChaos(t *testing.T) {
+	for _, r := range append(rows, mixed) {
+		t.Run(r.name, func(t *testing.T) {
+			if r.why != "" {
+				t.Skipf("not run here: %s", r.why)
+			}
+			for _, k := range kinds {
+				t.Run(k.name, func(t *testing.T) {
+					if why, not := r.not[k.name]; not {
+						t.Skipf("not run on this store: %s", why)
+					}
+					t.Parallel()
+					r.run(t, k)
+				})
+			}
+		})
+	}
+}

@@ -1,0 +1,162 @@
+package chaos
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/elasticjob-go/elastic/internal/checker"
+)
+
+// TestComparison puts another library's worker and ours through the same: the jobs, the work, the faults and their moments are the
+// same, and so is the way in which their journals are judged. It knows of no promise but that each fire of each shard should be
+// run once.
+func TestComparison(t *testing.T) {
+	if *peerFlag == "" {
+		t.Skip("no -peer: `make bench-peers` builds the worker of the other library, and runs this")
+	}
+	seed := cmp.Or(*seedFlag, rand.Uint64N(1_000_000))
+	k := kinds[slices.IndexFunc(kinds, func(k kind) bool { return k.name == "etcd" })]
+	text := "| | fires due | never begun | cut off, not repeated | repeated after a cut | **run twice** | **lost per million** | **run twice per million** |\n" +
+		"| --- | --- | --- | --- | --- | --- | --- | --- |\n"
+	faults := ""
+	for _, subject := range []struct {
+		name, binary string
+		args         []string
+	}{
+		{name: "elastic"},
+		{name: "gocron, elector", binary: *peerFlag, args: []string{"-mode", "elector"}},
+		{name: "gocron, locker", binary: *peerFlag, args: []string{"-mode", "locker"}},
+	} {
+		t.Run(strings.ReplaceAll(subject.name, ", ", "-"), func(t *testing.T) {
+			l := whole
+			l.varied, l.skew, l.args = false, 0, subject.args
+			f := newFleet(t, k, l)
+			f.rand = rand.New(rand.NewPCG(seed, 0))
+			f.binary = cmp.Or(subject.binary, f.binary)
+			f.start()
+			from := time.Now()
+			f.suffer(slices.DeleteFunc(f.draw(), func(a fault) bool { return a.what == "clock" }))
+			to := time.Now()
+			until(to.Add(2*f.load.ttl + bound)) // what is late may come
+			for _, p := range f.places {
+				p.ask()
+			}
+			for _, p := range f.places {
+				p.code()
+			}
+			f.look()
+			c := f.compare(from, to)
+			text += c.row(subject.name)
+			faults = figures{did: f.did}.faults()
+			if subject.binary == "" && (c.lost() > 0 || c.twice > 0) {
+				t.Errorf("got %+v, want none lost, and none run twice", c)
+			}
+		})
+	}
+	t.Logf("seed %d, %v of %s\n%s", seed, *durationFlag, faults, text)
+}
+
+// comparison is what can be said of any scheduler.
+type comparison struct {
+	due, neverBegun, cutOff, repeated, twice int
+}
+
+// compare looks at the fires between two moments. A run is repeated if it begins again after what ran it was killed, frozen or cut off from
+// the store; it is run twice if it begins again though it was through, or though its process lived and knew nothing of it.
+func (f *fleet) compare(from, to time.Time) (c comparison) {
+	runs := map[fire][]checker.Line{}
+	for _, l := range f.lines {
+		at := fire{of(l), l.Fire.Unix()}
+		runs[at] = append(runs[at], l)
+	}
+	for _, j := range f.jobs {
+		for item := range j.Shards {
+			for at := f.schedule.Next(from); !at.After(to); at = f.schedule.Next(at) {
+				f.judge(runs[fire{shard{j.Name, item}, at.Unix()}], &c)
+			}
+		}
+	}
+	return c
+}
+
+// judge judges the lines of one fire of a shard.
+func (f *fleet) judge(lines []checker.Line, c *comparison) {
+	c.due++
+	slices.SortStableFunc(lines, func(a, b checker.Line) int { return a.Time.Compare(b.Time) })
+	through := false
+	var open *checker.Line
+	starts := 0
+	for i, l := range lines {
+		switch {
+		case l.Event == "end":
+			through = through || l.Outcome == "ok"
+			if l.Outcome == "ok" && open != nil && open.PID == l.PID {
+				open = nil
+			}
+			continue
+		case starts == 0:
+		case through && !f.disturbed(lines[i-1], l), open != nil && !f.disturbed(*open, l):
+			c.twice++
+		default:
+			c.repeated++
+		}
+		starts++
+		open = &lines[i]
+	}
+	switch {
+	case starts == 0:
+		c.neverBegun++
+	case !through:
+		c.cutOff++
+	}
+}
+
+// disturbed says whether something had happened to a run's process, or to the store, before another began.
+func (f *fleet) disturbed(run, again checker.Line) bool {
+	return slices.ContainsFunc(f.acts, func(a checker.Act) bool {
+		mine := a.PID == run.PID || a.PID == 0
+		// A process that was cut off before the run began has not recovered for a while.
+		return mine && a.Kind != checker.Start && a.Time.After(run.Fire.Add(-f.load.ttl)) && a.Time.Before(again.Time)
+	})
+}
+
+func (c comparison) lost() int { return c.neverBegun + c.cutOff }
+
+func (c comparison) row(name string) string {
+	million := func(n int) string { return fmt.Sprintf("%.0f", float64(n)*1e6/float64(max(1, c.due))) }
+	return fmt.Sprintf("| %s | %d | %d | %d | %d | **%d** | **%s** | **%s** |\n",
+		name, c.due, c.neverBegun, c.cutOff, c.repeated, c.twice, million(c.lost()), million(c.twice))
+}
+
+func TestAComparisonCountsWhatIsLostAndWhatIsRunTwice(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC)
+	line := func(event string, pid int, after time.Duration, outcome string) checker.Line {
+		return checker.Line{Event: event, PID: pid, Fire: at, Time: at.Add(after), Outcome: outcome}
+	}
+	kill := []checker.Act{{Time: at.Add(500 * time.Millisecond), Kind: checker.Kill, PID: 1}}
+	start, end := line("start", 1, 0, ""), line("end", 1, time.Second, "ok")
+	for name, row := range map[string]struct {
+		lines []checker.Line
+		acts  []checker.Act
+		want  comparison
+	}{
+		"once":                         {[]checker.Line{start, end}, nil, comparison{due: 1}},
+		"never":                        {nil, nil, comparison{due: 1, neverBegun: 1}},
+		"cut off":                      {[]checker.Line{start}, kill, comparison{due: 1, cutOff: 1}},
+		"repeated":                     {[]checker.Line{start, line("start", 2, 2*time.Second, ""), line("end", 2, 3*time.Second, "ok")}, kill, comparison{due: 1, repeated: 1}},
+		"again though through":         {[]checker.Line{start, end, line("start", 2, 2*time.Second, ""), line("end", 2, 3*time.Second, "ok")}, nil, comparison{due: 1, twice: 1}},
+		"two at a time":                {[]checker.Line{start, line("start", 2, time.Millisecond, ""), end, line("end", 2, time.Second, "ok")}, nil, comparison{due: 1, twice: 1}},
+		"told to stop, never repeated": {[]checker.Line{start, line("end", 1, time.Second, "unfinished: no session")}, nil, comparison{due: 1, cutOff: 1}},
+	} {
+		f := &fleet{load: load{ttl: 2 * time.Second}, acts: row.acts}
+		var got comparison
+		if f.judge(row.lines, &got); got != row.want {
+			t.Errorf("%s: got %+v, want %+v", name, got, row.want)
+		}
+	}
+}

@@ -1,0 +1,350 @@
+package chaos
+
+import (
+	"os"
+	"os/exec"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/internal/checker"
+)
+
+// launch starts a fleet and returns when every shard has run.
+func launch(t *testing.T, k kind, l load) *fleet {
+	t.Helper()
+	f := newFleet(t, k, l)
+	f.start()
+	return f
+}
+
+// busy returns a place in the middle of its runs.
+func (f *fleet) busy() *place {
+	f.t.Helper()
+	p := f.places[f.rand.IntN(len(f.places))]
+	l := f.awaitStart(p)
+	until(l.Time.Add(f.load.work / 2))
+	return p
+}
+
+// hits counts a fault.
+func (f *fleet) hits(what string) { f.did[what]++ }
+
+// repeated checks that runs which were cut off begin again, with the next attempt, in time.
+func (f *fleet) repeated(cut []checker.Line, since time.Time) {
+	f.t.Helper()
+	if len(cut) == 0 {
+		f.t.Error("nothing was cut off: nothing is shown")
+	}
+	for _, l := range cut {
+		again := f.awaitRepeat(l)
+		if again.Attempt != l.Attempt+1 || again.Fence <= l.Fence {
+			f.t.Errorf("%s was followed by %s, want the next attempt with a greater fence", l, again)
+		}
+		if took := again.Time.Sub(since); took > f.load.ttl+f.late()+bound {
+			f.t.Errorf("%s/%d began again after %v, want at most %v", l.Job, l.Shard, took, f.load.ttl+f.late()+bound)
+		}
+	}
+}
+
+// noRepeats checks that no run was repeated.
+func (f *fleet) noRepeats() {
+	f.t.Helper()
+	for _, l := range f.lines {
+		if l.Attempt > 1 {
+			f.t.Errorf("%s/%d: got %s, want no second attempts", l.Job, l.Shard, l)
+		}
+	}
+}
+
+// owners returns who ran each shard last.
+func (f *fleet) owners() map[shard]int {
+	f.look()
+	all := map[shard]int{}
+	for _, l := range f.lines {
+		if l.Event == "start" {
+			all[of(l)] = l.PID
+		}
+	}
+	return all
+}
+
+func killWhileRunning(t *testing.T, k kind) {
+	f := launch(t, k, small)
+	for range 3 {
+		p := f.busy()
+		before := f.owners()
+		f.hits("kill")
+		p.kill()
+		dead, since := p.pid(), time.Now()
+		f.repeated(f.unfinished(p.worker), since)
+		f.awaitAll()
+		for s, owner := range f.owners() {
+			if before[s] != dead && owner != before[s] {
+				t.Errorf("shard %d of %s moved from %d to %d, though neither had died: want no more to move than must", s.item, s.job, before[s], owner)
+			}
+		}
+		p.start()
+		f.awaitStart(p)
+		f.awaitAll()
+	}
+	f.finish()
+}
+
+func killWhileIdle(t *testing.T, k kind) {
+	l := small
+	l.schedule, l.work = "0/5 * * * * ?", 100*time.Millisecond
+	f := launch(t, k, l)
+	for range 2 {
+		p := f.places[f.rand.IntN(len(f.places))]
+		run := f.awaitStart(p)
+		until(run.Fire.Add(2 * time.Second)) // everything has ended, and nothing is due
+		f.look()
+		f.hits("kill")
+		p.kill()
+		if cut := f.unfinished(p.worker); len(cut) > 0 {
+			t.Fatalf("%s ran %v, want it to be idle", p.worker, cut)
+		}
+		p.start()
+		f.awaitStart(p)
+	}
+	f.noRepeats()
+	f.finish()
+	f.noRepeats()
+}
+
+func killTheTaker(t *testing.T, k kind) {
+	l := small
+	l.schedule, l.work = "0/4 * * * * ?", 1500*time.Millisecond
+	f := launch(t, k, l)
+	first := f.busy()
+	f.hits("kill")
+	first.kill()
+	cut := f.unfinished(first.worker)
+	if len(cut) == 0 {
+		t.Fatal("nothing was cut off: nothing is shown")
+	}
+	run := cut[0]
+	again := f.awaitRepeat(run)
+	i := slices.IndexFunc(f.places, func(p *place) bool { return p.pid() == again.PID })
+	f.hits("kill the taker")
+	f.places[i].kill()
+	third := f.awaitRepeat(again)
+	if third.Attempt != 3 || third.PID == again.PID || third.PID == run.PID {
+		t.Errorf("%s was taken over as %s and then as %s, want attempt 3 by the third process", run, again, third)
+	}
+	first.start()
+	f.places[i].start()
+	f.finish()
+}
+
+func killAndRestartAtOnce(t *testing.T, k kind) {
+	f := launch(t, k, small)
+	for range 3 {
+		p := f.busy()
+		f.hits("kill")
+		p.kill()
+		since, cut := time.Now(), f.unfinished(p.worker)
+		p.start() // of the same name, before anybody knows that the first is dead
+		f.repeated(cut, since)
+		f.awaitStart(p)
+	}
+	f.finish()
+}
+
+func killAll(t *testing.T, k kind) {
+	l := small
+	l.varied = true
+	f := launch(t, k, l)
+	f.busy()
+	var cut []checker.Line
+	for _, p := range f.places {
+		f.hits("kill")
+		p.kill()
+		cut = append(cut, f.unfinished(p.worker)...)
+	}
+	until(time.Now().Add(f.load.ttl + 2*time.Second)) // the fleet is down, and fires come due
+	f.places[0].start()
+	for _, l := range cut {
+		if i := slices.IndexFunc(f.jobs, func(j elastic.Job) bool { return j.Name == l.Job }); f.jobs[i].Failover {
+			f.awaitRepeat(l)
+		}
+	}
+	f.finish()
+}
+
+func leave(t *testing.T, k kind) {
+	l := small
+	l.ttl = 10 * time.Second // so that waiting for it would show
+	f := launch(t, k, l)
+	for range 3 {
+		p := f.busy()
+		f.hits("leave")
+		p.ask()
+		running := f.unfinished(p.worker)
+		p.gone()
+		f.look()
+		if cut := f.unfinished(p.worker); len(cut) > 0 {
+			t.Errorf("%s left without finishing %s", p.worker, cut[0])
+		}
+		for _, l := range running {
+			next := f.awaitLine(0, "the next fire elsewhere", func(n checker.Line) bool {
+				return n.Event == "start" && of(n) == of(l) && n.Fire.After(l.Fire)
+			})
+			if late := next.Time.Sub(next.Fire); late > 2*time.Second {
+				t.Errorf("%s began %v after its fire, want at once", next, late)
+			}
+		}
+		p.start()
+		f.awaitAll()
+	}
+	f.finish()
+	f.noRepeats()
+}
+
+func leaveDeaf(t *testing.T, k kind) {
+	l := small
+	l.schedule, l.work, l.drain, l.args = "0/8 * * * * ?", 6*time.Second, 200*time.Millisecond, []string{"-deaf"}
+	f := launch(t, k, l)
+	p := f.places[0]
+	run := f.awaitStart(p)
+	until(run.Time.Add(500 * time.Millisecond))
+	f.hits("leave")
+	p.ask()
+	if code := p.code(); code != 1 {
+		t.Errorf("%s left its handlers behind with exit code %d, want 1", p.worker, code)
+	}
+	left := time.Now()
+	cut := f.unfinished(p.worker)
+	p.start()
+	f.repeated(cut, left)
+	// Its session ends when it has given up waiting, and the process a moment later; the handlers have been told to stop long before.
+	f.tolerate = func(v checker.Violation) bool {
+		return (v.Invariant == 1 || v.Invariant == 3) && v.Time.After(left.Add(-time.Second)) && v.Time.Before(left)
+	}
+	f.finish()
+}
+
+func freeze(t *testing.T, k kind) {
+	l := small
+	l.args = []string{"-deaf"} // the work of the one that wakes goes on, and writes
+	f := launch(t, k, l)
+	for range 2 {
+		p := f.busy()
+		f.hits("freeze")
+		since := time.Now()
+		p.freeze()
+		until(since.Add(100 * time.Millisecond)) // what it wrote before is there
+		cut := f.unfinished(p.worker)
+		if !k.alone() {
+			f.repeated(cut, since)
+		}
+		until(since.Add(3 * f.load.ttl))
+		p.wake()
+		f.awaitStart(p)
+		f.awaitAll()
+	}
+	if g := f.finish(); g.refused == 0 && !k.alone() {
+		t.Error("the resource had to refuse nothing: nothing is shown")
+	}
+}
+
+func freezeTheLeader(t *testing.T, k kind) {
+	f := launch(t, k, small)
+	leader := f.oldest()
+	other := f.places[(slices.Index(f.places, leader)+1)%len(f.places)]
+	f.hits("freeze the leader")
+	leader.freeze()
+	f.hits("kill")
+	other.kill() // somebody has to assign its shards
+	cut, since := f.unfinished(other.worker), time.Now()
+	other.start()
+	for _, l := range cut {
+		f.awaitRepeat(l)
+	}
+	until(since.Add(2 * f.load.ttl))
+	leader.wake()
+	f.awaitStart(leader)
+	f.finish()
+}
+
+func memoryPressure(t *testing.T, k kind) {
+	l := small
+	l.environment = []string{"GOMEMLIMIT=32MiB", "GOGC=10"} // it collects garbage all the time
+	f := launch(t, k, l)
+	for range 3 {
+		p := f.busy()
+		f.hits("stutter")
+		p.freeze() // the world stops, for a little less than costs a session
+		until(time.Now().Add(f.load.ttl / 5))
+		p.wake()
+		f.awaitAll()
+	}
+	f.finish()
+}
+
+// starvation gives a process a twentieth of the time, as cpulimit does.
+func starvation(t *testing.T, k kind) {
+	f := launch(t, k, small)
+	p := f.busy()
+	f.hits("starve")
+	p.freeze()
+	for end := time.Now().Add(5 * f.load.ttl); time.Now().Before(end); {
+		p.worker.signal(syscall.SIGCONT)
+		until(time.Now().Add(5 * time.Millisecond))
+		p.worker.signal(syscall.SIGSTOP)
+		until(time.Now().Add(95 * time.Millisecond))
+		f.look()
+	}
+	p.wake()
+	f.awaitStart(p)
+	f.finish()
+}
+
+// noDisk starts a process that can't write a file, and tells its journal through a pipe.
+func noDisk(t *testing.T, k kind) {
+	f := launch(t, k, small)
+	p := f.place("diskless")
+	journal, err := os.OpenFile(f.journal.Name(), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.command = func(cmd *exec.Cmd) {
+		shell := exec.Command("/bin/sh", append([]string{"-c", `ulimit -f 0 && cd / && exec "$0" "$@"`, cmd.Path}, cmd.Args[1:]...)...)
+		cmd.Path, cmd.Args = shell.Path, shell.Args
+		cmd.Env = append(cmd.Env, "TMPDIR=/nonexistent", "HOME=/nonexistent")
+		cmd.Stdout, cmd.Stderr = lines{journal}, lines{os.Stderr}
+	}
+	f.hits("no disk")
+	p.start("-out", "/dev/stdout", "-log-level", "error")
+	f.command = nil
+	f.awaitStart(p)
+	f.awaitAll()
+	f.finish()
+	journal.Close() // the process has ended
+}
+
+// lines is a writer that is not a file, so that a process is given a pipe.
+type lines struct{ file *os.File }
+
+func (l lines) Write(b []byte) (int, error) { return l.file.Write(b) }
+
+func restartStorm(t *testing.T, k kind) {
+	l := load{places: 8, jobs: 20, shards: 10, schedule: "0/4 * * * * ?", work: 200 * time.Millisecond}
+	f := launch(t, k, l)
+	for round := range 2 {
+		for _, p := range f.places {
+			f.hits("leave")
+			p.ask()
+			p.gone()
+			p.start()
+			if round == 1 {
+				until(time.Now().Add(500 * time.Millisecond))
+			}
+		}
+	}
+	f.finish()
+	f.noRepeats()
+}

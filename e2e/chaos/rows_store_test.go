@@ -1,0 +1,248 @@
+package chaos
+
+import (
+	"testing"
+	"time"
+
+	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/checker"
+)
+
+// down kills a server and returns what starts it again.
+func (f *fleet) down(m member) (up func()) {
+	f.act(time.Now(), checker.Kill, nil)
+	m.Kill()
+	return func() {
+		m.Restart()
+		f.act(time.Now(), checker.Start, nil)
+	}
+}
+
+func storeCrash(t *testing.T, k kind) {
+	f := launch(t, k, small)
+	for _, long := range []time.Duration{0, f.load.ttl / 2, f.load.ttl + 2*time.Second} { // too short to cost sessions, and long enough
+		f.busy()
+		f.hits("store down")
+		up := f.down(f.members[0])
+		until(time.Now().Add(long))
+		up()
+		f.awaitAll()
+	}
+	f.finish()
+}
+
+func storeLeaderCrash(t *testing.T, k kind) {
+	l := small
+	l.nodes, l.ttl = 3, 3*k.ttl
+	f := launch(t, k, l)
+	for range 3 {
+		f.busy()
+		f.hits("leader down")
+		up := f.down(f.leader())
+		until(time.Now().Add(2 * time.Second))
+		f.awaitAll() // without it
+		up()
+	}
+	f.finish()
+}
+
+func quorumLoss(t *testing.T, k kind) {
+	l := small
+	l.nodes = 3
+	f := launch(t, k, l)
+	f.busy()
+	f.hits("quorum lost")
+	first, second := f.down(f.members[0]), f.down(f.members[1])
+	lost := time.Now()
+	until(lost.Add(5 * f.load.ttl))
+	f.look()
+	for _, l := range f.lines {
+		if l.Event == "start" && l.Time.After(lost.Add(time.Second)) {
+			t.Errorf("%s/%d began at %s: %s, want nothing to begin without a quorum", l.Job, l.Shard, l.Time.Format(time.TimeOnly), l)
+		}
+	}
+	both := make(chan struct{}) // a server is not ready without another
+	go func() { defer close(both); second() }()
+	first()
+	<-both
+	f.finish()
+}
+
+// minorityFrozen has an instance that knows one of three servers only, and freezes that server: what is isolated answers as
+// little. Where servers can be cut off from each other and not from their clients, the driver's own tests do that.
+func minorityFrozen(t *testing.T, k kind) {
+	l := small
+	l.nodes = 3
+	f := launch(t, k, l)
+	p := f.place("attached")
+	last := f.members[2]
+	for _, m := range f.members {
+		if !m.IsLeader() {
+			last = m
+		}
+	}
+	p.proxies = []*servers.Proxy{servers.StartProxy(t, last.Addr())}
+	p.url = k.url([]string{p.proxies[0].Addr()})
+	p.start()
+	run := f.awaitStart(p)
+	until(run.Time.Add(f.load.work / 2))
+	f.hits("follower frozen")
+	last.Pause()
+	f.act(time.Now(), checker.Cut, p.worker)
+	since := time.Now()
+	until(since.Add(f.load.ttl + f.late()))
+	f.look()
+	f.await("its shards to run elsewhere", func() bool {
+		for _, owner := range f.owners() {
+			if owner == p.pid() {
+				return false
+			}
+		}
+		return true
+	})
+	last.Resume()
+	f.act(time.Now(), checker.Heal, p.worker)
+	f.awaitStart(p)
+	f.finish()
+}
+
+func partition(t *testing.T, k kind) {
+	l := small
+	l.schedule, l.work = "0/5 * * * * ?", 4*time.Second
+	f := launch(t, k, l)
+	for name, how := range map[string]func(*servers.Proxy){
+		"cut": (*servers.Proxy).Cut, "black hole": func(x *servers.Proxy) { x.Hold(servers.Both) },
+	} {
+		p := f.places[f.rand.IntN(len(f.places))]
+		run := f.awaitStart(p)
+		until(run.Time.Add(500 * time.Millisecond))
+		f.hits(name)
+		p.cut(how)
+		cut := f.unfinished(p.worker)
+		for _, l := range cut {
+			again := f.awaitRepeat(l)
+			end := f.awaitLine(0, "the end of "+l.String(), func(e checker.Line) bool { return e.Event == "end" && of(e) == of(l) && e.Fence == l.Fence })
+			if !end.Time.Before(again.Time) || end.Outcome == "ok" {
+				t.Errorf("%s: %s ended at %s (%s), %s began at %s: want it to be told to stop before", name, l, end.Time, end.Outcome, again, again.Time)
+			}
+			t.Logf("%s: told to stop %v before its run began elsewhere", name, again.Time.Sub(end.Time).Round(time.Millisecond))
+		}
+		p.heal()
+		f.awaitStart(p)
+		f.awaitAll()
+	}
+	f.finish()
+}
+
+func oneWay(t *testing.T, k kind) {
+	f := launch(t, k, small)
+	for _, way := range []struct {
+		name string
+		lost servers.Direction
+	}{{"answers lost", servers.ToClient}, {"requests lost", servers.ToServer}} {
+		for _, long := range []time.Duration{f.load.ttl / 3, 2 * f.load.ttl} {
+			p := f.busy()
+			f.hits(way.name)
+			p.cut(func(x *servers.Proxy) { x.Drop(way.lost) })
+			until(time.Now().Add(long))
+			p.heal()
+			f.awaitStart(p)
+			f.awaitAll()
+		}
+	}
+	f.finish()
+}
+
+func latency(t *testing.T, k kind) {
+	l := small
+	l.schedule, l.ttl = "0/10 * * * * ?", 3*k.ttl // a driver may need several round trips for a commit
+	f := launch(t, k, l)
+	for _, rtt := range []time.Duration{50 * time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond} {
+		f.hits(rtt.String())
+		for _, p := range f.places {
+			for _, x := range p.proxies {
+				x.Delay(servers.Both, rtt/2)
+			}
+		}
+		n := len(f.lines)
+		until(time.Now().Add(2 * f.load.ttl))
+		f.awaitAll()
+		for _, l := range f.lines[n:] {
+			if l.Attempt > 1 {
+				t.Errorf("%s later: %s/%d: %s, want no session to be lost", rtt, l.Job, l.Shard, l)
+			}
+		}
+	}
+	for _, p := range f.places {
+		p.cut(func(*servers.Proxy) {})
+		p.heal()
+	}
+	f.finish()
+}
+
+// loss stalls connections as lost packets do: TCP sends them again, and what comes later waits for them.
+func loss(t *testing.T, k kind) {
+	l := small
+	l.ttl = 3 * k.ttl
+	f := launch(t, k, l)
+	for _, p := range f.places {
+		p.cut(func(*servers.Proxy) {})
+	}
+	for end := time.Now().Add(2 * f.load.ttl); time.Now().Before(end); {
+		p := f.places[f.rand.IntN(len(f.places))]
+		f.hits("stall")
+		for _, x := range p.proxies {
+			x.Hold([]servers.Direction{servers.ToServer, servers.ToClient}[f.rand.IntN(2)])
+		}
+		until(time.Now().Add(200 * time.Millisecond << f.rand.IntN(3))) // the first tries of TCP
+		for _, x := range p.proxies {
+			x.Heal()
+		}
+		until(time.Now().Add(time.Duration(f.rand.Int64N(int64(100 * time.Millisecond)))))
+		f.look()
+	}
+	for _, p := range f.places {
+		p.heal()
+	}
+	f.finish()
+	f.noRepeats()
+}
+
+func flapping(t *testing.T, k kind) {
+	f := launch(t, k, small)
+	p := f.places[0]
+	before := p.files()
+	for _, every := range []time.Duration{100 * time.Millisecond, 500 * time.Millisecond, 2 * time.Second} {
+		f.hits("flap")
+		stop := f.flap(p, every)
+		until(time.Now().Add(8 * time.Second))
+		stop()
+	}
+	f.awaitStart(p)
+	f.awaitAll()
+	f.await("it to hold no more files and connections than before", func() bool { return p.files() <= before+2 })
+	f.finish()
+}
+
+// slowStore stops the servers for half of each second: what a slow disk looks like from outside.
+func slowStore(t *testing.T, k kind) {
+	l := small
+	l.schedule, l.ttl = "0/4 * * * * ?", 4*k.ttl
+	f := launch(t, k, l)
+	f.act(time.Now(), checker.Stop, nil)
+	for range 12 {
+		f.hits("stall")
+		for _, m := range f.members {
+			m.Pause()
+		}
+		until(time.Now().Add(500 * time.Millisecond))
+		for _, m := range f.members {
+			m.Resume()
+		}
+		until(time.Now().Add(500 * time.Millisecond))
+		f.look()
+	}
+	f.act(time.Now(), checker.Cont, nil)
+	f.finish()
+	f.noRepeats()
+}

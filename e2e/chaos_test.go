@@ -1,0 +1,126 @@
+package e2e
+
+import (
+	"flag"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/checker"
+)
+
+var chaosFlag = flag.Duration("chaos", 20*time.Second, "how long the mix of faults goes on")
+
+// patient is a process of whom we know what is the matter with it.
+type patient struct {
+	*worker
+	proxy  *servers.Proxy // on its way to the store
+	url    string
+	dead   bool
+	frozen bool
+	cut    bool
+}
+
+// TestNothingIsLostOrRunTwiceInAnyMixOfFaults does to three processes and their store whatever the seed draws, several things at
+// a time.
+func TestNothingIsLostOrRunTwiceInAnyMixOfFaults(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, settings{shards: 8, schedule: "* * * * * ?", work: 200 * time.Millisecond, ttl: 2 * time.Second})
+	var all []*patient
+	for _, name := range []string{"a", "b", "c"} {
+		p := &patient{proxy: servers.StartProxy(t, f.etcd.Addr())}
+		p.url = "etcd://" + p.proxy.Addr() + "/e2e"
+		p.worker = f.startOn(name, p.url)
+		all = append(all, p)
+	}
+	f.awaitAll()
+
+	did := map[string]int{}
+	for end := time.Now().Add(*chaosFlag); time.Now().Before(end); {
+		f.look()
+		if f.rand.IntN(20) == 0 {
+			did["store"]++
+			f.etcd.Kill()
+			f.act(time.Now(), checker.Kill, nil)
+			f.etcd.Restart()
+			f.act(time.Now(), checker.Start, nil)
+		} else {
+			did[all[f.rand.IntN(len(all))].trouble()]++
+		}
+		until(time.Now().Add(time.Duration(f.rand.Int64N(int64(time.Second)))))
+	}
+	t.Logf("did %v", did)
+	for _, p := range all {
+		p.cure()
+	}
+	f.finish()
+}
+
+// trouble does something to the process, or makes up for what was done to it, and says what.
+func (p *patient) trouble() string {
+	f := p.fleet
+	if p.dead {
+		p.worker, p.dead = f.startOn(p.name, p.url), false
+		return "start"
+	}
+	if p.frozen && f.rand.IntN(2) == 0 {
+		p.frozen = false
+		p.wake()
+		return "wake"
+	}
+	if p.cut && f.rand.IntN(2) == 0 {
+		p.heal()
+		return "heal"
+	}
+	// A process that has not run anything may not be ready for a signal yet.
+	ready := slices.ContainsFunc(f.lines, func(l checker.Line) bool { return l.PID == p.pid() })
+	switch f.rand.IntN(4) {
+	case 0:
+		if ready && !p.frozen && !p.cut {
+			p.ask()
+			p.gone()
+			p.dead = true
+			return "leave"
+		}
+	case 1:
+		if !p.frozen {
+			p.frozen = true
+			p.freeze()
+			return "freeze"
+		}
+	case 2:
+		if !p.cut {
+			p.cut = true
+			p.proxy.Cut()
+			f.act(time.Now(), checker.Cut, p.worker)
+			return "cut"
+		}
+	}
+	if p.cut {
+		p.heal()
+	}
+	p.kill()
+	p.dead, p.frozen = true, false
+	return "kill"
+}
+
+func (p *patient) heal() {
+	p.cut = false
+	p.proxy.Heal()
+	p.fleet.act(time.Now(), checker.Heal, p.worker)
+}
+
+// cure makes up for all that was done.
+func (p *patient) cure() {
+	if p.frozen {
+		p.frozen = false
+		p.wake()
+	}
+	if p.cut {
+		p.heal()
+	}
+	if p.dead {
+		p.worker, p.dead = p.fleet.startOn(p.name, p.url), false
+	}
+}

@@ -1,0 +1,269 @@
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/checker"
+)
+
+// quick is a job whose shards are busy a third of the time: a fleet that lost a process catches up in seconds.
+var quick = settings{shards: 6, schedule: "* * * * * ?", work: 300 * time.Millisecond, ttl: 3 * time.Second}
+
+// trio starts three processes, and returns when every shard has run.
+func trio(t *testing.T, s settings) *fleet {
+	t.Helper()
+	f := newFleet(t, s)
+	for _, name := range []string{"a", "b", "c"} {
+		f.start(name)
+	}
+	f.awaitAll()
+	return f
+}
+
+// until waits for a moment at which something is to be done to a process.
+func until(at time.Time) { time.Sleep(time.Until(at)) }
+
+func TestEveryFireCompletesWhereverInItsRunAProcessIsKilled(t *testing.T) {
+	onEveryStore(t, everyFireCompletesWhereverInItsRunAProcessIsKilled)
+}
+
+func everyFireCompletesWhereverInItsRunAProcessIsKilled(t *testing.T, on kind) {
+	f := trio(t, quick.at(on))
+	after := func(d time.Duration) func() *worker { // the start of a run
+		return func() *worker {
+			l := f.awaitStart(f.rand.IntN(quick.shards))
+			until(l.Time.Add(d))
+			return f.worker(l)
+		}
+	}
+	around := func(d time.Duration) func() *worker { // a fire
+		return func() *worker {
+			l := f.awaitStart(f.rand.IntN(quick.shards))
+			until(f.schedule.Next(time.Now().Add(-d)).Add(d))
+			return f.worker(l)
+		}
+	}
+	end := func(d time.Duration) func() *worker { // the end of a run, as its handler saw it
+		return func() *worker {
+			l := f.awaitStart(f.rand.IntN(quick.shards))
+			f.await("the end of "+l.String(), func() bool { return f.ended(l) })
+			until(l.Time.Add(quick.work + d))
+			return f.worker(l)
+		}
+	}
+	for _, point := range []struct {
+		name   string
+		victim func() *worker // returns at that point
+	}{
+		{"before the fire", around(-30 * time.Millisecond)},
+		{"at the fire", around(0)},
+		{"while it claims", around(2 * time.Millisecond)},
+		{"while it claims, a little later", around(5 * time.Millisecond)},
+		{"right after the start", after(0)},
+		{"early in the run", after(quick.work / 10)},
+		{"in the first half", after(quick.work / 3)},
+		{"in the second half", after(quick.work * 2 / 3)},
+		{"near the end", after(quick.work * 95 / 100)},
+		{"just before the end", after(quick.work - 2*time.Millisecond)},
+		{"at the end", after(quick.work)},
+		{"while it records the result", end(4 * time.Millisecond)},
+		{"while it records the result, a little later", end(7 * time.Millisecond)},
+		{"after the result is recorded", end(50 * time.Millisecond)},
+	} {
+		w := point.victim()
+		w.kill()
+		f.look()
+		cut := f.unfinished(w)
+		t.Logf("%s: killed %s while it ran %d shards", point.name, w, len(cut))
+		for _, l := range cut {
+			f.awaitRepeat(l)
+		}
+		f.start(w.name)
+	}
+	mustNotPass(t, f.rand, f.finish())
+}
+
+func TestAFrozenProcessLosesItsRunsAndDoesNoHarmWhenItWakes(t *testing.T) {
+	onEveryStore(t, aFrozenProcessLosesItsRunsAndDoesNoHarmWhenItWakes)
+}
+
+func aFrozenProcessLosesItsRunsAndDoesNoHarmWhenItWakes(t *testing.T, on kind) {
+	f := trio(t, quick.at(on))
+	for _, at := range []time.Duration{quick.work / 2, quick.work + 100*time.Millisecond} { // while it runs, and while it does not
+		l := f.awaitStart(f.rand.IntN(quick.shards))
+		until(l.Time.Add(at))
+		w := f.worker(l)
+		w.freeze()
+		f.look()
+		cut := f.unfinished(w)
+		t.Logf("froze %s while it ran %d shards", w, len(cut))
+		for _, l := range cut {
+			again := f.awaitRepeat(l)
+			if again.Fence <= l.Fence {
+				t.Errorf("got fence %d for %s, want more than the frozen one's, %d", again.Fence, again, l.Fence)
+			}
+		}
+		// Whatever it owned runs elsewhere by now, or will: so late does it wake.
+		next := f.awaitLine(len(f.lines), "the shard to run elsewhere", func(n checker.Line) bool {
+			return n.Event == "start" && n.Shard == l.Shard && n.PID != w.pid()
+		})
+		w.wake()
+		for _, l := range cut {
+			f.await("the end of "+l.String(), func() bool { return f.ended(l) })
+		}
+		f.awaitLine(len(f.lines), "the process that woke to run shards again, after "+next.String(), func(n checker.Line) bool {
+			return n.Event == "start" && n.PID == w.pid()
+		})
+	}
+	f.finish()
+}
+
+func TestALeavingProcessFinishesItsRunsAndItsShardsGoOnWithoutADelay(t *testing.T) {
+	t.Parallel()
+	s := quick
+	s.ttl = 20 * time.Second // so that waiting for it would show
+	f := trio(t, s)
+	for range 2 {
+		l := f.awaitStart(f.rand.IntN(s.shards))
+		until(l.Time.Add(s.work / 2))
+		w := f.worker(l)
+		w.ask()
+		f.look()
+		running := f.unfinished(w)
+		w.gone()
+		f.look()
+		if len(running) == 0 {
+			t.Errorf("%s ran nothing when it was asked to leave: nothing is shown", w)
+		}
+		for _, l := range running {
+			if !f.ended(l) {
+				t.Errorf("%s left without finishing %s", w, l)
+			}
+			next := f.awaitLine(0, "the next fire elsewhere", func(n checker.Line) bool {
+				return n.Event == "start" && n.Shard == l.Shard && n.Fire.After(l.Fire)
+			})
+			if late := next.Time.Sub(next.Fire); late > 2*time.Second {
+				t.Errorf("%s began %v after its fire, want at once", next, late)
+			}
+		}
+		f.start(w.name)
+		f.awaitAll()
+	}
+	noRepeats(t, f.finish())
+}
+
+func TestARunThatALeavingProcessCannotFinishIsHandedOver(t *testing.T) {
+	t.Parallel()
+	s := settings{shards: 3, schedule: "0/4 * * * * ?", work: 2 * time.Second, ttl: 20 * time.Second, drain: 200 * time.Millisecond}
+	f := trio(t, s)
+	l := f.awaitStart(f.rand.IntN(s.shards))
+	w := f.worker(l)
+	until(l.Time.Add(s.work / 4))
+	w.ask()
+	asked := time.Now()
+	w.gone()
+	again := f.awaitRepeat(l)
+	if took := again.Time.Sub(asked); took > s.drain+2*time.Second {
+		t.Errorf("%s began %v after %s was asked to leave, want soon after the drain timeout of %v", again, took, w, s.drain)
+	}
+	t.Logf("handed over after %v", again.Time.Sub(asked).Round(time.Millisecond))
+	f.start(w.name)
+	f.finish()
+}
+
+func TestARollingRestartRepeatsNothing(t *testing.T) {
+	t.Parallel()
+	f := trio(t, quick)
+	for _, w := range f.workers[:3] {
+		until(f.awaitStart(-1).Time.Add(time.Duration(f.rand.Int64N(int64(time.Second)))))
+		w.ask()
+		w.gone()
+		again := f.start(w.name)
+		f.awaitLine(len(f.lines), fmt.Sprintf("%s to run shards", again), func(l checker.Line) bool { return l.PID == again.pid() })
+	}
+	noRepeats(t, f.finish())
+}
+
+func TestAFleetThatDiesAtOnceGoesOnWhereItWas(t *testing.T) {
+	t.Parallel()
+	f := trio(t, quick)
+	l := f.awaitStart(f.rand.IntN(quick.shards))
+	until(l.Time.Add(quick.work / 2))
+	all := f.workers
+	for _, w := range all {
+		w.kill()
+	}
+	f.look()
+	until(l.Time.Add(2 * time.Second)) // fires come due with nobody there
+	for _, w := range all {
+		f.start(w.name)
+	}
+	for _, w := range all {
+		for _, l := range f.unfinished(w) {
+			f.awaitRepeat(l)
+		}
+	}
+	f.finish()
+}
+
+func TestAProcessThatIsCutOffFromTheStoreStopsBeforeItsShardsBeginElsewhere(t *testing.T) {
+	onEveryStore(t, aProcessThatIsCutOffFromTheStoreStopsBeforeItsShardsBeginElsewhere)
+}
+
+func aProcessThatIsCutOffFromTheStoreStopsBeforeItsShardsBeginElsewhere(t *testing.T, on kind) {
+	s := settings{shards: 3, schedule: "0/4 * * * * ?", work: 3 * time.Second, ttl: 3 * time.Second, on: on}
+	f := newFleet(t, s)
+	proxy := servers.StartProxy(t, f.server.Addr())
+	cut := f.startOn("a", s.on.url(proxy.Addr()))
+	f.start("b")
+	f.start("c")
+	f.awaitAll()
+	run := f.awaitLine(len(f.lines), "a run of the process that will be cut off", func(l checker.Line) bool {
+		return l.Event == "start" && l.PID == cut.pid()
+	})
+	proxy.Cut()
+	f.act(time.Now(), checker.Cut, cut)
+	again := f.awaitRepeat(run)
+	end := f.awaitLine(0, "the end of "+run.String(), func(l checker.Line) bool {
+		return l.Event == "end" && l.Shard == run.Shard && l.Fence == run.Fence
+	})
+	if !end.Time.Before(again.Time) || end.Outcome == "ok" {
+		t.Errorf("%s ended at %s (%s), %s began at %s: want it to be told to stop before", run, end.Time, end.Outcome, again, again.Time)
+	}
+	t.Logf("it was told to stop %v before its run began elsewhere", again.Time.Sub(end.Time).Round(time.Millisecond))
+	proxy.Heal()
+	f.act(time.Now(), checker.Heal, cut)
+	f.awaitLine(len(f.lines), "it to run shards again", func(l checker.Line) bool { return l.Event == "start" && l.PID == cut.pid() })
+	f.finish()
+}
+
+func TestAStoreThatWasDownCostsNoFire(t *testing.T) {
+	onEveryStore(t, aStoreThatWasDownCostsNoFire)
+}
+
+func aStoreThatWasDownCostsNoFire(t *testing.T, on kind) {
+	f := trio(t, quick.at(on))
+	for _, down := range []time.Duration{0, quick.ttl + time.Second} { // too short to cost sessions, and long enough
+		f.awaitStart(f.rand.IntN(quick.shards))
+		f.server.Kill()
+		f.act(time.Now(), checker.Kill, nil)
+		until(time.Now().Add(down))
+		f.server.Restart()
+		f.act(time.Now(), checker.Start, nil)
+		f.awaitAll()
+	}
+	f.finish()
+}
+
+// noRepeats checks that no run was repeated: nobody had died.
+func noRepeats(t *testing.T, h checker.History) {
+	t.Helper()
+	for _, l := range h.Lines {
+		if l.Attempt > 1 {
+			t.Errorf("got %s, want no second attempts", l)
+		}
+	}
+}
