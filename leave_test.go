@@ -10,6 +10,7 @@ import (
 	"github.com/elasticjob-go/elastic"
 	"github.com/elasticjob-go/elastic/failover"
 	"github.com/elasticjob-go/elastic/observe"
+	"github.com/elasticjob-go/elastic/store/memory"
 )
 
 func TestALeavingInstanceFinishesItsRunsAndHandsItsShardsOverAtOnce(t *testing.T) {
@@ -108,6 +109,44 @@ func TestLeavingEndsThoughAHandlerDoesNotReturn(t *testing.T) {
 			r.cause = elastic.ErrShutdown // it goes on beside A's run, as a zombie that was told
 		}
 		close(release)
+	})
+}
+
+// The store answers slowly, and a handler has used all the time that it had: what it did is recorded all the same. Only who has not
+// returned is left behind.
+func TestWhatAHandlerReturnedInTimeIsRecordedThoughTheStoreIsSlow(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.opts = []elastic.Option{elastic.WithDrainTimeout(5 * time.Second)}
+		release := make(chan struct{})
+		c.does(func(ctx context.Context, sh elastic.Shard) error {
+			if sh.Item == 0 {
+				<-release
+				return nil
+			}
+			<-ctx.Done()
+			return sleepFor(2900*time.Millisecond)(context.WithoutCancel(ctx), sh) // of the three seconds of grace
+		})
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?", Shards: 2, Failover: true}}
+		a := c.startWith("a", func(r memory.Request) memory.Fault {
+			if r.Kind == memory.Transact {
+				return memory.Fault{Before: 300 * time.Millisecond}
+			}
+			return memory.Fault{}
+		})
+		c.until("a runs both", func() bool { return c.running(a, 0) && c.running(a, 1) })
+		if err := c.leave(a); err == nil || !strings.Contains(err.Error(), "1 handlers did not return") {
+			t.Errorf("a left with the error %v, want one that names one handler", err)
+		}
+		if r := c.record("report", 1); r.State != failover.Idle || r.Result != failover.Succeeded {
+			t.Errorf("the record of the handler that returned says %s, want success", r)
+		}
+		if r := c.record("report", 0); r.State != failover.Running {
+			t.Errorf("the record of the handler that did not return says %s", r)
+		}
+		close(release)
+		c.does(nothing)
+		c.start("b")
+		c.pass(time.Minute)
 	})
 }
 
