@@ -28,6 +28,7 @@ type node struct {
 	clock   atomic.Int64 // by how much it is off
 	joins   int
 	left    bool        // it was asked to leave
+	parting time.Time   // when it began to close its session: it takes nothing back any more
 	asleep  []span      // when it stood still
 	doomed  []time.Time // when somebody declared it dead
 	crashAt int         // the step at which it crashes; 0: none
@@ -130,7 +131,10 @@ func (n *node) latency(key string, count uint64) time.Duration {
 // request is what the memory store asks about each request of this process before it is sent.
 func (n *node) request(r memory.Request) memory.Fault {
 	switch r.Kind {
-	case memory.Renew, memory.Seal, memory.CloseSession: // they don't come through the seam
+	case memory.CloseSession:
+		n.parts()
+		fallthrough
+	case memory.Renew, memory.Seal: // they don't come through the seam
 		n.pass(string(r.Kind), "")
 	}
 	f := n.fault(r)
@@ -143,6 +147,12 @@ func (n *node) request(r memory.Request) memory.Fault {
 		f.BeforeApply = func() { n.pass("after a cut ", string(r.Kind)+" "+key) }
 	}
 	return f
+}
+
+func (n *node) parts() {
+	n.w.mu.Lock()
+	defer n.w.mu.Unlock()
+	n.parting = time.Now()
 }
 
 // fault draws what happens to a request.
