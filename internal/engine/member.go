@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/elasticjob-go/elastic/failover"
@@ -25,7 +23,8 @@ type member struct {
 	// These belong to the loop.
 	doc     layout.Instance // as it was written last
 	version store.Version
-	writing bool
+	writing bool // its key is being written
+	looking bool // a watch says that its key is gone, and the store is asked
 }
 
 // keepMembership joins, and joins again whenever the session is lost, until ctx ends; then it leaves.
@@ -143,7 +142,7 @@ func (e *Engine) joined(m *member) {
 	}
 	e.reviewAll()
 	if e.replica.ended[m.id] {
-		e.evicted("the instance's key was deleted before it knew that it had joined")
+		e.lookForSelf() // the key came and went before this process knew that it had joined
 	}
 	clear(e.replica.ended)
 }
@@ -191,49 +190,3 @@ func (e *Engine) reviewAll() {
 }
 
 func (e *Engine) isMe(id string) bool { return e.me != nil && e.me.id == id }
-
-// self is what this instance tells the others about itself.
-func (e *Engine) self() layout.Instance {
-	e.mu.Lock()
-	names := slices.Sorted(maps.Keys(e.registered))
-	e.mu.Unlock()
-	i := layout.Instance{Name: e.cfg.Name, Host: e.cfg.Host, PID: e.cfg.PID, Weight: e.cfg.Weight, State: layout.Up, Labels: e.cfg.Labels, Exclusive: e.cfg.Exclusive, Jobs: names, Started: e.started, Clock: e.cfg.Now()}
-	switch {
-	case e.drain.on:
-		i.State = layout.Draining
-	case e.clocks.outlier:
-		i.State = layout.ClockOff
-	}
-	return i
-}
-
-// publishSelf writes the instance's key when what it says is no longer true.
-func (e *Engine) publishSelf() {
-	m := e.me
-	if !e.selfChanged && !e.clocks.due || m == nil || m.writing || e.pause.on {
-		return
-	}
-	e.selfChanged = false
-	doc := e.self()
-	if doc.Equal(m.doc) && !e.clocks.due {
-		return
-	}
-	e.clocks.due = false
-	m.writing = true
-	e.clocks.sending(doc.Clock)
-	e.send(&e.docs, &move{at: m.version, op: store.Set(layout.InstanceKey(m.id), doc.Encode()), done: func(v store.Version, err error) {
-		m.writing = false
-		switch {
-		case err == nil:
-			m.doc, m.version = doc, v
-			e.clocks.beaten()
-			e.selfChanged = true // it may have changed meanwhile
-		case errors.Is(err, store.ErrConflict):
-			e.evicted("the instance's key was changed or deleted by somebody else")
-		case errors.Is(err, store.ErrUnknown):
-			e.evicted("whether the instance's key could be changed is unknown") // rare, and joining again settles it
-		default:
-			e.later(func() { e.selfChanged = true })
-		}
-	}})
-}

@@ -249,7 +249,7 @@ func (p *peer) sameAs(o *peer) bool {
 // vanished tells the shards whose run belonged to an instance that is gone.
 func (e *Engine) vanished(id string, seen bool) {
 	if e.isMe(id) {
-		e.evicted("the instance's key is gone from the store")
+		e.lookForSelf()
 		return
 	}
 	if e.me == nil && layout.InstanceName(id) == e.cfg.Name {

@@ -1,0 +1,104 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/store"
+)
+
+// self is what this instance tells the others about itself.
+func (e *Engine) self() layout.Instance {
+	e.mu.Lock()
+	names := slices.Sorted(maps.Keys(e.registered))
+	e.mu.Unlock()
+	i := layout.Instance{Name: e.cfg.Name, Host: e.cfg.Host, PID: e.cfg.PID, Weight: e.cfg.Weight, State: layout.Up, Labels: e.cfg.Labels, Exclusive: e.cfg.Exclusive, Jobs: names, Started: e.started, Clock: e.cfg.Now()}
+	switch {
+	case e.drain.on:
+		i.State = layout.Draining
+	case e.clocks.outlier:
+		i.State = layout.ClockOff
+	}
+	return i
+}
+
+// publishSelf writes the instance's key when what it says is no longer true.
+func (e *Engine) publishSelf() {
+	m := e.me
+	if !e.selfChanged && !e.clocks.due || m == nil || m.writing || e.pause.on {
+		return
+	}
+	e.selfChanged = false
+	doc := e.self()
+	if doc.Equal(m.doc) && !e.clocks.due {
+		return
+	}
+	e.clocks.due = false
+	m.writing = true
+	e.clocks.sending(doc.Clock)
+	e.send(&e.docs, &move{at: m.version, op: store.Set(layout.InstanceKey(m.id), doc.Encode()), done: func(v store.Version, err error) {
+		switch {
+		case e.me != m:
+		case err == nil:
+			e.published(m, doc, v)
+		case errors.Is(err, store.ErrConflict):
+			e.evicted("the instance's key was changed or deleted by somebody else")
+		case errors.Is(err, store.ErrUnknown):
+			e.readSelf(m, func(entry store.Entry) {
+				if bytes.Equal(entry.Value, doc.Encode()) {
+					e.published(m, doc, entry.Version)
+					return
+				}
+				m.version, m.writing = entry.Version, false
+				e.selfChanged, e.clocks.due = true, true
+			})
+		default:
+			m.writing = false
+			e.later(func() { e.selfChanged = true })
+		}
+	}})
+}
+
+// published notes what the store says about this instance.
+func (e *Engine) published(m *member, doc layout.Instance, v store.Version) {
+	m.doc, m.version, m.writing = doc, v, false
+	e.clocks.beaten()
+	e.selfChanged = true // it may have changed meanwhile
+}
+
+// lookForSelf asks the store for this instance's key, because a watch says that it is gone. A watch can be behind the store, that of a server
+// which has just started too, and to give up a session that lives costs every run.
+func (e *Engine) lookForSelf() {
+	m := e.me
+	if m == nil || m.looking {
+		return
+	}
+	m.looking = true
+	e.readSelf(m, func(store.Entry) {
+		m.looking = false
+		e.doubt(layout.Instances)
+	})
+}
+
+// readSelf reads the instance's key until there is an answer. If it is gone, somebody declared this instance dead, and so it is.
+func (e *Engine) readSelf(m *member, found func(store.Entry)) {
+	e.background(func(ctx context.Context) {
+		entry, err := e.cfg.Store.Get(ctx, layout.InstanceKey(m.id))
+		e.post(func() {
+			switch {
+			case e.me != m:
+			case err == nil:
+				found(entry)
+			case errors.Is(err, store.ErrNotFound):
+				e.evicted("the instance's key is gone from the store")
+			default:
+				e.troubled("read the instance's key", err)
+				e.later(func() { e.readSelf(m, found) })
+			}
+		})
+	})
+}
