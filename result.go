@@ -20,6 +20,11 @@ func Permanent(err error) error {
 	return &engine.Permanent{Err: err}
 }
 
+// HandOver returns an error by which a handler says that it has stopped in good order before it was through, because its shard moves: see
+// [Shard.Moving]. If the job has Failover the shard's next owner goes on with the run at once, as another attempt that doesn't count against
+// MaxAttempts. Else, and if the job is disabled or has lost the shard by then, or the shard does not move, the run has failed.
+func HandOver(reason string) error { return &engine.HandOver{Reason: reason} }
+
 // RetryIn returns an error that wraps err and has the handler called again after d, inside the same claim; it does not count against
 // the job's Retries, so a handler that always returns it keeps its shard until the job's Timeout. If err is nil, the reason is that it
 // asked.

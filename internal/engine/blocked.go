@@ -9,7 +9,7 @@ import (
 )
 
 // follower is a watch on a job's records, for as long as shards of this instance wait for runs of another. That is rare: a
-// shard was moved while it ran, and its next fire has come.
+// shard was moved while it ran, and it has failover, or its next fire has come.
 type follower struct{ end context.CancelFunc }
 
 // block notes that a shard waits for another instance's run.

@@ -14,6 +14,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/elasticjob-go/elastic/internal/layout"
@@ -86,7 +87,8 @@ type Run struct {
 	Attempt         int
 	Retry           int // how often the handler was called before in this attempt
 	Fence           uint64
-	PreviousAttempt string // the instance whose run is repeated; empty on the first attempt
+	PreviousAttempt string       // the instance whose run is repeated; empty on the first attempt
+	Moving          *atomic.Bool // set when the shard is no longer this instance's
 }
 
 // The causes with which a handler's context ends.

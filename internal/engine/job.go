@@ -265,6 +265,7 @@ func (e *Engine) refreshShards(j *job) {
 			}
 			e.emit(observe.Event{Kind: kind, Job: j.name, Shard: s.item})
 		}
+		e.tellMoved(s)
 		e.mark(s)
 	}
 }

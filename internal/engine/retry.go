@@ -29,13 +29,19 @@ type Again struct {
 func (a *Again) Error() string { return a.Err.Error() }
 func (a *Again) Unwrap() error { return a.Err }
 
+// HandOver is an error by which a handler says that it stopped in good order, for the shard's next owner to go on.
+type HandOver struct{ Reason string }
+
+func (h *HandOver) Error() string { return "not finished: " + h.Reason }
+
 // tryAgain says whether a handler that returned err is called again, and after which delay at most. tries is how often it was already.
 func tryAgain(spec *layout.Spec, err error, tries int) (delay time.Duration, jitter, again bool) {
 	var skipped *Skipped
 	var permanent *Permanent
+	var unfinished *HandOver
 	var asked *Again
 	switch {
-	case err == nil, errors.As(err, &skipped), errors.As(err, &permanent):
+	case err == nil, errors.As(err, &skipped), errors.As(err, &permanent), errors.As(err, &unfinished):
 		return 0, false, false
 	case errors.As(err, &asked):
 		return max(asked.After, 0), false, true

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/elasticjob-go/elastic/failover"
@@ -22,6 +23,7 @@ type run struct {
 	spec     *layout.Spec // that the claim was guarded by
 	total    int          // the shards of the assignment that it was guarded by
 	zone     *time.Location
+	moving   *atomic.Bool // the shard is no longer this instance's; once set it stays
 
 	cancel  context.CancelCauseFunc
 	result  failover.Result
@@ -59,7 +61,7 @@ func (e *Engine) start(s *shard) {
 	}
 	told := Run{
 		Job: j.name, Shard: s.item, Total: r.total, Parameter: r.spec.Parameter, ShardParameter: r.spec.ShardParameters[s.item],
-		Fire: rec.Time().In(r.zone), Attempt: rec.Attempt, Fence: rec.Fence, PreviousAttempt: r.previous,
+		Fire: rec.Time().In(r.zone), Attempt: rec.Attempt, Fence: rec.Fence, PreviousAttempt: r.previous, Moving: r.moving,
 	}
 	if s.unclaimed {
 		told.Fence = 0
@@ -115,6 +117,20 @@ func (e *Engine) watchStuck(s *shard, r *run, ctx context.Context) {
 	})
 }
 
+// resumable says whether the shard's next owner would go on with a run that is handed over, and not give it up.
+func (s *shard) resumable() bool {
+	p := s.policy()
+	return p.Failover && !p.Disabled
+}
+
+// tellMoved tells a run that its shard is no longer this instance's. Where nobody would go on, an instance that leaves has its runs use the
+// time that they get.
+func (e *Engine) tellMoved(s *shard) {
+	if s.run != nil && !s.owned && (!e.drain.on || s.resumable()) {
+		s.run.moving.Store(true)
+	}
+}
+
 // returned decides what a handler's return means.
 func (e *Engine) returned(s *shard, r *run, err, cause error, took time.Duration) {
 	e.working--
@@ -124,7 +140,7 @@ func (e *Engine) returned(s *shard, r *run, err, cause error, took time.Duration
 		ev.Err, ev.Detail = err, string(p.stack)
 		e.emit(ev)
 	}
-	skipped := (*Skipped)(nil)
+	skipped, unfinished := (*Skipped)(nil), (*HandOver)(nil)
 	switch {
 	case err == nil:
 		r.phase, r.result = failover.Finished, failover.Succeeded // even if it was cancelled meanwhile: it says that it is done
@@ -136,6 +152,8 @@ func (e *Engine) returned(s *shard, r *run, err, cause error, took time.Duration
 		r.phase = failover.Yielded
 	case errors.Is(cause, ErrReplaced):
 		r.phase, r.result, r.message = failover.Finished, failover.Replaced, cause.Error()
+	case errors.As(err, &unfinished) && cause == nil && r.moving.Load() && s.resumable():
+		r.phase = failover.Yielded
 	default:
 		r.phase, r.result, r.message = failover.Finished, failover.Failed, err.Error()
 		if errors.Is(cause, ErrTimeout) {

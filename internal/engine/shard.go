@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/elasticjob-go/elastic/failover"
@@ -80,7 +81,7 @@ func (e *Engine) consider(s *shard) {
 	d := failover.Decide(s.policy(), e.view(s, now))
 	e.reportMissed(s, d)
 	e.alarms.set(&s.alarm, d.Wake)
-	if d.Action != failover.Block {
+	if d.Action != failover.Block && !s.mayBeHandedOver() {
 		e.unblock(s)
 	}
 	e.act(s, d, now)
@@ -175,8 +176,16 @@ func (e *Engine) act(s *shard, d failover.Decision, now time.Time) {
 	case failover.Cancel:
 		s.run.cancel(ErrReplaced)
 	case failover.Wait:
+		if s.mayBeHandedOver() {
+			e.block(s) // though no fire is due
+		}
 		e.tidy(s)
 	}
+}
+
+// mayBeHandedOver says whether another instance runs what is this one's by now: its handler may stop for this one to go on.
+func (s *shard) mayBeHandedOver() bool {
+	return s.owned && s.run == nil && s.record.State == failover.Running && s.resumable()
 }
 
 // awaiting says whether the guards are known to be out of date.
@@ -187,7 +196,7 @@ func (e *Engine) claim(s *shard, next failover.Record) {
 	if s.job.awaiting() {
 		return // the job's refresh marks the shard again
 	}
-	e.setRun(s, &run{phase: failover.Claiming, owner: next.Owner, fence: next.Fence, previous: s.record.Owner, spec: s.job.spec, total: len(s.job.assigned.Owners), zone: s.job.zone})
+	e.setRun(s, &run{phase: failover.Claiming, owner: next.Owner, fence: next.Fence, previous: s.record.Owner, spec: s.job.spec, total: len(s.job.assigned.Owners), zone: s.job.zone, moving: new(atomic.Bool)})
 	e.write(s, next, s.job.guards, false, func() { e.start(s) })
 }
 
