@@ -41,14 +41,15 @@ func (d Dataflow[T]) Validate() error {
 	return invalid("Dataflow", append(faults, checkBounds(d.Batch, d.Passes)...))
 }
 
-// Handle runs the shard until nothing is left, a function returns an error, or ctx ends. In the last case it returns the cause.
+// Handle runs the shard until nothing is left, a function returns an error, ctx ends, or the shard moves to another instance. When ctx ends
+// it returns the cause; when the shard moves it stops before the next fetch or batch and returns [elastic.HandOver].
 func (d Dataflow[T]) Handle(ctx context.Context, sh elastic.Shard) error {
 	if err := d.Validate(); err != nil {
 		return elastic.Permanent(err)
 	}
 	for pass := 1; d.Passes == 0 || pass <= d.Passes; pass++ {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
+		if err := stop(ctx, sh); err != nil {
+			return err
 		}
 		items, err := d.Fetch(ctx, sh)
 		if err != nil {
@@ -58,13 +59,24 @@ func (d Dataflow[T]) Handle(ctx context.Context, sh elastic.Shard) error {
 			return nil
 		}
 		for batch := range batches(items, d.Batch) {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
+			if err := stop(ctx, sh); err != nil {
+				return err
 			}
 			if err := d.Process(ctx, sh, batch); err != nil {
 				return fmt.Errorf("process %d items, pass %d: %w", len(batch), pass, err)
 			}
 		}
+	}
+	return nil
+}
+
+// stop returns why a run goes no further, if so.
+func stop(ctx context.Context, sh elastic.Shard) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if sh.Moving() {
+		return elastic.HandOver("the shard moves, and stops between two batches")
 	}
 	return nil
 }

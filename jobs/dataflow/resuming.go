@@ -51,7 +51,8 @@ func (r Resuming[T, Offset]) Validate() error {
 	return invalid("Resuming", append(faults, checkBounds(0, r.Passes)...))
 }
 
-// Handle runs the shard until nothing is left, a function returns an error, or ctx ends. In the last case it returns the cause.
+// Handle runs the shard until nothing is left, a function returns an error, ctx ends, or the shard moves to another instance. When ctx ends
+// it returns the cause; when the shard moves it stops once its offset is saved and returns [elastic.HandOver].
 func (r Resuming[T, Offset]) Handle(ctx context.Context, sh elastic.Shard) error {
 	if err := r.Validate(); err != nil {
 		return elastic.Permanent(err)
@@ -64,8 +65,8 @@ func (r Resuming[T, Offset]) Handle(ctx context.Context, sh elastic.Shard) error
 		return fmt.Errorf("load the offset: %w", err)
 	}
 	for pass := 1; r.Passes == 0 || pass <= r.Passes; pass++ {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
+		if err := stop(ctx, sh); err != nil {
+			return err
 		}
 		items, next, err := r.Fetch(ctx, sh, offset)
 		if err != nil {
