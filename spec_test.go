@@ -102,6 +102,39 @@ func TestShardsCanBeAddedAndTakenAwayWhileTheJobRuns(t *testing.T) {
 	})
 }
 
+func TestFencesOfAShardThatComesBackAreGreaterThoughItsClockIsBehind(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		off := func(d time.Duration) elastic.Option {
+			return elastic.WithClock(func() time.Time { return time.Now().Add(d) })
+		}
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "@manual", Shards: 2}}
+		runsOn1 := func(n *node) {
+			seq := c.trigger(n)
+			c.until("shard 1 has run", func() bool {
+				return len(c.find(func(r *ran) bool { return r.shard == 1 && r.trigger == seq && !r.end.IsZero() })) > 0
+			})
+		}
+		a := c.start("a", off(2400*time.Millisecond))
+		c.until("a has both", func() bool { return c.balanced("report", "a") })
+		runsOn1(a)
+		c.overwrite("report", func(s *layout.Spec) { s.Shards = 1 })
+		c.until("the record is gone", func() bool { return c.record("report", 1).Fence == 0 })
+		b := c.start("b", off(-2400*time.Millisecond))
+		c.until("b is there", func() bool { return len(c.server.Sessions()) == 2 })
+		_ = c.leave(a)
+		c.overwrite("report", func(s *layout.Spec) { s.Shards = 2 })
+		c.until("b has both", func() bool { return c.balanced("report", "b") })
+		runsOn1(b)
+		var last uint64
+		for _, r := range c.find(func(r *ran) bool { return r.shard == 1 }) {
+			if r.fence <= last {
+				t.Errorf("%s ran shard 1 with the fence %d, after %d", r.node.name, r.fence, last)
+			}
+			last = r.fence
+		}
+	})
+}
+
 func TestRecordsOfShardsThatAreGoneAreRemovedThoughTheLeaderDiesHalfWay(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 40, Failover: true}}

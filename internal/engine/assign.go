@@ -36,9 +36,14 @@ func (e *Engine) planFor(job string, spec layout.Spec, have *layout.Assignment, 
 	if err != nil {
 		return plan{}, err
 	}
-	p := plan{want: layout.Assignment{Epoch: before.Epoch + 1, Strategy: spec.Sharding, Owners: owners, Grown: before.Grown}}
-	if spec.Broadcast() && len(owners) > len(before.Owners) {
-		p.want.Grown = now
+	p := plan{want: layout.Assignment{Epoch: before.Epoch + 1, Strategy: spec.Sharding, Owners: owners, Grown: before.Grown, Fences: before.Fences}}
+	if len(owners) > len(before.Owners) {
+		if have != nil {
+			p.want.RaiseFences(now)
+		}
+		if spec.Broadcast() {
+			p.want.Grown = now
+		}
 	}
 	surplus := len(before.Owners)
 	if !swept {

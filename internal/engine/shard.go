@@ -196,6 +196,9 @@ func (e *Engine) claim(s *shard, next failover.Record) {
 	if s.job.awaiting() {
 		return // the job's refresh marks the shard again
 	}
+	if s.version == 0 {
+		next.Fence = max(next.Fence, s.job.assigned.Fences) // the job may have had the shard before
+	}
 	e.setRun(s, &run{phase: failover.Claiming, owner: next.Owner, fence: next.Fence, previous: s.record.Owner, spec: s.job.spec, total: len(s.job.assigned.Owners), zone: s.job.zone, moving: new(atomic.Bool)})
 	e.write(s, next, s.job.guards, false, func() { e.start(s) })
 }

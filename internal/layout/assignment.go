@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/elasticjob-go/elastic/failover"
 )
 
 // Assignment says which instance owns which shard of a job. It is a hint about who should act; safety rests on records
@@ -20,6 +22,18 @@ type Assignment struct {
 	// Surplus is set after the job lost shards: records of the shards from len(Owners) up to it may still exist, and whoever
 	// leads the job removes them. It is written down so that a leader that dies half-way leaves nothing behind.
 	Surplus int
+
+	// Fences is the least that the first fence of a record may be; zero while the job has never got shards back.
+	Fences uint64
+}
+
+// fencesApart is more than the clocks of two instances may differ by, in milliseconds, as first fences count.
+const fencesApart = 3 * uint64(failover.MaxSkew/time.Millisecond)
+
+// RaiseFences is for a job that gets shards. It may have had them before, and lost them, and their records with them: the fences of
+// those that are made now are greater than all that were given then, whatever the clocks of their instances show.
+func (a *Assignment) RaiseFences(now time.Time) {
+	a.Fences = max(a.Fences, uint64(max(now.UnixMilli(), 0))) + fencesApart
 }
 
 // assignmentDoc names each owner once: an ID is long, and a job can have thousands of shards.
@@ -32,6 +46,7 @@ type assignmentDoc struct {
 	Owners    []int     `json:"owners"` // indexes into Instances
 	Surplus   int       `json:"surplus,omitempty"`
 	Grown     time.Time `json:"grown,omitzero"`
+	Fences    uint64    `json:"fences,omitempty"`
 }
 
 // Encode returns the document as it is stored.
@@ -46,7 +61,7 @@ func (a Assignment) Encode() []byte {
 	for shard, id := range a.Owners {
 		owners[shard], _ = slices.BinarySearch(ids, id)
 	}
-	return encode(assignmentDoc{version, a.Epoch, a.Strategy, len(owners), ids, owners, a.Surplus, a.Grown})
+	return encode(assignmentDoc{version, a.Epoch, a.Strategy, len(owners), ids, owners, a.Surplus, a.Grown, a.Fences})
 }
 
 // DecodeAssignment reads a stored document.
@@ -64,7 +79,10 @@ func DecodeAssignment(b []byte) (Assignment, error) {
 	if d.Surplus < 0 || d.Surplus > MaxShards {
 		return Assignment{}, fmt.Errorf("assignment with a surplus up to shard %d", d.Surplus)
 	}
-	a := Assignment{Epoch: d.Epoch, Strategy: d.Strategy, Owners: make([]string, d.Shards), Surplus: d.Surplus, Grown: d.Grown}
+	if d.Fences > failover.MaxFence/2 {
+		return Assignment{}, fmt.Errorf("assignment with fences from %d: want at most %d", d.Fences, failover.MaxFence/2)
+	}
+	a := Assignment{Epoch: d.Epoch, Strategy: d.Strategy, Owners: make([]string, d.Shards), Surplus: d.Surplus, Grown: d.Grown, Fences: d.Fences}
 	for shard, i := range d.Owners {
 		if i < 0 || i >= len(d.Instances) {
 			return Assignment{}, fmt.Errorf("assignment gives shard %d to instance number %d of %d", shard, i, len(d.Instances))

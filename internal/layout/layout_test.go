@@ -24,8 +24,8 @@ func TestDocumentsReadAsTheyWereWritten(t *testing.T) {
 	if got, err := DecodeInstance(i.Encode()); err != nil || !got.Equal(i) || !got.Has("y") || got.Has("z") {
 		t.Errorf("instance: got %+v, %v; want %+v", got, err, i)
 	}
-	a := Assignment{Epoch: 9, Strategy: "sticky", Owners: []string{"b@2", "a@1", "b@2"}, Surplus: 5}
-	if got, err := DecodeAssignment(a.Encode()); err != nil || got.Epoch != 9 || got.Surplus != 5 || got.Strategy != "sticky" || !slices.Equal(got.Owners, a.Owners) {
+	a := Assignment{Epoch: 9, Strategy: "sticky", Owners: []string{"b@2", "a@1", "b@2"}, Surplus: 5, Fences: 946684815000}
+	if got, err := DecodeAssignment(a.Encode()); err != nil || got.Epoch != 9 || got.Surplus != 5 || got.Fences != a.Fences || got.Strategy != "sticky" || !slices.Equal(got.Owners, a.Owners) {
 		t.Errorf("assignment: got %+v, %v; want %+v", got, err, a)
 	}
 }
@@ -34,11 +34,24 @@ func TestDocumentsReadAsTheyWereWritten(t *testing.T) {
 func TestDocumentsAreStoredLikeThis(t *testing.T) {
 	for want, got := range map[string][]byte{
 		`{"v":1,"description":"the nightly one","schedule":"0 0 3 * * ?","timeZone":"Europe/Berlin","shards":3,"parameter":"p","shardParameters":{"1":"x"},"sharding":"sticky","failover":true,"maxAttempts":3,"misfire":"skip","misfireWindow":"1m0s","overlap":"queue","timeout":"1m30s","resharded":"2026-01-02T03:04:05Z","since":"2026-01-02T03:04:05Z"}`: spec.Encode(),
-		`{"v":1,"epoch":2,"strategy":"average","shards":3,"instances":["a@1","b@2"],"owners":[1,0,1]}`: Assignment{Epoch: 2, Strategy: "average", Owners: []string{"b@2", "a@1", "b@2"}}.Encode(),
-		`{"v":1,"name":"a","weight":1,"state":"up","jobs":["x"],"started":"2026-01-01T00:00:00Z"}`:     Instance{Name: "a", Weight: 1, State: Up, Jobs: []string{"x"}, Started: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}.Encode(),
+		`{"v":1,"epoch":2,"strategy":"average","shards":3,"instances":["a@1","b@2"],"owners":[1,0,1]}`:              Assignment{Epoch: 2, Strategy: "average", Owners: []string{"b@2", "a@1", "b@2"}}.Encode(),
+		`{"v":1,"epoch":3,"strategy":"average","shards":1,"instances":["a@1"],"owners":[0],"surplus":2,"fences":7}`: Assignment{Epoch: 3, Strategy: "average", Owners: []string{"a@1"}, Surplus: 2, Fences: 7}.Encode(),
+		`{"v":1,"name":"a","weight":1,"state":"up","jobs":["x"],"started":"2026-01-01T00:00:00Z"}`:                  Instance{Name: "a", Weight: 1, State: Up, Jobs: []string{"x"}, Started: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}.Encode(),
 	} {
 		if string(got) != want {
 			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
+func TestRaisedFencesAreGreaterThanAnyThatAClockWithinMaxSkewGave(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	var a Assignment
+	for _, at := range []time.Time{now, now.Add(-failover.MaxSkew), now.Add(time.Hour), now} {
+		before := a.Fences
+		a.RaiseFences(at)
+		if ahead := uint64(at.Add(2 * failover.MaxSkew).UnixMilli()); a.Fences <= before || a.Fences <= ahead {
+			t.Errorf("raised to %d: want more than %d before, and than %d of a clock that is ahead", a.Fences, before, ahead)
 		}
 	}
 }
@@ -57,7 +70,7 @@ func TestDocumentsThatAreNotOursAreRefused(t *testing.T) {
 	}
 	for _, text := range []string{
 		`{"v":1,"shards":2,"instances":["a"],"owners":[0]}`, `{"v":1,"shards":1,"instances":["a"],"owners":[1]}`, `{"v":1,"shards":1,"instances":["a"],"owners":[-1]}`,
-		`{"v":1,"shards":0,"instances":[],"owners":[],"surplus":-1}`, `{"v":1,"shards":0,"instances":[],"owners":[],"surplus":99999999}`,
+		`{"v":1,"shards":0,"instances":[],"owners":[],"surplus":-1}`, `{"v":1,"shards":0,"instances":[],"owners":[],"fences":9223372036854775807}`, `{"v":1,"shards":0,"instances":[],"owners":[],"surplus":99999999}`,
 	} {
 		if _, err := DecodeAssignment([]byte(text)); err == nil {
 			t.Errorf("assignment %s is accepted", text)
