@@ -27,7 +27,7 @@ type follower struct {
 // follow starts a watch, which is closed with the case.
 func (t *test) follow(c *client, prefix string) *follower {
 	t.Helper()
-	w, err := c.Watch(t.ctx(), prefix)
+	w, err := insist(t, func() (store.Watch, error) { return c.Watch(t.ctx(), prefix) })
 	if err != nil {
 		t.Fatalf("watch %q: %v", prefix, err)
 	}

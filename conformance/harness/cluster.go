@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +16,9 @@ type cluster struct {
 	members []server
 	turn    sync.Mutex
 }
+
+// patience bounds what a cluster that is in order must come to, however busy the machine is.
+const patience = time.Minute
 
 // New waits for the turn of a case, and puts the cluster in order when it ends.
 func (c *cluster) New(t testing.TB) conformance.Members {
@@ -34,9 +38,9 @@ func (c *cluster) New(t testing.TB) conformance.Members {
 				m.Start(t, i)
 			}
 		}
-		m.awaitLeader(t)
+		m.awaitOrder(t)
 	})
-	m.awaitLeader(t)
+	m.awaitOrder(t)
 	return m
 }
 
@@ -65,17 +69,43 @@ func (m *members) Leader() int {
 	return -1
 }
 
-func (m *members) awaitLeader(t testing.TB) {
+// await waits until a condition holds, and fails the test if it does not.
+func (m *members) await(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); m.Leader() < 0; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); !cond(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Errorf("the cluster has no leader, %v after it was put in order", 30*time.Second)
-			return
+			t.Fatalf("a cluster of %s: not within %v: %s", m.scheme, patience, what)
 		}
 	}
 }
 
+// awaitLeader waits for a leader and returns it.
+func (m *members) awaitLeader(t testing.TB) (leader int) {
+	t.Helper()
+	m.await(t, "a member leads", func() bool { leader = m.Leader(); return leader >= 0 })
+	return leader
+}
+
+// awaitOrder waits until every member serves and they agree on who leads: one that was frozen takes itself for the leader a
+// moment longer, and one that has come back is behind.
+func (m *members) awaitOrder(t testing.TB) {
+	t.Helper()
+	m.await(t, "every member serves, and one leads", func() bool {
+		leaders := 0
+		for _, s := range m.servers {
+			if s.Ready() != nil {
+				return false
+			}
+			if s.IsLeader() {
+				leaders++
+			}
+		}
+		return leaders == 1
+	})
+}
+
 func (m *members) Kill(_ testing.TB, i int)   { m.servers[i].Kill(); m.killed[i] = true }
+func (m *members) Stop(_ testing.TB, i int)   { m.servers[i].Stop(); m.killed[i] = true }
 func (m *members) Start(_ testing.TB, i int)  { m.servers[i].Restart(); m.killed[i] = false }
 func (m *members) Pause(_ testing.TB, i int)  { m.servers[i].Pause(); m.paused[i] = true }
 func (m *members) Resume(_ testing.TB, i int) { m.servers[i].Resume(); m.paused[i] = false }
@@ -90,11 +120,10 @@ func (m *members) Rejoin(i int) error { m.isolated[i] = false; return m.servers[
 
 func (m *members) Transfer(t testing.TB) {
 	t.Helper()
-	before := m.Leader()
-	m.transfer(t, m.servers, before)
-	for end := time.Now().Add(30 * time.Second); m.Leader() < 0 || m.Leader() == before; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("member %d still leads, or nobody, after the transfer", before)
-		}
-	}
+	before := m.awaitLeader(t)
+	m.transfer(t, m, before)
+	m.await(t, fmt.Sprintf("another member leads than member %d, which has handed over", before), func() bool {
+		now := m.Leader()
+		return now >= 0 && now != before
+	})
 }

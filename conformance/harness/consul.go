@@ -35,9 +35,9 @@ func Consul(t testing.TB) conformance.Harness {
 			c := s.(*servers.Consul)
 			c.Restore(c.Snapshot())
 		},
-		transfer: func(t testing.TB, members []server, leader int) {
+		transfer: func(t testing.TB, m *members, leader int) {
 			t.Helper()
-			if _, err := members[leader].(*servers.Consul).Ask("POST", "operator/raft/transfer-leader", ""); err != nil {
+			if _, err := m.servers[leader].(*servers.Consul).Ask("POST", "operator/raft/transfer-leader", ""); err != nil {
 				t.Fatal(err)
 			}
 		},

@@ -61,20 +61,20 @@ func compactEtcd(t testing.TB, s server) {
 }
 
 // transferEtcd has the leader hand over to another member, which may still be too far behind to be handed anything.
-func transferEtcd(t testing.TB, members []server, leader int) {
+func transferEtcd(t testing.TB, m *members, leader int) {
 	t.Helper()
 	var status struct {
 		Header struct {
 			Member string `json:"member_id"`
 		}
 	}
-	other := members[(leader+1)%len(members)]
+	other := m.servers[(leader+1)%len(m.servers)]
 	if err := json.Unmarshal([]byte(mustAsk(t, other, "maintenance/status", "{}")), &status); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		_, err := members[leader].(*servers.Etcd).Ask("maintenance/transfer-leadership", `{"targetID":"`+status.Header.Member+`"}`)
-		if err == nil {
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		_, err := m.servers[leader].(*servers.Etcd).Ask("maintenance/transfer-leadership", `{"targetID":"`+status.Header.Member+`"}`)
+		if now := m.Leader(); err == nil || now >= 0 && now != leader {
 			return
 		}
 		if time.Now().After(end) {

@@ -21,6 +21,7 @@ import (
 // server is what the servers of every kind can do.
 type server interface {
 	Addr() string
+	Ready() error
 	IsLeader() bool
 	Kill()
 	Stop()
@@ -41,7 +42,7 @@ type kind struct {
 
 	expire   func(t testing.TB, n *space, id string)
 	compact  func(t testing.TB, s server)
-	transfer func(t testing.TB, members []server, leader int)
+	transfer func(t testing.TB, m *members, leader int) // it may return before another member leads
 	guard    func(t testing.TB) (as func(t testing.TB, ns string, who conformance.Stranger) (url string, secrets []string))
 }
 

@@ -180,16 +180,16 @@ func startConsuls(cluster []*Consul) error {
 		}
 	}
 	for _, c := range cluster {
-		if err := c.process.awaitReady(c.ready); err != nil {
+		if err := c.process.awaitReady(c.Ready); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// ready starts a session, writes and deletes a key with it, and ends it. A leader alone is not enough: until the
-// server's node is in the catalogue, sessions are refused (Consul issue 819).
-func (c *Consul) ready() error {
+// Ready returns nil if the server serves, and otherwise why not. It starts a session, writes and deletes a key with it, and
+// ends it. A leader alone is not enough: until the server's node is in the catalogue, sessions are refused (Consul issue 819).
+func (c *Consul) Ready() error {
 	answer, err := c.Ask("PUT", "session/create", `{"TTL":"10s","Behavior":"delete","LockDelay":"1ms","NodeChecks":[]}`)
 	if err != nil {
 		return err

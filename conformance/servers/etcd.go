@@ -90,15 +90,16 @@ func startAll(cluster []*Etcd) error {
 		}
 	}
 	for _, e := range cluster {
-		if err := e.process.awaitReady(e.ready); err != nil {
+		if err := e.process.awaitReady(e.Ready); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// ready asks for a linearizable read, which needs a leader, through the server's JSON gateway.
-func (e *Etcd) ready() error {
+// Ready returns nil if the member serves, and otherwise why not. It asks for a linearizable read, which needs a leader, through
+// the server's JSON gateway.
+func (e *Etcd) Ready() error {
 	status, text, err := e.ask(time.Second, "kv/range", `{"key":"AA==","count_only":true}`)
 	if err != nil {
 		return err
