@@ -116,7 +116,10 @@ func (c *Consul) configFile(listen string, ports []int, gossip []string, o Consu
 		"bind_addr": listen, "client_addr": listen, "retry_join": gossip, "retry_interval": "1s",
 		"ports": object{"http": ports[0], "https": https, "server": ports[2], "serf_lan": ports[3], "serf_wan": -1, "dns": -1, "grpc": -1, "grpc_tls": -1},
 		// Servers elect a leader within a second or two, as the ones of production are configured to.
-		"performance":     object{"raft_multiplier": 1, "leave_drain_time": "0s"},
+		"performance": object{"raft_multiplier": 1, "leave_drain_time": "0s"},
+		// A server that is away for some seconds would be taken out of the cluster, and come back without a vote for ten more: of the
+		// three, the two that then have one would both be needed.
+		"autopilot":       object{"cleanup_dead_servers": false},
 		"session_ttl_min": "1s",
 		// A test's clients all come from one address.
 		"limits":               object{"http_max_conns_per_client": 10000, "rpc_max_conns_per_client": 10000},
@@ -317,8 +320,8 @@ func (c *Consul) Resume() { c.t.Helper(); c.process.resume() }
 // returns ErrNoIsolation.
 func (c *Consul) Isolate() error { return c.process.machine.Isolate() }
 
-// Rejoin ends Isolate. The server is restarted: it may have another address on the network now, and tells the others of one
-// only when it starts.
+// Rejoin ends Isolate. The server is restarted, because it looks for the others when it starts, and otherwise every half
+// minute.
 func (c *Consul) Rejoin() error {
 	c.t.Helper()
 	if err := c.process.machine.Rejoin(); err != nil {
