@@ -104,10 +104,15 @@ func (a *audit) checkRecord(c memory.Commit, op store.Op, job string, before []b
 		a.fault(c, "wrote %s without comparing its version", op.Key)
 	}
 	claim := now.State == failover.Running && now.Owner != ""
-	if claim {
+	reclaim := claim && old.State == failover.Running && now.Attempt == old.Attempt
+	if claim && !reclaim {
 		a.checkClaim(c, op.Key, job, now)
 	}
 	switch {
+	case reclaim:
+		if old.CarryOn == 0 || now != old.Reclaim(now.Owner) || a.alive(old.Owner) || !a.alive(now.Owner) || layout.InstanceName(old.Owner) != c.Client || layout.InstanceName(now.Owner) != c.Client {
+			a.fault(c, "%s: claimed anew from %s to %s", op.Key, old, now)
+		}
 	case claim && now.Attempt == 1: // begin
 		id := fmt.Sprint(op.Key, now.Fire.Unix())
 		if now.IsManual() {

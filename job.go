@@ -89,6 +89,13 @@ type Job struct {
 	// Timeout ends the context of a run that takes longer, retries included. Zero means none.
 	Timeout time.Duration
 
+	// CarryOn lets handlers go on when their instance loses its session with the store, for so long, up to a day and in whole milliseconds: for
+	// runs of hours that an outage of the store shall not cut off. When the instance has a session again it claims the run anew, as the
+	// same attempt and with a greater fence ([Shard.Fence] is then another one). Other instances wait as long before they take such a
+	// run over, also if its instance has crashed: that is the price. A handler that has not got its claim back by then is cancelled
+	// with ErrSessionLost before they begin. Zero means that a lost session ends its handlers at once.
+	CarryOn time.Duration
+
 	// Retries is how often a handler that returned an error is called again, by the same instance and inside its claim, 0 to 100. See
 	// also [Permanent], [RetryIn] and [Skip].
 	Retries int
@@ -226,6 +233,7 @@ func (j Job) spec() layout.Spec {
 		MisfireWindow:   layout.Duration(j.MisfireWindow),
 		Overlap:         cmp.Or(j.Overlap, OverlapQueue),
 		Timeout:         layout.Duration(j.Timeout),
+		CarryOn:         layout.Duration(j.CarryOn),
 		Retries:         j.Retries,
 		RetryDelay:      layout.Duration(j.RetryDelay),
 		RetryMaxDelay:   layout.Duration(j.RetryMaxDelay),

@@ -93,6 +93,7 @@ type jobDoc struct {
 	MisfireWindow   layout.Duration   `yaml:"misfireWindow"`
 	Overlap         Overlap           `yaml:"overlap"`
 	Timeout         layout.Duration   `yaml:"timeout"`
+	CarryOn         layout.Duration   `yaml:"carryOn"`
 	Retries         int               `yaml:"retries"`
 	RetryDelay      layout.Duration   `yaml:"retryDelay"`
 	RetryMaxDelay   layout.Duration   `yaml:"retryMaxDelay"`
@@ -108,7 +109,7 @@ func (d jobDoc) job() Job {
 		Name: d.Name, Description: d.Description, Schedule: d.Schedule, After: d.After, AfterEnds: d.AfterEnds, TimeZone: d.TimeZone, Start: d.Start, End: d.End, Except: d.Except,
 		Jitter: time.Duration(d.Jitter), Shards: d.Shards, Broadcast: d.Broadcast, Parameter: d.Parameter, ShardParameters: d.ShardParameters,
 		Sharding: d.Sharding, Failover: d.Failover, MaxAttempts: d.MaxAttempts, Misfire: d.Misfire, MisfireWindow: time.Duration(d.MisfireWindow),
-		Overlap: d.Overlap, Timeout: time.Duration(d.Timeout), Retries: d.Retries, RetryDelay: time.Duration(d.RetryDelay),
+		Overlap: d.Overlap, Timeout: time.Duration(d.Timeout), CarryOn: time.Duration(d.CarryOn), Retries: d.Retries, RetryDelay: time.Duration(d.RetryDelay),
 		RetryMaxDelay: time.Duration(d.RetryMaxDelay), MaxConcurrent: d.MaxConcurrent, Requires: d.Requires, DisabledShards: d.DisabledShards,
 		Unclaimed: d.Unclaimed, Disabled: d.Disabled,
 	}

@@ -44,6 +44,7 @@ jobs:
     misfireWindow: 10m
     overlap: replace
     timeout: 1h30m
+    carryOn: 5m
     retries: 4
     retryDelay: 500ms
     retryMaxDelay: 10s
@@ -70,7 +71,7 @@ func TestAJobFileCanSayAllThatAJobCan(t *testing.T) {
 		Start: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), End: time.Date(2098, 12, 31, 16, 0, 0, 0, time.UTC),
 		Except: []string{"2026-12-25", "SAT-SUN"}, Jitter: 5 * time.Minute, Shards: 3, Parameter: "p",
 		ShardParameters: map[int]string{0: "Beijing", 1: "Shanghai"}, Sharding: "average", Failover: true, MaxAttempts: 2,
-		Misfire: elastic.MisfireSkip, MisfireWindow: 10 * time.Minute, Overlap: elastic.OverlapReplace, Timeout: 90 * time.Minute,
+		Misfire: elastic.MisfireSkip, MisfireWindow: 10 * time.Minute, Overlap: elastic.OverlapReplace, Timeout: 90 * time.Minute, CarryOn: 5 * time.Minute,
 		Retries: 4, RetryDelay: 500 * time.Millisecond, RetryMaxDelay: 10 * time.Second, MaxConcurrent: 2,
 		Requires: map[string]string{"zone": "eu"}, DisabledShards: []int{2}, Disabled: true,
 	}, {Name: "purge", Schedule: "@daily", Broadcast: true, Unclaimed: true}, {Name: "mail", After: []string{"report"}, AfterEnds: elastic.AfterEnded}}

@@ -90,6 +90,7 @@ var schemaWords = map[string]string{
 	"misfire":         "what becomes of fires that could not begin in time; default once",
 	"misfireWindow":   "how late a fire may begin",
 	"overlap":         "what becomes of a fire that comes while its shard still runs; default queue",
+	"carryOn":         "for how long handlers go on when their instance loses its session, and others wait before they take over; at most 24h; default 0",
 	"timeout":         "ends the context of a run that takes longer; default none",
 	"retries":         "how often a handler that returned an error is called again, 0 to 100; default 0",
 	"retryDelay":      "before the first retry at most, then doubled; default 1s",

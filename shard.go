@@ -3,7 +3,6 @@ package elastic
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"github.com/elasticjob-go/elastic/internal/engine"
@@ -37,27 +36,33 @@ type Shard struct {
 	Attempt      int       // from 1; more if instances died, or left, while they ran this fire
 	Previous     string    // the instance whose unfinished run this one repeats; empty on the first attempt, and after a hand-over
 
-	fence  uint64
-	moving *atomic.Bool // nil: a test's
+	live *engine.Live // nil: a test's
 }
 
 func newShard(r engine.Run) Shard {
 	return Shard{
 		Job: r.Job, Item: r.Shard, Total: r.Total, Parameter: r.ShardParameter, JobParameter: r.Parameter,
-		Fire: r.Fire, Trigger: r.Trigger, Attempt: r.Attempt, Retry: r.Retry, Previous: r.PreviousAttempt, fence: r.Fence, moving: r.Moving,
+		Fire: r.Fire, Trigger: r.Trigger, Attempt: r.Attempt, Retry: r.Retry, Previous: r.PreviousAttempt, live: r.Live,
 	}
 }
 
 // Fence is a number that grows with every claim of this shard. A resource that remembers the greatest fence it has seen, and
 // refuses smaller ones, cannot be harmed by an instance that was declared dead while its code still ran: no lock can
 // reach a process that was paused, but its fence is out of date when it wakes.
-func (s Shard) Fence() uint64 { return s.fence }
+//
+// It is asked for when it is needed, and not kept: a run that outlives a session gets another one (Job.CarryOn).
+func (s Shard) Fence() uint64 {
+	if s.live == nil {
+		return 0
+	}
+	return s.live.Fence.Load()
+}
 
 // Moving says whether the shard is no longer this instance's: another has it by now, the number of shards has changed, or the instance leaves. It
 // begins to be true while the handler runs, and stays so. The run may go on and finish, but the shard's next owner waits for it; so one
 // that is long, and can stop in good order, returns [HandOver]. When the instance leaves it is true only if the job has Failover:
 // without it nobody would go on.
-func (s Shard) Moving() bool { return s.moving != nil && s.moving.Load() }
+func (s Shard) Moving() bool { return s.live != nil && s.live.Moving.Load() }
 
 // Key identifies the work: job, shard, and fire or trigger. It is the same for all attempts, and so it can make effects idempotent.
 func (s Shard) Key() string {

@@ -266,3 +266,32 @@ func TestTheSameTestTakesTheSameCourse(t *testing.T) {
 		})
 	}
 }
+
+func TestAPausedInstanceThatIsTooLateToCarryOnStopsAsSoonAsItGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := elastictest.New(t, elastic.WithSessionTTL(5*time.Second))
+		c.Add(elastic.Job{Name: "report", Schedule: "0 0 * * * ?", Failover: true, CarryOn: time.Minute}, works(30*time.Minute))
+		c.Start("a", "b")
+		c.NextFire("report")
+		first := c.Runs("report")[0]
+		other := map[string]string{"a": "b", "b": "a"}[first.Instance]
+		c.Pause(first.Instance)
+		c.Advance(30 * time.Second)
+		c.Resume(first.Instance)
+		c.Advance(5 * time.Second)
+		if r := c.Runs("report")[0]; !r.Told.IsZero() || r.Shard.Fence() != first.Shard.Fence() || c.Record("report", 0).Fence != r.Shard.Fence() {
+			t.Errorf("after less than the time that it may carry on: %s, the record says %v", r, c.Record("report", 0))
+		}
+		c.Pause(first.Instance)
+		c.Advance(2 * time.Minute)
+		if runs := c.Runs("report"); len(runs) != 2 || runs[1].Instance != other || runs[1].Shard.Attempt != 2 {
+			t.Fatalf("%s does not run it: %v", other, runs)
+		}
+		c.Resume(first.Instance)
+		resumed := time.Now()
+		c.Advance(time.Second)
+		if r := c.Runs("report")[0]; !errors.Is(r.Cause, elastic.ErrSessionLost) || r.Told.Sub(resumed) > 100*time.Millisecond {
+			t.Errorf("it went on beside its successor until %s, want no longer than until %s: %s", r.Told, resumed, r)
+		}
+	})
+}

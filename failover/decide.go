@@ -38,10 +38,11 @@ const (
 type View struct {
 	Record Record
 	Now    time.Time
-	Me     string   // this instance
-	Owned  bool     // the assignment gives the shard to this instance
-	Owner  Liveness // of Record.Owner, if that is not this instance
-	Local  Local    // what this process does about the shard
+	Me     string        // this instance
+	Owned  bool          // the assignment gives the shard to this instance
+	Owner  Liveness      // of Record.Owner, if that is not this instance
+	Since  time.Duration // how long ago that was proven, if it is dead
+	Local  Local         // what this process does about the shard
 
 	Trigger *Trigger // what NextTrigger says
 }
@@ -91,6 +92,8 @@ const (
 	ProveDeath               // read the owner's key, and decide again
 	Block                    // another live instance runs it: follow the record, and decide again when it changes
 	Cancel                   // cancel the handler in favour of a later fire
+	Reclaim                  // write Record.Reclaim: the handler goes on, in a new session
+	GiveUp                   // cancel the handler, if it has not been: its claim was lost with its session
 )
 
 // Decision is what to do with a shard now, and why.
@@ -126,14 +129,24 @@ func Decide(p Policy, v View) Decision {
 		return decideOrphan(p, r, "this instance claimed the run, and does not run it")
 	case v.Owner == Unproven:
 		return Decision{Action: ProveDeath, Reason: "the run's instance " + r.Owner + " is not among the live ones"}
+	case v.Owner == Dead && v.Since < r.CarryOn:
+		return Decision{Action: Wait, Wake: v.Now.Add(r.CarryOn - v.Since), Reason: "the run's instance " + r.Owner + " is dead, but its handler may go on for a while"}
 	case v.Owner == Dead:
 		return decideOrphan(p, r, "the run's instance "+r.Owner+" is dead")
 	}
-	d := p.due(r, v.Now)
-	if d.fire.IsZero() && !p.AfterEnd && (v.Trigger == nil || p.Disabled) {
-		return Decision{Action: Wait, Wake: d.next, Reason: "the instance " + r.Owner + " runs it, and no fire is due"}
+	return decideOthers(p, v)
+}
+
+// decideOthers is for a run of another instance that lives.
+func decideOthers(p Policy, v View) Decision {
+	d := p.due(v.Record, v.Now)
+	switch {
+	case !d.fire.IsZero(), p.AfterEnd, v.Trigger != nil && !p.Disabled:
+		return Decision{Action: Block, Reason: "the instance " + v.Record.Owner + " still runs it"}
+	case p.Failover && !p.Disabled:
+		return Decision{Action: Block, Wake: d.next, Reason: "the instance " + v.Record.Owner + " runs it, and may hand it over"}
 	}
-	return Decision{Action: Block, Reason: "the instance " + r.Owner + " still runs it"}
+	return Decision{Action: Wait, Wake: d.next, Reason: "the instance " + v.Record.Owner + " runs it, and no fire is due"}
 }
 
 func decideIdle(p Policy, v View) Decision {
@@ -156,8 +169,13 @@ func decideIdle(p Policy, v View) Decision {
 // decideWorking is for a shard whose handler runs in this process. Whatever the record says, a second one is not started beside
 // it, even if the claim was lost and the handler ignores its context.
 func decideWorking(p Policy, v View, mine bool) Decision {
-	if !mine {
+	switch {
+	case !mine && v.Local.Owner != v.Me:
+		return Decision{Action: GiveUp, Reason: "a handler that lost its claim has not returned"}
+	case !mine:
 		return Decision{Action: Wait, Reason: "a handler that lost its claim has not returned"}
+	case v.Record.CarryOn > 0 && v.Record.Owner != v.Me:
+		return Decision{Action: Reclaim, Reason: "the handler went on while this instance had no session"}
 	}
 	if p.Overlap == OverlapQueue || p.AfterEnd || !v.Owned {
 		return Decision{Action: Wait, Reason: "the handler runs"}
@@ -185,6 +203,6 @@ func decideOrphan(p Policy, r Record, why string) Decision {
 	return Decision{Action: TakeOver, Reason: why}
 }
 
-var actions = [...]string{"wait", "begin", "start", "complete", "hand over", "take over", "abandon", "prove death", "block", "cancel"}
+var actions = [...]string{"wait", "begin", "start", "complete", "hand over", "take over", "abandon", "prove death", "block", "cancel", "reclaim", "give up"}
 
 func (a Action) String() string { return actions[a] }

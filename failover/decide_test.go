@@ -35,6 +35,13 @@ func running(fire, owner string) Record {
 	return r
 }
 
+// carrying is the same of a run that may go on for a minute without its session.
+func carrying(fire, owner string) Record {
+	r := running(fire, owner)
+	r.CarryOn = time.Minute
+	return r
+}
+
 func tried(r Record, attempts, handOvers int) Record {
 	r.Attempt, r.HandOvers = attempts, handOvers
 	return r
@@ -162,15 +169,39 @@ func TestDecide(t *testing.T) {
 
 		// A handler that lost its claim.
 		{"my handler lost its claim: the record is idle", nil, idle("09:59:50"), local(Working, before, 6),
-			Decision{Action: Wait, Reason: "lost its claim has not returned"}},
+			Decision{Action: GiveUp, Reason: "lost its claim has not returned"}},
 		{"my handler lost its claim: another instance took the run over", overlap(OverlapReplace), tried(running("09:59:50", other), 2, 0),
-			func(v *View) { v.Owner, v.Local = Alive, Local{Working, before, 6} }, Decision{Action: Wait, Reason: "lost its claim has not returned"}},
+			func(v *View) { v.Owner, v.Local = Alive, Local{Working, before, 6} }, Decision{Action: GiveUp, Reason: "lost its claim has not returned"}},
 		{"my handler lost its claim: who took the run over is dead, too", nil, tried(running("09:59:50", other), 2, 0),
-			func(v *View) { v.Owner, v.Local = Dead, Local{Working, before, 6} }, Decision{Action: Wait, Reason: "lost its claim has not returned"}},
+			func(v *View) { v.Owner, v.Local = Dead, Local{Working, before, 6} }, Decision{Action: GiveUp, Reason: "lost its claim has not returned"}},
 		{"my handler lost its claim: the run was handed over", nil, running("09:59:50", ""), local(Working, before, 7),
-			Decision{Action: Wait, Reason: "lost its claim has not returned"}},
+			Decision{Action: GiveUp, Reason: "lost its claim has not returned"}},
 		{"my handler lost its claim, and another instance owns the shard", nil, idle("09:59:50"),
-			func(v *View) { v.Owned, v.Local = false, Local{Working, before, 6} }, Decision{Action: Wait, Reason: "lost its claim has not returned"}},
+			func(v *View) { v.Owned, v.Local = false, Local{Working, before, 6} }, Decision{Action: GiveUp, Reason: "lost its claim has not returned"}},
+		{"my handler lost its claim, though its session lives: somebody meddles", nil, idle("09:59:50"), local(Working, me, 6),
+			Decision{Action: Wait, Reason: "lost its claim has not returned"}},
+
+		// A run that carries on.
+		{"my handler went on without a session", nil, carrying("10:00:00", before), local(Working, before, 7),
+			Decision{Action: Reclaim, Reason: "went on while this instance had no session"}},
+		{"my handler went on without a session, and another instance owns the shard", nil, carrying("10:00:00", before),
+			func(v *View) { v.Owned, v.Local = false, Local{Working, before, 7} }, Decision{Action: Reclaim, Reason: "went on"}},
+		{"my handler went on without a session, and the job is disabled", disabled, carrying("10:00:00", before), local(Working, before, 7),
+			Decision{Action: Reclaim, Reason: "went on"}},
+		{"my handler went on without a session, and is through", nil, carrying("10:00:00", before), local(Finished, before, 7),
+			Decision{Action: Complete, Reason: "the handler has returned"}},
+		{"my handler went on without a session, and was too late", nil, tried(carrying("10:00:00", other), 2, 0), local(Working, before, 7),
+			Decision{Action: GiveUp, Reason: "lost its claim"}},
+		{"my handler goes on, claimed anew", nil, carrying("10:00:00", me), local(Working, me, 7),
+			Decision{Action: Wait, Reason: "the handler runs"}},
+		{"its owner has been dead for less than it may carry on", nil, carrying("10:00:00", other),
+			func(v *View) { v.Owner, v.Since = Dead, 59*time.Second }, Decision{Action: Wait, Wake: now.Add(time.Second), Reason: "may go on"}},
+		{"its owner has been dead for as long as it may carry on", nil, carrying("10:00:00", other),
+			func(v *View) { v.Owner, v.Since = Dead, time.Minute }, Decision{Action: TakeOver, Reason: other + " is dead"}},
+		{"its owner has been dead for less than it may carry on, and failover is off", noFailover, carrying("10:00:00", other),
+			dead, Decision{Action: Wait, Wake: now.Add(time.Minute), Reason: "may go on"}},
+		{"I claimed it, and do not run it, though it may carry on", nil, carrying("10:00:00", me), nil,
+			Decision{Action: TakeOver, Reason: "does not run it"}},
 
 		// A claim whose answer was lost.
 		{"my claim was applied", nil, running("10:00:00", me), local(Claiming, me, 7),
@@ -186,7 +217,7 @@ func TestDecide(t *testing.T) {
 		{"my claim was not applied: the record shows an earlier one of mine", nil, running("10:00:00", me), local(Claiming, me, 8),
 			Decision{Action: TakeOver, Reason: "this instance claimed the run, and does not run it"}},
 		{"my claim was not applied: another instance was faster", nil, running("10:00:00", other),
-			func(v *View) { v.Owner, v.Local = Alive, Local{Claiming, me, 7} }, Decision{Action: Wait, Wake: next, Reason: other + " runs it"}},
+			func(v *View) { v.Owner, v.Local = Alive, Local{Claiming, me, 7} }, Decision{Action: Block, Wake: next, Reason: other + " runs it"}},
 		{"my claim was not applied: another instance was faster, and is dead", nil, running("10:00:00", other),
 			func(v *View) { v.Owner, v.Local = Dead, Local{Claiming, me, 7} }, Decision{Action: TakeOver, Reason: other + " is dead"}},
 		{"my claim was applied, and the run is over", nil, idle("10:00:00"), local(Claiming, me, 7),
@@ -194,6 +225,8 @@ func TestDecide(t *testing.T) {
 
 		// Running elsewhere.
 		{"another instance runs it, no fire is due", nil, running("10:00:00", other), alive,
+			Decision{Action: Block, Wake: next, Reason: other + " runs it, and may hand it over"}},
+		{"another instance runs it, no fire is due, and failover is off", noFailover, running("10:00:00", other), alive,
 			Decision{Action: Wait, Wake: next, Reason: other + " runs it, and no fire is due"}},
 		{"another instance runs it, a fire is due", nil, running("09:59:50", other), alive,
 			Decision{Action: Block, Reason: other + " still runs it"}},
@@ -302,7 +335,7 @@ func TestAClaimIsMineByOwnerAndFenceOnly(t *testing.T) {
 func TestActionsHaveNames(t *testing.T) {
 	for a, want := range map[Action]string{
 		Wait: "wait", Begin: "begin", Start: "start", Complete: "complete", HandOver: "hand over", TakeOver: "take over",
-		Abandon: "abandon", ProveDeath: "prove death", Block: "block", Cancel: "cancel",
+		Abandon: "abandon", ProveDeath: "prove death", Block: "block", Cancel: "cancel", Reclaim: "reclaim", GiveUp: "give up",
 	} {
 		if got := a.String(); got != want {
 			t.Errorf("action %d is called %q, want %q", a, got, want)

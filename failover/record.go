@@ -22,7 +22,10 @@ type Record struct {
 	Ended     time.Time // zero while running
 	Result    Result    // empty while running
 	Done      Done      // for jobs that follow
-	Error     string    // what the handler returned, cut to MaxError bytes
+
+	// CarryOn is for how long the run may go on after its instance's session has ended: nobody takes it over before. Zero while idle.
+	CarryOn time.Duration
+	Error   string // what the handler returned, cut to MaxError bytes
 }
 
 // State is whether a run is in progress.
@@ -49,6 +52,9 @@ const (
 // MaxFence is far beyond what claims can reach, and far enough below the end of the numbers that the next one is greater.
 const MaxFence = 1 << 62
 
+// MaxCarryOn bounds how long a run may go on without a session.
+const MaxCarryOn = 24 * time.Hour
+
 // MaxError is how many bytes of an error message a record keeps, so that a job's records stay small.
 const MaxError = 512
 
@@ -72,6 +78,7 @@ type document struct {
 	Result    Result    `json:"result,omitempty"`
 	Error     string    `json:"error,omitempty"`
 	Done      []int64   `json:"done,omitempty"`
+	CarryOn   int64     `json:"carryOn,omitempty"` // milliseconds
 }
 
 type manual struct {
@@ -84,6 +91,7 @@ func (r Record) Encode() []byte {
 	d := document{
 		V: version, State: r.State.String(), Fire: utc(r.Fire), Trigger: r.Trigger, Fence: r.Fence, Owner: r.Owner, Attempt: r.Attempt,
 		HandOvers: r.HandOvers, Started: r.Started.UTC(), Ended: utc(r.Ended), Result: r.Result, Error: r.Error,
+		CarryOn: r.CarryOn.Milliseconds(),
 	}
 	for _, at := range r.Done {
 		if at != 0 {
@@ -126,6 +134,10 @@ func Decode(b []byte) (Record, error) {
 		return Record{}, fmt.Errorf("a record that remembers %d fires: want at most %d", n, KeptDone)
 	}
 	copy(r.Done[KeptDone-len(d.Done):], d.Done)
+	if d.CarryOn < 0 || d.CarryOn > MaxCarryOn.Milliseconds() {
+		return Record{}, fmt.Errorf("a record that carries on for %d ms: want 0 to %s", d.CarryOn, MaxCarryOn)
+	}
+	r.CarryOn = time.Duration(d.CarryOn) * time.Millisecond
 	if d.Manual != nil {
 		r.Manual = Manual(*d.Manual)
 	}
@@ -133,6 +145,9 @@ func Decode(b []byte) (Record, error) {
 	case "idle":
 		if r.Owner != "" {
 			return Record{}, fmt.Errorf("an idle record with the owner %q", r.Owner)
+		}
+		if d.CarryOn != 0 {
+			return Record{}, fmt.Errorf("an idle record that carries on for %d ms", d.CarryOn)
 		}
 	case "running":
 		r.State = Running

@@ -26,6 +26,8 @@ func TestRecordsAreStoredAs(t *testing.T) {
 			`{"v":1,"state":"running","fire":"2027-03-01T10:00:00Z","fence":7,"attempt":1,"handOvers":1,"started":"2027-03-01T10:00:00Z"}`},
 		{running("10:00:00", other).Abandon(at("10:00:30")),
 			`{"v":1,"state":"idle","fire":"2027-03-01T10:00:00Z","fence":7,"attempt":1,"started":"2027-03-01T10:00:00Z","ended":"2027-03-01T10:00:30Z","result":"lost","error":"the instance b@1 did not finish it"}`},
+		{carrying("10:00:00", other),
+			`{"v":1,"state":"running","fire":"2027-03-01T10:00:00Z","fence":7,"owner":"b@1","attempt":1,"started":"2027-03-01T10:00:00Z","carryOn":60000}`},
 		{failed,
 			`{"v":1,"state":"idle","fire":"2027-03-01T10:00:10Z","fence":9,"attempt":2,"started":"2027-03-01T10:00:40Z","ended":"2027-03-01T10:01:00.5Z","result":"failed","error":"disk \"a\" \u003cfull\u003e"}`},
 		{idle("10:00:00").Begin(at("10:00:10").In(zone), me, at("10:00:10.25").In(zone)).Complete(Succeeded, "", at("10:00:11").In(zone)),

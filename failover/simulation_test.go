@@ -3,6 +3,7 @@ package failover
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,9 @@ type cluster struct {
 	nodes   []*node
 	begun   map[time.Time]string
 	counts  map[Action]int
+	carry   time.Duration // for how long runs go on without a session; zero: not at all
+	calmed  bool
+	ended   map[string]time.Time // the sessions that are over
 	log     []string
 }
 
@@ -35,9 +39,10 @@ type node struct {
 	known   bool
 	record  Record
 	version int
-	seen    map[string]bool // the replica of the instances' keys
-	dead    map[string]bool // proven
+	seen    map[string]bool      // the replica of the instances' keys
+	dead    map[string]time.Time // since when it is proven
 	local   Local
+	asked   Local  // the claim of the last Reclaim that it has sent
 	leaving bool   // its handler is to be stopped
 	write   *write // on its way
 }
@@ -53,6 +58,7 @@ func newCluster(seed uint64) *cluster {
 	rng := rand.New(rand.NewPCG(seed, 6))
 	c := &cluster{
 		rng: rng, now: at("10:00:00"), alive: map[string]bool{}, begun: map[time.Time]string{}, counts: map[Action]int{},
+		ended: map[string]time.Time{}, carry: pick(rng, 0, 4*time.Second, time.Minute),
 		p: Policy{
 			Schedule: every(pick(rng, time.Second, 7*time.Second)), Since: at("09:59:30"),
 			Misfire: pick(rng, Once, Skip, All), Overlap: pick(rng, OverlapQueue, OverlapSkip, OverlapReplace),
@@ -61,7 +67,7 @@ func newCluster(seed uint64) *cluster {
 	}
 	for i := range 2 + rng.IntN(3) {
 		// Any two clocks differ by less than MaxSkew.
-		n := &node{name: fmt.Sprint(i), skew: time.Duration(rng.Int64N(int64(MaxSkew)-1)) - MaxSkew/2, dead: map[string]bool{}}
+		n := &node{name: fmt.Sprint(i), skew: time.Duration(rng.Int64N(int64(MaxSkew)-1)) - MaxSkew/2, dead: map[string]time.Time{}}
 		c.join(n)
 		c.nodes = append(c.nodes, n)
 	}
@@ -88,8 +94,26 @@ func (c *cluster) logf(format string, args ...any) {
 	c.log = append(c.log, clock(c.now)+" "+fmt.Sprintf(format, args...))
 }
 
+func (c *cluster) end(id string) {
+	if c.alive[id] {
+		delete(c.alive, id)
+		c.ended[id] = c.now
+	}
+}
+
+// cancelLate has the clocks of processes do what they do by themselves: a handler whose session has been over for as long as it may go on is
+// cancelled.
+func (c *cluster) cancelLate() {
+	for _, n := range c.nodes {
+		if over, ended := c.ended[n.local.Owner]; c.carry > 0 && n.local.Phase == Working && ended && c.now.Sub(over) >= c.carry {
+			n.local.Phase = Yielded // the claim may be made anew at this moment, and then must be handed over
+		}
+	}
+}
+
 // step lets one thing happen.
 func (c *cluster) step() error {
+	c.cancelLate()
 	n := pick(c.rng, c.nodes...)
 	switch c.rng.IntN(20) {
 	case 0, 1:
@@ -101,7 +125,7 @@ func (c *cluster) step() error {
 			break
 		}
 		c.logf("%s crashes", n.id)
-		delete(c.alive, n.id)
+		c.end(n.id)
 		n.local, n.write = Local{}, nil
 		c.join(n)
 	case 4: // the session ends, and the process does not know
@@ -109,7 +133,7 @@ func (c *cluster) step() error {
 			break
 		}
 		c.logf("the session of %s ends", n.id)
-		delete(c.alive, n.id)
+		c.end(n.id)
 	case 5:
 		if c.alive[n.id] {
 			break
@@ -141,7 +165,7 @@ func (c *cluster) step() error {
 }
 
 func (c *cluster) handlerReturns(n *node) {
-	if n.local.Phase != Working {
+	if n.local.Phase != Working || c.carry > 0 && !c.calmed && c.rng.IntN(8) > 0 { // who carries on is in no hurry
 		return
 	}
 	n.local.Phase = Finished
@@ -149,18 +173,26 @@ func (c *cluster) handlerReturns(n *node) {
 		n.local.Phase = Yielded
 		n.leaving = false
 	}
-	if n.local.Owner != n.id && c.rng.IntN(2) == 0 {
+	if n.local.Owner != n.id && c.carry == 0 && c.rng.IntN(2) == 0 {
 		n.local = Local{} // it was cancelled with the session, and its error says nothing
 	}
 }
 
+// recognize takes a record that the node has claimed anew for that of the run which it has.
+func (n *node) recognize() {
+	if r := n.record; r.Owner == n.asked.Owner && r.Fence == n.asked.Fence && n.local.Phase != None {
+		n.local.Owner, n.local.Fence = r.Owner, r.Fence
+	}
+}
+
 func (c *cluster) decide(n *node) {
+	n.recognize()
 	v := View{Record: n.record, Now: c.now.Add(n.skew), Me: n.id, Owned: n.owned, Local: n.local}
 	switch owner := n.record.Owner; {
 	case n.seen[owner]:
 		v.Owner = Alive
-	case n.dead[owner]:
-		v.Owner = Dead
+	case !n.dead[owner].IsZero():
+		v.Owner, v.Since = Dead, c.now.Sub(n.dead[owner])
 	}
 	d := Decide(c.p, v)
 	c.counts[d.Action]++
@@ -174,9 +206,12 @@ func (c *cluster) decide(n *node) {
 	case Cancel:
 		n.local.Phase = Finished
 		return
+	case GiveUp:
+		n.local = Local{}
+		return
 	case ProveDeath:
 		if !c.alive[n.record.Owner] {
-			n.dead[n.record.Owner] = true
+			n.dead[n.record.Owner] = c.now
 		}
 		return
 	case Begin:
@@ -189,8 +224,12 @@ func (c *cluster) decide(n *node) {
 		next = n.record.Abandon(v.Now)
 	case HandOver:
 		next = n.record.HandOver()
+	case Reclaim:
+		next = n.record.Reclaim(n.id)
+		n.asked = Local{Owner: n.id, Fence: next.Fence}
 	}
 	if d.Action == Begin || d.Action == TakeOver {
+		next.CarryOn = c.carry
 		n.local = Local{Claiming, n.id, next.Fence}
 	}
 	n.write = &write{d.Action, n.id, n.version, next}
@@ -202,7 +241,7 @@ func (c *cluster) arrive(n *node) error {
 	w := n.write
 	n.write = nil
 	claim := w.action == Begin || w.action == TakeOver
-	applied := w.version == c.version && (!claim || c.alive[w.issuer])
+	applied := w.version == c.version && (!claim && w.action != Reclaim || c.alive[w.issuer])
 	if applied {
 		was := c.record
 		c.logf("the store does: %s", w.action)
@@ -228,7 +267,7 @@ func (c *cluster) arrive(n *node) error {
 		n.local.Phase = Working
 	default:
 		n.record, n.version = c.record, c.version
-		if w.action != Abandon {
+		if w.action != Abandon && w.action != Reclaim { // what was claimed anew is found by its fence
 			n.local = Local{}
 		}
 	}
@@ -249,6 +288,10 @@ func (c *cluster) apply(w *write) error {
 			return fmt.Errorf("the fire of %s is begun a second time, after %s", clock(w.next.Fire), by)
 		}
 		c.begun[w.next.Fire] = w.issuer
+	case Reclaim:
+		if c.alive[from.Owner] || process(from.Owner) != process(w.issuer) {
+			return fmt.Errorf("it is the run of %s", from.Owner)
+		}
 	case TakeOver, Abandon:
 		if c.alive[from.Owner] && from.Owner != w.issuer {
 			return fmt.Errorf("%s is alive", from.Owner)
@@ -257,11 +300,14 @@ func (c *cluster) apply(w *write) error {
 	return nil
 }
 
-// check says whether two live instances work on the shard.
+func process(id string) string { name, _, _ := strings.Cut(id, "@"); return name }
+
+// check says whether two live instances work on the shard, or one that may go on without its session.
 func (c *cluster) check() error {
+	c.cancelLate()
 	var working []string
 	for _, n := range c.nodes {
-		if n.local.Phase == Working && c.alive[n.local.Owner] {
+		if n.local.Phase == Working && (c.carry > 0 || c.alive[n.local.Owner]) {
 			working = append(working, n.local.Owner)
 		}
 	}
@@ -279,7 +325,7 @@ func (c *cluster) calm() error {
 			c.join(n)
 		}
 	}
-	c.nodes[0].owned = true
+	c.nodes[0].owned, c.calmed = true, true
 	for range 60 {
 		busy := false
 		for _, n := range c.nodes {
@@ -292,6 +338,7 @@ func (c *cluster) calm() error {
 			n.known, n.record, n.version = true, c.record, c.version
 			c.replicate(n)
 			c.handlerReturns(n)
+			n.recognize()
 			if n.local.Phase != None && n.local.Phase != Working && (c.record.Owner != n.local.Owner || c.record.Fence != n.local.Fence) {
 				n.local = Local{}
 			}
@@ -305,6 +352,9 @@ func (c *cluster) calm() error {
 				return fmt.Errorf("%s is due, and it rests", clock(d.fire))
 			}
 			return nil
+		}
+		if !slices.ContainsFunc(c.nodes, func(n *node) bool { return n.write != nil || n.local.Phase == Working }) && c.record.State == Running {
+			c.now = c.now.Add(c.carry) // for who waits
 		}
 		// Fires that come up meanwhile would keep it busy.
 		c.p.Misfire = Once
@@ -336,7 +386,10 @@ func TestClustersInTroubleKeepThePromises(t *testing.T) {
 		}
 	}
 	t.Logf("%d fires; decisions: %v", fires, counts)
-	for a := Wait; a <= Cancel; a++ {
+	for a := Wait; a <= GiveUp; a++ {
+		if a == GiveUp && counts[a] > 0 {
+			continue // rare: others wait for longer than a handler may go on
+		}
 		if counts[a] < 100 {
 			t.Errorf("%v was decided %d times only", a, counts[a])
 		}

@@ -20,8 +20,8 @@ type world struct {
 // settle decides and acts until nothing is left to do at this time. The environment does its part: handlers return, others
 // that run the shard die, deaths are proven. It returns what went wrong.
 func (w *world) settle() error {
-	// A run in progress is brought to its end in six steps at most, and each fire that is due takes four more.
-	for range 6 + 4*(len(slowDueAll(w.p, w.v.Record, w.v.Now))+1) {
+	// A run in progress is brought to its end in eight steps at most, and each fire that is due takes four more.
+	for range 8 + 4*(len(slowDueAll(w.p, w.v.Record, w.v.Now))+1) {
 		d := Decide(w.p, w.v)
 		w.log = append(w.log, fmt.Sprintf("%v, %+v: %v", w.v.Record, w.v.Local, d))
 		was := w.v.Record
@@ -101,8 +101,8 @@ func (w *world) act(d Decision) (idle bool, err error) {
 		}
 		v.Owner = Dead
 	case Block:
-		if slowDue(w.p, r, v.Now).fire.IsZero() {
-			return false, fmt.Errorf("it is blocked, though nothing is due")
+		if slowDue(w.p, r, v.Now).fire.IsZero() && !w.p.Failover {
+			return false, fmt.Errorf("it is blocked, though nothing is due, and nothing is handed over")
 		}
 		v.Owner = Unproven
 	case Cancel:
@@ -110,10 +110,26 @@ func (w *world) act(d Decision) (idle bool, err error) {
 			return false, fmt.Errorf("it cancels a run that is not its own")
 		}
 		v.Local.Phase = Finished
+	case Reclaim:
+		if v.Local.Phase != Working || !mine || r.Owner == me || r.CarryOn == 0 {
+			return false, fmt.Errorf("it claims a run anew that does not go on without its session")
+		}
+		v.Record, v.Owner = r.Reclaim(me), Alive
+		v.Local.Owner, v.Local.Fence = me, v.Record.Fence
+	case GiveUp:
+		if v.Local.Phase != Working || mine || v.Local.Owner == me {
+			return false, fmt.Errorf("it gives up a run that is its own")
+		}
+		v.Local = Local{}
 	case Wait:
 		switch {
 		case v.Local.Phase == Working:
 			v.Local.Phase = Finished
+		case r.State == Running && v.Owner == Dead && v.Since < r.CarryOn:
+			if left := r.CarryOn - v.Since; !d.Wake.Equal(v.Now.Add(left)) {
+				return false, fmt.Errorf("it waits until %s for a run that may go on for %v", clock(d.Wake), left)
+			}
+			v.Since = r.CarryOn // no fire comes up meanwhile, or there would be no end of them
 		case r.State == Running:
 			if v.Owner != Alive {
 				return false, fmt.Errorf("it waits for a run that nobody works on")
@@ -155,7 +171,7 @@ func (w *world) checkIdle(d Decision) error {
 // legal says what is wrong with a change of the record, by the table of transitions.
 func legal(from, to Record, a Action, now time.Time) error {
 	claims := uint64(0)
-	if a == Begin || a == TakeOver {
+	if a == Begin || a == TakeOver || a == Reclaim {
 		claims = 1
 	}
 	switch {
@@ -203,6 +219,9 @@ func reachable() []Record {
 						continue // Who hands over is the last of them, or there was none.
 					}
 					records = append(records, tried(running(fire, owner), attempt, handOvers))
+					if owner != "" {
+						records = append(records, tried(carrying(fire, owner), attempt, handOvers))
+					}
 				}
 			}
 		}

@@ -24,7 +24,7 @@ func (r Record) nextFence(now time.Time) uint64 {
 
 // Complete ends a run. Who may: that run's owner, at the version that it wrote.
 func (r Record) Complete(result Result, message string, now time.Time) Record {
-	r.State, r.Owner, r.Ended, r.Result, r.Error = Idle, "", now, result, cut(message)
+	r.State, r.Owner, r.CarryOn, r.Ended, r.Result, r.Error = Idle, "", 0, now, result, cut(message)
 	return r
 }
 
@@ -37,6 +37,14 @@ func (r Record) TakeOver(owner string, now time.Time) Record {
 	return r
 }
 
+// Reclaim has a run go on that was claimed by an earlier incarnation of an instance, whose session is over: the same attempt, by the same
+// handler, and a fence of its own. Who may: the process whose handler runs it, at the version that its claim wrote.
+func (r Record) Reclaim(owner string) Record {
+	r.Owner = owner
+	r.Fence++
+	return r
+}
+
 // Abandon gives a run up whose owner is dead. Who may: as TakeOver.
 func (r Record) Abandon(now time.Time) Record {
 	return r.Complete(Lost, "the instance "+r.lostOwner()+" did not finish it", now)
@@ -45,7 +53,7 @@ func (r Record) Abandon(now time.Time) Record {
 // HandOver leaves a run without an owner, so that the next owner of the shard takes it over at once. Who may: that run's
 // owner, at the version that it wrote, when it leaves with its handler unfinished.
 func (r Record) HandOver() Record {
-	r.Owner = ""
+	r.Owner, r.CarryOn = "", 0
 	r.HandOvers++
 	return r
 }

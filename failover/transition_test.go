@@ -1,6 +1,9 @@
 package failover
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // The rows show every field, so that nothing of the run before is left.
 func TestTransitions(t *testing.T) {
@@ -10,6 +13,8 @@ func TestTransitions(t *testing.T) {
 		Ended: at("10:00:03"), Result: Failed, Error: "disk full",
 	}
 	runs := Record{Fire: at("10:00:00"), Fence: 7, State: Running, Owner: other, Attempt: 2, HandOvers: 1, Started: at("10:00:01")}
+	carries := runs
+	carries.CarryOn = time.Minute
 	nobodys := runs
 	nobodys.Owner, nobodys.HandOvers = "", 2
 
@@ -39,6 +44,10 @@ func TestTransitions(t *testing.T) {
 			Record{Fire: at("10:00:00"), Fence: 7, Attempt: 2, HandOvers: 2, Started: at("10:00:01"), Ended: late, Result: Lost,
 				Error: "the instance that left did not finish it"}},
 		{"hand over", runs.HandOver(), nobodys},
+		{"hand over what may carry on", carries.HandOver(), nobodys},
+		{"complete what may carry on", carries.Complete(Succeeded, "", late), runs.Complete(Succeeded, "", late)},
+		{"reclaim", carries.Reclaim(me),
+			Record{Fire: at("10:00:00"), Fence: 8, State: Running, Owner: me, Attempt: 2, HandOvers: 1, Started: at("10:00:01"), CarryOn: time.Minute}},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("%s:\ngot  %+v\nwant %+v", tt.name, tt.got, tt.want)

@@ -28,7 +28,7 @@ type Kind string
 const (
 	Joined      Kind = "joined"       // the instance has a session and is known to the others
 	Left        Kind = "left"         // it said good-bye
-	Lost        Kind = "lost"         // (alarm) it lost its session: its runs are cancelled, and it joins again as another instance
+	Lost        Kind = "lost"         // (alarm) it lost its session: its runs are cancelled but for those that carry on, and it joins again as another instance
 	Appeared    Kind = "appeared"     // another instance, Subject, is there
 	Vanished    Kind = "vanished"     // another instance, Subject, is gone
 	Assigned    Kind = "assigned"     // this instance assigned a job's shards
@@ -36,9 +36,10 @@ const (
 	Dropped     Kind = "dropped"      // the shard is no longer this instance's
 	Began       Kind = "began"        // a run began
 	TookOver    Kind = "took over"    // the run of a dead instance, Subject, began again here
+	Reclaimed   Kind = "reclaimed"    // a run that went on while its instance had no session was claimed anew
 	Retrying    Kind = "retrying"     // a handler returned Err, and is called again
 	Ended       Kind = "ended"        // a run ended, with Result
-	HandedOver  Kind = "handed over"  // a run was left to the next owner, because this instance leaves
+	HandedOver  Kind = "handed over"  // a run was left to the next owner
 	Abandoned   Kind = "abandoned"    // (alarm) a run was given up: its instance, Subject, died
 	Missed      Kind = "missed"       // fires from Fire on will not be run, as the job's policies have it
 	Stuck       Kind = "stuck"        // (alarm) a handler ignores that its context has ended

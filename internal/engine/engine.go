@@ -85,10 +85,16 @@ type Run struct {
 	Fire            time.Time
 	Trigger         uint64 // zero: the schedule asked for it
 	Attempt         int
-	Retry           int // how often the handler was called before in this attempt
-	Fence           uint64
-	PreviousAttempt string       // the instance whose run is repeated; empty on the first attempt
-	Moving          *atomic.Bool // set when the shard is no longer this instance's
+	Retry           int    // how often the handler was called before in this attempt
+	Fence           uint64 // with which it began
+	PreviousAttempt string // the instance whose run is repeated; empty on the first attempt
+	Live            *Live
+}
+
+// Live is what may change about a run while its handler goes on.
+type Live struct {
+	Fence  atomic.Uint64 // of the last claim; zero if runs are not claimed
+	Moving atomic.Bool   // the shard is no longer this instance's; once set it stays
 }
 
 // The causes with which a handler's context ends.
@@ -106,6 +112,7 @@ type Engine struct {
 	stopped chan struct{}
 	looking chan struct{}   // closed when the first content of all watches is there
 	life    context.Context // of everything but handlers; ends when the loop has
+	work    context.Context // of handlers that may outlive a session; ends when the instance has left
 	started time.Time
 	wg      sync.WaitGroup
 	reads   chan struct{} // a place for each read of records under way
@@ -132,10 +139,10 @@ type Engine struct {
 	check       *time.Timer        // says when it is time again
 	records     lane
 	docs        lane
-	dead        map[string]bool     // instances that are proven dead, for ever
-	proofs      map[string][]*shard // who waits for a proof that an instance is dead
-	sources     map[string]*source  // jobs that jobs of this instance follow
-	follows     map[string][]string // by job: the jobs that it follows
+	dead        map[string]time.Time // instances that are proven dead, for ever, and since when that is known
+	proofs      map[string][]*shard  // who waits for a proof that an instance is dead
+	sources     map[string]*source   // jobs that jobs of this instance follow
+	follows     map[string][]string  // by job: the jobs that it follows
 	pause       pause
 	working     int // handlers that have not returned
 	drain       drain
@@ -151,7 +158,7 @@ func New(cfg Config) *Engine {
 	}
 	return &Engine{
 		cfg: cfg, inbox: make(chan func(), 256), stopped: make(chan struct{}), looking: make(chan struct{}), reads: make(chan struct{}, parallelReads),
-		registered: map[string]Job{}, jobs: map[string]*job{}, suspects: map[*job]time.Time{}, proofs: map[string][]*shard{}, sources: map[string]*source{}, follows: map[string][]string{}, dead: map[string]bool{},
+		registered: map[string]Job{}, jobs: map[string]*job{}, suspects: map[*job]time.Time{}, proofs: map[string][]*shard{}, sources: map[string]*source{}, follows: map[string][]string{}, dead: map[string]time.Time{},
 		replica: newReplica(), doubts: map[string]context.CancelFunc{},
 	}
 }
@@ -196,7 +203,9 @@ func (e *Engine) poke() {
 // behind, and other instances take their runs over.
 func (e *Engine) Run(ctx context.Context) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
-	e.life, e.started = life, e.cfg.Now()
+	work, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stop(ErrShutdown)
+	e.life, e.work, e.started = life, work, e.cfg.Now()
 	e.clocks.begun = time.Now()
 	e.clocks.offset = e.clocks.against(e.started)
 	for _, prefix := range watched {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"sync/atomic"
 	"time"
 
 	"github.com/elasticjob-go/elastic/failover"
@@ -23,7 +22,8 @@ type run struct {
 	spec     *layout.Spec // that the claim was guarded by
 	total    int          // the shards of the assignment that it was guarded by
 	zone     *time.Location
-	moving   *atomic.Bool // the shard is no longer this instance's; once set it stays
+	live     *Live  // that the handler looks at
+	carry    *carry // of a run that may outlive its session
 
 	cancel  context.CancelCauseFunc
 	result  failover.Result
@@ -51,7 +51,7 @@ func (e *Engine) start(s *shard) {
 	j, r, rec := s.job, s.run, s.record
 	r.phase = failover.Working
 	e.working++
-	ctx, cancel := context.WithCancelCause(e.me.ctx)
+	ctx, cancel := e.workContext(r)
 	r.cancel = cancel
 	stop := func() {}
 	if timeout := time.Duration(r.spec.Timeout); timeout > 0 {
@@ -61,11 +61,12 @@ func (e *Engine) start(s *shard) {
 	}
 	told := Run{
 		Job: j.name, Shard: s.item, Total: r.total, Parameter: r.spec.Parameter, ShardParameter: r.spec.ShardParameters[s.item],
-		Fire: rec.Time().In(r.zone), Attempt: rec.Attempt, Fence: rec.Fence, PreviousAttempt: r.previous, Moving: r.moving,
+		Fire: rec.Time().In(r.zone), Attempt: rec.Attempt, Fence: rec.Fence, PreviousAttempt: r.previous, Live: r.live,
 	}
 	if s.unclaimed {
 		told.Fence = 0
 	}
+	r.live.Fence.Store(told.Fence)
 	if rec.IsManual() {
 		told.Trigger = rec.Trigger
 		told.ShardParameter = cmp.Or(rec.Manual.Parameter, told.ShardParameter)
@@ -127,13 +128,16 @@ func (s *shard) resumable() bool {
 // time that they get.
 func (e *Engine) tellMoved(s *shard) {
 	if s.run != nil && !s.owned && (!e.drain.on || s.resumable()) {
-		s.run.moving.Store(true)
+		s.run.live.Moving.Store(true)
 	}
 }
 
 // returned decides what a handler's return means.
 func (e *Engine) returned(s *shard, r *run, err, cause error, took time.Duration) {
 	e.working--
+	if r.carry != nil {
+		r.carry.stop()
+	}
 	r.took, r.err = took, err
 	if p := (*panicked)(nil); errors.As(err, &p) {
 		ev := s.event(observe.Panicked)
@@ -146,13 +150,15 @@ func (e *Engine) returned(s *shard, r *run, err, cause error, took time.Duration
 		r.phase, r.result = failover.Finished, failover.Succeeded // even if it was cancelled meanwhile: it says that it is done
 	case errors.As(err, &skipped):
 		r.phase, r.result, r.message, r.err = failover.Finished, failover.Skipped, skipped.Reason, nil
+	case errors.Is(cause, ErrSessionLost) && r.carry != nil:
+		r.phase = failover.Yielded // its claim may be made anew at this moment, and then nobody else would care for the run
 	case errors.Is(cause, ErrSessionLost):
 		e.setRun(s, nil) // whoever owns the shard takes the run over
 	case errors.Is(cause, ErrShutdown):
 		r.phase = failover.Yielded
 	case errors.Is(cause, ErrReplaced):
 		r.phase, r.result, r.message = failover.Finished, failover.Replaced, cause.Error()
-	case errors.As(err, &unfinished) && cause == nil && r.moving.Load() && s.resumable():
+	case errors.As(err, &unfinished) && cause == nil && r.live.Moving.Load() && s.resumable():
 		r.phase = failover.Yielded
 	default:
 		r.phase, r.result, r.message = failover.Finished, failover.Failed, err.Error()

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/elasticjob-go/elastic/failover"
@@ -71,6 +70,7 @@ func (e *Engine) consider(s *shard) {
 	if s.broken {
 		return
 	}
+	e.recognize(s)
 	if s.run != nil && s.run.phase != failover.Working && !s.claimStands() {
 		e.setRun(s, nil) // the claim was not applied, or somebody has taken the run over
 		e.mark(s)
@@ -81,7 +81,7 @@ func (e *Engine) consider(s *shard) {
 	d := failover.Decide(s.policy(), e.view(s, now))
 	e.reportMissed(s, d)
 	e.alarms.set(&s.alarm, d.Wake)
-	if d.Action != failover.Block && !s.mayBeHandedOver() {
+	if d.Action != failover.Block {
 		e.unblock(s)
 	}
 	e.act(s, d, now)
@@ -93,11 +93,10 @@ func (e *Engine) view(s *shard, now time.Time) failover.View {
 	if !s.unclaimed {
 		v.Trigger = failover.NextTrigger(s.job.triggers, s.item, s.record, s.job.policy)
 	}
-	switch owner := s.record.Owner; {
-	case e.replica.alive(owner):
+	if e.replica.alive(s.record.Owner) {
 		v.Owner = failover.Alive
-	case e.dead[owner]:
-		v.Owner = failover.Dead
+	} else if since, dead := e.dead[s.record.Owner]; dead {
+		v.Owner, v.Since = failover.Dead, time.Since(since)
 	}
 	if s.run != nil {
 		v.Local = failover.Local{Phase: s.run.phase, Owner: s.run.owner, Fence: s.run.fence}
@@ -175,17 +174,13 @@ func (e *Engine) act(s *shard, d failover.Decision, now time.Time) {
 		e.block(s)
 	case failover.Cancel:
 		s.run.cancel(ErrReplaced)
+	case failover.Reclaim:
+		e.reclaim(s)
+	case failover.GiveUp:
+		s.run.cancel(ErrSessionLost)
 	case failover.Wait:
-		if s.mayBeHandedOver() {
-			e.block(s) // though no fire is due
-		}
 		e.tidy(s)
 	}
-}
-
-// mayBeHandedOver says whether another instance runs what is this one's by now: its handler may stop for this one to go on.
-func (s *shard) mayBeHandedOver() bool {
-	return s.owned && s.run == nil && s.record.State == failover.Running && s.resumable()
 }
 
 // awaiting says whether the guards are known to be out of date.
@@ -199,7 +194,8 @@ func (e *Engine) claim(s *shard, next failover.Record) {
 	if s.version == 0 {
 		next.Fence = max(next.Fence, s.job.assigned.Fences) // the job may have had the shard before
 	}
-	e.setRun(s, &run{phase: failover.Claiming, owner: next.Owner, fence: next.Fence, previous: s.record.Owner, spec: s.job.spec, total: len(s.job.assigned.Owners), zone: s.job.zone, moving: new(atomic.Bool)})
+	next.CarryOn = time.Duration(s.job.spec.CarryOn)
+	e.setRun(s, &run{phase: failover.Claiming, owner: next.Owner, fence: next.Fence, previous: s.record.Owner, spec: s.job.spec, total: len(s.job.assigned.Owners), zone: s.job.zone, live: new(Live)})
 	e.write(s, next, s.job.guards, false, func() { e.start(s) })
 }
 
@@ -373,7 +369,7 @@ func (e *Engine) proven(id string, err error) {
 		if len(e.dead) >= rememberedDead {
 			clear(e.dead) // they are proven again when they are asked for
 		}
-		e.dead[id] = true
+		e.dead[id] = time.Now()
 		again()
 	case err == nil:
 		e.after(proveAgain, again) // it lives; the watch has not shown it yet

@@ -85,6 +85,12 @@ func (s Spec) Check() error {
 	if s.Timeout < 0 {
 		fault("timeout", "must not be negative, is %s", time.Duration(s.Timeout))
 	}
+	if s.CarryOn < 0 || time.Duration(s.CarryOn) > failover.MaxCarryOn || time.Duration(s.CarryOn)%time.Millisecond != 0 {
+		fault("carry on", "must be 0 to %s, in whole milliseconds, is %s", failover.MaxCarryOn, time.Duration(s.CarryOn))
+	}
+	if s.CarryOn > 0 && s.Unclaimed {
+		fault("carry on", "a job without claims has nothing that could be claimed again")
+	}
 	if s.Retries < 0 || s.Retries > MaxAttempts {
 		fault("retries", "must be 0 to %d, is %d", MaxAttempts, s.Retries)
 	}

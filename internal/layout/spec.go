@@ -35,6 +35,7 @@ type Spec struct {
 	MisfireWindow   Duration          `json:"misfireWindow,omitzero"`
 	Overlap         failover.Overlap  `json:"overlap"`
 	Timeout         Duration          `json:"timeout,omitzero"`
+	CarryOn         Duration          `json:"carryOn,omitzero"`  // how long a handler goes on without a session
 	Retries         int               `json:"retries,omitempty"` // of a handler that returned an error, inside one claim
 	RetryDelay      Duration          `json:"retryDelay,omitzero"`
 	RetryMaxDelay   Duration          `json:"retryMaxDelay,omitzero"`

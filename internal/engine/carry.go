@@ -1,0 +1,97 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/observe"
+	"github.com/elasticjob-go/elastic/store"
+)
+
+// A run of a job that carries on does not end with its session. Its record says for how long it may go on, and from the moment at which others have a
+// proof that its instance is dead they wait as long. That moment is never before the session's deadline; so a handler that is
+// cancelled at the deadline plus that time has ended before another begins, though neither knows of the other. If the
+// process has a session again in time, it claims the run anew.
+
+// carry is what a run knows that may outlive its session.
+type carry struct {
+	ctx   context.Context // of the handler
+	stop  func()          // of the wait for the end of the session that holds the claim
+	by    *member         // who has asked last to have the run's claim
+	asked uint64          // the fence of that claim
+}
+
+// workContext returns the context of a run's handler: the session's, or one that outlives it.
+func (e *Engine) workContext(r *run) (context.Context, context.CancelCauseFunc) {
+	if r.spec.CarryOn == 0 {
+		return context.WithCancelCause(e.me.ctx)
+	}
+	ctx, cancel := context.WithCancelCause(e.work)
+	r.cancel, r.carry = cancel, &carry{ctx: ctx, stop: func() {}}
+	r.carryOn(e.me)
+	return ctx, cancel
+}
+
+// carryOn has the handler cancelled when a member's session has been over for as long as the run may go on without it.
+func (r *run) carryOn(m *member) {
+	r.carry.stop()
+	cancel, most := r.cancel, time.Duration(r.spec.CarryOn)
+	claimed, done := context.WithCancel(r.carry.ctx)
+	stop := context.AfterFunc(m.ctx, func() {
+		end := m.session.Deadline()
+		if now := time.Now(); end.IsZero() || end.After(now) {
+			end = now // it was ended by somebody, or closed
+		}
+		if waitUntil(claimed, end.Add(most)) {
+			cancel(ErrSessionLost)
+		}
+	})
+	r.carry.stop = func() { done(); stop() }
+}
+
+// glance is how often the clocks are looked at during a long wait.
+const glance = time.Second
+
+// waitUntil waits for a time by the monotonic or the wall clock, whichever is there first: the one stands still while the machine is
+// suspended, the other can be set. It returns false if ctx ends before.
+func waitUntil(ctx context.Context, t time.Time) bool {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-timer.C:
+		}
+		now := time.Now()
+		left := min(t.Sub(now), t.Round(0).Sub(now.Round(0)))
+		if left <= 0 {
+			return true
+		}
+		timer.Reset(min(left, glance))
+	}
+}
+
+// reclaim claims a run anew whose handler has gone on since the last session.
+func (e *Engine) reclaim(s *shard) {
+	r, next := s.run, s.record.Reclaim(e.me.id)
+	r.carry.by, r.carry.asked = e.me, next.Fence
+	e.write(s, next, []store.Cond{store.Exists(layout.InstanceKey(e.me.id))}, false, func() { e.recognize(s) })
+}
+
+// recognize takes a record that this process has claimed anew for that of the run which it has. The answer to that claim may have been lost.
+func (e *Engine) recognize(s *shard) {
+	r := s.run
+	if r == nil || r.carry == nil || r.carry.by == nil || s.record.Owner != r.carry.by.id || s.record.Fence != r.carry.asked {
+		return
+	}
+	m := r.carry.by
+	r.owner, r.fence, r.carry.by = m.id, r.carry.asked, nil
+	r.live.Fence.Store(r.fence)
+	if r.phase == failover.Working {
+		r.carryOn(m)
+	}
+	e.emit(s.event(observe.Reclaimed))
+}
