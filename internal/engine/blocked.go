@@ -40,7 +40,13 @@ func (e *Engine) followBlocked() {
 			ctx, end := context.WithCancel(e.life)
 			f := &follower{end}
 			j.follower = f
-			e.wg.Go(func() { e.followRuns(ctx, j, f) })
+			e.wg.Go(func() {
+				e.watchRuns(ctx, j.name, func(u store.Update) {
+					if j.follower == f {
+						e.runsChanged(j, u)
+					}
+				})
+			})
 		case j.blocked == 0 && j.follower != nil:
 			j.follower.end()
 			j.follower = nil
@@ -49,20 +55,17 @@ func (e *Engine) followBlocked() {
 	e.blocked = e.blocked[:0]
 }
 
-func (e *Engine) followRuns(ctx context.Context, j *job, f *follower) {
+// watchRuns has the loop call f for each update of a job's records until ctx ends.
+func (e *Engine) watchRuns(ctx context.Context, job string, f func(store.Update)) {
 	for tries := 0; ctx.Err() == nil; tries++ {
-		err := e.watch(ctx, layout.RunsOf(j.name), func(u store.Update) {
+		err := e.watch(ctx, layout.RunsOf(job), func(u store.Update) {
 			tries = 0
-			e.post(func() {
-				if j.follower == f {
-					e.runsChanged(j, u)
-				}
-			})
+			e.post(func() { f(u) })
 		})
 		if ctx.Err() != nil || errors.Is(err, store.ErrClosed) {
 			return
 		}
-		e.post(func() { e.troubled("watch the runs of job "+j.name, err) })
+		e.post(func() { e.troubled("watch the runs of job "+job, err) })
 		sleep(ctx, e.backoff(tries))
 	}
 }

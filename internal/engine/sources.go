@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"slices"
 
 	"github.com/elasticjob-go/elastic/failover"
@@ -59,7 +58,7 @@ func (e *Engine) addSource(j *job, name string) {
 		ctx, end := context.WithCancel(e.life)
 		src = &source{end: end, records: map[int]failover.Record{}}
 		e.sources[name] = src
-		e.wg.Go(func() { e.watchSource(ctx, name, src) })
+		e.wg.Go(func() { e.watchRuns(ctx, name, func(u store.Update) { e.sourceChanged(src, u) }) })
 	}
 	src.users = append(src.users, j)
 }
@@ -70,21 +69,6 @@ func (e *Engine) dropSource(j *job, name string) {
 	if len(src.users) == 0 {
 		src.end()
 		delete(e.sources, name)
-	}
-}
-
-// watchSource keeps a watch on the records of a job that others follow.
-func (e *Engine) watchSource(ctx context.Context, name string, src *source) {
-	for tries := 0; ctx.Err() == nil; tries++ {
-		err := e.watch(ctx, layout.RunsOf(name), func(u store.Update) {
-			tries = 0
-			e.post(func() { e.sourceChanged(src, u) })
-		})
-		if ctx.Err() != nil || errors.Is(err, store.ErrClosed) {
-			return
-		}
-		e.post(func() { e.troubled("watch the runs of job "+name, err) })
-		sleep(ctx, e.backoff(tries))
 	}
 }
 
