@@ -19,6 +19,7 @@ func clusters() []testCase {
 		{name: "CLU/RollingRestart", run: rollingRestart, needs: need},
 		{name: "CLU/QuorumLoss", run: quorumLoss, needs: need},
 		{name: "CLU/MinorityClient", run: minorityClient, needs: need},
+		{name: "CLU/LoneMember", run: loneMember, needs: need},
 		{name: "CLU/ReadsAreFreshOnEveryMember", run: freshOnEveryMember, needs: need},
 	}
 }
@@ -44,7 +45,7 @@ func (t *test) leader(m Members) (leader int) {
 }
 
 // while commits without a pause, before, during and after f, and checks that what each commit said is true. The session
-// and a watch must live through it.
+// and a watch must live through it, and whoever leads then must renew the session.
 func (t *test) while(f func(m Members, leader int)) {
 	m := t.onCluster()
 	a, b := t.open(), t.open()
@@ -94,6 +95,8 @@ func (t *test) while(f func(m Members, leader int)) {
 		outcomes[i].there = now[o.key]
 	}
 	t.wantTrue(b, "d", outcomes)
+	before := ss.Deadline()
+	t.eventually(ss.TTL(), "the session is renewed after all that", func() bool { return ss.Deadline().After(before) })
 	t.wantAlive("after all that", ss)
 	if got := b.get("e/mine").Owner; got != ss.ID() {
 		t.Fatalf("the session's key is of %q", got)
@@ -223,6 +226,29 @@ func minorityClient(t *test) {
 		e, err := alone.Get(t.within(time.Second), "d/k")
 		return err == nil && string(e.Value) == "new"
 	})
+}
+
+// A process that sees only a member whose others stand still is as good as cut off, too, and its watch says so.
+func loneMember(t *test) {
+	m := t.onCluster()
+	alone, b := t.wrap(m.OpenAt(t.TB, 0)), t.wrap(m.OpenAt(t.TB, 1, 2))
+	ss := alone.session(max(t.caps.MinTTL, 2*shortTTL))
+	alone.do(ss, store.CreateEphemeral("d/eph", nil), store.Create("d/k", []byte("before")))
+	f := t.follow(alone, "d")
+	f.untilEqual(alone.list("d"))
+	ended := t.timed(ss)
+	m.Pause(t.TB, 1)
+	m.Pause(t.TB, 2)
+	f.until("the watch says that it may be behind", func() bool { return f.stale })
+	_, err := alone.Get(t.within(300*time.Millisecond), "d/k")
+	t.want("get from a member that is alone", err, store.ErrUnavailable)
+	t.wantDone("its only member is alone", ss, ss.TTL()+slack, store.ErrSessionLost)
+	t.wantInTime(<-ended)
+	m.Resume(t.TB, 1)
+	m.Resume(t.TB, 2)
+	t.want("commit", b.surely(nil, store.Set("d/k", []byte("after"))), nil)
+	f.until("the watch has caught up", func() bool { return !f.stale && string(f.state["d/k"].Value) == "after" })
+	alone.wantValue("d/k", "after")
 }
 
 // What one member has acknowledged is seen by a read through any other.

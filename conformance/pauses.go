@@ -23,7 +23,7 @@ func pausedServer(t *test) {
 	a.do(ss, store.CreateEphemeral("d/eph", nil), store.Create("d/lasting", []byte("v")))
 	f := t.follow(b, "d")
 	f.untilEqual(a.list("d"))
-	p := t.ns.(Pauser)
+	p, ended := t.ns.(Pauser), t.timed(ss)
 	p.Pause(t.TB)
 	t.Cleanup(func() { p.Resume(t.TB) })
 	const bound = 200 * time.Millisecond
@@ -41,12 +41,16 @@ func pausedServer(t *test) {
 		outcomes = append(outcomes, outcome{key: key, err: err})
 	}
 	t.wantDone("the server stands still", ss, ss.TTL()+slack, store.ErrSessionLost)
+	t.wantInTime(<-ended)
+	_, err := a.Commit(t.ctx(), store.Txn{Session: ss, Do: []store.Op{store.Set("d/lasting", []byte("late"))}})
+	t.want("commit in a session that is over", err, store.ErrSessionLost)
 	p.Resume(t.TB)
 	t.eventually(patience, "both stores can be read again", func() bool {
 		_, err := a.Get(t.within(time.Second), "d/lasting")
 		_, err2 := b.Get(t.within(time.Second), "d/lasting")
 		return err == nil && err2 == nil
 	})
+	a.wantValue("d/lasting", "v")
 	t.eventually(t.expired(ss)+t.caps.ExpiryLag, "the key of the lost session is gone", func() bool {
 		_, err := b.Get(t.ctx(), "d/eph")
 		return err != nil

@@ -282,6 +282,25 @@ func (t *test) wantDone(what string, ss store.Session, within time.Duration, wan
 	t.want(what+": session", ss.Err(), want)
 }
 
+// timed tells, when a session has ended, how long after its deadline that was.
+func (t *test) timed(ss store.Session) <-chan time.Duration {
+	after := make(chan time.Duration, 1)
+	go func() {
+		<-ss.Done() // when its store is closed, at the latest
+		after <- time.Since(ss.Deadline())
+	}()
+	return after
+}
+
+// wantInTime fails the case if a session ended later than the timer of a busy machine may be after its deadline.
+func (t *test) wantInTime(after time.Duration) {
+	t.Helper()
+	const most = 500 * time.Millisecond
+	if after > most {
+		t.Fatalf("the session ended %v after its deadline, want %v at most", after, most)
+	}
+}
+
 func (t *test) wantAlive(what string, ss store.Session) {
 	t.Helper()
 	select {

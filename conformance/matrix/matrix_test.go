@@ -31,6 +31,7 @@ var drivers = []struct {
 	{"file", func(testing.TB) conformance.Harness { return harness.File(true) }},
 	{"etcd", harness.Etcd},
 	{"zookeeper", harness.ZooKeeper},
+	{"zookeeper?watch=classic", harness.ZooKeeperClassic},
 	{"consul", harness.Consul},
 }
 

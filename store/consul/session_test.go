@@ -112,24 +112,6 @@ func TestSessionSurvivesACrashOfTheServer(t *testing.T) {
 	storetest.Commit(t, s, store.Txn{Session: n, Do: []store.Op{store.Set("live/me", nil)}})
 }
 
-func TestFrozenServerEndsTheSessionInTime(t *testing.T) {
-	t.Parallel()
-	c := server(t)
-	s := openAt(t, c.Addr(), storetest.Namespace())
-	n := brief(t, s)
-	storetest.Commit(t, s, storetest.Do(store.Create("lasting", []byte("before"))))
-	c.Pause()
-	<-n.Done()
-	if late := time.Since(n.Deadline()); late > 500*time.Millisecond {
-		t.Errorf("the session ended %v after its deadline", late)
-	}
-	_, err := s.Commit(t.Context(), store.Txn{Session: n, Do: []store.Op{store.Set("lasting", nil)}})
-	storetest.WantError(t, err, store.ErrSessionLost)
-	c.Resume()
-	storetest.Equal(t, "lasting", storetest.Read(t, s, "lasting"), "before")
-	newSession(t, s)
-}
-
 // The process itself gives the keys up that it no longer believes in, so that nobody waits for twice the TTL.
 func TestLostSessionIsDestroyedInTheBackground(t *testing.T) {
 	t.Parallel()

@@ -294,21 +294,6 @@ func TestSlowReaderIsToldTheLastStateOnly(t *testing.T) {
 	}
 }
 
-func TestWatchNeedsNoSession(t *testing.T) {
-	t.Parallel()
-	c := server(t)
-	s := openAt(t, c.Addr(), storetest.Namespace())
-	n := newSession(t, s)
-	storetest.Commit(t, s, store.Txn{Session: n, Do: []store.Op{store.CreateEphemeral("w/eph", []byte("1"))}})
-	m := storetest.Follow(t, s, "w")
-	m.UntilHas("w/eph", "1")
-	n.life.End(store.ErrSessionLost)
-	m.Until("the key to go", func() bool { return len(m.Content) == 0 })
-	storetest.Commit(t, s, storetest.Do(store.Create("w/a", []byte("1"))))
-	m.UntilHas("w/a", "1")
-	storetest.Equal(t, "resets", m.Resets, 1)
-}
-
 // "zz/keep" is what "zz/keepX" begins with, too.
 func TestPrefixEndsWithASlash(t *testing.T) {
 	t.Parallel()

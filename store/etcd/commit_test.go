@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/elasticjob-go/elastic/store"
@@ -247,44 +246,4 @@ func TestListReadsPagesAtOneRevision(t *testing.T) {
 	}
 	close(stop)
 	<-done
-}
-
-// What an instance does all day: claim, run, finish, for one shard after another.
-func TestThousandClaims(t *testing.T) {
-	e := server(t)
-	ns := storetest.Namespace()
-	s, other := openAt(t, e.Addr(), ns), openAt(t, e.Addr(), ns)
-	n := newSession(t, s)
-	const workers, rounds = 8, 125
-	m := storetest.Follow(t, other, "run")
-	var wg sync.WaitGroup
-	failed := make(chan error, workers)
-	for w := range workers {
-		wg.Go(func() {
-			run := fmt.Sprintf("run/%d", w)
-			r, err := s.Commit(context.Background(), store.Txn{Session: n, Do: []store.Op{store.Create(run, nil)}})
-			for i := range rounds {
-				if err != nil {
-					failed <- err
-					return
-				}
-				r, err = s.Commit(context.Background(), store.Txn{
-					Session: n, If: []store.Cond{store.At(run, r.Versions[0])}, Do: []store.Op{store.Set(run, fmt.Append(nil, i+1)), store.Create(fmt.Sprintf("log/%d/%d", w, i), nil)},
-				})
-			}
-		})
-	}
-	wg.Wait()
-	close(failed)
-	for err := range failed {
-		t.Error(err)
-	}
-	for w := range workers {
-		m.UntilHas(fmt.Sprintf("run/%d", w), fmt.Sprint(rounds))
-	}
-	entries, err := other.List(t.Context(), "log")
-	if err != nil {
-		t.Fatal(err)
-	}
-	storetest.Equal(t, "entries in the log", len(entries), workers*rounds)
 }

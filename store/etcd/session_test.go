@@ -95,24 +95,6 @@ func TestSessionSurvivesACrashOfTheServer(t *testing.T) {
 	storetest.Commit(t, s, store.Txn{Session: n, Do: []store.Op{store.Set("live/me", nil)}})
 }
 
-func TestFrozenServerEndsTheSessionInTime(t *testing.T) {
-	t.Parallel()
-	e := server(t)
-	s := openAt(t, e.Addr(), storetest.Namespace())
-	n := newSession(t, s)
-	storetest.Commit(t, s, storetest.Do(store.Create("lasting", []byte("before"))))
-	e.Pause()
-	<-n.Done()
-	if late := time.Since(n.Deadline()); late > 200*time.Millisecond {
-		t.Errorf("the session ended %v after its deadline", late)
-	}
-	_, err := s.Commit(t.Context(), store.Txn{Session: n, Do: []store.Op{store.Set("lasting", nil)}})
-	storetest.WantError(t, err, store.ErrSessionLost)
-	e.Resume()
-	storetest.Equal(t, "lasting", storetest.Read(t, s, "lasting"), "before")
-	newSession(t, s)
-}
-
 // The process itself gives the keys up that it no longer believes in, so that nobody waits for the TTL.
 func TestLostSessionIsRevokedInTheBackground(t *testing.T) {
 	e := server(t)

@@ -68,24 +68,6 @@ func TestSilentConnectionIsReplacedBeforeItCostsTheSession(t *testing.T) {
 	storetest.Equal(t, "k", storetest.Read(t, s, "k"), "-")
 }
 
-func TestFrozenServerEndsTheSessionInTime(t *testing.T) {
-	t.Parallel()
-	z := server(t)
-	s := openAt(t, z.Addr(), storetest.Namespace())
-	n := newSession(t, s)
-	storetest.Commit(t, s, storetest.Do(store.Create("lasting", []byte("before"))))
-	z.Pause()
-	<-n.Done()
-	if late := time.Since(n.Deadline()); late > 500*time.Millisecond {
-		t.Errorf("the session ended %v after its deadline", late)
-	}
-	_, err := s.Commit(t.Context(), store.Txn{Session: n, Do: []store.Op{store.Set("lasting", nil)}})
-	storetest.WantError(t, err, store.ErrSessionLost)
-	z.Resume()
-	storetest.Equal(t, "lasting", storetest.Read(t, s, "lasting"), "before")
-	newSession(t, s)
-}
-
 // One of two servers swallows everything, and then the other: the session goes on by the one that answers, and so do
 // transactions and watches.
 func TestServerThatSwallowsEverythingIsLeftForAnother(t *testing.T) {
