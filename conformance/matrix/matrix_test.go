@@ -31,7 +31,7 @@ var drivers = []struct {
 	{"file", func(testing.TB) conformance.Harness { return harness.File(true) }},
 	{"etcd", harness.Etcd},
 	{"zookeeper", harness.ZooKeeper},
-	{"zookeeper?watch=classic", harness.ZooKeeperClassic},
+	{"zk-classic", harness.ZooKeeperClassic}, // zookeeper://…?watch=classic
 	{"consul", harness.Consul},
 }
 
