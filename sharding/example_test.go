@@ -126,3 +126,27 @@ func ExampleFunc() {
 	// Output:
 	// [large large large]
 }
+
+// Each instance has one shard, and those that stay keep theirs.
+func ExampleBroadcast() {
+	a, b, c := sharding.Instance{ID: "a"}, sharding.Instance{ID: "b"}, sharding.Instance{ID: "c"}
+
+	owners := sharding.Broadcast([]sharding.Instance{a, b, c}, nil)
+	fmt.Println(owners)
+	fmt.Println(sharding.Broadcast([]sharding.Instance{b, c}, owners))
+	// Output:
+	// [a b c]
+	// [c b]
+}
+
+// ElasticJob's default: blocks in descending order of instances, and what is left over to the first of them.
+func ExampleStrategy() {
+	live := []sharding.Instance{{ID: "a"}, {ID: "b"}, {ID: "c"}}
+	for _, strategy := range []sharding.Strategy{sharding.Average, sharding.Odevity, sharding.Rotate} {
+		fmt.Println(strategy.Name(), strategy.Assign("invoices", 8, live, nil))
+	}
+	// Output:
+	// average [c c b b a a c b]
+	// odevity [a a b b c c a b]
+	// rotate [c c b b a a c b]
+}

@@ -66,3 +66,17 @@ func ExampleRequest_success() {
 	// Output:
 	// true
 }
+
+// Services in a private network are called only if that is said: a parameter in the store must not reach what is inside.
+func ExamplePrivate() {
+	handler, err := httpcall.New(httpcall.Request{URL: "http://10.1.2.3/report/{shard}", Allow: httpcall.Loopback()})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(handler.Handle(context.Background(), elastic.Shard{}))
+	fmt.Println(httpcall.Private())
+	// Output:
+	// GET http://10.1.2.3/report/{shard}: dial tcp 10.1.2.3:80: 10.1.2.3 is not a public address: have Allow contain it if it may be called
+	// [10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 fc00::/7]
+}

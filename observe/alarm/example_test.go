@@ -116,3 +116,32 @@ func ExampleMessage() {
 	// attempt: 3
 	// subject: b@3
 }
+
+// What is an alarm if nobody says otherwise; and only failed runs.
+func ExampleDefault() {
+	for _, e := range []observe.Event{
+		{Kind: observe.Ended, Result: "failed"}, {Kind: observe.Ended, Result: "ok"}, {Kind: observe.Missed}, {Kind: observe.Stuck},
+	} {
+		fmt.Println(e.Kind, e.Result, alarm.Default(e), alarm.Failed(e))
+	}
+	// Output:
+	// ended failed true true
+	// ended ok false false
+	// missed  true false
+	// stuck  true false
+}
+
+// A mail server that speaks TLS from the start. What is wrong is found before there is an alarm.
+func ExampleMail() {
+	server := alarm.Mail{Host: "mail.example.com", Security: alarm.TLS, Username: "jobs", Password: "secret", From: "jobs@example.com"}
+	fmt.Println(server.Validate())
+	server.To = []string{"Operations <ops@example.com>"}
+	fmt.Println(server.Name(), server.Validate())
+
+	var plain alarm.Security = alarm.NoTLS // for a server on the same machine
+	fmt.Println(alarm.Mail{Host: "localhost", Security: plain, Username: "jobs", From: server.From, To: server.To}.Validate())
+	// Output:
+	// mail: to: there is nobody
+	// mail by mail.example.com <nil>
+	// mail: username: without TLS there is no login, as anybody could read the password
+}

@@ -1,0 +1,34 @@
+package elastic_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/elasticjob-go/elastic"
+)
+
+// A job that runs only when somebody asks for it: for some shards, with a parameter.
+func ExampleScheduler_Trigger() {
+	s, err := elastic.Open(context.Background(), "memory://by-hand")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	told := make(chan string)
+	s.MustAdd(elastic.Job{Name: "report", Schedule: "@manual", Shards: 3, Parameter: "daily"}, elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
+		told <- fmt.Sprintf("shard %d: %q, by trigger: %t", sh.Item, sh.Parameter, sh.Trigger > 0)
+		return nil
+	}))
+	defer running(s)()
+	byHand(s, "report", elastic.OnShards(0, 2), elastic.WithParameter("2026-01")) // Trigger, once the job is in the store
+	for _, line := range collect(told, 2) {
+		fmt.Println(line)
+	}
+
+	_, err = s.Trigger(context.Background(), "report", elastic.OnShards(3))
+	fmt.Println(err)
+	// Output:
+	// shard 0: "2026-01", by trigger: true
+	// shard 2: "2026-01", by trigger: true
+	// trigger job "report": job "report" has the shards 0 to 2, but was triggered for [3]
+}
