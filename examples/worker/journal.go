@@ -15,6 +15,7 @@ import (
 type journal struct {
 	file *os.File // nil: tell nobody
 	name string   // of the instance
+	full bool     // tell all that handlers are told, too
 }
 
 // line is what it tells. Several processes share a file: each line is one write, at the end.
@@ -29,15 +30,24 @@ type line struct {
 	Instance string    `json:"instance"`
 	Time     time.Time `json:"time"`
 	Outcome  string    `json:"outcome,omitempty"` // of an end: ok; "unfinished: " if another instance is to go on; else the error
+
+	// What is told only with -act.
+	Total     int    `json:"total,omitempty"`
+	Parameter string `json:"parameter,omitempty"`
+	Trigger   uint64 `json:"trigger,omitempty"`
+	Retry     int    `json:"retry,omitempty"`
 }
 
-func openJournal(path, name string) (*journal, error) {
+func openJournal(path string, full bool) (*journal, error) {
 	if path == "" {
 		return &journal{}, nil
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
-	return &journal{f, name}, err
+	return &journal{file: f, full: full}, err
 }
+
+// of returns the journal of one instance of this process.
+func (j *journal) of(name string) *journal { return &journal{j.file, name, j.full} }
 
 // Close closes the file.
 func (j *journal) Close() error { return j.file.Close() } // of a nil file: an error, and nothing else
@@ -70,7 +80,14 @@ func outcome(err error) string {
 }
 
 func (j *journal) write(event, outcome string, sh elastic.Shard) error {
-	b, err := json.Marshal(line{event, sh.Job, sh.Item, sh.Fire.UTC(), sh.Attempt, sh.Fence(), os.Getpid(), j.name, time.Now().UTC(), outcome})
+	l := line{
+		Event: event, Job: sh.Job, Shard: sh.Item, Fire: sh.Fire.UTC(), Attempt: sh.Attempt, Fence: sh.Fence(),
+		PID: os.Getpid(), Instance: j.name, Time: time.Now().UTC(), Outcome: outcome,
+	}
+	if j.full {
+		l.Total, l.Parameter, l.Trigger, l.Retry = sh.Total, sh.Parameter, sh.Trigger, sh.Retry
+	}
+	b, err := json.Marshal(l)
 	if err != nil {
 		return err
 	}

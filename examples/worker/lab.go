@@ -24,6 +24,7 @@ type lab struct {
 	clock      string        // a file that says by how much this process's clock is wrong
 	fenced     string        // URL of a resource that refuses outdated fences
 	deaf       bool          // the work goes on though it is told to stop
+	act        bool          // jobs' parameters say what runs do
 }
 
 func (l *lab) flags(f *flag.FlagSet) {
@@ -32,6 +33,7 @@ func (l *lab) flags(f *flag.FlagSet) {
 	f.IntVar(&l.schedulers, "schedulers", 1, "for tests: how many instances this process is")
 	f.StringVar(&l.clock, "clock", "", "for tests: `file` that says by how much this process's clock is wrong, such as -90s; it may change")
 	f.StringVar(&l.fenced, "fenced", "", "for tests: `URL` of a resource that each run writes to with its fence, when it starts and when it ends")
+	f.BoolVar(&l.act, "act", false, "for tests: the parameter of a job says what its runs do, such as \"take 3s, fail 2\"; -out tells more then")
 	f.BoolVar(&l.deaf, "deaf", false, "for tests: the work goes on though it is told to stop")
 }
 

@@ -6,7 +6,7 @@
 // Start it as often as you like, on as many machines: the instances share the shards. Every flag can be given as an environment
 // variable, too, such as ELASTIC_STORE for -store; flags win.
 //
-// SIGTERM or SIGINT has it leave in good order, and a second one ends it at once. It exits with 0 after it left in good order, 2 if
+// SIGHUP has it read its file of jobs again: what is new or different replaces what the store holds, and takes effect on all instances. SIGTERM or SIGINT has it leave in good order, and a second one ends it at once. It exits with 0 after it left in good order, 2 if
 // it was called wrongly, else 1.
 package main
 
@@ -38,6 +38,10 @@ type config struct {
 	job       elastic.Job
 	overwrite bool
 	name      string
+	exclusive bool // nobody else has the name
+	weight    int
+	labels    map[string]string
+	most      int // shards at a time
 	ttl       time.Duration
 	drain     time.Duration
 	format    string
@@ -69,37 +73,62 @@ func fail(code int, err error) {
 // run takes part in the jobs until ctx ends.
 func run(ctx context.Context, c config) error {
 	log := c.logger()
-	options := []elastic.Option{elastic.WithLogger(log), elastic.WithDrainTimeout(c.drain), elastic.WithSessionTTL(c.ttl)}
-	if c.name != "" {
-		options = append(options, elastic.WithName(c.name))
+	options := []elastic.Option{
+		elastic.WithLogger(log), elastic.WithDrainTimeout(c.drain), elastic.WithSessionTTL(c.ttl),
+		elastic.WithWeight(c.weight), elastic.WithLabels(c.labels), elastic.WithMaxConcurrent(c.most),
 	}
 	if c.lab.clock != "" {
 		options = append(options, elastic.WithClock(wrongClock(ctx, c.lab.clock)))
 	}
-	journal, err := openJournal(c.lab.out, c.name)
+	journal, err := openJournal(c.lab.out, c.lab.act)
 	if err != nil {
 		return err
 	}
 	defer journal.Close()
-	var all []*elastic.Scheduler
-	for range c.lab.schedulers {
-		scheduler, err := c.open(ctx, journal.record(c.lab.handler(log)), options)
+	var all []*roster
+	for i := range c.lab.schedulers {
+		name := c.instance(i)
+		r, err := c.open(ctx, journal.of(name).record(c.lab.handler(log)), append(c.named(name), options...))
 		if err != nil {
 			return err
 		}
-		all = append(all, scheduler)
+		all = append(all, r)
 	}
 	var group sync.WaitGroup
 	ended := make([]error, len(all))
-	for i, scheduler := range all {
-		group.Go(func() { ended[i] = scheduler.Run(ctx) })
+	for i, r := range all {
+		group.Go(func() { ended[i] = r.scheduler.Run(ctx) })
+	}
+	if c.jobs != "" {
+		again := make(chan os.Signal, 1)
+		signal.Notify(again, syscall.SIGHUP)
+		go reload(ctx, c.jobs, all, again, log) // ends with ctx
 	}
 	group.Wait()
 	return errors.Join(ended...)
 }
 
+// instance returns the name of the i-th instance of this process; empty is the host's.
+func (c config) instance(i int) string {
+	if c.name == "" || c.lab.schedulers == 1 {
+		return c.name
+	}
+	return fmt.Sprintf("%s-%d", c.name, i+1)
+}
+
+// named returns the options that give an instance its name.
+func (c config) named(name string) []elastic.Option {
+	switch {
+	case name == "":
+		return nil
+	case c.exclusive:
+		return []elastic.Option{elastic.WithExclusiveName(name)}
+	}
+	return []elastic.Option{elastic.WithName(name)}
+}
+
 // open returns a scheduler that has the jobs.
-func (c config) open(ctx context.Context, h elastic.Handler, options []elastic.Option) (*elastic.Scheduler, error) {
+func (c config) open(ctx context.Context, h elastic.Handler, options []elastic.Option) (*roster, error) {
 	scheduler, err := elastic.Open(ctx, c.store, options...)
 	if err != nil {
 		return nil, err
@@ -114,16 +143,18 @@ func (c config) open(ctx context.Context, h elastic.Handler, options []elastic.O
 			return nil, errors.Join(err, scheduler.Close())
 		}
 	}
-	for _, job := range jobs {
-		if err := scheduler.Add(job, h, add...); err != nil {
-			return nil, errors.Join(err, scheduler.Close())
-		}
+	r := &roster{scheduler, h, map[string]elastic.Job{}}
+	if err := r.become(jobs, add...); err != nil {
+		return nil, errors.Join(err, scheduler.Close())
 	}
-	return scheduler, nil
+	return r, nil
 }
 
 // handler is where the work is done. This one waits for as long as the work takes, or until it is told to stop.
 func (l lab) handler(log *slog.Logger) elastic.HandlerFunc {
+	if l.act {
+		return actor(l.work)
+	}
 	return func(ctx context.Context, sh elastic.Shard) error {
 		log.Debug("working", "job", sh.Job, "shard", sh.Item, "of", sh.Total, "fire", sh.Fire, "attempt", sh.Attempt, "fence", sh.Fence())
 		if err := writeFenced(l.fenced, sh); err != nil {
@@ -152,7 +183,7 @@ func (c config) logger() *slog.Logger {
 
 // parse reads flags, and the environment for those that are not given.
 func parse(args []string, lookup func(string) (string, bool), usage io.Writer) (config, error) {
-	c := config{format: "text"}
+	c := config{format: "text", labels: map[string]string{}}
 	f := flag.NewFlagSet("worker", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.StringVar(&c.store, "store", "", "`URL` of the store, such as etcd://127.0.0.1:2379/demo")
@@ -169,6 +200,10 @@ func parse(args []string, lookup func(string) (string, bool), usage io.Writer) (
 	f.DurationVar(&c.job.Timeout, "timeout", 0, "ends a run that takes longer (default none)")
 	f.BoolVar(&c.overwrite, "overwrite", false, "replace the job in the store if it differs")
 	f.StringVar(&c.name, "name", "", "of this instance (default the host's)")
+	f.BoolVar(&c.exclusive, "exclusive", false, "nobody else has that name: who is started under it takes the place of the one before at once")
+	f.IntVar(&c.weight, "weight", 1, "takes more shards than others, in proportion")
+	f.Func("labels", "that jobs can require, such as `zone=eu,disk=ssd`", func(text string) error { return readLabels(text, c.labels) })
+	f.IntVar(&c.most, "max-concurrent", 0, "how many shards run at a time, of all jobs (default all)")
 	f.DurationVar(&c.ttl, "ttl", 0, "how long after a crash the others know (default the store URL's session_ttl)")
 	f.DurationVar(&c.drain, "drain", elastic.DefaultDrain, "how long running work may go on when asked to end")
 	f.StringVar(&c.format, "log", "text", "format of the log on standard error: text, json")
@@ -197,11 +232,30 @@ func parse(args []string, lookup func(string) (string, bool), usage io.Writer) (
 	if c.store == "" {
 		faults = append(faults, errors.New("no store: give -store or ELASTIC_STORE, such as etcd://127.0.0.1:2379/demo, or memory://demo to try it alone"))
 	}
+	if c.exclusive && c.name == "" {
+		faults = append(faults, errors.New("-exclusive needs a -name"))
+	}
 	if c.format != "text" && c.format != "json" {
 		faults = append(faults, fmt.Errorf("-log %s: want text or json", c.format))
 	}
 	faults = append(faults, c.job.Validate())
 	return c, errors.Join(faults...)
+}
+
+// readLabels reads labels such as zone=eu,disk=ssd in place of those that were there.
+func readLabels(text string, labels map[string]string) error {
+	clear(labels)
+	if text == "" {
+		return nil
+	}
+	for pair := range strings.SplitSeq(text, ",") {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok {
+			return fmt.Errorf("want name=value, got %q", pair)
+		}
+		labels[name] = value
+	}
+	return nil
 }
 
 // variable returns the name of the environment variable that stands for a flag.

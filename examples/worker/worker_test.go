@@ -70,9 +70,9 @@ func TestJobsCanComeFromAFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	defer s.scheduler.Close()
 	for _, job := range []string{"collect", "report"} {
-		if err := s.Remove(job); err != nil {
+		if err := s.scheduler.Remove(job); err != nil {
 			t.Errorf("it does not take part in %s of jobs.yaml: %v", job, err)
 		}
 	}
