@@ -1,0 +1,351 @@
+package e2e
+
+import (
+	"cmp"
+	"context"
+	_ "embed"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/internal/checker"
+	"github.com/elasticjob-go/elastic/sharding"
+)
+
+// Three instances share a file of jobs that uses everything that a job can be told. One is killed in the middle, one has its exclusive name taken
+// by another process, and the jobs are changed while they run. The file store has one process, which is all three, and so its name can't be taken.
+//
+// Nothing here is about speed: the test waits until each thing has been seen, and then looks whether anything was seen that must not be.
+func TestEverythingThatAJobCanBeToldHoldsOnEveryStore(t *testing.T) {
+	t.Parallel()
+	for _, on := range append(slices.Clone(kinds), files) {
+		t.Run(on.name, func(t *testing.T) {
+			t.Parallel()
+			everythingThatAJobCanBeToldHolds(t, on)
+		})
+	}
+}
+
+func everythingThatAJobCanBeToldHolds(t *testing.T, on kind) {
+	f := newFeatures(t, on)
+	a := f.join("a")
+	f.awaitRun("static has an owner", func(x *execution) bool { return x.Job == "static" })
+	b := a
+	if f.shared() {
+		b = f.join("b")
+		f.takeName(f.join("c"))
+	}
+	f.awaitSpread()
+	if f.shared() {
+		f.trigger(asked{shards: []int{1, 2}, parameter: "2026-01"})
+	}
+
+	cut := f.killIn(a, "long")
+	if f.shared() {
+		f.awaitRun("a broadcast to the two that are left", func(x *execution) bool { return x.Job == "broadcast" && x.Total == 2 && x.Time.After(f.killed) })
+	} else {
+		f.trigger(asked{shards: []int{1, 2}, parameter: "2026-01"})
+	}
+	f.trigger(asked{})
+	a = f.join("a")
+	f.awaitRun("what was cut off to go on elsewhere", func(x *execution) bool {
+		return x.Job == cut.Job && x.Shard == cut.Shard && x.Fire.Equal(cut.Fire) && x.Attempt == cut.Attempt+1 && x.PID != cut.PID
+	})
+	f.awaitSpread()
+
+	if !b.running() {
+		b = a
+	}
+	f.change(b)
+	for _, s := range sights {
+		f.await("that "+s.what, func(all []*execution) bool { return s.seen(f, all) })
+	}
+	f.finish()
+}
+
+//go:embed testdata/features.yaml
+var featureJobs string
+
+// later are the jobs as they are to become.
+func later() string {
+	return regexp.MustCompile(`(?m)^( +)\S.* # later: (.*)$`).ReplaceAllString(featureJobs, "$1$2")
+}
+
+// most is how many shards the instance c may run at a time.
+const most = 8
+
+// member is an instance as a job sees it.
+type member struct {
+	zone   string
+	weight int
+}
+
+// features is a fleet whose jobs use everything that a job can be told.
+type features struct {
+	*fleet
+	jobs    string            // the file of jobs
+	common  []string          // arguments of every worker
+	members map[string]member // the instances that share the jobs when all are there
+
+	asked   map[uint64]asked // by the trigger's number
+	since   time.Time        // the last time at which something was done to a process
+	killed  time.Time
+	changed time.Time // when the jobs were
+}
+
+// asked is what a trigger asked for.
+type asked struct {
+	shards    []int  // none: all
+	parameter string // empty: each shard's own
+}
+
+func newFeatures(t *testing.T, on kind) *features {
+	t.Helper()
+	f := &features{fleet: newFleet(t, settings{schedule: "@daily", ttl: 5 * time.Second, on: on}), asked: map[uint64]asked{}}
+	f.jobs = filepath.Join(f.dir, "features.yaml")
+	f.writeJobs(featureJobs)
+	f.common = []string{"-jobs", f.jobs, "-act", "-work", "0s", "-ttl", f.settings.ttl.String(), "-drain", patience.String(), "-out", f.journal, "-log-level", "debug"}
+	f.members = map[string]member{"a": {"eu", 2}, "b": {"eu", 1}, "c": {"us", 1}}
+	if !f.shared() {
+		f.members = map[string]member{"a-1": {"eu", 1}, "a-2": {"eu", 1}, "a-3": {"eu", 1}}
+	}
+	return f
+}
+
+// shared says whether several processes can have the store.
+func (f *features) shared() bool { return f.server != nil }
+
+// writeJobs puts jobs into their file, at once.
+func (f *features) writeJobs(text string) {
+	f.t.Helper()
+	if err := os.WriteFile(f.jobs+".new", []byte(text), 0o600); err != nil {
+		f.t.Fatal(err)
+	}
+	if err := os.Rename(f.jobs+".new", f.jobs); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// join starts a process of that name: an instance, or all of them.
+func (f *features) join(name string) *worker {
+	f.t.Helper()
+	args := []string{"-schedulers", fmt.Sprint(len(f.members)), "-labels", "zone=eu"}
+	if m, ok := f.members[name]; ok {
+		args = []string{"-labels", "zone=" + m.zone, "-weight", fmt.Sprint(m.weight)}
+	}
+	if name == "c" {
+		args = append(args, "-exclusive", "-max-concurrent", fmt.Sprint(most))
+	}
+	f.args = slices.Concat(f.common, args)
+	f.since = time.Now()
+	return f.start(name)
+}
+
+// await waits until something can be said of what handlers did.
+func (f *features) await(what string, ok func(all []*execution) bool) {
+	f.t.Helper()
+	for deadline := time.Now().Add(long); ; time.Sleep(100 * time.Millisecond) {
+		all := executions(f.t, f.journal)
+		if ok(all) {
+			return
+		}
+		f.mu.Lock()
+		died := slices.Clone(f.died)
+		f.mu.Unlock()
+		if len(died) > 0 {
+			f.fatalf("%s ended by itself: %s", died[0], died[0].cmd.ProcessState)
+		}
+		if time.Now().After(deadline) {
+			for _, x := range all[max(0, len(all)-300):] {
+				f.t.Log(x)
+			}
+			f.fatalf("waited %v in vain for %s", long, what)
+		}
+	}
+}
+
+// awaitRun waits for a run.
+func (f *features) awaitRun(what string, wanted func(x *execution) bool) (found *execution) {
+	f.t.Helper()
+	f.await(what, func(all []*execution) bool {
+		i := slices.IndexFunc(all, wanted)
+		if i >= 0 {
+			found = all[i]
+		}
+		return i >= 0
+	})
+	return found
+}
+
+// awaitSpread waits until all instances share the jobs as each strategy has it: by runs for one fire after what was last done to a process.
+func (f *features) awaitSpread() {
+	f.t.Helper()
+	var live []sharding.Instance
+	for _, name := range slices.Sorted(maps.Keys(f.members)) {
+		live = append(live, sharding.Instance{ID: name, Weight: f.members[name].weight})
+	}
+	for _, name := range []string{"average", "odevity", "rotate"} {
+		strategy, err := sharding.ByName(name)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		want := strategy.Assign(name, 4, live, nil)
+		f.awaitFire("the shards of "+name+" on "+fmt.Sprint(want), name, func(on map[int]string) bool {
+			return len(on) == 4 && on[0] == want[0] && on[1] == want[1] && on[2] == want[2] && on[3] == want[3]
+		})
+	}
+	f.awaitFire("a share of sticky for each, by its weight", "sticky", func(on map[int]string) bool {
+		shares, total := map[string]int{}, 0
+		for _, name := range on {
+			shares[name]++
+		}
+		for name, m := range f.members {
+			total += m.weight
+			if shares[name] == 0 {
+				return false
+			}
+		}
+		for name, m := range f.members {
+			if exact := 8 * m.weight / total; len(on) != 8 || shares[name] < exact || shares[name] > exact+1 {
+				return false
+			}
+		}
+		return true
+	})
+	f.awaitFire("a broadcast to each", "broadcast", func(on map[int]string) bool {
+		return slices.Equal(slices.Sorted(maps.Values(on)), slices.Sorted(maps.Keys(f.members)))
+	})
+}
+
+// awaitFire waits for a fire of a job, after what was last done to a process, whose shards ran on instances that are as wanted.
+func (f *features) awaitFire(what, job string, wanted func(on map[int]string) bool) {
+	f.t.Helper()
+	f.await(what, func(all []*execution) bool {
+		fires := map[time.Time]map[int]string{}
+		for _, x := range all {
+			if x.Job == job && x.Fire.After(f.since) && x.Attempt == 1 {
+				if fires[x.Fire] == nil {
+					fires[x.Fire] = map[int]string{}
+				}
+				fires[x.Fire][x.Shard] = x.Instance
+			}
+		}
+		return slices.ContainsFunc(slices.Collect(maps.Values(fires)), wanted)
+	})
+}
+
+// takeName starts a process under the exclusive name of another, which must end and say why.
+func (f *features) takeName(first *worker) {
+	f.t.Helper()
+	f.awaitRun(fmt.Sprintf("a run of %s", first), func(x *execution) bool { return x.PID == first.pid() })
+	// From when its place is taken until it knows, it is as one that stands still: out of reach of everything but its fences.
+	f.act(time.Now(), checker.Stop, first)
+	first.order()
+	second := f.join(first.name)
+	select {
+	case <-first.exited:
+	case <-time.After(long):
+		f.fatalf("%s has not ended, though %s has its exclusive name", first, second)
+	}
+	f.act(time.Now(), checker.Exit, first)
+	if code := first.cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(first.tail(), elastic.ErrNameTaken.Error()) {
+		f.t.Errorf("the first process under an exclusive name ended with %d and said\n%s\nwant 1 and that its name was taken", code, first.tail())
+	}
+	f.awaitRun(fmt.Sprintf("a run of %s", second), func(x *execution) bool { return x.PID == second.pid() })
+}
+
+// killIn kills a process in the middle of a run of a job, and returns the run.
+func (f *features) killIn(w *worker, job string) *execution {
+	f.t.Helper()
+	fits := func(x *execution) bool { return x.Job == job && x.PID == w.pid() && !x.done() }
+	f.awaitRun(fmt.Sprintf("a run of %s on %s", job, w), func(x *execution) bool { return fits(x) && time.Since(x.Time) < time.Second })
+	w.kill()
+	f.killed, f.since = time.Now(), time.Now()
+	all := executions(f.t, f.journal)
+	i := slices.IndexFunc(all, fits)
+	if i < 0 {
+		f.fatalf("%s had ended its runs of %s before it was killed: nothing is shown", w, job)
+	}
+	return all[i]
+}
+
+// trigger asks for a run of the job by-hand, and waits for it if somebody is there to run it.
+func (f *features) trigger(of asked) {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), long)
+	defer cancel()
+	operator, err := elastic.Open(ctx, f.url, elastic.WithName("operator"))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- operator.Run(ctx) }()
+	options := []elastic.TriggerOption{elastic.OnShards(of.shards...), elastic.WithParameter(of.parameter)}
+	n, err := operator.Trigger(ctx, "by-hand", options...)
+	for err != nil && strings.Contains(err.Error(), "does not run") { // Run has not begun yet
+		n, err = operator.Trigger(ctx, "by-hand", options...)
+	}
+	if err := cmp.Or(err, operator.Close(), <-ended); err != nil {
+		f.t.Fatal(err)
+	}
+	f.asked[n] = of
+	if f.shared() {
+		f.awaitTriggers()
+	}
+}
+
+// awaitTriggers waits until every trigger so far has been run.
+func (f *features) awaitTriggers() {
+	f.t.Helper()
+	f.await("all triggers to have run", func(all []*execution) bool { return triggersRan(f, all) })
+}
+
+// change has a process read the jobs again, after they have changed.
+func (f *features) change(w *worker) {
+	f.t.Helper()
+	f.writeJobs(later())
+	f.changed = time.Now()
+	w.signal(syscall.SIGHUP)
+}
+
+// finish has everybody leave, and looks whether anything was seen that must not be.
+func (f *features) finish() {
+	f.t.Helper()
+	var left []*worker
+	for _, w := range f.workers {
+		if w.running() {
+			w.ask()
+			left = append(left, w)
+		}
+	}
+	for _, w := range left {
+		w.gone()
+	}
+	all := executions(f.t, f.journal)
+	h := checker.History{Lines: lines(all), Acts: f.acts, Final: f.content(), TTL: f.settings.ttl, Bound: long, End: time.Now()}
+	f.fleet.write(h, false)
+	for _, v := range h.Check() {
+		if known(v) {
+			f.t.Errorf("%s\nthe life of it:\n%s", v, h.Life(v.Job, v.Shard))
+		}
+	}
+	for _, r := range rules {
+		for _, fault := range r.broken(f, all) {
+			f.t.Errorf("%s: %s", r.what, fault)
+		}
+	}
+	for _, e := range h.Final {
+		if strings.HasPrefix(e.Key, "runs/unclaimed/") || strings.HasPrefix(e.Key, "runs/lunar/") {
+			f.t.Errorf("the store holds %s", e.Key)
+		}
+	}
+	f.t.Logf("%d runs of %d jobs", len(all), strings.Count(featureJobs, "name: "))
+}
