@@ -2,6 +2,7 @@ package checker
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,11 +23,11 @@ type Audit struct {
 	Operator string
 
 	// Wrong says that some clock is, or was, further off than MaxSkew. What a record says of times is then not to be relied on: fires can
-	// begin again, and the first fence of a new record, which is a time, can be smaller than those of the one before it.
+	// begin again, also those that others follow, and the first fence of a new record, which is a time, can be one that the record before it has had, or smaller.
 	Wrong bool
 
-	// Skew is how far clocks differ at most. What a shard has done is forgotten with its record when the job loses it; if it comes back its
-	// first fence, and what is due to it, follow from the time, so within Skew it can repeat itself. Below a millisecond it must not.
+	// Skew is how far clocks differ at most. What a shard has done is forgotten with its record when the job loses it; if it comes back what
+	// is due to it follows from the time, so within Skew it can repeat itself. Below a millisecond it must not.
 	Skew time.Duration
 
 	// Found has every breach so far.
@@ -34,7 +35,9 @@ type Audit struct {
 
 	specs    map[string]*layout.Spec       // nil: there is one, and it can't be read
 	assigned map[string]*layout.Assignment // likewise
-	alive    map[string]bool               // the instances that have a key
+	alive    map[string]layout.Instance    // the instances that have a key; zero: one that can't be read
+	whole    map[string]map[int64]*Whole   // by job and Fire.Unix(): what all its shards have ended
+	died     map[string]time.Time          // when their key was gone
 	clients  map[string]string             // who wrote that key, also of those that are gone
 	shards   map[string]*Shard             // by the record's key
 	now      memory.Commit                 // that is being checked
@@ -59,6 +62,10 @@ type Fate struct {
 	Begun    time.Time // when it was claimed first
 	Attempts int
 	Result   failover.Result // empty while it runs
+
+	// Of the last end, also while it runs again: a clock that was wrong can have it begin twice.
+	Ended   time.Time
+	EndedAs failover.Result
 }
 
 // Claim is a claim that the store took.
@@ -75,7 +82,7 @@ type Claim struct {
 func NewAudit(operator string) *Audit {
 	return &Audit{
 		Operator: operator, specs: map[string]*layout.Spec{}, assigned: map[string]*layout.Assignment{},
-		alive: map[string]bool{}, clients: map[string]string{}, shards: map[string]*Shard{},
+		alive: map[string]layout.Instance{}, died: map[string]time.Time{}, whole: map[string]map[int64]*Whole{}, clients: map[string]string{}, shards: map[string]*Shard{},
 	}
 }
 
@@ -111,7 +118,13 @@ func (a *Audit) Commit(c memory.Commit) {
 func (a *Audit) Shard(job string, item int) *Shard { return a.shard(job, item) }
 
 // Alive says whether an instance has a key.
-func (a *Audit) Alive(id string) bool { return a.alive[id] }
+func (a *Audit) Alive(id string) bool {
+	_, ok := a.alive[id]
+	return ok
+}
+
+// Instance returns what an instance says about itself; zero if it has no key, or one that can't be read.
+func (a *Audit) Instance(id string) layout.Instance { return a.alive[id] }
 
 // Spec returns a job's spec as it is now; nil if there is none that can be read.
 func (a *Audit) Spec(job string) *layout.Spec { return a.specs[job] }
@@ -139,6 +152,7 @@ func (a *Audit) byOperator() bool { return a.now.Client == a.Operator }
 func (a *Audit) instance(id string, op store.Op) {
 	if op.Kind == store.OpDelete {
 		delete(a.alive, id)
+		a.died[id] = a.now.Time
 		return
 	}
 	if op.Kind == store.OpCreateEphemeral {
@@ -150,10 +164,11 @@ func (a *Audit) instance(id string, op store.Op) {
 	if a.now.Session == "" && !a.byOperator() {
 		a.breach(1, "", -1, "the instance %s is registered outside a session", id)
 	}
-	a.alive[id] = true
+	a.alive[id], _ = layout.DecodeInstance(op.Value)
 }
 
 func (a *Audit) spec(job string, op store.Op) {
+	defer a.ends(job)
 	if op.Kind == store.OpDelete {
 		delete(a.specs, job)
 		return
@@ -192,8 +207,8 @@ func (a *Audit) assignment(job string, op store.Op) {
 		return
 	}
 	a.assigned[job] = &next
-	if spec := a.specs[job]; spec == nil || spec.Shards != len(next.Owners) {
-		a.breach(6, job, -1, "%d shards assigned, and the spec has others: %+v", len(next.Owners), spec)
+	if spec := a.specs[job]; !fits(spec, &next) {
+		a.breach(6, job, -1, "assigned is %+v, and the spec has other shards: %+v", next, spec)
 	}
 	if old != nil && next.Epoch != old.Epoch+1 {
 		a.breach(6, job, -1, "epoch %d after %d", next.Epoch, old.Epoch)
@@ -247,6 +262,7 @@ func (a *Audit) record(s *Shard, op store.Op) {
 	if op.Kind == store.OpDelete {
 		s.Record, s.there, s.reborn = failover.Record{}, false, a.now.Time
 		a.removed(s, old)
+		a.ends(s.Job)
 		return
 	}
 	now, err := failover.Decode(op.Value)
@@ -266,6 +282,8 @@ func (a *Audit) record(s *Shard, op store.Op) {
 		a.completed(s, old, now)
 	case now.Owner == "":
 		a.handedOver(s, old, now)
+	case a.reclaims(old, now):
+		a.reclaimed(s, old, now)
 	case now.Attempt == 1:
 		a.claimed(s, old, now)
 		a.begun(s, old, now)
@@ -273,7 +291,7 @@ func (a *Audit) record(s *Shard, op store.Op) {
 		a.claimed(s, old, now)
 		a.takenOver(s, old, now)
 	}
-	if now.Fence < s.fence && !a.forgets(s) {
+	if now.Fence < s.fence && !a.mayFall(s) {
 		a.breach(1, s.Job, s.Item, "the fence %d is smaller than one before it, %d", now.Fence, s.fence)
 	}
 	s.fence = max(s.fence, now.Fence)
@@ -283,27 +301,30 @@ func (a *Audit) record(s *Shard, op store.Op) {
 func (a *Audit) claimed(s *Shard, old, now failover.Record) {
 	job, owner := s.Job, now.Owner
 	spec, assigned := a.specs[job], a.assigned[job]
-	if now.Fence <= s.fence && !a.forgets(s) {
+	if now.Fence <= s.fence && !a.mayFall(s) {
 		a.breach(1, job, s.Item, "claimed with the fence %d, and there was %d before: from %s to %s", now.Fence, s.fence, old, now)
 	}
-	if !a.alive[owner] || a.clients[owner] != a.now.Client {
+	if !a.Alive(owner) || a.clients[owner] != a.now.Client {
 		a.breach(1, job, s.Item, "claimed for %s, which is not alive, or another process", owner)
 	} else if !a.guarded(layout.InstanceKey(owner), false) {
 		a.breach(1, job, s.Item, "claimed without a guard on the claimer's own key")
 	}
-	if spec == nil || spec.Disabled {
+	if spec == nil || spec.Disabled || slices.Contains(spec.DisabledShards, s.Item) {
 		a.breach(7, job, s.Item, "claimed for a job that is disabled or not there: %+v", spec)
 	} else if !a.guarded(layout.JobKey(job), true) {
 		a.breach(7, job, s.Item, "claimed without a guard on the job's spec")
 	}
-	if spec != nil && (assigned == nil || len(assigned.Owners) != spec.Shards || s.Item >= len(assigned.Owners) || assigned.Owners[s.Item] != owner) {
+	if spec != nil && (assigned == nil || !fits(spec, assigned) || s.Item >= len(assigned.Owners) || assigned.Owners[s.Item] != owner) {
 		a.breach(6, job, s.Item, "claimed by %s, which does not own it: assigned is %+v, the spec has %d shards", owner, assigned, spec.Shards)
 	} else if !a.guarded(layout.AssignmentKey(job), true) {
 		a.breach(6, job, s.Item, "claimed without a guard on the assignment")
 	}
 	total := 0
+	if assigned != nil {
+		total = len(assigned.Owners)
+	}
 	if spec != nil {
-		total = spec.Shards
+		a.asTold(s, spec, now)
 	}
 	s.Claims[now.Fence] = Claim{Time: a.now.Time, Client: a.now.Client, Fire: now.Time(), Trigger: triggerOf(now), Attempt: now.Attempt, Total: total}
 	f := s.fate(now)
@@ -333,13 +354,36 @@ func (s *Shard) fate(r failover.Record) *Fate {
 	return s.Fires[r.Fire.Unix()]
 }
 
-// forgets says whether what is written of a shard need not rest on what was before: see Skew and Wrong.
+// forgets says whether a shard may repeat fires: see Skew and Wrong.
 func (a *Audit) forgets(s *Shard) bool {
 	return !s.reborn.IsZero() && (a.Wrong || a.Skew >= time.Millisecond)
 }
 
-// Forgets says whether a shard's fences may fall, because it was lost and came back under clocks that differ.
-func (a *Audit) Forgets(job string, item int) bool { return a.forgets(a.shard(job, item)) }
+// mayFall says whether a shard's fences may begin anew: see Wrong.
+func (a *Audit) mayFall(s *Shard) bool { return !s.reborn.IsZero() && a.Wrong }
+
+// FencesMayFall says whether a shard's fences may begin anew, because it was lost and came back while some clock was wrong.
+func (a *Audit) FencesMayFall(job string, item int) bool { return a.mayFall(a.shard(job, item)) }
+
+// reclaims says whether a process claims anew what it runs itself, after it has lost a session.
+func (a *Audit) reclaims(old, now failover.Record) bool {
+	return old.State == failover.Running && old.Owner != "" && now.Attempt == old.Attempt && sameWork(old, now) && a.clients[old.Owner] == a.clients[now.Owner]
+}
+
+// reclaimed checks that a run goes on under a new claim: by the same process, whose session is over, at once or not at all.
+func (a *Audit) reclaimed(s *Shard, old, now failover.Record) {
+	switch {
+	case old.CarryOn == 0:
+		a.breach(1, s.Job, s.Item, "claimed anew, and it may not outlive its session: from %s to %s", old, now)
+	case a.Alive(old.Owner):
+		a.breach(1, s.Job, s.Item, "claimed anew from %s, which is alive: to %s", old.Owner, now)
+	case !a.Alive(now.Owner) || a.clients[now.Owner] != a.now.Client:
+		a.breach(1, s.Job, s.Item, "claimed anew for %s, which is not alive, or another process", now.Owner)
+	case now.Fence != old.Fence+1:
+		a.breach(1, s.Job, s.Item, "claimed anew with the fence %d after %d", now.Fence, old.Fence)
+	}
+	s.Claims[now.Fence] = s.Claims[old.Fence]
+}
 
 func (a *Audit) begun(s *Shard, old, now failover.Record) {
 	if f := s.fate(now); f.Begun != a.now.Time && (now.IsManual() || !a.Wrong && !(a.forgets(s) && f.Begun.Before(s.reborn) && f.Fire.After(s.reborn.Add(-2*a.Skew)))) {
@@ -363,8 +407,10 @@ func (a *Audit) takenOver(s *Shard, old, now failover.Record) {
 	switch {
 	case old.State != failover.Running || now.Attempt != old.Attempt+1 || !sameWork(old, now):
 		a.breach(3, s.Job, s.Item, "taken over from %s to %s", old, now)
-	case old.Owner != "" && a.alive[old.Owner]: // also itself: a claim of its own that it does not know it could only have forgotten
+	case old.Owner != "" && a.Alive(old.Owner): // also itself: a claim of its own that it does not know it could only have forgotten
 		a.breach(3, s.Job, s.Item, "taken over from %s, which is alive: to %s", old.Owner, now)
+	case a.now.Time.Sub(a.died[old.Owner]) < old.CarryOn && a.clients[old.Owner] != a.now.Client:
+		a.breach(3, s.Job, s.Item, "taken over from %s, which has %s to come back: to %s", old.Owner, old.CarryOn, now)
 	case spec != nil && !spec.Failover:
 		a.breach(3, s.Job, s.Item, "taken over, and the job has no failover: to %s", now)
 	case spec != nil && old.Attempt-old.HandOvers >= spec.MaxAttempts:
@@ -401,9 +447,9 @@ func (a *Audit) abandoned(s *Shard, old, now failover.Record) {
 	switch {
 	case old.State != failover.Running || now.Fence != old.Fence || !sameWork(old, now):
 		a.breach(4, s.Job, s.Item, "abandoned from %s to %s", old, now)
-	case old.Owner != "" && a.alive[old.Owner]:
+	case old.Owner != "" && a.Alive(old.Owner):
 		a.breach(4, s.Job, s.Item, "abandoned, though %s is alive", old.Owner)
-	case spec != nil && spec.Failover && !spec.Disabled && s.Item < spec.Shards && old.Attempt-old.HandOvers < spec.MaxAttempts:
+	case spec != nil && spec.Failover && !spec.Disabled && !slices.Contains(spec.DisabledShards, s.Item) && s.Item < spec.Shards && old.Attempt-old.HandOvers < spec.MaxAttempts:
 		a.breach(4, s.Job, s.Item, "abandoned, though another attempt is allowed: from %s", old)
 	}
 	a.ended(s, now)
@@ -411,7 +457,10 @@ func (a *Audit) abandoned(s *Shard, old, now failover.Record) {
 
 func (a *Audit) ended(s *Shard, now failover.Record) {
 	if f := s.fate(now); f != nil {
-		f.Result = now.Result
+		f.Result, f.EndedAs, f.Ended = now.Result, now.Result, a.now.Time
+	}
+	if !now.IsManual() {
+		a.end(s.Job, now.Fire.Unix())
 	}
 }
 
@@ -423,7 +472,7 @@ func (a *Audit) removed(s *Shard, old failover.Record) {
 	if a.byOperator() {
 		return
 	}
-	if spec := a.specs[s.Job]; spec != nil && s.Item < spec.Shards {
+	if spec := a.specs[s.Job]; spec != nil && s.Item < a.shardsOf(s.Job, spec) {
 		a.breach(2, s.Job, s.Item, "the record was removed of a shard that the job has: %s", old)
 	}
 }

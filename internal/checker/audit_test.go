@@ -96,6 +96,16 @@ func TestADoctoredStoreBreaksJustWhatIsDoctored(t *testing.T) {
 			all[2].Do = []store.Op{store.Create("jobs/job", spec.Encode())}
 		}
 	}
+	// a is back under another ID, and goes on with what it runs.
+	reclaim := func(carryOn time.Duration) func([]memory.Commit) {
+		return func(all []memory.Commit) {
+			rewrite(4, func(r *failover.Record) { r.CarryOn = carryOn })(all)
+			claimed, _ := failover.Decode(all[4].Do[0].Value)
+			all[1].Client, all[6].Client, all[7].Client, all[8].Client = "a", "a", "a", "a"
+			all[7].Do = []store.Op{store.Set("runs/job/0", claimed.Reclaim("b@1").Encode())}
+			all[8].Do = []store.Op{store.Set("runs/job/0", claimed.Reclaim("b@1").Complete(failover.Succeeded, "", midnight).Encode())}
+		}
+	}
 	for _, row := range []struct {
 		name   string
 		doctor func(all []memory.Commit)
@@ -122,6 +132,13 @@ func TestADoctoredStoreBreaksJustWhatIsDoctored(t *testing.T) {
 			edit(func(s *layout.Spec) { s.MaxAttempts = 3 })(all)
 			rewrite(8, func(r *failover.Record) { r.Result = failover.Lost })(all)
 		}, []int{4}},
+		{"a take-over of a run that may be claimed anew", rewrite(4, func(r *failover.Record) { r.CarryOn = time.Minute }), []int{3}},
+		{"a run claimed anew by another process", func(all []memory.Commit) {
+			rewrite(4, func(r *failover.Record) { r.CarryOn = time.Minute })(all)
+			rewrite(7, func(r *failover.Record) { r.CarryOn, r.Attempt = time.Minute, 1 })(all)
+		}, []int{1, 2}},
+		{"a run claimed anew that may not be", reclaim(0), []int{1}},
+		{"a run claimed anew", reclaim(time.Minute), nil},
 		{"a record removed while it runs", func(all []memory.Commit) { all[8].Do = []store.Op{store.Delete("runs/job/0")} }, []int{2, 4}},
 		{"a key that nobody knows", func(all []memory.Commit) { all[8].Do = []store.Op{store.Create("leader/job", nil)} }, []int{8}},
 	} {

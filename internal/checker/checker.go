@@ -9,6 +9,7 @@
 //	6  in the end each shard has one owner, that may own
 //	7  nothing begins once a disable was acknowledged
 //	8  in the end the store holds specs, assignments, one idle record a shard, and live instances
+//	9  a job runs as it was told: after what it follows, within its limits, where it may (only [Audit] and its users see that)
 //
 // It knows nothing of tests and starts nothing: whoever has a [History] can have it checked.
 //

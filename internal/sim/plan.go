@@ -17,6 +17,8 @@ type Plan struct {
 	Length time.Duration // of the time in which there are faults
 	Calm   time.Duration // of the time after it, in which everything must come right
 
+	Recovery time.Duration // by when in the calm it must
+
 	TTL, Request, JoinDelay, StandIn, Resync, Drain, Grace time.Duration
 
 	Latency time.Duration   // a request, a reply, an update takes up to this long
@@ -26,6 +28,10 @@ type Plan struct {
 	Weak    bool            // versions start again, as ZooKeeper's do
 	MaxOps  int             // of a transaction
 	Torn    bool            // lists are no point in time
+
+	Weights []int    // of each node
+	Most    []int    // runs at a time on each; zero: all
+	Zones   []string // a label of each; none: instances have no labels
 
 	Jobs  []JobPlan
 	Works Work
@@ -43,6 +49,7 @@ type JobPlan struct {
 type Work struct {
 	Longest                 time.Duration
 	Fail, Panic, Exit       float64 // how many end so
+	Skip, Permanent, Again  float64 // how many say that there was nothing to do, that it can't be done, that they want to be called again
 	Deaf                    float64 // how many don't look at their context
 	Hang                    float64 // how many don't end by themselves for ten seconds
 	Poison                  float64 // how many fires kill every process that runs them
@@ -107,9 +114,10 @@ func (p Plan) String() string {
 	fmt.Fprintf(&b, "network: up to %s, %.1f%% up to %s; requests give up after %s; clocks off by %s; at most %d keys a transaction, weak versions %v, torn lists %v\n", p.Latency, 100*p.Slow, p.Tail, p.Request, p.Skew, p.MaxOps, p.Weak, p.Torn)
 	w := p.Works
 	fmt.Fprintf(&b, "handlers: up to %s, of 100 fail %.0f, panic %.0f, exit %.0f, are deaf %.0f, hang %.0f, kill %.1f\n", w.Longest, 100*w.Fail, 100*w.Panic, 100*w.Exit, 100*w.Deaf, 100*w.Hang, 100*w.Poison)
+	b.WriteString(p.told())
 	for _, j := range p.Jobs {
 		s := j.Spec
-		fmt.Fprintf(&b, "job %s: %q, %d shards %s, failover %v, %d attempts, misfire %s, overlap %s, timeout %s, jitter %s\n", j.Name, s.Schedule, s.Shards, s.Sharding, s.Failover, s.MaxAttempts, s.Misfire, s.Overlap, time.Duration(s.Timeout), time.Duration(s.Jitter))
+		fmt.Fprintf(&b, "job %s: %q, %d shards %s, failover %v, %d attempts, misfire %s, overlap %s, timeout %s, jitter %s%s\n", j.Name, s.Schedule, s.Shards, s.Sharding, s.Failover, s.MaxAttempts, s.Misfire, s.Overlap, time.Duration(s.Timeout), time.Duration(s.Jitter), toldOf(s))
 	}
 	fmt.Fprintf(&b, "%d faults:\n", len(p.Faults))
 	for _, f := range p.Faults {
@@ -139,9 +147,16 @@ var schedules = []string{"* * * * * ?", "0/2 * * * * ?", "0/3 * * * * ?", "0/5 *
 
 // NewPlan draws a plan. The mix of faults is drawn, too, so that each seed is nasty in its own way.
 func NewPlan(seed uint64) Plan {
+	p := Plain(seed)
+	p.drawTold(dice(seed).of("told"))
+	return p
+}
+
+// Plain draws a plan whose jobs have a schedule and a number of shards, and whose instances are alike.
+func Plain(seed uint64) Plan {
 	d := dice(seed).of("plan")
 	p := Plan{
-		Seed: seed, Nodes: 2 + d.of("nodes").below(4), Length: 12*time.Second + d.of("length").upTo(24*time.Second).Truncate(time.Millisecond), Calm: 22 * time.Second,
+		Seed: seed, Nodes: 2 + d.of("nodes").below(4), Length: 12*time.Second + d.of("length").upTo(24*time.Second).Truncate(time.Millisecond), Calm: 22 * time.Second, Recovery: 13 * time.Second,
 		TTL: pick(d.of("ttl"), 2*time.Second, 3*time.Second, 3*time.Second), Request: pick(d.of("request"), 500*time.Millisecond, 1500*time.Millisecond),
 		JoinDelay: pick(d.of("join"), 0, 200*time.Millisecond, time.Second), StandIn: pick(d.of("standin"), 500*time.Millisecond, 2*time.Second),
 		Resync: pick(d.of("resync"), 6*time.Second, 20*time.Second, time.Minute), Drain: pick(d.of("drain"), 0, time.Second, 4*time.Second),
@@ -154,6 +169,7 @@ func NewPlan(seed uint64) Plan {
 	skew := pick(d.of("skew"), 0, 0, 200*time.Millisecond, 2*time.Second)
 	for i := range p.Nodes {
 		own := d.of("skews").nth(uint64(i))
+		p.Weights, p.Most = append(p.Weights, 1), append(p.Most, 0)
 		p.Skew = append(p.Skew, own.upTo(2*skew)-skew+own.of("ns").upTo(100*time.Microsecond))
 	}
 	p.drawJobs(d)
@@ -172,16 +188,19 @@ func NewPlan(seed uint64) Plan {
 
 func (p *Plan) drawJobs(d dice) {
 	for i := range 1 + d.of("jobs").below(3) {
-		j := d.of("job").nth(uint64(i))
-		p.Jobs = append(p.Jobs, JobPlan{fmt.Sprint("job", i), layout.Spec{
-			Schedule: pick(j.of("schedule"), schedules...), Shards: 1 + j.of("shards").below(6), Sharding: pick(j.of("sharding"), "sticky", "sticky", "average"),
-			Failover: j.of("failover").chance(0.75), MaxAttempts: pick(j.of("attempts"), 2, 3, 100),
-			Misfire: pick(j.of("misfire"), failover.All, failover.All, failover.Once, failover.Skip),
-			Overlap: pick(j.of("overlap"), failover.OverlapQueue, failover.OverlapQueue, failover.OverlapSkip, failover.OverlapReplace),
-			Timeout: pick(j.of("timeout"), 0, 0, 0, layout.Duration(700*time.Millisecond)),
-			Jitter:  pick(j.of("jitter"), 0, 0, 0, layout.Duration(500*time.Millisecond)),
-		}})
+		p.Jobs = append(p.Jobs, drawJob(d.of("job").nth(uint64(i)), i))
 	}
+}
+
+func drawJob(d dice, number int) JobPlan {
+	return JobPlan{fmt.Sprint("job", number), layout.Spec{
+		Schedule: pick(d.of("schedule"), schedules...), Shards: 1 + d.of("shards").below(6), Sharding: pick(d.of("sharding"), "sticky", "sticky", "average"),
+		Failover: d.of("failover").chance(0.75), MaxAttempts: pick(d.of("attempts"), 2, 3, 100),
+		Misfire: pick(d.of("misfire"), failover.All, failover.All, failover.Once, failover.Skip),
+		Overlap: pick(d.of("overlap"), failover.OverlapQueue, failover.OverlapQueue, failover.OverlapSkip, failover.OverlapReplace),
+		Timeout: pick(d.of("timeout"), 0, 0, 0, layout.Duration(700*time.Millisecond)),
+		Jitter:  pick(d.of("jitter"), 0, 0, 0, layout.Duration(500*time.Millisecond)),
+	}}
 }
 
 // kinds are those that are drawn by themselves, with how long they last at most.

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/elasticjob-go/elastic/store"
 )
@@ -48,14 +49,25 @@ func (s *seam) Watch(ctx context.Context, prefix string) (store.Watch, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &view{w, s.node, prefix}, nil
+	return &view{w, s.node, s.node.watched(prefix)}, nil
+}
+
+// watched returns what tells a watch from others of the same node: of two on the same keys, one may end while the other begins, or both may be
+// shown something in one step.
+func (n *node) watched(prefix string) string {
+	n.w.mu.Lock()
+	defer n.w.mu.Unlock()
+	if n.watches[prefix]++; n.watches[prefix] > 1 {
+		return fmt.Sprint(prefix, " ", n.watches[prefix])
+	}
+	return prefix
 }
 
 // view is a watch whose updates wait at the gate.
 type view struct {
 	store.Watch
-	node   *node
-	prefix string
+	node *node
+	name string
 }
 
 func (v *view) Next(ctx context.Context) (store.Update, error) {
@@ -63,7 +75,7 @@ func (v *view) Next(ctx context.Context) (store.Update, error) {
 	if err == nil {
 		// An update and the end of the watch can come in one step. Which the reader sees must make no difference.
 		n := v.node
-		n.w.gate.pass(ctx, n, n.id+" shown "+v.prefix, n.latency)
+		n.w.gate.pass(ctx, n, n.id+" shown "+v.name, n.latency)
 		err = ctx.Err()
 	}
 	return u, err

@@ -154,6 +154,9 @@ func TestEverythingThatShouldHappenHappens(t *testing.T) {
 		"fault step", "fault reshard", "fault resched", "fault disable", "fault recreate", "fault withdraw", "fault overwrite", "fault policy", "fault trigger",
 		"run again", "handed over", "abandoned", "triggered", "effect refused", "event stuck", "event panicked", "event missed", "event lost", "event future fire",
 		"event took over", "commit expired", "commit ended", "left",
+		"run of follower", "run of broadcast", "run of unclaimed", "run of once", "run of manual", "run of choosy", "nobody may own", "limit reached", "retry",
+		"run of sticky", "run of average", "run of odevity", "run of rotate", "run of single", "run of static",
+		"result ok", "result failed", "result skipped", "result cancelled",
 	} {
 		if c.counts[what] == 0 {
 			t.Errorf("it never happens in 300 seeds: %s", what)
@@ -174,12 +177,17 @@ func BenchmarkSimulation(b *testing.B) {
 	b.ReportMetric(nodes.Seconds()/b.Elapsed().Seconds(), "instance-s/s")
 }
 
-// Seeds beyond those of every day that have found something, since it was mended.
+// Plain seeds beyond those of every day that have found something, since it was mended.
 func TestWhatASeedHasFoundStaysMended(t *testing.T) {
+	const late = "the answer to a write for a job that was removed was taken for one for the job of that name that came since"
 	for seed, what := range map[uint64]string{
-		6016: "an assignment whose write had an unknown outcome, and was not applied, stayed wrong until the next resync",
+		6016:  "an assignment whose write had an unknown outcome, and was not applied, stayed wrong until the next resync",
+		6394:  late,
+		10126: late,
+		7497:  "the first fences of two records of a shard, one after the other, by clocks that differ, were the same",
+		7855:  "a handler that returned when its instance had given it up counted as forgotten: the check was wrong",
 	} {
-		if r := run(t, NewPlan(seed), false); len(r.Found) > 0 {
+		if r := run(t, Plain(seed), false); len(r.Found) > 0 {
 			t.Errorf("seed %d, %s: %s", seed, what, r.Found[0])
 		}
 	}

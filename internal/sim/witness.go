@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -21,7 +22,14 @@ type execution struct {
 	start, end time.Time // end is zero until it has returned
 	err        error
 	died       bool // its process did
+
+	waits  bool      // it has returned, and is to be called again
+	paused time.Time // since when
+	exits  bool      // it ends its goroutine
 }
+
+// over says whether it has ended for good.
+func (x *execution) over() bool { return !x.end.IsZero() || x.waits && x.ctx.Err() != nil }
 
 func (x *execution) String() string {
 	text := fmt.Sprintf("fire %s attempt %d fence %d on %s from %s", stamp(x.run.Fire), x.run.Attempt, x.run.Fence, x.node.id, stamp(x.start))
@@ -44,7 +52,7 @@ func (w *World) violate(invariant int, job string, shard int, format string, a .
 func (w *World) running(n *node) (list []*execution) {
 	for _, runs := range w.runs {
 		for _, x := range runs {
-			if x.node == n && x.end.IsZero() {
+			if x.node == n && !x.over() {
 				list = append(list, x)
 			}
 		}
@@ -52,20 +60,35 @@ func (w *World) running(n *node) (list []*execution) {
 	return list
 }
 
-// began checks an execution as it begins: the store must know its claim, and nobody else may be at it. It returns nil if the
-// process is dead.
-func (w *World) began(n *node, ctx context.Context, r engine.Run) *execution {
+// called checks a call of a handler as it begins. It returns nil if the process is dead.
+func (w *World) called(n *node, ctx context.Context, r engine.Run) *execution {
 	if w.gate.buried(n) {
 		return nil
 	}
-	w.logf(n.id, "runs %s/%d fire %s attempt %d fence %d of %d", r.Job, r.Shard, stamp(r.Fire), r.Attempt, r.Fence, r.Total)
+	w.logf(n.id, "runs %s/%d fire %s attempt %d fence %d of %d, retry %d", r.Job, r.Shard, stamp(r.Fire), r.Attempt, r.Fence, r.Total, r.Retry)
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if r.Retry > 0 {
+		return w.calledAgain(n, r)
+	}
+	x := w.began(n, ctx, r)
+	w.limited(n, r)
+	w.countKind(w.told[r.Job])
+	return x
+}
+
+// began checks an execution as it begins: the store must know its claim, and nobody else may be at it.
+func (w *World) began(n *node, ctx context.Context, r engine.Run) *execution {
 	at := place{r.Job, r.Shard}
 	x := &execution{node: n, run: r, ctx: ctx, start: time.Now()}
 	w.counts["run"]++
 	if r.Attempt > 1 {
 		w.counts["run again"]++
+	}
+	defer func() { w.runs[at] = append(w.runs[at], x) }()
+	if w.told[r.Job].Unclaimed {
+		w.unclaimed(x)
+		return x
 	}
 	claim, ok := w.audit.Shard(r.Job, r.Shard).Claims[r.Fence]
 	switch {
@@ -77,21 +100,20 @@ func (w *World) began(n *node, ctx context.Context, r engine.Run) *execution {
 		w.violate(6, r.Job, r.Shard, "it is told of %d shards, the claim was one of %d: %s", r.Total, claim.Total, x)
 	}
 	for _, old := range w.runs[at] {
-		if old.run.Fence == r.Fence {
+		if old.run.Fence == r.Fence && !w.audit.FencesMayFall(r.Job, r.Shard) {
 			w.violate(1, r.Job, r.Shard, "one claim, two executions: %s; %s", old, x)
 			continue
 		}
 		if old.excused(x) || x.excused(old) {
 			continue
 		}
-		if old.run.Fence > r.Fence && !w.audit.Forgets(r.Job, r.Shard) {
+		if old.run.Fence > r.Fence && !w.audit.FencesMayFall(r.Job, r.Shard) {
 			w.violate(1, r.Job, r.Shard, "the fence fell: %s; %s", old, x)
 		}
-		if old.end.IsZero() && old.ctx.Err() == nil {
+		if !old.over() && old.ctx.Err() == nil {
 			w.violate(1, r.Job, r.Shard, "two at a time: %s; %s", old, x)
 		}
 	}
-	w.runs[at] = append(w.runs[at], x)
 	return x
 }
 
@@ -132,7 +154,7 @@ func (w *World) effect(x *execution) {
 	at := place{x.run.Job, x.run.Shard}
 	if x.run.Fence < w.fences[at] {
 		w.counts["effect refused"]++
-		if r := w.audit.Shard(at.job, at.shard).Record; r.Fence != 0 && r.Fence <= x.run.Fence && !w.audit.Forgets(at.job, at.shard) {
+		if r := w.audit.Shard(at.job, at.shard).Record; r.Fence != 0 && r.Fence <= x.run.Fence && !w.audit.FencesMayFall(at.job, at.shard) {
 			w.violate(1, at.job, at.shard, "the resource refuses %s, which holds the claim", x)
 		}
 		return
@@ -148,7 +170,12 @@ func (w *World) returned(x *execution, err error) {
 	w.logf(x.node.id, "ends %s/%d fence %d: %v", x.run.Job, x.run.Shard, x.run.Fence, err)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	x.end, x.err = time.Now(), err
+	x.err = err
+	if x.waits = w.toCallAgain(x); x.waits {
+		x.paused = time.Now()
+		return
+	}
+	x.end = time.Now()
 }
 
 // committed checks each commit of the store as it is made.
@@ -193,8 +220,25 @@ func (w *World) farewell(client string) {
 	}
 }
 
-// returnedBefore says whether the handler had returned before a moment. In one nanosecond nothing but one step happens.
-func (x *execution) returnedBefore(t time.Time) bool { return !x.end.IsZero() && x.end.Before(t) }
+// returnedBefore says whether the handler had returned for good before a moment, which is now or was just before. In one nanosecond nothing
+// but one step happens.
+func (x *execution) returnedBefore(t time.Time) bool {
+	return x.over() && (x.end.IsZero() || x.end.Before(t))
+}
+
+// result is what is to be recorded of an execution.
+func (x *execution) result() failover.Result {
+	skipped := (*engine.Skipped)(nil)
+	switch {
+	case x.err == nil:
+		return failover.Succeeded
+	case errors.As(x.err, &skipped):
+		return failover.Skipped
+	case errors.Is(context.Cause(x.ctx), engine.ErrReplaced):
+		return failover.Replaced
+	}
+	return failover.Failed
+}
 
 func shardOf(key string) (job string, item int, ok bool) {
 	item, err := layout.ShardOf(key)
@@ -218,11 +262,12 @@ func (w *World) recorded(job string, item int) {
 		w.counts["abandoned"]++
 		return
 	}
+	w.counts["result "+string(r.Result)]++
 	for _, x := range w.runs[place{job, item}] {
 		if x.run.Fence != r.Fence {
 			continue
 		}
-		if x.end.IsZero() || (x.err == nil) != (r.Result == failover.Succeeded) {
+		if !x.over() || r.Result != x.result() {
 			w.violate(4, job, item, "recorded as %s: %s", r.Result, x)
 		}
 		return

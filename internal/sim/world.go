@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/internal/checker"
+	"github.com/elasticjob-go/elastic/internal/layout"
 	"github.com/elasticjob-go/elastic/observe"
 	"github.com/elasticjob-go/elastic/store/memory"
 )
@@ -35,20 +36,22 @@ type World struct {
 	all   []*node
 	boots []int
 
-	mu      sync.Mutex
-	audit   *checker.Audit
-	runs    map[place][]*execution
-	fences  map[place]uint64 // the greatest that the resource has seen
-	missed  map[place][]time.Time
-	asked   map[string][]trigger
-	changed map[string]bool // jobs whose spec was changed: not all of their fires are due any more
-	found   []checker.Violation
-	counts  map[string]int
-	tracing bool
-	pending []entry
-	trace   []entry
-	leavers []*node
-	asking  sync.WaitGroup // those who wait for a trigger's number
+	mu       sync.Mutex
+	audit    *checker.Audit
+	runs     map[place][]*execution
+	fences   map[place]uint64 // the greatest that the resource has seen
+	missed   map[place][]time.Time
+	asked    map[string][]trigger
+	told     map[string]layout.Spec // what jobs are told in the plan: number of shards, schedule and policies can be others by now
+	changed  map[string]bool        // jobs whose spec was changed: not all of their fires are due any more
+	orphaned map[string]bool        // jobs that nobody could have in the calm: what ran when the last one died waits for one who can
+	found    []checker.Violation
+	counts   map[string]int
+	tracing  bool
+	pending  []entry
+	trace    []entry
+	leavers  []*node
+	asking   sync.WaitGroup // those who wait for a trigger's number
 }
 
 // place is a shard of a job.
@@ -80,9 +83,12 @@ func Run(p Plan, tracing bool) Result {
 		plan: p, dice: dice(p.Seed).of("world"), server: memory.NewServer(options...), gate: newGate(), started: time.Now(),
 		nodes: make([]*node, p.Nodes), boots: make([]int, p.Nodes), audit: checker.NewAudit(operator),
 		runs: map[place][]*execution{}, fences: map[place]uint64{}, missed: map[place][]time.Time{}, changed: map[string]bool{}, asked: map[string][]trigger{},
-		counts: map[string]int{}, tracing: tracing,
+		told: map[string]layout.Spec{}, orphaned: map[string]bool{}, counts: map[string]int{}, tracing: tracing,
 	}
 	w.audit.Skew = p.skew()
+	for _, j := range p.Jobs {
+		w.told[j.Name] = j.Spec
+	}
 	w.stays = w.dice.of("stays").below(p.Nodes)
 	w.server.OnCommit(w.committed)
 	w.admin = w.server.Connect(operator)
