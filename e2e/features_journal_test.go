@@ -94,3 +94,13 @@ func lines(all []*execution) (lines []checker.Line) {
 	}
 	return lines
 }
+
+// copies returns runs that can be doctored.
+func copies(all []*execution) []*execution {
+	own := make([]*execution, len(all))
+	for i, x := range all {
+		c := *x
+		own[i] = &c
+	}
+	return own
+}
