@@ -97,6 +97,7 @@ func pick[T any](s *storm, of ...T) T { return of[s.IntN(len(of))] }
 
 func (s *storm) run() {
 	s.started = time.Now()
+	s.audit.differ(2 * s.skew)
 	for i := range s.instances {
 		s.up(fmt.Sprint("n", i))
 	}
