@@ -291,8 +291,8 @@ func (f *fleet) finish() checker.History {
 	return h
 }
 
-// awaitFuneral waits until the store has ended the sessions of processes that were killed, or until it should have: what it
-// holds after that is the checker's to judge.
+// awaitFuneral waits until the store has ended the sessions of processes that were killed, and those that were lost while it was away, or until
+// it should have: what it holds after that is the checker's to judge.
 func (f *fleet) awaitFuneral() {
 	f.t.Helper()
 	if f.server == nil {
@@ -301,7 +301,7 @@ func (f *fleet) awaitFuneral() {
 	h := f.history()
 	last, running := time.Time{}, 0
 	for _, a := range h.Acts {
-		if a.Kind == checker.Kill && a.PID != 0 {
+		if process := a.PID != 0; a.Kind == checker.Kill && process || a.Kind == checker.Start && !process {
 			last = a.Time
 		}
 	}

@@ -58,11 +58,12 @@ func (j *journal) record(h elastic.HandlerFunc) elastic.HandlerFunc {
 		return h
 	}
 	return func(ctx context.Context, sh elastic.Shard) error {
-		if err := j.write("start", "", sh); err != nil {
+		fence := sh.Fence() // by which a line that ends belongs to one that starts: a run that carries on gets others
+		if err := j.write("start", "", sh, fence); err != nil {
 			return err
 		}
 		err := h(ctx, sh)
-		if failed := j.write("end", outcome(err), sh); failed != nil {
+		if failed := j.write("end", outcome(err), sh, fence); failed != nil {
 			return failed
 		}
 		return err
@@ -79,9 +80,9 @@ func outcome(err error) string {
 	return err.Error()
 }
 
-func (j *journal) write(event, outcome string, sh elastic.Shard) error {
+func (j *journal) write(event, outcome string, sh elastic.Shard, fence uint64) error {
 	l := line{
-		Event: event, Job: sh.Job, Shard: sh.Item, Fire: sh.Fire.UTC(), Attempt: sh.Attempt, Fence: sh.Fence(),
+		Event: event, Job: sh.Job, Shard: sh.Item, Fire: sh.Fire.UTC(), Attempt: sh.Attempt, Fence: fence,
 		PID: os.Getpid(), Instance: j.name, Time: time.Now().UTC(), Outcome: outcome,
 	}
 	if j.full {

@@ -198,6 +198,7 @@ func parse(args []string, lookup func(string) (string, bool), usage io.Writer) (
 	f.StringVar((*string)(&c.job.Misfire), "misfire", "once", "what becomes of fires that nobody began in time: once, skip, all")
 	f.StringVar((*string)(&c.job.Overlap), "overlap", "queue", "what becomes of a fire while the shard still runs: queue, skip, replace")
 	f.DurationVar(&c.job.Timeout, "timeout", 0, "ends a run that takes longer (default none)")
+	f.DurationVar(&c.job.CarryOn, "carry-on", 0, "runs go on for so long when their instance loses its session, and others wait before they take over (default not at all)")
 	f.BoolVar(&c.overwrite, "overwrite", false, "replace the job in the store if it differs")
 	f.StringVar(&c.name, "name", "", "of this instance (default the host's)")
 	f.BoolVar(&c.exclusive, "exclusive", false, "nobody else has that name: who is started under it takes the place of the one before at once")
