@@ -204,3 +204,31 @@ func TestARunThatEndsWithoutASessionIsRecordedByItsOldClaim(t *testing.T) {
 		}
 	})
 }
+
+// It is told to leave before it has a session again, and takes one to say what it has done.
+func TestWhatEndedWithoutASessionIsRecordedByAnInstanceThatLeaves(t *testing.T) {
+	for _, b := range []bool{true, false} {
+		bubble(t, func(c *cluster) {
+			c.does(sleepFor(40 * time.Second))
+			c.jobs = []elastic.Job{endless}
+			a := c.start("a")
+			c.until("a runs it", func() bool { return c.running(a, 0) })
+			if b {
+				c.start("b")
+			}
+			c.pass(20 * time.Second)
+			a.client.Cut()
+			c.until("a's handler has ended", func() bool { return !c.running(a, 0) })
+			c.pass(time.Second)
+			a.stop()
+			c.pass(2 * time.Second)
+			a.client.Heal()
+			if err := c.leave(a); err != nil {
+				t.Errorf("a left with the error %v", err)
+			}
+			if r := c.record("report", 0); r.State != failover.Idle || r.Result != failover.Succeeded || r.Attempt != 1 {
+				t.Errorf("the record says %v", r)
+			}
+		})
+	}
+}
