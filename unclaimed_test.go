@@ -93,3 +93,26 @@ func TestAJobWithoutClaimsHasNoFailover(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Their leader looks whether they have records, of a time when the job had claims.
+func TestAJobWithoutClaimsCanLoseShards(t *testing.T) {
+	for _, claimed := range []bool{false, true} {
+		bubble(t, func(c *cluster) {
+			c.jobs = []elastic.Job{{Name: "report", Schedule: "* * * * * ?", Shards: 4, Unclaimed: !claimed}}
+			c.start("a")
+			c.start("b")
+			c.pass(10 * time.Second)
+			c.overwrite("report", func(s *layout.Spec) { s.Shards, s.Unclaimed = 2, true })
+			c.pass(10 * time.Second)
+			for _, e := range c.server.Dump() {
+				if item, err := layout.ShardOf(e.Key); err == nil && item >= 2 && strings.HasPrefix(e.Key, "runs/") {
+					t.Errorf("claimed before %t: %s is still there", claimed, e.Key)
+				}
+			}
+			late := c.find(func(r *ran) bool { return r.shard >= 2 && time.Since(r.start) < 8*time.Second })
+			if n := len(c.find(func(r *ran) bool { return r.shard < 2 && time.Since(r.start) < 8*time.Second })); len(late) > 0 || n < 14 {
+				t.Errorf("claimed before %t: the shards that are left ran %d times, those that are not %d times", claimed, n, len(late))
+			}
+		})
+	}
+}

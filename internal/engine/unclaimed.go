@@ -8,8 +8,9 @@ import "github.com/elasticjob-go/elastic/failover"
 // keepRecord sees to it that a shard's record is kept where its job wants it. A run ends where it began. What was before this instance had a
 // shard without claims is not known.
 func (e *Engine) keepRecord(s *shard) {
-	if s.unclaimed != s.job.policy.Unclaimed && s.run == nil {
-		s.unclaimed, s.known = s.job.policy.Unclaimed, false
+	unclaimed := s.job.policy.Unclaimed && !s.surplus // what is left of a shard that the job lost is in the store
+	if s.unclaimed != unclaimed && s.run == nil {
+		s.unclaimed, s.known = unclaimed, false
 	}
 	if s.unclaimed && !s.known {
 		s.known, s.broken = true, false
