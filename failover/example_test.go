@@ -32,7 +32,7 @@ func ExampleDecide() {
 	fmt.Printf("%s: %s\n", d.Action, d.Reason)
 	// Output:
 	// prove death: the run's instance a@1 is not among the live ones
-	// wait: the instance a@1 runs it, and no fire is due
+	// block: the instance a@1 runs it, and may hand it over
 	// take over: the run's instance a@1 is dead
 	// abandon: the run's instance a@1 is dead, and failover is off
 }
