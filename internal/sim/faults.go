@@ -214,7 +214,7 @@ func (w *World) local(n *node, f Fault) {
 		return
 	}
 	w.change(j.Name)
-	if j.reshards() {
+	if !j.Spec.Broadcast() {
 		j.Spec.Shards = 1 + (f.N/7)%6
 	}
 	w.after(0, func() { // not in one step with its removal
@@ -273,7 +273,7 @@ func (w *World) operate(f Fault) {
 	w.change(job)
 	switch f.Kind {
 	case Reshard:
-		if planned.reshards() {
+		if !planned.Spec.Broadcast() {
 			w.edit(job, func(s *layout.Spec) { s.Shards = 1 + choice%6 })
 		}
 	case Resched:

@@ -159,7 +159,3 @@ func (p Plan) labels(place int) map[string]string {
 	}
 	return map[string]string{"zone": p.Zones[place]}
 }
-
-// reshards says whether a job can get another number of shards. Known: whoever leads a job without claims that loses some does not come to
-// rest.
-func (j JobPlan) reshards() bool { return !j.Spec.Broadcast() && !j.Spec.Unclaimed }
