@@ -39,9 +39,18 @@ func (p *Plan) drawTold(d dice) {
 	p.Works.Fail = max(p.Works.Fail, pick(w.of("fail"), 0, 0.1, 0.4))
 	p.Works.Skip, p.Works.Permanent, p.Works.Again = pick(w.of("skip"), 0, 0.1), pick(w.of("permanent"), 0, 0.1), pick(w.of("again"), 0, 0.1)
 	p.recoverIn(p.Recovery + 3*time.Second) // one more try
+	p.recoverIn(p.Recovery + p.carryOn())
 	if limited {
 		p.recoverIn(p.Recovery + 10*time.Second) // what has piled up runs one after the other
 	}
+}
+
+// carryOn is the longest for which a run may go on without its session.
+func (p *Plan) carryOn() (longest time.Duration) {
+	for _, j := range p.Jobs {
+		longest = max(longest, time.Duration(j.Spec.CarryOn))
+	}
+	return longest
 }
 
 // recoverIn makes the calm longer by what recovery takes longer.
@@ -73,6 +82,9 @@ func (p *Plan) tell(d dice, i int) {
 		s.Retries = pick(d.of("often"), 1, 2, 5)
 		s.RetryDelay = pick(d.of("delay"), layout.Duration(20*time.Millisecond), layout.Duration(500*time.Millisecond))
 		s.RetryMaxDelay = pick(d.of("longest"), s.RetryDelay, layout.Duration(2*time.Second))
+	}
+	if d.of("carries on").chance(0.25) {
+		s.CarryOn = pick(d.of("carry on"), layout.Duration(time.Second), layout.Duration(3*time.Second))
 	}
 	if d.of("limited").chance(0.3) {
 		s.MaxConcurrent = pick(d.of("most"), 1, 2)
@@ -106,6 +118,9 @@ func (p *Plan) follow(d dice, i int) {
 func lawful(s layout.Spec) layout.Spec {
 	if s.Broadcast() || s.Unclaimed {
 		s.Failover = false
+	}
+	if s.Unclaimed {
+		s.CarryOn = 0
 	}
 	if len(s.After) > 0 && s.Misfire == failover.Skip {
 		s.Misfire = failover.Once
@@ -143,6 +158,9 @@ func toldOf(s layout.Spec) string {
 	}
 	if s.Retries > 0 {
 		fmt.Fprintf(&b, ", %d retries after %s to %s", s.Retries, time.Duration(s.RetryDelay), time.Duration(s.RetryMaxDelay))
+	}
+	if s.CarryOn > 0 {
+		fmt.Fprintf(&b, ", carries on for %s", time.Duration(s.CarryOn))
 	}
 	if s.MaxConcurrent > 0 {
 		fmt.Fprintf(&b, ", %d at a time", s.MaxConcurrent)

@@ -133,7 +133,7 @@ func (x *execution) excused(other *execution) bool {
 		}
 	}
 	for _, t := range n.doomed {
-		if !t.After(now) && now.Sub(t) < n.w.plan.TTL+wake {
+		if !t.After(now) && now.Sub(t) < n.w.plan.TTL+n.w.plan.carryOn()+wake {
 			return true
 		}
 	}
@@ -152,15 +152,16 @@ func (w *World) effect(x *execution) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	at := place{x.run.Job, x.run.Shard}
-	if x.run.Fence < w.fences[at] {
+	fence := x.run.Live.Fence.Load()
+	if fence < w.fences[at] {
 		w.counts["effect refused"]++
-		if r := w.audit.Shard(at.job, at.shard).Record; r.Fence != 0 && r.Fence <= x.run.Fence && !w.audit.FencesMayFall(at.job, at.shard) {
+		if r := w.audit.Shard(at.job, at.shard).Record; r.Fence != 0 && r.Fence <= fence && !w.audit.FencesMayFall(at.job, at.shard) {
 			w.violate(1, at.job, at.shard, "the resource refuses %s, which holds the claim", x)
 		}
 		return
 	}
 	w.counts["effect"]++
-	w.fences[at] = x.run.Fence
+	w.fences[at] = fence
 }
 
 func (w *World) returned(x *execution, err error) {
@@ -213,7 +214,7 @@ func (w *World) farewell(client string) {
 		}
 		for at, runs := range w.runs {
 			r := w.audit.Shard(at.job, at.shard).Record
-			if x := runs[len(runs)-1]; x.node == n && x.returnedBefore(n.parting) && r.State == failover.Running && r.Fence == x.run.Fence && r.Owner != "" {
+			if x := runs[len(runs)-1]; x.node == n && x.returnedBefore(n.parting) && r.State == failover.Running && r.Fence == x.run.Live.Fence.Load() && r.Owner != "" {
 				w.violate(4, at.job, at.shard, "left without a word by an instance in good order: %s", x)
 			}
 		}
@@ -264,7 +265,7 @@ func (w *World) recorded(job string, item int) {
 	}
 	w.counts["result "+string(r.Result)]++
 	for _, x := range w.runs[place{job, item}] {
-		if x.run.Fence != r.Fence {
+		if x.run.Live.Fence.Load() != r.Fence {
 			continue
 		}
 		if !x.over() || r.Result != x.result() {
