@@ -178,6 +178,7 @@ func TestWhatAJobThatFollowsMayNotSay(t *testing.T) {
 		`after: the name "a b" must hold only`:        {After: []string{"a b"}},
 		"after ends: must be one of succeeded, ended": {AfterEnds: "perhaps"},
 		"misfire: must be once or all":                {Misfire: elastic.MisfireSkip},
+		"overlap: must be queue or replace":           {Overlap: elastic.OverlapSkip},
 		"unclaimed: a job that follows others needs":  {Unclaimed: true},
 		"after: must name at most 10 jobs, has 11":    {After: strings.Fields("a b c d e f g h i j k")},
 	} {

@@ -13,10 +13,12 @@ const KeptDone = 16
 // there is none. Only the records of jobs that others follow have any. It is an array so that records can be compared.
 type Done [KeptDone]int64
 
-// add returns d with one more fire.
+// add returns d with one more fire. One that is there already, because a clock was wrong, moves to the end: it must not count for two shards.
 func (d Done) add(fire time.Time, ok bool) Done {
-	copy(d[:], d[1:])
-	d[KeptDone-1] = fire.Unix()
+	at := fire.Unix()
+	i := max(0, slices.IndexFunc(d[:], func(x int64) bool { return x == at || x == -at }))
+	copy(d[i:], d[i+1:])
+	d[KeptDone-1] = at
 	if !ok {
 		d[KeptDone-1] *= -1
 	}

@@ -49,6 +49,20 @@ func TestAFireIsFollowedOnceAllShardsHaveEndedIt(t *testing.T) {
 	}
 }
 
+// A clock that was wrong can have a shard end a fire twice. Another that has not ended it is waited for all the same.
+func TestAFireThatAShardHasEndedTwiceCountsOnce(t *testing.T) {
+	twice := remembers("10:00:00", "11:00:00", "10:00:00")
+	if got := Follows([]Record{twice, {}}, WhenSucceeded); len(got) > 0 {
+		t.Errorf("%v is followed, and one shard never ran", got)
+	}
+	if got := Follows([]Record{twice, remembers("10:00:00", "11:00:00")}, WhenSucceeded); len(got) != 2 {
+		t.Errorf("%v is followed, want both fires", got)
+	}
+	if got := Follows([]Record{remembers("-10:00:00", "10:00:00")}, WhenSucceeded); len(got) != 1 {
+		t.Errorf("%v is followed, want the fire that succeeded in the end", got)
+	}
+}
+
 func TestWhatARecordRemembersSurvivesTheNextRunsAndTheStore(t *testing.T) {
 	r := remembers("10:00:00", "-10:00:10")
 	next := r.Begin(at("10:00:20"), me, now).HandOver().TakeOver(other, now)

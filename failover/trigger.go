@@ -40,6 +40,17 @@ func NextTrigger(triggers []Trigger, shard int, r Record, p Policy) *Trigger {
 	return nil
 }
 
+// PassedOver returns the number of the last trigger that was given before a shard came into being that has no record; zero if there is none. The
+// shard's first claim must remember it: a shard of that number may have been there before, and begun it.
+func PassedOver(triggers []Trigger, p Policy) (seq uint64) {
+	for _, t := range triggers {
+		if p.Grown.Sub(t.At) > MaxSkew {
+			seq = max(seq, t.Seq)
+		}
+	}
+	return seq
+}
+
 // BeginTrigger claims a run that a trigger asks for. Fire stays: what the schedule has due is due all the same. Who may: as
 // Begin.
 func (r Record) BeginTrigger(t Trigger, owner string, now time.Time) Record {

@@ -395,7 +395,7 @@ func (a *Audit) begun(s *Shard, old, now failover.Record) {
 	switch {
 	case now.IsManual() && (now.Trigger <= old.Trigger || !now.Fire.Equal(old.Fire)):
 		a.breach(2, s.Job, s.Item, "a trigger out of order, or one that changes what the schedule has: from %s to %s", old, now)
-	case !now.IsManual() && now.Trigger != old.Trigger:
+	case !now.IsManual() && now.Trigger != old.Trigger && old.Fence != 0: // who is new passes over what was before
 		a.breach(2, s.Job, s.Item, "a fire forgets a trigger: from %s to %s", old, now)
 	case !now.IsManual() && !now.Fire.After(old.Fire) && !a.Wrong && !failover.InFuture(old, a.now.Time):
 		a.breach(2, s.Job, s.Item, "the fire of %s begins after that of %s", now.Fire.Format(clock), old.Fire.Format(clock))

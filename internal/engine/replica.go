@@ -156,8 +156,9 @@ func (e *Engine) updated(prefix string, u store.Update) {
 	}
 	for _, name := range changed {
 		if prefix == layout.Jobs {
-			e.specChanged(name)
+			e.noteFollowers(name)
 		}
+		e.sourceMoved(name)
 		if j := e.jobs[name]; j != nil {
 			e.touch(j)
 		}

@@ -91,7 +91,7 @@ func (e *Engine) consider(s *shard) {
 func (e *Engine) view(s *shard, now time.Time) failover.View {
 	v := failover.View{Record: s.record, Now: now, Me: e.me.id, Owned: s.owned}
 	if !s.unclaimed {
-		v.Trigger = failover.NextTrigger(s.job.triggers, s.item, s.record, s.job.policy)
+		v.Trigger = failover.NextTrigger(s.job.triggers, s.item, s.record, s.policy())
 	}
 	if e.replica.alive(s.record.Owner) {
 		v.Owner = failover.Alive
@@ -192,7 +192,9 @@ func (e *Engine) claim(s *shard, next failover.Record) {
 		return // the job's refresh marks the shard again
 	}
 	if s.version == 0 {
-		next.Fence = max(next.Fence, s.job.assigned.Fences) // the job may have had the shard before
+		// The job may have had the shard before.
+		next.Fence = max(next.Fence, s.job.assigned.Fences)
+		next.Trigger = max(next.Trigger, failover.PassedOver(s.job.triggers, s.policy()))
 	}
 	next.CarryOn = time.Duration(s.job.spec.CarryOn)
 	e.setRun(s, &run{phase: failover.Claiming, owner: next.Owner, fence: next.Fence, previous: s.record.Owner, spec: s.job.spec, total: len(s.job.assigned.Owners), zone: s.job.zone, live: new(Live)})

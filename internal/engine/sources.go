@@ -104,7 +104,9 @@ func (e *Engine) endedBy(name string, ends failover.Ends) failover.Followed {
 	}
 	shards := spec.Shards
 	if spec.Broadcast() {
-		shards = len(src.records)
+		if shards = e.assignedTo(name); shards == 0 {
+			return nil
+		}
 	}
 	var records []failover.Record
 	for item := range shards {
@@ -113,6 +115,19 @@ func (e *Engine) endedBy(name string, ends failover.Ends) failover.Followed {
 		}
 	}
 	return failover.Follows(records, ends)
+}
+
+// assignedTo returns how many shards of a job are assigned, which may be one that this instance does not have.
+func (e *Engine) assignedTo(name string) int {
+	entry, there := e.replica.assignment(name)
+	if !there {
+		return 0
+	}
+	a, err := layout.DecodeAssignment(entry.Value)
+	if err != nil {
+		return 0 // whoever has the job says so
+	}
+	return len(a.Owners)
 }
 
 // noteFollowers notes which jobs a job follows, from its spec as it is stored: those must remember the fires that they end.
@@ -130,9 +145,8 @@ func (e *Engine) noteFollowers(name string) {
 	}
 }
 
-// specChanged takes a change of any job's spec, also of one that this instance does not have.
-func (e *Engine) specChanged(name string) {
-	e.noteFollowers(name)
+// sourceMoved has followers look again at a job whose spec or assignment has changed, also at one that this instance does not have.
+func (e *Engine) sourceMoved(name string) {
 	if src := e.sources[name]; src != nil {
 		for _, j := range src.users {
 			e.touch(j)

@@ -132,6 +132,9 @@ func (s Spec) checkAfter(fault func(field, format string, a ...any)) {
 	if s.Misfire == failover.Skip {
 		fault("misfire", "must be once or all where a job follows others: their fires are over when it begins, however long they took")
 	}
+	if s.Overlap == failover.OverlapSkip {
+		fault("overlap", "must be queue or replace where a job follows others: the times of their fires say nothing about when those have ended")
+	}
 	if s.Unclaimed {
 		fault("unclaimed", "a job that follows others needs claims: without them nobody knows which fires it has run")
 	}
