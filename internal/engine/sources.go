@@ -104,9 +104,11 @@ func (e *Engine) endedBy(name string, ends failover.Ends) failover.Followed {
 	}
 	shards := spec.Shards
 	if spec.Broadcast() {
-		if shards = e.assignedTo(name); shards == 0 {
+		assigned := e.assignedTo(name)
+		if assigned == 0 {
 			return nil
 		}
+		shards = max(assigned, len(src.records)) // one that is gone may still run
 	}
 	var records []failover.Record
 	for item := range shards {
