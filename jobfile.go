@@ -166,8 +166,9 @@ func (p *jobParser) file(n *yaml.Node) (jobs []Job) {
 }
 
 func (p *jobParser) job(n *yaml.Node) Job {
-	p.mapping(n, "a job", jobKeys)
+	values := p.mapping(n, "a job", jobKeys)
 	p.expand(n)
+	p.durations(values)
 	var d jobDoc
 	if err := n.Decode(&d); err != nil {
 		var wrong *yaml.TypeError
@@ -180,6 +181,21 @@ func (p *jobParser) job(n *yaml.Node) Job {
 		}
 	}
 	return d.job()
+}
+
+// durations reports those that can't be read, and takes zero for them: the decoder would name the line of the job.
+func (p *jobParser) durations(values map[string]*yaml.Node) {
+	for f := range reflect.TypeFor[jobDoc]().Fields() {
+		key := f.Tag.Get("yaml")
+		value := values[key]
+		if f.Type != reflect.TypeFor[layout.Duration]() || value == nil || value.Kind != yaml.ScalarNode {
+			continue
+		}
+		if err := new(layout.Duration).UnmarshalText([]byte(value.Value)); err != nil {
+			p.fault(value, "%s: %v, want one such as 90s or 1h30m", key, err)
+			value.SetString("0s")
+		}
+	}
 }
 
 // mapping returns the values of a mapping, and refuses keys that are not among those it may have.

@@ -158,7 +158,7 @@ func TestAJobFileThatIsWrongSaysWhereAndWhatToWrite(t *testing.T) {
 		{"a key of another tool", job("concurrencyPolicy: Forbid"), `a job has no key "concurrencyPolicy": there are name, `},
 		{"a key twice", job("shards: 1\nshards: 2"), "already defined"},
 		{"a number that is none", job("shards: many"), "line 4: cannot unmarshal"},
-		{"a duration without a unit", job("timeout: 90"), "missing unit"},
+		{"a duration without a unit", job("shards: 2\ntimeout: 90"), "line 5: timeout: time: missing unit"},
 		{"a truth that is none", job("failover: perhaps"), "line 4: cannot unmarshal"},
 		{"a variable that is not set", job("parameter: ${MISSING}"), "line 4: the variable MISSING is not set"},
 		{"a variable without a name", job("parameter: ${:-x}"), "names no variable"},

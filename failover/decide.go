@@ -74,7 +74,7 @@ const (
 	Claiming       // the claim was written, but whether it was applied is not known
 	Working        // the handler has not returned
 	Finished       // the handler has returned, and its result is not recorded yet
-	Yielded        // the handler was stopped unfinished, because its instance leaves
+	Yielded        // the handler was stopped unfinished: its instance leaves, or its shard moves
 )
 
 // Action is what to do with a shard.
@@ -116,7 +116,7 @@ func Decide(p Policy, v View) Decision {
 	case mine && v.Local.Phase == Finished:
 		return Decision{Action: Complete, Reason: "the handler has returned"}
 	case mine && v.Local.Phase == Yielded:
-		return Decision{Action: HandOver, Reason: "the handler was stopped because its instance leaves"}
+		return Decision{Action: HandOver, Reason: "the handler was stopped because its instance leaves, or its shard moves"}
 	case v.Local.Phase == Working:
 		return decideWorking(p, v, mine)
 	case !v.Owned:

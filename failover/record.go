@@ -17,7 +17,7 @@ type Record struct {
 	State     State
 	Owner     string    // the instance that runs; empty while idle, and when the run was handed over
 	Attempt   int       // of Fire, or of Trigger, from 1
-	HandOvers int       // how many of the attempts ended because their instance left in good order
+	HandOvers int       // how many of the attempts ended because their instance left in good order, or their shard moved
 	Started   time.Time // of the last attempt, by its owner's clock
 	Ended     time.Time // zero while running
 	Result    Result    // empty while running

@@ -51,7 +51,7 @@ func (r Record) Abandon(now time.Time) Record {
 }
 
 // HandOver leaves a run without an owner, so that the next owner of the shard takes it over at once. Who may: that run's
-// owner, at the version that it wrote, when it leaves with its handler unfinished.
+// owner, at the version that it wrote, when its handler has stopped unfinished.
 func (r Record) HandOver() Record {
 	r.Owner, r.CarryOn = "", 0
 	r.HandOvers++
