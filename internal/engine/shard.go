@@ -2,8 +2,6 @@ package engine
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"slices"
 	"time"
 
@@ -186,112 +184,6 @@ func (e *Engine) act(s *shard, d failover.Decision, now time.Time) {
 // awaiting says whether the guards are known to be out of date.
 func (j *job) awaiting() bool { return len(j.awaits) > 0 }
 
-// claim writes a record that makes the run ours, and starts the handler once it is.
-func (e *Engine) claim(s *shard, next failover.Record) {
-	if s.job.awaiting() {
-		return // the job's refresh marks the shard again
-	}
-	if s.version == 0 {
-		// The job may have had the shard before.
-		next.Fence = max(next.Fence, s.job.assigned.Fences)
-		next.Trigger = max(next.Trigger, failover.PassedOver(s.job.triggers, s.policy()))
-	}
-	next.CarryOn = time.Duration(s.job.spec.CarryOn)
-	e.setRun(s, &run{phase: failover.Claiming, owner: next.Owner, fence: next.Fence, previous: s.record.Owner, spec: s.job.spec, total: len(s.job.assigned.Owners), zone: s.job.zone, live: new(Live)})
-	e.write(s, next, s.job.guards, false, func() { e.start(s) })
-}
-
-// complete records how a run ended. The claim may be that of an earlier incarnation: the compare says whether it still holds.
-func (e *Engine) complete(s *shard, now time.Time) {
-	r, next := s.run, s.record.Complete(s.run.result, s.run.message, now)
-	if e.isFollowed(s.job.name) {
-		next = next.Follow()
-	}
-	e.write(s, next, nil, true, func() {
-		ev := s.event(observe.Ended)
-		ev.Result, ev.Took, ev.Err = string(r.result), r.took, r.err
-		e.emit(ev)
-		if s.job.spec != nil {
-			e.passOn(s.job)
-		}
-		e.setRun(s, nil)
-	})
-}
-
-// write changes the shard's record by compare-and-swap; then is called if it was applied.
-func (e *Engine) write(s *shard, next failover.Record, guards []store.Cond, patient bool, then func()) {
-	if s.unclaimed {
-		s.record, s.version = next, 0
-		e.mark(s)
-		then()
-		return
-	}
-	key, value := layout.RunKey(s.job.name, s.item), next.Encode()
-	op := store.Set(key, value)
-	if s.version == 0 {
-		op = store.Create(key, value)
-	}
-	s.busy = true
-	m := e.me
-	e.send(&e.records, &move{guards: guards, at: s.version, op: op, patient: patient, done: func(v store.Version, err error) {
-		s.busy, s.outdated = false, false
-		e.mark(s)
-		if e.me == m && err == nil {
-			s.record, s.version = next, v
-			then()
-			return
-		}
-		e.writeFailed(s, guards, e.me == m, err)
-	}})
-}
-
-// writeFailed settles what can be said about a write that was not, or perhaps not, applied.
-func (e *Engine) writeFailed(s *shard, guards []store.Cond, sameMember bool, err error) {
-	unknown := errors.Is(err, store.ErrUnknown)
-	if s.run != nil && s.run.phase == failover.Claiming && !(unknown && sameMember) {
-		// Not applied; or applied by an instance that is over: then the record names a dead owner, and is decided
-		// on as such.
-		e.setRun(s, nil)
-	}
-	switch {
-	case !sameMember, unknown, errors.Is(err, store.ErrSessionLost):
-		s.known = false
-	case errors.Is(err, store.ErrConflict):
-		e.conflicted(s, guards, conflictKey(err))
-	}
-}
-
-// conflicted finds out why a claim was refused. What is known to be old are the versions that guarded it; the watch may have shown
-// the new ones meanwhile.
-func (e *Engine) conflicted(s *shard, guards []store.Cond, key string) {
-	j := s.job
-	switch key {
-	case layout.JobKey(j.name):
-		e.await(j, layout.Jobs, versionOf(guards, key))
-	case layout.AssignmentKey(j.name):
-		e.await(j, layout.Assignments, versionOf(guards, key))
-	case layout.InstanceKey(e.me.id):
-		e.evicted("the instance's key was deleted by somebody else")
-	case "":
-		s.known = false
-		e.doubt(layout.Jobs)
-		e.doubt(layout.Assignments)
-		e.await(j, layout.Jobs, j.specVersion)
-	default:
-		s.known = false
-	}
-}
-
-// versionOf returns the version of a key that guards ask for.
-func versionOf(guards []store.Cond, key string) store.Version {
-	for _, c := range guards {
-		if c.Key == key {
-			return c.Version
-		}
-	}
-	return 0
-}
-
 // tidy removes the record of a shard that the job no longer has, once nothing runs there.
 func (e *Engine) tidy(s *shard) {
 	if !s.surplus || s.run != nil {
@@ -338,54 +230,6 @@ func (e *Engine) forget(s *shard) {
 		e.touch(s.job)
 	}
 }
-
-// prove finds out by a linearizable read whether an instance is dead. Its ID never comes back, so if its key is absent the
-// answer holds for ever. Shards that ask for the same instance share the read.
-func (e *Engine) prove(s *shard, id string) {
-	if s.proving == id {
-		return
-	}
-	s.proving = id
-	waiting := e.proofs[id]
-	e.proofs[id] = append(waiting, s)
-	if len(waiting) > 0 {
-		return
-	}
-	e.background(func(ctx context.Context) {
-		_, err := e.cfg.Store.Get(ctx, layout.InstanceKey(id))
-		e.post(func() { e.proven(id, err) })
-	})
-}
-
-func (e *Engine) proven(id string, err error) {
-	shards := e.proofs[id]
-	delete(e.proofs, id)
-	again := func() {
-		for _, s := range shards {
-			s.proving = ""
-			e.mark(s)
-		}
-	}
-	switch {
-	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrInvalid): // no instance can have an ID that is no key
-		if len(e.dead) >= rememberedDead {
-			clear(e.dead) // they are proven again when they are asked for
-		}
-		e.dead[id] = time.Now()
-		again()
-	case err == nil:
-		e.after(proveAgain, again) // it lives; the watch has not shown it yet
-	default:
-		e.troubled("read instance "+id, err)
-		e.later(again)
-	}
-}
-
-// rememberedDead bounds how many proofs are kept.
-const rememberedDead = 1000
-
-// proveAgain is the time after which an instance that the watch has not shown is asked for again.
-const proveAgain = time.Second
 
 func (e *Engine) reportMissed(s *shard, d failover.Decision) {
 	if d.Missed.IsZero() || d.Missed.Equal(s.missed) || s.surplus {

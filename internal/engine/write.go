@@ -1,0 +1,117 @@
+package engine
+
+import (
+	"errors"
+	"time"
+
+	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/observe"
+	"github.com/elasticjob-go/elastic/store"
+)
+
+// claim writes a record that makes the run ours, and starts the handler once it is.
+func (e *Engine) claim(s *shard, next failover.Record) {
+	if s.job.awaiting() {
+		return // the job's refresh marks the shard again
+	}
+	if s.version == 0 {
+		// The job may have had the shard before.
+		next.Fence = max(next.Fence, s.job.assigned.Fences)
+		next.Trigger = max(next.Trigger, failover.PassedOver(s.job.triggers, s.policy()))
+	}
+	next.CarryOn = time.Duration(s.job.spec.CarryOn)
+	e.setRun(s, &run{phase: failover.Claiming, owner: next.Owner, fence: next.Fence, previous: s.record.Owner, spec: s.job.spec, total: len(s.job.assigned.Owners), zone: s.job.zone, live: new(Live)})
+	e.write(s, next, s.job.guards, false, func() { e.start(s) })
+}
+
+// complete records how a run ended. The claim may be that of an earlier incarnation: the compare says whether it still holds.
+func (e *Engine) complete(s *shard, now time.Time) {
+	r, next := s.run, s.record.Complete(s.run.result, s.run.message, now)
+	if e.isFollowed(s.job.name) {
+		next = next.Follow()
+	}
+	e.write(s, next, nil, true, func() {
+		ev := s.event(observe.Ended)
+		ev.Result, ev.Took, ev.Err = string(r.result), r.took, r.err
+		e.emit(ev)
+		if s.job.spec != nil {
+			e.passOn(s.job)
+		}
+		e.setRun(s, nil)
+	})
+}
+
+// write changes the shard's record by compare-and-swap; then is called if it was applied.
+func (e *Engine) write(s *shard, next failover.Record, guards []store.Cond, patient bool, then func()) {
+	if s.unclaimed {
+		s.record, s.version = next, 0
+		e.mark(s)
+		then()
+		return
+	}
+	key, value := layout.RunKey(s.job.name, s.item), next.Encode()
+	op := store.Set(key, value)
+	if s.version == 0 {
+		op = store.Create(key, value)
+	}
+	s.busy = true
+	m := e.me
+	e.send(&e.records, &move{guards: guards, at: s.version, op: op, patient: patient, done: func(v store.Version, err error) {
+		s.busy, s.outdated = false, false
+		e.mark(s)
+		if e.me == m && err == nil {
+			s.record, s.version = next, v
+			then()
+			return
+		}
+		e.writeFailed(s, guards, e.me == m, err)
+	}})
+}
+
+// writeFailed settles what can be said about a write that was not, or perhaps not, applied.
+func (e *Engine) writeFailed(s *shard, guards []store.Cond, sameMember bool, err error) {
+	unknown := errors.Is(err, store.ErrUnknown)
+	if s.run != nil && s.run.phase == failover.Claiming && !(unknown && sameMember) {
+		// Not applied; or applied by an instance that is over: then the record names a dead owner, and is decided
+		// on as such.
+		e.setRun(s, nil)
+	}
+	switch {
+	case !sameMember, unknown, errors.Is(err, store.ErrSessionLost):
+		s.known = false
+	case errors.Is(err, store.ErrConflict):
+		e.conflicted(s, guards, conflictKey(err))
+	}
+}
+
+// conflicted finds out why a claim was refused. What is known to be old are the versions that guarded it; the watch may have shown
+// the new ones meanwhile.
+func (e *Engine) conflicted(s *shard, guards []store.Cond, key string) {
+	j := s.job
+	switch key {
+	case layout.JobKey(j.name):
+		e.await(j, layout.Jobs, versionOf(guards, key))
+	case layout.AssignmentKey(j.name):
+		e.await(j, layout.Assignments, versionOf(guards, key))
+	case layout.InstanceKey(e.me.id):
+		e.evicted("the instance's key was deleted by somebody else")
+	case "":
+		s.known = false
+		e.doubt(layout.Jobs)
+		e.doubt(layout.Assignments)
+		e.await(j, layout.Jobs, j.specVersion)
+	default:
+		s.known = false
+	}
+}
+
+// versionOf returns the version of a key that guards ask for.
+func versionOf(guards []store.Cond, key string) store.Version {
+	for _, c := range guards {
+		if c.Key == key {
+			return c.Version
+		}
+	}
+	return 0
+}
