@@ -28,6 +28,14 @@ type execution struct {
 	exits  bool      // it ends its goroutine
 }
 
+// fence is that of its claim, which is another one when it has gone on through a lost session.
+func (x *execution) fence() uint64 {
+	if x.run.Live == nil {
+		return x.run.Fence // one that a test has made up
+	}
+	return x.run.Live.Fence.Load()
+}
+
 // over says whether it has ended for good.
 func (x *execution) over() bool { return !x.end.IsZero() || x.waits && x.ctx.Err() != nil }
 
@@ -152,7 +160,7 @@ func (w *World) effect(x *execution) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	at := place{x.run.Job, x.run.Shard}
-	fence := x.run.Live.Fence.Load()
+	fence := x.fence()
 	if fence < w.fences[at] {
 		w.counts["effect refused"]++
 		if r := w.audit.Shard(at.job, at.shard).Record; r.Fence != 0 && r.Fence <= fence && !w.audit.FencesMayFall(at.job, at.shard) {
@@ -214,7 +222,7 @@ func (w *World) farewell(client string) {
 		}
 		for at, runs := range w.runs {
 			r := w.audit.Shard(at.job, at.shard).Record
-			if x := runs[len(runs)-1]; x.node == n && x.returnedBefore(n.parting) && r.State == failover.Running && r.Fence == x.run.Live.Fence.Load() && r.Owner != "" {
+			if x := runs[len(runs)-1]; x.node == n && x.returnedBefore(n.parting) && r.State == failover.Running && r.Fence == x.fence() && r.Owner != "" {
 				w.violate(4, at.job, at.shard, "left without a word by an instance in good order: %s", x)
 			}
 		}
@@ -265,7 +273,7 @@ func (w *World) recorded(job string, item int) {
 	}
 	w.counts["result "+string(r.Result)]++
 	for _, x := range w.runs[place{job, item}] {
-		if x.run.Live.Fence.Load() != r.Fence {
+		if x.fence() != r.Fence {
 			continue
 		}
 		if !x.over() || r.Result != x.result() {
