@@ -3,6 +3,8 @@ package elastic_test
 import (
 	"context"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -117,16 +119,16 @@ func TestAHandlerThatHandsOverThoughItsShardStaysHasFailed(t *testing.T) {
 
 func TestARunThatIsHandedOverGoesOnWithTheNewNumberOfShards(t *testing.T) {
 	bubble(t, func(c *cluster) {
-		totals := map[int]int{}
+		var totals [3]atomic.Int64
 		c.does(func(ctx context.Context, sh elastic.Shard) error {
-			totals[sh.Item] = sh.Total
+			totals[sh.Item].Store(int64(sh.Total))
 			return stream(ctx, sh)
 		})
 		c.jobs = []elastic.Job{streaming(3)}
 		a := c.start("a")
 		c.until("A runs all shards", func() bool { return c.running(a, 0) && c.running(a, 1) && c.running(a, 2) })
 		c.overwrite("stream", func(s *layout.Spec) { s.Shards = 2 })
-		c.until("shards 0 and 1 go on", func() bool { return totals[0] == 2 && totals[1] == 2 })
+		c.until("shards 0 and 1 go on", func() bool { return totals[0].Load() == 2 && totals[1].Load() == 2 })
 		c.pass(10 * time.Second)
 		if c.running(a, 2) || c.count(observe.Abandoned) != 0 {
 			t.Errorf("shard 2, which the job no longer has, runs, or was given up with an alarm; want it to end")
@@ -138,9 +140,15 @@ func TestARunThatIsHandedOverGoesOnWithTheNewNumberOfShards(t *testing.T) {
 func TestAStreamingDataflowStopsBetweenBatchesWhenItsShardMovesAndItsNextOwnerGoesOnFromTheOffset(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		const items = 100
-		offset, done := map[int]int{}, map[int][]int{}
+		var mu sync.Mutex
+		var offset [2]int
+		var done [2][]int
 		log := dataflow.Resuming[int, int]{
-			Load: func(_ context.Context, sh elastic.Shard) (int, error) { return offset[sh.Item], nil },
+			Load: func(_ context.Context, sh elastic.Shard) (int, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				return offset[sh.Item], nil
+			},
 			Fetch: func(_ context.Context, _ elastic.Shard, from int) ([]int, int, error) {
 				if from == items {
 					return nil, from, nil
@@ -148,10 +156,14 @@ func TestAStreamingDataflowStopsBetweenBatchesWhenItsShardMovesAndItsNextOwnerGo
 				return []int{from}, from + 1, nil
 			},
 			Process: func(ctx context.Context, sh elastic.Shard, batch []int) error {
+				mu.Lock()
 				done[sh.Item] = append(done[sh.Item], batch...)
+				mu.Unlock()
 				return sleepFor(time.Second)(ctx, sh)
 			},
 			Save: func(_ context.Context, sh elastic.Shard, to int) error {
+				mu.Lock()
+				defer mu.Unlock()
 				offset[sh.Item] = to
 				return nil
 			},
@@ -159,9 +171,15 @@ func TestAStreamingDataflowStopsBetweenBatchesWhenItsShardMovesAndItsNextOwnerGo
 		c.does(log.Handle)
 		c.jobs = []elastic.Job{streaming(2)}
 		c.start("a")
-		c.until("both have begun", func() bool { return len(done[0]) > 10 && len(done[1]) > 10 })
+		c.until("both have begun", func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return len(done[0]) > 10 && len(done[1]) > 10
+		})
 		b := c.start("b")
 		c.until("both are through", func() bool {
+			mu.Lock()
+			defer mu.Unlock()
 			return len(done[0]) == items && len(done[1]) == items && offset[0] == items && offset[1] == items
 		})
 		if n := len(c.find(func(r *ran) bool { return r.node == b && r.attempt == 2 })); n != 1 {
