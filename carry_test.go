@@ -14,12 +14,12 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// endless has one shard, whose runs take ten minutes and may be without a session for two.
-var endless = elastic.Job{Name: "report", Schedule: "0 1 * * * ?", Failover: true, CarryOn: 2 * time.Minute}
+// endless has one shard, whose runs take three minutes and may be without a session for forty seconds.
+var endless = elastic.Job{Name: "report", Schedule: "0 1 * * * ?", Failover: true, CarryOn: 40 * time.Second}
 
 // onRunning starts a, has it run the job, and starts b.
 func (c *cluster) onRunning(j elastic.Job) (a, b *node) {
-	c.does(sleepFor(10 * time.Minute))
+	c.does(sleepFor(3 * time.Minute))
 	c.jobs = []elastic.Job{j}
 	a = c.start("a")
 	c.until("a runs it", func() bool { return c.running(a, 0) })
@@ -35,7 +35,7 @@ func TestARunThatCarriesOnOutlivesItsSession(t *testing.T) {
 		before := c.record("report", 0)
 		a.client.Cut()
 		c.until("the session is over", func() bool { return len(c.server.Sessions()) == 1 })
-		c.pass(time.Minute)
+		c.pass(15 * time.Second)
 		c.does(func(_ context.Context, sh elastic.Shard) error { fences <- sh.Fence(); return nil })
 		a.client.Heal()
 		c.until("a has claimed it anew", func() bool { return len(c.seen(observe.Reclaimed)) == 1 })
@@ -43,7 +43,7 @@ func TestARunThatCarriesOnOutlivesItsSession(t *testing.T) {
 		if after.Owner == before.Owner || after.Fence != before.Fence+1 || after.Attempt != 1 || after.Started != before.Started {
 			t.Errorf("the record went from %v to %v, want another incarnation, the next fence and the same attempt", before, after)
 		}
-		c.pass(8 * time.Minute)
+		c.pass(150 * time.Second)
 		c.until("it is through", func() bool { return c.record("report", 0).State == failover.Idle })
 		runs := c.find(func(r *ran) bool { return r.fire.Equal(before.Fire) })
 		if len(runs) != 1 || runs[0].err != nil || !runs[0].cancelled.IsZero() || c.record("report", 0).Result != failover.Succeeded {
@@ -68,7 +68,7 @@ func TestAHandlerThatCarriesOnIsToldItsNewFence(t *testing.T) {
 		ask <- true
 		before := <-told
 		a.client.Cut()
-		c.pass(time.Minute)
+		c.pass(25 * time.Second)
 		a.client.Heal()
 		c.until("a has claimed it anew", func() bool { return len(c.seen(observe.Reclaimed)) == 1 })
 		ask <- true
@@ -98,7 +98,7 @@ func TestOthersTakeARunOverOnlyWhenItMayCarryOnNoLonger(t *testing.T) {
 			t.Errorf("a's handler ended %v after its session, and b began after %v", cut.end.Sub(over), again.start.Sub(over))
 		}
 		a.client.Heal()
-		c.pass(8 * time.Minute)
+		c.pass(150 * time.Second)
 		c.until("b is through", func() bool { return c.record("report", 0).State == failover.Idle })
 		if r := c.record("report", 0); r.Attempt != 2 || r.Result != failover.Succeeded {
 			t.Errorf("the record says %v", r)
@@ -139,7 +139,7 @@ func TestAChangeOfTheJobDoesNotCutShortWhatCarriesOn(t *testing.T) {
 			t.Error("b has taken it over")
 		}
 		a.client.Heal()
-		c.pass(8 * time.Minute)
+		c.pass(150 * time.Second)
 		c.until("it is through", func() bool { return c.record("report", 0).State == failover.Idle })
 		if r := c.record("report", 0); r.Attempt != 1 || r.Result != failover.Succeeded {
 			t.Errorf("the record says %v", r)
@@ -153,7 +153,7 @@ func TestARunIsClaimedAnewThoughTheAnswerIsLost(t *testing.T) {
 		bubble(t, func(c *cluster) {
 			a, _ := c.onRunning(endless)
 			a.client.Cut()
-			c.pass(time.Minute)
+			c.pass(25 * time.Second)
 			lost := 0
 			a.client.OnRequest(func(r memory.Request) memory.Fault {
 				if r.Kind != memory.Transact || !strings.HasPrefix(r.Txn.Do[0].Key, "runs/") || lost > 0 {
@@ -164,7 +164,7 @@ func TestARunIsClaimedAnewThoughTheAnswerIsLost(t *testing.T) {
 			})
 			a.client.Heal()
 			c.until("a has claimed it anew", func() bool { return len(c.seen(observe.Reclaimed)) > 0 })
-			c.pass(8 * time.Minute)
+			c.pass(150 * time.Second)
 			c.until("it is through", func() bool { return c.record("report", 0).State == failover.Idle })
 			if r := c.record("report", 0); r.Attempt != 1 || r.Result != failover.Succeeded || lost != 1 {
 				t.Errorf("the record says %v, %d answers were lost", r, lost)
@@ -193,11 +193,11 @@ func TestAHandlerThatCarriesOnIsCancelledWhenItsRunIsAnothers(t *testing.T) {
 func TestARunThatEndsWithoutASessionIsRecordedByItsOldClaim(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		a, _ := c.onRunning(endless)
-		c.pass(8 * time.Minute)
+		c.pass(150 * time.Second)
 		a.client.Cut()
 		c.until("a's handler has ended", func() bool { return !c.running(a, 0) })
 		a.client.Heal()
-		c.pass(8 * time.Minute)
+		c.pass(150 * time.Second)
 		c.until("it is through", func() bool { return c.record("report", 0).State == failover.Idle })
 		if r := c.record("report", 0); r.Attempt != 1 || r.Result != failover.Succeeded || c.total() != 1 {
 			t.Errorf("the record says %v, and it ran %d times", r, c.total())
