@@ -58,8 +58,12 @@ func main() {
 	if err != nil {
 		fail(2, err)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // from then on a signal does what it does by default
+	asked, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, leave := context.WithCancel(context.Background())
+	context.AfterFunc(asked, func() {
+		stop() // from now on a signal does what it does by default
+		leave()
+	})
 	if err := run(ctx, c); err != nil {
 		fail(1, err)
 	}
