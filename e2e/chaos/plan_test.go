@@ -53,7 +53,7 @@ func plan(r *rand.Rand, duration, ttl time.Duration, places, nodes int) (all []f
 		case "freeze":
 			f.lasts = between(ttl*5/4, 3*ttl)
 		case "stutter":
-			f.lasts = between(ttl/10, ttl/2)
+			f.lasts = between(ttl/10, ttl/4)
 		case "cut", "black hole", "deaf", "dumb":
 			f.lasts = between(ttl/4, 3*ttl)
 		case "slow":

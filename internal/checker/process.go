@@ -41,9 +41,9 @@ func processesOf(acts []Act, ttl time.Duration) processes {
 	all := processes{}
 	var outages []span
 	open := map[int]time.Time{} // since when it is stopped
-	// A session that was renewed a moment before lives for a TTL, one that was about to be for at least half of it:
-	// a shorter pause costs nothing, and excuses nothing.
-	short := ttl / 2
+	// A session is given up nine tenths of its TTL after its last renewal. Those are a third of the TTL apart, and of two that are due one may go wrong, which is
+	// noticed after a quarter of the TTL. What is left is three tenths: a shorter pause costs nothing, and excuses nothing.
+	short := ttl * 3 / 10
 	for _, a := range acts {
 		if a.PID == 0 {
 			switch a.Kind {
