@@ -113,17 +113,20 @@ func TestHastyCallersBreakNothing(t *testing.T) {
 }
 
 // A snapshot that is put back makes Consul forget what was written after it, and indexes begin again below those that were
-// told.
+// told. Whoever waits hears of it at once. Who begins to wait a moment later does so for an index that is long in coming, and hears of it when
+// Consul lets him go, after half a minute.
 func TestWatchResetsWhenTheStoreGoesBack(t *testing.T) {
 	t.Parallel()
 	c := server(t)
-	s := hasty(openAt(t, c.Addr(), storetest.Namespace()))
+	var r requests
+	s := hasty(openAt(t, c.Addr(), storetest.Namespace(), r.tap))
 	storetest.Commit(t, s, storetest.Do(store.Create("w/a", []byte("old")), store.Create("w/b", []byte("old"))))
 	snapshot := c.Snapshot()
 	storetest.Commit(t, s, storetest.Do(store.Set("w/a", []byte("new")), store.Delete("w/b"), store.Create("w/c", nil)))
 	m := storetest.Follow(t, s, "w")
 	m.UntilHas("w/a", "new")
 	resets := m.Resets
+	storetest.Await(t, "the watch to wait again", func() bool { return r.count("wait") >= 2 })
 	c.Restore(snapshot)
 	m.UntilHas("w/a", "old")
 	m.SameAsList(s, "w")
