@@ -90,3 +90,23 @@ func (w behindWatch) Next(ctx context.Context) (store.Update, error) {
 		return u, err
 	}
 }
+
+// But a key that somebody else has written meanwhile is no longer this instance's.
+func TestAnInstanceWhoseKeyWasChangedWhileItsBeatWasLostJoinsAgain(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 0 * * * ?"}}
+		lost := false
+		a := c.startWith("a", func(r memory.Request) memory.Fault {
+			if r.Kind != memory.Transact || r.Txn.Do[0].Kind != store.OpSet || lost {
+				return memory.Fault{}
+			}
+			lost = true
+			c.put(r.Txn.Do[0].Key, layout.Instance{Name: "a", Weight: 7, State: layout.Up}.Encode())
+			return memory.Fault{LoseRequest: true, Broken: true}
+		})
+		c.pass(5 * time.Minute)
+		if seen := c.seen(observe.Lost); !lost || len(seen) != 1 || !c.balanced("report", a.name) {
+			t.Errorf("a beat was lost: %t; sessions given up: %v; owners: %v", lost, seen, c.owners("report"))
+		}
+	})
+}

@@ -49,12 +49,15 @@ func (e *Engine) publishSelf() {
 			e.evicted("the instance's key was changed or deleted by somebody else")
 		case errors.Is(err, store.ErrUnknown):
 			e.readSelf(m, func(entry store.Entry) {
-				if bytes.Equal(entry.Value, doc.Encode()) {
+				switch {
+				case bytes.Equal(entry.Value, doc.Encode()):
 					e.published(m, doc, entry.Version)
-					return
+				case entry.Version == m.version: // it was not written
+					m.writing = false
+					e.selfChanged, e.clocks.due = true, true
+				default:
+					e.evicted("the instance's key was changed by somebody else")
 				}
-				m.version, m.writing = entry.Version, false
-				e.selfChanged, e.clocks.due = true, true
 			})
 		default:
 			m.writing = false
