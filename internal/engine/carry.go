@@ -11,9 +11,9 @@ import (
 )
 
 // A run of a job that carries on does not end with its session. Its record says for how long it may go on, and from the moment at which others have a
-// proof that its instance is dead they wait as long. That moment is never before the session's deadline; so a handler that is
-// cancelled at the deadline plus that time has ended before another begins, though neither knows of the other. If the
-// process has a session again in time, it claims the run anew.
+// proof that its instance is dead they wait as long. A session that is not renewed ends after its deadline; so a handler that is
+// cancelled at the deadline plus that time has ended before another begins, though neither knows of the other. If somebody ends the session, or deletes
+// the instance's key, the time counts from when this process hears of it. If it has a session again in time, it claims the run anew.
 
 // carry is what a run knows that may outlive its session.
 type carry struct {
