@@ -76,7 +76,8 @@ func (e *Engine) consider(s *shard) {
 	}
 	now := e.cfg.Now()
 	e.reportFuture(s, now)
-	d := failover.Decide(s.policy(), e.view(s, now))
+	p := s.policy()
+	d := failover.Decide(p, e.view(s, p, now))
 	e.reportMissed(s, d)
 	e.alarms.set(&s.alarm, d.Wake)
 	if d.Action != failover.Block {
@@ -86,10 +87,10 @@ func (e *Engine) consider(s *shard) {
 }
 
 // view is what is known about the shard.
-func (e *Engine) view(s *shard, now time.Time) failover.View {
+func (e *Engine) view(s *shard, p failover.Policy, now time.Time) failover.View {
 	v := failover.View{Record: s.record, Now: now, Me: e.me.id, Owned: s.owned}
 	if !s.unclaimed {
-		v.Trigger = failover.NextTrigger(s.job.triggers, s.item, s.record, s.policy())
+		v.Trigger = failover.NextTrigger(s.job.triggers, s.item, s.record, p)
 	}
 	if e.replica.alive(s.record.Owner) {
 		v.Owner = failover.Alive
