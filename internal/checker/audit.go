@@ -370,13 +370,14 @@ func (a *Audit) reclaims(old, now failover.Record) bool {
 	return old.State == failover.Running && old.Owner != "" && now.Attempt == old.Attempt && sameWork(old, now) && a.clients[old.Owner] == a.clients[now.Owner]
 }
 
-// reclaimed checks that a run goes on under a new claim: by the same process, whose session is over, at once or not at all.
+// reclaimed checks that a run goes on under a new claim: by the same process, in another session. The one before may still live in the store, if the
+// process gave it up because it could not be sure of it.
 func (a *Audit) reclaimed(s *Shard, old, now failover.Record) {
 	switch {
 	case old.CarryOn == 0:
 		a.breach(1, s.Job, s.Item, "claimed anew, and it may not outlive its session: from %s to %s", old, now)
-	case a.Alive(old.Owner):
-		a.breach(1, s.Job, s.Item, "claimed anew from %s, which is alive: to %s", old.Owner, now)
+	case now.Owner == old.Owner:
+		a.breach(1, s.Job, s.Item, "claimed anew by %s, which has the claim: to %s", old.Owner, now)
 	case !a.Alive(now.Owner) || a.clients[now.Owner] != a.now.Client:
 		a.breach(1, s.Job, s.Item, "claimed anew for %s, which is not alive, or another process", now.Owner)
 	case now.Fence != old.Fence+1:

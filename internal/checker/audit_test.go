@@ -139,6 +139,15 @@ func TestADoctoredStoreBreaksJustWhatIsDoctored(t *testing.T) {
 		}, []int{1, 2}},
 		{"a run claimed anew that may not be", reclaim(0), []int{1}},
 		{"a run claimed anew", reclaim(time.Minute), nil},
+		{"a run claimed anew, and the session before lives", func(all []memory.Commit) { reclaim(time.Minute)(all); all[5].Do = nil }, nil},
+		{"a run claimed anew by who has it", func(all []memory.Commit) {
+			rewrite(4, func(r *failover.Record) { r.CarryOn = time.Minute })(all)
+			claimed, _ := failover.Decode(all[4].Do[0].Value)
+			all[7].Client, all[8].Client = "a", "a"
+			all[5].Do = nil
+			all[7].Do = []store.Op{store.Set("runs/job/0", claimed.Reclaim("a@1").Encode())}
+			all[8].Do = nil
+		}, []int{1}},
 		{"a record removed while it runs", func(all []memory.Commit) { all[8].Do = []store.Op{store.Delete("runs/job/0")} }, []int{2, 4}},
 		{"a key that nobody knows", func(all []memory.Commit) { all[8].Do = []store.Op{store.Create("leader/job", nil)} }, []int{8}},
 	} {
