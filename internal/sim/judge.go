@@ -442,10 +442,13 @@ func (w *World) residue(key string) string {
 	case "runs":
 		job, item, ok := shardOf(key)
 		spec := w.audit.Spec(job)
+		if ok && w.orphaned[job] {
+			return "" // all of it waits for somebody who may own its shards
+		}
 		if !ok || spec == nil || item >= w.shardsOf(job, spec) {
 			return "there is no such shard"
 		}
-		if r := w.audit.Shard(job, item).Record; r.State != failover.Idle && !w.orphaned[job] {
+		if r := w.audit.Shard(job, item).Record; r.State != failover.Idle {
 			return fmt.Sprint("a run in progress: ", r)
 		}
 		return ""
