@@ -11,6 +11,7 @@ import (
 
 	"github.com/elasticjob-go/elastic"
 	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/store/memory"
 )
 
 // chain is a job of three shards and one of two that follows it.
@@ -167,6 +168,30 @@ func TestAFollowerThatComesLaterBeginsWithWhatComesThen(t *testing.T) {
 		c.pass(30 * time.Second)
 		if n := len(c.find(func(r *ran) bool { return r.job == "report" && r.shard == 0 })); n != 3 {
 			t.Errorf("%d runs after it follows one that is not there, want 3", n)
+		}
+	})
+}
+
+// What all shards have ended is another matter when there are others: so a claim rests on what says which there are.
+func TestAJobThatFollowsDoesNotBeginWhatAnOlderNumberOfShardsHasEnded(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = chain()
+		refused := ""
+		c.startWith("a", func(r memory.Request) memory.Fault {
+			if r.Kind == memory.Transact && refused == "" && strings.HasPrefix(r.Txn.Do[0].Key, layout.RunsOf("report")) {
+				refused = stamp(time.Now())
+				c.overwrite("collect", func(s *layout.Spec) { s.Shards = 4 })
+			}
+			return memory.Fault{}
+		})
+		c.pass(36 * time.Second)
+		if runs := c.find(func(r *ran) bool { return r.job == "report" && r.fire.Second() == 10 }); refused == "" || len(runs) != 0 {
+			t.Errorf("the number changed at %q, while it began the fire of :10: %v", refused, runs)
+		}
+		for _, second := range []int{20, 30} {
+			if n := len(c.find(func(r *ran) bool { return r.job == "report" && r.fire.Second() == second })); n != 2 {
+				t.Errorf("%d of its shards ran for :%d, want 2", n, second)
+			}
 		}
 	})
 }

@@ -60,6 +60,12 @@ func (a *Audit) asTold(s *Shard, spec *layout.Spec, now failover.Record) {
 		return
 	}
 	for _, name := range spec.After {
+		if !a.guarded(layout.JobKey(name), true) {
+			a.breach(9, s.Job, s.Item, "claimed without a guard on the spec of %s, which says what its shards are", name)
+		}
+		if b := a.specs[name]; b != nil && b.Broadcast() && !a.guarded(layout.AssignmentKey(name), true) {
+			a.breach(9, s.Job, s.Item, "claimed without a guard on the assignment of %s, which says what its shards are", name)
+		}
 		if a.whole[name][now.Fire.Unix()].At(spec.AfterEnds).IsZero() {
 			a.breach(9, s.Job, s.Item, "begins the fire of %s before all shards of %s have %s: %s", now.Fire.Format(clock), name, spec.AfterEnds, now)
 		}

@@ -19,6 +19,8 @@ type chain struct {
 	results     []failover.Result
 	early       bool // the second begins before the last shard of the first has ended
 	overlapping bool // the shards of the first run at the same time
+	blind       bool // the claim of the second does not rest on the spec of the first
+	unassigned  bool // nor on its assignment
 }
 
 func newChain() chain {
@@ -31,6 +33,13 @@ func newChain() chain {
 
 func (c chain) commits() []memory.Commit {
 	var all []memory.Commit
+	var rests []store.Cond // a claim of the second, on the first
+	if !c.blind {
+		rests = append(rests, store.At(layout.JobKey("first"), 1))
+	}
+	if !c.blind && !c.unassigned {
+		rests = append(rests, store.At(layout.AssignmentKey("first"), 1))
+	}
 	do := func(cond []store.Cond, ops ...store.Op) {
 		all = append(all, memory.Commit{Rev: uint64(len(all) + 1), Time: midnight.Add(time.Duration(len(all)) * time.Second), Cause: memory.Committed, Client: "a", Session: "s", If: cond, Do: ops})
 	}
@@ -49,7 +58,11 @@ func (c chain) commits() []memory.Commit {
 	fire := midnight.Add(time.Second)
 	begin := func(job string, item int, owner string) failover.Record {
 		r := failover.Record{}.Begin(fire, owner, fire)
-		do([]store.Cond{store.Exists(layout.InstanceKey(owner)), store.At(layout.JobKey(job), 1), store.At(layout.AssignmentKey(job), 1)}, store.Create(layout.RunKey(job, item), r.Encode()))
+		cond := []store.Cond{store.Exists(layout.InstanceKey(owner)), store.At(layout.JobKey(job), 1), store.At(layout.AssignmentKey(job), 1)}
+		if job == "then" {
+			cond = append(cond, rests...)
+		}
+		do(cond, store.Create(layout.RunKey(job, item), r.Encode()))
 		return r
 	}
 	end := func(job string, item int, r failover.Record, result failover.Result) {
@@ -91,6 +104,9 @@ func TestAJobThatDoesOtherwiseThanItIsToldIsABreach(t *testing.T) {
 		{"it follows what has failed", func(c *chain) { c.results[1] = failover.Failed }, []int{9}},
 		{"it follows whatever the end was", func(c *chain) { c.results[1], c.then.AfterEnds = failover.Failed, failover.WhenEnded }, nil},
 		{"it follows a job that is not there", func(c *chain) { c.then.After = []string{"other"} }, []int{9}},
+		{"it follows without a look at what it follows", func(c *chain) { c.blind = true }, []int{9}},
+		{"it follows without a look at who has the shards of what it follows", func(c *chain) { c.unassigned = true }, nil},
+		{"it follows a broadcast without a look at who has its shards", func(c *chain) { broadcast(c); c.owners[1], c.unassigned = "a@2", true }, []int{9}},
 		{"it follows all but a disabled shard", func(c *chain) {
 			c.first.Shards, c.first.DisabledShards = 3, []int{2}
 			c.owners, c.results = []string{"a@1", "a@1", "a@1"}, append(c.results, failover.Succeeded)

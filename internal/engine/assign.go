@@ -190,7 +190,7 @@ func (e *Engine) mend(j *job, suspectFor time.Duration) time.Duration {
 	if j.spec == nil || j.removed || j.assigned == nil && j.assignedVersion != 0 {
 		return done // nothing to assign, or an assignment that can't be read and is left alone; a change suspects it again
 	}
-	if j.assigning || j.awaits.has(layout.Assignments) || j.awaits.has(layout.Jobs) {
+	if j.assigning || j.awaits.has(layout.AssignmentKey(j.name)) || j.awaits.has(layout.JobKey(j.name)) {
 		return answered
 	}
 	may := e.mayOwners(j)
@@ -231,7 +231,8 @@ func (e *Engine) assign(j *job, want layout.Assignment) {
 	if at == 0 {
 		op = store.Create(key, want.Encode())
 	}
-	guards := []store.Cond{store.Exists(layout.InstanceKey(e.me.id)), store.At(layout.JobKey(j.name), j.specVersion)}
+	spec := j.specVersion
+	guards := []store.Cond{store.Exists(layout.InstanceKey(e.me.id)), store.At(layout.JobKey(j.name), spec)}
 	m := e.me
 	e.send(&e.docs, &move{guards: guards, at: at, op: op, done: func(_ store.Version, err error) {
 		j.assigning = false
@@ -240,14 +241,14 @@ func (e *Engine) assign(j *job, want layout.Assignment) {
 		case err == nil:
 			e.suspects[j] = time.Now() // what comes from now on is another matter
 			e.emit(observe.Event{Kind: observe.Assigned, Job: j.name, Shard: -1, Detail: fmt.Sprintf("epoch %d, %d shards", want.Epoch, len(want.Owners))})
-			e.await(j, layout.Assignments, at)
+			e.await(j, key, at)
 		case e.me != m:
 		case errors.Is(err, store.ErrConflict) && conflictKey(err) == layout.InstanceKey(m.id):
 			e.evicted("the instance's key was deleted by somebody else")
 		case errors.Is(err, store.ErrConflict) && conflictKey(err) == layout.JobKey(j.name):
-			e.await(j, layout.Jobs, versionOf(guards, layout.JobKey(j.name)))
+			e.await(j, layout.JobKey(j.name), spec)
 		case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrUnknown):
-			e.await(j, layout.Assignments, at)
+			e.await(j, key, at)
 		}
 	}})
 }

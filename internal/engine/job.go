@@ -39,6 +39,7 @@ type job struct {
 	signalsVersion store.Version
 
 	guards   []store.Cond // of every claim: this instance lives, and neither spec nor assignment has changed
+	ofFires  []store.Cond // of a claim for a fire: besides, what was asked when other jobs have ended it has not changed
 	awaits   awaits
 	shards   map[int]*shard // that this instance owns, or runs
 	active   int            // runs of this instance
@@ -60,6 +61,7 @@ func (e *Engine) refresh(j *job) {
 	if e.jobs[j.name] != j {
 		return
 	}
+	e.endAwaits(j)
 	specChanged := e.refreshSpec(j)
 	assignmentChanged := e.refreshAssignment(j)
 	if specChanged || assignmentChanged {
@@ -71,8 +73,7 @@ func (e *Engine) refresh(j *job) {
 	if j.removed && len(j.shards) == 0 {
 		delete(e.jobs, j.name)
 		delete(e.suspects, j)
-		j.awaits.reset(layout.Jobs)
-		j.awaits.reset(layout.Assignments)
+		j.awaits.reset("")
 	}
 }
 
@@ -84,7 +85,6 @@ func (e *Engine) refreshSpec(j *job) (changed bool) {
 		e.createSpec(j)
 		return changed
 	}
-	j.awaits.passed(layout.Jobs, entry.Version)
 	if changed = entry.Version != j.specVersion; changed {
 		j.specVersion = entry.Version
 		e.decodeSpec(j, entry)
@@ -167,7 +167,7 @@ func (e *Engine) compareSpec(j *job) {
 
 // writeSpec creates or sets the job's spec, once at a time.
 func (e *Engine) writeSpec(j *job, op store.Op) {
-	if e.me == nil || j.removed || j.writingSpec || j.awaits.has(layout.Jobs) || j.refused {
+	if e.me == nil || j.removed || j.writingSpec || j.awaits.has(layout.JobKey(j.name)) || j.refused {
 		return
 	}
 	// Not an error of Add: a process that restarts after the last fire of its job must come up all the same.
@@ -182,7 +182,7 @@ func (e *Engine) writeSpec(j *job, op store.Op) {
 		j.writingSpec = false
 		j.overwritten = j.overwritten || err == nil
 		if err == nil || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrUnknown) {
-			e.await(j, layout.Jobs, at)
+			e.await(j, layout.JobKey(j.name), at)
 			return
 		}
 		e.later(func() { e.touch(j) })
@@ -196,7 +196,6 @@ func (e *Engine) refreshAssignment(j *job) (changed bool) {
 		j.assigned, j.assignedVersion = nil, 0
 		return changed
 	}
-	j.awaits.passed(layout.Assignments, entry.Version)
 	if entry.Version == j.assignedVersion {
 		return false
 	}
@@ -288,7 +287,7 @@ func (e *Engine) own(j *job, item int) {
 	s.owned = true
 }
 
-// awaits are the prefixes whose entry for a job is known to be newer in the store than in the replica. Until the watch has
+// awaits are the keys whose entry is known to be newer in the store than in the replica. Until the watch has
 // shown it, the job's shards claim nothing: a claim would compare a version that is known to be wrong.
 type awaits map[string]await
 
@@ -300,36 +299,43 @@ type await struct {
 // doubtAfter is how long a watch may take to show what is known to be there before it is started anew.
 const doubtAfter = 2 * time.Second
 
-// await waits for the replica to show another version than the given one.
-func (e *Engine) await(j *job, prefix string, version store.Version) {
-	entry := e.replica.entries[prefix][j.name]
-	if entry.Version != version || j.awaits.has(prefix) {
+// await waits for the replica to show another version of a key than the given one.
+func (e *Engine) await(j *job, key string, version store.Version) {
+	if e.replica.version(key) != version || j.awaits.has(key) {
 		e.touch(j)
 		return
 	}
-	j.awaits[prefix] = await{version, e.after(doubtAfter, func() {
-		if j.awaits.has(prefix) {
-			e.doubt(prefix)
+	j.awaits[key] = await{version, e.after(doubtAfter, func() {
+		if j.awaits.has(key) {
+			e.doubt(layout.Prefix(key))
 		}
 	})}
 }
 
-func (a awaits) has(prefix string) bool {
-	_, ok := a[prefix]
-	return ok
-}
-
-// passed ends the wait if the replica shows something else.
-func (a awaits) passed(prefix string, version store.Version) {
-	if w, ok := a[prefix]; ok && w.version != version {
-		a.reset(prefix)
+// endAwaits ends the wait for keys of which the replica shows another version than the one that is old.
+func (e *Engine) endAwaits(j *job) {
+	for key, w := range j.awaits {
+		if e.replica.version(key) != w.version {
+			j.awaits.end(key)
+		}
 	}
 }
 
-// reset ends the wait.
+func (a awaits) has(key string) bool {
+	_, ok := a[key]
+	return ok
+}
+
+func (a awaits) end(key string) {
+	a[key].timer.Stop()
+	delete(a, key)
+}
+
+// reset ends the wait for all keys that begin with prefix.
 func (a awaits) reset(prefix string) {
-	if w, ok := a[prefix]; ok {
-		w.timer.Stop()
-		delete(a, prefix)
+	for key := range a {
+		if strings.HasPrefix(key, prefix) {
+			a.end(key)
+		}
 	}
 }

@@ -59,6 +59,11 @@ func (r *replica) signals(job string) (store.Entry, bool) {
 	return e, ok
 }
 
+// version returns that of a key; zero if the watch shows none.
+func (r *replica) version(key string) store.Version {
+	return r.entries[layout.Prefix(key)][layout.Base(key)].Version
+}
+
 // alive says whether an instance is among those that the watch has shown. That it is not is no proof that it is dead: the
 // watch may not have shown it yet.
 func (r *replica) alive(id string) bool {

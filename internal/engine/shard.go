@@ -138,12 +138,12 @@ func (e *Engine) act(s *shard, d failover.Decision, now time.Time) {
 	switch d.Action {
 	case failover.Begin:
 		if d.Trigger != nil {
-			e.claim(s, s.record.BeginTrigger(*d.Trigger, e.me.id, now))
+			e.claim(s, s.record.BeginTrigger(*d.Trigger, e.me.id, now), s.job.guards)
 			return
 		}
-		e.claim(s, s.record.Begin(d.Fire, e.me.id, now))
+		e.claim(s, s.record.Begin(d.Fire, e.me.id, now), s.job.ofFires)
 	case failover.TakeOver:
-		e.claim(s, s.record.TakeOver(e.me.id, now))
+		e.claim(s, s.record.TakeOver(e.me.id, now), s.job.guards)
 	case failover.Start:
 		e.start(s)
 	case failover.Complete:

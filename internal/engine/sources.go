@@ -38,12 +38,14 @@ func (e *Engine) followSources(j *job) {
 		}
 	}
 	j.sources = slices.Clone(want)
+	j.ofFires = slices.Clip(j.guards)
 	if j.spec == nil || len(j.spec.After) == 0 {
 		return
 	}
 	var fires failover.Followed
 	for i, name := range want {
-		ended := e.endedBy(name, j.spec.AfterEnds)
+		ended, asOf := e.endedBy(name, j.spec.AfterEnds)
+		j.ofFires = append(j.ofFires, asOf...)
 		if i == 0 {
 			fires = ended
 		}
@@ -91,24 +93,25 @@ func (e *Engine) sourceChanged(src *source, u store.Update) {
 	}
 }
 
-// endedBy returns the fires that all shards of a job have ended.
-func (e *Engine) endedBy(name string, ends failover.Ends) failover.Followed {
+// endedBy returns the fires that all shards of a job have ended, and what says which those are: who claims such a fire must rest on that.
+func (e *Engine) endedBy(name string, ends failover.Ends) (failover.Followed, []store.Cond) {
 	entry, there := e.replica.spec(name)
 	src := e.sources[name]
 	if !there || src == nil {
-		return nil
+		return nil, nil
 	}
 	spec, err := layout.DecodeSpec(entry.Value)
 	if err != nil {
-		return nil
+		return nil, nil
 	}
-	shards := spec.Shards
+	shards, asOf := spec.Shards, []store.Cond{store.At(layout.JobKey(name), entry.Version)}
 	if spec.Broadcast() {
-		assigned := e.assignedTo(name)
+		assigned, version := e.assignedTo(name)
 		if assigned == 0 {
-			return nil
+			return nil, nil
 		}
 		shards = max(assigned, len(src.records)) // one that is gone may still run
+		asOf = append(asOf, store.At(layout.AssignmentKey(name), version))
 	}
 	var records []failover.Record
 	for item := range shards {
@@ -116,20 +119,20 @@ func (e *Engine) endedBy(name string, ends failover.Ends) failover.Followed {
 			records = append(records, src.records[item])
 		}
 	}
-	return failover.Follows(records, ends)
+	return failover.Follows(records, ends), asOf
 }
 
 // assignedTo returns how many shards of a job are assigned, which may be one that this instance does not have.
-func (e *Engine) assignedTo(name string) int {
+func (e *Engine) assignedTo(name string) (int, store.Version) {
 	entry, there := e.replica.assignment(name)
 	if !there {
-		return 0
+		return 0, 0
 	}
 	a, err := layout.DecodeAssignment(entry.Value)
 	if err != nil {
-		return 0 // whoever has the job says so
+		return 0, 0 // whoever has the job says so
 	}
-	return len(a.Owners)
+	return len(a.Owners), entry.Version
 }
 
 // noteFollowers notes which jobs a job follows, from its spec as it is stored: those must remember the fires that they end.

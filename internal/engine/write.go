@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/elasticjob-go/elastic/failover"
@@ -11,7 +12,7 @@ import (
 )
 
 // claim writes a record that makes the run ours, and starts the handler once it is.
-func (e *Engine) claim(s *shard, next failover.Record) {
+func (e *Engine) claim(s *shard, next failover.Record, guards []store.Cond) {
 	if s.job.awaiting() {
 		return // the job's refresh marks the shard again
 	}
@@ -22,7 +23,7 @@ func (e *Engine) claim(s *shard, next failover.Record) {
 	}
 	next.CarryOn = time.Duration(s.job.spec.CarryOn)
 	e.setRun(s, &run{phase: failover.Claiming, owner: next.Owner, fence: next.Fence, previous: s.record.Owner, spec: s.job.spec, total: len(s.job.assigned.Owners), zone: s.job.zone, live: new(Live)})
-	e.write(s, next, s.job.guards, false, func() { e.start(s) })
+	e.write(s, next, guards, false, func() { e.start(s) })
 }
 
 // complete records how a run ended. The claim may be that of an earlier incarnation: the compare says whether it still holds.
@@ -88,30 +89,18 @@ func (e *Engine) writeFailed(s *shard, guards []store.Cond, sameMember bool, err
 // conflicted finds out why a claim was refused. What is known to be old are the versions that guarded it; the watch may have shown
 // the new ones meanwhile.
 func (e *Engine) conflicted(s *shard, guards []store.Cond, key string) {
-	j := s.job
-	switch key {
-	case layout.JobKey(j.name):
-		e.await(j, layout.Jobs, versionOf(guards, key))
-	case layout.AssignmentKey(j.name):
-		e.await(j, layout.Assignments, versionOf(guards, key))
-	case layout.InstanceKey(e.me.id):
+	if key == layout.InstanceKey(e.me.id) {
 		e.evicted("the instance's key was deleted by somebody else")
-	case "":
-		s.known = false
+		return
+	}
+	if i := slices.IndexFunc(guards, func(c store.Cond) bool { return c.Key == key }); i >= 0 {
+		e.await(s.job, key, guards[i].Version)
+		return
+	}
+	s.known = false
+	if key == "" {
 		e.doubt(layout.Jobs)
 		e.doubt(layout.Assignments)
-		e.await(j, layout.Jobs, j.specVersion)
-	default:
-		s.known = false
+		e.await(s.job, layout.JobKey(s.job.name), s.job.specVersion)
 	}
-}
-
-// versionOf returns the version of a key that guards ask for.
-func versionOf(guards []store.Cond, key string) store.Version {
-	for _, c := range guards {
-		if c.Key == key {
-			return c.Version
-		}
-	}
-	return 0
 }

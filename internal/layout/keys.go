@@ -41,6 +41,12 @@ func RunKey(job string, shard int) string { return runs + "/" + job + "/" + strc
 // Base returns the last segment of a key: the ID of an instance, the name of a job.
 func Base(key string) string { return key[strings.LastIndexByte(key, '/')+1:] }
 
+// Prefix returns the first element of a key: what it is a key of.
+func Prefix(key string) string {
+	prefix, _, _ := strings.Cut(key, "/")
+	return prefix
+}
+
 // ShardOf returns the shard of a record's key.
 func ShardOf(key string) (int, error) {
 	text := Base(key)

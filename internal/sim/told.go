@@ -35,6 +35,7 @@ func (p *Plan) drawTold(d dice) {
 		p.tell(d.of("job").nth(uint64(i)), i)
 		limited = limited || p.Jobs[i].Spec.MaxConcurrent > 0
 	}
+	p.MaxOps = max(p.MaxOps, 8) // a claim of a job that follows two rests on as many keys
 	w := d.of("work")
 	p.Works.Fail = max(p.Works.Fail, pick(w.of("fail"), 0, 0.1, 0.4))
 	p.Works.Skip, p.Works.Permanent, p.Works.Again = pick(w.of("skip"), 0, 0.1), pick(w.of("permanent"), 0, 0.1), pick(w.of("again"), 0, 0.1)
