@@ -131,21 +131,23 @@ func TestWhatABroadcastMayNotSay(t *testing.T) {
 
 // The record of its shard goes with an instance, and with it what it has begun.
 func TestAnInstanceThatComesBackDoesNotBeginWhatABroadcastWasTriggeredForBefore(t *testing.T) {
-	for _, schedule := range []string{"@manual", "0/2 * * * * ?"} {
-		bubble(t, func(c *cluster) {
-			c.jobs = []elastic.Job{{Name: "report", Schedule: schedule, Broadcast: true}}
-			a := c.start("a")
-			b := c.start("b")
-			c.pass(5 * time.Second)
-			seq := c.trigger(a)
-			c.pass(10 * time.Second)
-			_ = c.leave(b)
-			c.pass(5 * time.Second)
-			c.start("b")
-			c.pass(10 * time.Second)
-			if n := len(c.triggered(seq)); n != 2 {
-				t.Errorf("%s: %d runs, want one on each that was there", schedule, n)
-			}
-		})
+	for _, away := range []time.Duration{0, time.Second, 10 * time.Second} {
+		for _, schedule := range []string{"@manual", "0/2 * * * * ?"} {
+			bubble(t, func(c *cluster) {
+				c.jobs = []elastic.Job{{Name: "report", Schedule: schedule, Broadcast: true}}
+				a := c.start("a")
+				b := c.start("b")
+				c.pass(5 * time.Second)
+				seq := c.trigger(a)
+				c.until("both have run it", func() bool { return len(c.triggered(seq)) == 2 })
+				_ = c.leave(b)
+				c.pass(away)
+				c.start("b")
+				c.pass(10 * time.Second)
+				if n := len(c.triggered(seq)); n != 2 {
+					t.Errorf("%s, away for %s: %d runs, want one on each that was there", schedule, away, n)
+				}
+			})
+		}
 	}
 }

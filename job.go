@@ -54,7 +54,7 @@ type Job struct {
 
 	// Broadcast gives each live instance that has the job one shard, growing and shrinking with them, in place of Shards: for what every
 	// machine has to do for itself. [Shard.Total] is then how many there were when the run was claimed. An instance that comes has no part in
-	// fires before it; what one ran when it died is given up.
+	// fires and triggers before it; what one ran when it died is given up.
 	Broadcast bool
 
 	// Parameter is passed to every shard, at most 4 KiB.

@@ -13,6 +13,7 @@ type Policy struct {
 	Since       time.Time     // the schedule has been in force since
 	Resharded   time.Time     // there have been as many shards since: a shard without a record counts from here
 	Grown       time.Time     // the same of a broadcast, whose shards come and go with the instances
+	Passed      uint64        // the last trigger that is not for a shard without a record: it was given before the shard came into being
 	Disabled    bool          // nothing begins, nothing is taken over
 	Misfire     Misfire
 	Window      time.Duration // how late a fire may begin; zero means Misfire.Window()

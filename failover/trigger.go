@@ -32,23 +32,12 @@ func NextTrigger(triggers []Trigger, shard int, r Record, p Policy) *Trigger {
 		case !p.Resharded.Equal(t.Resharded):
 			// The work was divided among another number of shards, and some of it may be done. And what a shard has begun is
 			// forgotten when the job loses it: the one of that number which comes later does not know.
-		case r.Fence == 0 && p.Grown.Sub(t.At) > MaxSkew: // the instance was not there
+		case r.Fence == 0 && t.Seq <= p.Passed:
 		default:
 			return &triggers[i]
 		}
 	}
 	return nil
-}
-
-// PassedOver returns the number of the last trigger that was given before a shard came into being that has no record; zero if there is none. The
-// shard's first claim must remember it: a shard of that number may have been there before, and begun it.
-func PassedOver(triggers []Trigger, p Policy) (seq uint64) {
-	for _, t := range triggers {
-		if p.Grown.Sub(t.At) > MaxSkew {
-			seq = max(seq, t.Seq)
-		}
-	}
-	return seq
 }
 
 // BeginTrigger claims a run that a trigger asks for. Fire stays: what the schedule has due is due all the same. Who may: as

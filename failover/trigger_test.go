@@ -25,6 +25,8 @@ func TestAShardBeginsEachTriggerOnceAndInOrder(t *testing.T) {
 		{"none is left for this shard", 2, ran(9), Policy{}, 0},
 		{"a trigger that is gone does not matter", 1, ran(4), Policy{}, 5},
 		{"a new shard has no part in what was divided among fewer", 1, Record{}, resharded, 9},
+		{"a shard that is new to a broadcast passes over what was given before", 1, Record{}, Policy{Passed: 3}, 5},
+		{"one that has a record knows by itself", 1, ran(2), Policy{Passed: 3}, 3},
 		{"nor has one that came back a moment later, and may have begun it before", 0, Record{}, resharded, 0},
 		{"nor has one that was there: the others would not do what it leaves", 1, ran(2), resharded, 9},
 	} {

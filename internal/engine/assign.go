@@ -36,7 +36,8 @@ func (e *Engine) planFor(job string, spec layout.Spec, have *layout.Assignment, 
 	if err != nil {
 		return plan{}, err
 	}
-	p := plan{want: layout.Assignment{Epoch: before.Epoch + 1, Strategy: spec.Sharding, Owners: owners, Grown: before.Grown, Fences: before.Fences}}
+	p := plan{want: before}
+	p.want.Epoch, p.want.Strategy, p.want.Owners, p.want.Surplus = before.Epoch+1, spec.Sharding, owners, 0
 	if len(owners) > len(before.Owners) {
 		if have != nil {
 			p.want.RaiseFences(now)
@@ -190,7 +191,7 @@ func (e *Engine) mend(j *job, suspectFor time.Duration) time.Duration {
 	if j.spec == nil || j.removed || j.assigned == nil && j.assignedVersion != 0 {
 		return done // nothing to assign, or an assignment that can't be read and is left alone; a change suspects it again
 	}
-	if j.assigning || j.awaits.has(layout.AssignmentKey(j.name)) || j.awaits.has(layout.JobKey(j.name)) {
+	if j.assigning || j.awaiting() {
 		return answered
 	}
 	may := e.mayOwners(j)
@@ -213,6 +214,9 @@ func (e *Engine) mend(j *job, suspectFor time.Duration) time.Duration {
 	if patience := turn + e.cfg.JoinDelay; !p.urgent && suspectFor < patience {
 		return patience - suspectFor
 	}
+	if regrows(j.assigned, p.want) && !e.passOver(j, &p.want) {
+		return answered
+	}
 	e.assign(j, p.want)
 	return answered
 }
@@ -231,8 +235,11 @@ func (e *Engine) assign(j *job, want layout.Assignment) {
 	if at == 0 {
 		op = store.Create(key, want.Encode())
 	}
-	spec := j.specVersion
+	spec, signals := j.specVersion, j.signalsVersion
 	guards := []store.Cond{store.Exists(layout.InstanceKey(e.me.id)), store.At(layout.JobKey(j.name), spec)}
+	if regrows(j.assigned, want) {
+		guards = append(guards, store.At(layout.SignalsKey(j.name), signals))
+	}
 	m := e.me
 	e.send(&e.docs, &move{guards: guards, at: at, op: op, done: func(_ store.Version, err error) {
 		j.assigning = false
@@ -247,6 +254,8 @@ func (e *Engine) assign(j *job, want layout.Assignment) {
 			e.evicted("the instance's key was deleted by somebody else")
 		case errors.Is(err, store.ErrConflict) && conflictKey(err) == layout.JobKey(j.name):
 			e.await(j, layout.JobKey(j.name), spec)
+		case errors.Is(err, store.ErrConflict) && conflictKey(err) == layout.SignalsKey(j.name):
+			e.await(j, layout.SignalsKey(j.name), signals)
 		case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrUnknown):
 			e.await(j, key, at)
 		}

@@ -116,8 +116,8 @@ func (s *shard) policy() failover.Policy {
 	if s.unclaimed && s.since.After(p.Since) {
 		p.Since = s.since
 	}
-	if a := s.job.assigned; a != nil && a.Grown.After(p.Grown) {
-		p.Grown = a.Grown
+	if a := s.job.assigned; a != nil {
+		p.Grown, p.Passed = a.Grown, a.Triggers
 	}
 	if s.surplus {
 		p.Disabled = true

@@ -19,7 +19,7 @@ func (e *Engine) claim(s *shard, next failover.Record, guards []store.Cond) {
 	if s.version == 0 {
 		// The job may have had the shard before.
 		next.Fence = max(next.Fence, s.job.assigned.Fences)
-		next.Trigger = max(next.Trigger, failover.PassedOver(s.job.triggers, s.policy()))
+		next.Trigger = max(next.Trigger, s.job.assigned.Triggers)
 	}
 	next.CarryOn = time.Duration(s.job.spec.CarryOn)
 	e.setRun(s, &run{phase: failover.Claiming, owner: next.Owner, fence: next.Fence, previous: s.record.Owner, spec: s.job.spec, total: len(s.job.assigned.Owners), zone: s.job.zone, live: new(Live)})

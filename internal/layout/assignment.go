@@ -25,6 +25,10 @@ type Assignment struct {
 
 	// Fences is the least that the first fence of a record may be; zero while the job has never got shards back.
 	Fences uint64
+
+	// Triggers is the number of the last trigger that was given before a broadcast last got more shards: those that are new pass over all up to
+	// it. A shard of the same number may have been there before, and begun them.
+	Triggers uint64
 }
 
 // fencesApart is more than the clocks of two instances may differ by, in milliseconds, as first fences count.
@@ -47,6 +51,7 @@ type assignmentDoc struct {
 	Surplus   int       `json:"surplus,omitempty"`
 	Grown     time.Time `json:"grown,omitzero"`
 	Fences    uint64    `json:"fences,omitempty"`
+	Triggers  uint64    `json:"triggers,omitempty"`
 }
 
 // Encode returns the document as it is stored.
@@ -61,7 +66,7 @@ func (a Assignment) Encode() []byte {
 	for shard, id := range a.Owners {
 		owners[shard], _ = slices.BinarySearch(ids, id)
 	}
-	return encode(assignmentDoc{version, a.Epoch, a.Strategy, len(owners), ids, owners, a.Surplus, a.Grown, a.Fences})
+	return encode(assignmentDoc{version, a.Epoch, a.Strategy, len(owners), ids, owners, a.Surplus, a.Grown, a.Fences, a.Triggers})
 }
 
 // DecodeAssignment reads a stored document.
@@ -82,7 +87,7 @@ func DecodeAssignment(b []byte) (Assignment, error) {
 	if d.Fences > failover.MaxFence/2 {
 		return Assignment{}, fmt.Errorf("assignment with fences from %d: want at most %d", d.Fences, failover.MaxFence/2)
 	}
-	a := Assignment{Epoch: d.Epoch, Strategy: d.Strategy, Owners: make([]string, d.Shards), Surplus: d.Surplus, Grown: d.Grown, Fences: d.Fences}
+	a := Assignment{Epoch: d.Epoch, Strategy: d.Strategy, Owners: make([]string, d.Shards), Surplus: d.Surplus, Grown: d.Grown, Fences: d.Fences, Triggers: d.Triggers}
 	for shard, i := range d.Owners {
 		if i < 0 || i >= len(d.Instances) {
 			return Assignment{}, fmt.Errorf("assignment gives shard %d to instance number %d of %d", shard, i, len(d.Instances))

@@ -24,8 +24,8 @@ func TestDocumentsReadAsTheyWereWritten(t *testing.T) {
 	if got, err := DecodeInstance(i.Encode()); err != nil || !got.Equal(i) || !got.Has("y") || got.Has("z") {
 		t.Errorf("instance: got %+v, %v; want %+v", got, err, i)
 	}
-	a := Assignment{Epoch: 9, Strategy: "sticky", Owners: []string{"b@2", "a@1", "b@2"}, Surplus: 5, Fences: 946684815000}
-	if got, err := DecodeAssignment(a.Encode()); err != nil || got.Epoch != 9 || got.Surplus != 5 || got.Fences != a.Fences || got.Strategy != "sticky" || !slices.Equal(got.Owners, a.Owners) {
+	a := Assignment{Epoch: 9, Strategy: "sticky", Owners: []string{"b@2", "a@1", "b@2"}, Surplus: 5, Fences: 946684815000, Triggers: 946684815007}
+	if got, err := DecodeAssignment(a.Encode()); err != nil || got.Epoch != 9 || got.Surplus != 5 || got.Fences != a.Fences || got.Triggers != a.Triggers || got.Strategy != "sticky" || !slices.Equal(got.Owners, a.Owners) {
 		t.Errorf("assignment: got %+v, %v; want %+v", got, err, a)
 	}
 }

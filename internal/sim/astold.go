@@ -46,9 +46,9 @@ func (w *World) countKind(s layout.Spec) {
 
 // toCallAgain says whether a handler that has just returned is to be called again.
 func (w *World) toCallAgain(x *execution) bool {
-	skipped, permanent, again := (*engine.Skipped)(nil), (*engine.Permanent)(nil), (*engine.Again)(nil)
+	skipped, permanent, again, unfinished := (*engine.Skipped)(nil), (*engine.Permanent)(nil), (*engine.Again)(nil), (*engine.HandOver)(nil)
 	switch {
-	case x.err == nil, errors.As(x.err, &skipped), errors.As(x.err, &permanent), x.exits, x.ctx.Err() != nil:
+	case x.err == nil, errors.As(x.err, &skipped), errors.As(x.err, &permanent), errors.As(x.err, &unfinished), x.exits, x.ctx.Err() != nil:
 		return false
 	case errors.As(x.err, &again):
 		return true

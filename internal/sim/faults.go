@@ -228,21 +228,20 @@ func (w *World) local(n *node, f Fault) {
 type trigger struct {
 	seq   uint64
 	only  int // the shard that it is for; -1: all
+	asked time.Time
 	taken time.Time
 }
 
 // trigger has a node ask for a run, as a program does or a console.
 func (w *World) trigger(n *node, f Fault) {
 	j := w.plan.Jobs[f.N%len(w.plan.Jobs)]
-	if j.Spec.Broadcast() {
-		return // known: a shard that comes back after its first fire begins an old one
-	}
 	only, shards := -1, []int(nil)
-	if f.N/7%2 == 0 {
+	if f.N/7%2 == 0 && !j.Spec.Broadcast() {
 		only = f.N / 14 % j.Spec.Shards
 		shards = []int{only}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
+	asked := time.Now()
 	w.asking.Go(func() {
 		defer cancel()
 		seq, err := n.engine.Trigger(ctx, j.Name, shards, "")
@@ -254,7 +253,7 @@ func (w *World) trigger(n *node, f Fault) {
 		defer w.mu.Unlock()
 		if err == nil {
 			w.counts["triggered"]++
-			w.asked[j.Name] = append(w.asked[j.Name], trigger{seq, only, time.Now()})
+			w.asked[j.Name] = append(w.asked[j.Name], trigger{seq, only, asked, time.Now()})
 		}
 	})
 }

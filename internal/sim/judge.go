@@ -1,10 +1,8 @@
 package sim
 
 import (
-	"fmt"
 	"iter"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/elasticjob-go/elastic/cron"
@@ -57,7 +55,7 @@ func (w *World) judgeShard(s *checker.Shard, spec *layout.Spec, assigned *layout
 	if !w.altered(spec, s.Job) && !w.audit.Wrong {
 		w.accounted(s, spec, policy, assigned)
 	}
-	if !w.changed[s.Job] && !spec.Broadcast() {
+	if !w.changed[s.Job] {
 		w.triggered(s, spec)
 	}
 }
@@ -216,49 +214,6 @@ func (w *World) inTime(s *checker.Shard, spec *layout.Spec, policy failover.Poli
 	}
 }
 
-// due yields the fires of a job that are due after a time and up to another, and when they are: at their time, or, where a job follows
-// others, when these have ended them.
-func (w *World) due(spec *layout.Spec, policy failover.Policy, after, until time.Time) iter.Seq2[time.Time, time.Time] {
-	return func(yield func(fire, due time.Time) bool) {
-		if len(spec.After) == 0 {
-			for fire := range firesOf(policy.Schedule, after, until) {
-				if !yield(fire, fire) {
-					return
-				}
-			}
-			return
-		}
-		for _, fire := range w.followed(spec) {
-			if due := w.dueAt(spec, fire); due.After(after) && !due.After(until) && !yield(fire, due) {
-				return
-			}
-		}
-	}
-}
-
-// followed returns the fires that a job which follows others has to run, in order.
-func (w *World) followed(spec *layout.Spec) (fires []time.Time) {
-	for at := range w.audit.Whole(spec.After[0]) {
-		if fire := time.Unix(at, 0); fire.After(spec.Since) && !w.dueAt(spec, fire).IsZero() {
-			fires = append(fires, fire)
-		}
-	}
-	slices.SortFunc(fires, time.Time.Compare)
-	return fires
-}
-
-// dueAt returns when all that a job follows had ended a fire as it asks for; zero if they have not.
-func (w *World) dueAt(spec *layout.Spec, fire time.Time) (last time.Time) {
-	for _, name := range spec.After {
-		at := w.audit.Whole(name)[fire.Unix()].At(spec.AfterEnds)
-		if at.IsZero() {
-			return at
-		}
-		last = later(last, at)
-	}
-	return last
-}
-
 // onceEach checks of a job without claims what it is promised at rest: each fire runs once, in time.
 func (w *World) onceEach(s *checker.Shard, schedule cron.Schedule) {
 	slack := w.slack(w.told[s.Job].Jitter)
@@ -320,61 +275,11 @@ func (w *World) accounted(s *checker.Shard, spec *layout.Spec, policy failover.P
 	}
 }
 
-// known is by when all instances know of a job that follows others, and remember for it what they end.
-const known = 6 * time.Second
-
-// followedUntil yields the fires up to one that a job which follows others has to run.
-func (w *World) followedUntil(spec *layout.Spec, last time.Time) iter.Seq[time.Time] {
-	return func(yield func(time.Time) bool) {
-		for _, fire := range w.followed(spec) {
-			if fire.After(last) || !yield(fire) {
-				return
-			}
-		}
-	}
-}
-
-// excused says whether a shard need not know of a fire that its job follows: that was not remembered, or no longer. The shards of a broadcast
-// come and go, and with them what they remember.
-func (w *World) excused(s *checker.Shard, spec *layout.Spec, fire time.Time) bool {
-	if len(spec.After) == 0 {
-		return false
-	}
-	return w.dueAt(spec, fire).Before(later(spec.Since, w.started).Add(known)) || w.forgotten(s, spec, fire) ||
-		slices.ContainsFunc(spec.After, func(name string) bool { return w.told[name].Broadcast() })
-}
-
-// forgotten says whether what a shard follows had ended so many fires after one, when the shard began its next, that it was no longer
-// remembered.
-func (w *World) forgotten(s *checker.Shard, spec *layout.Spec, fire time.Time) bool {
-	next := time.Now()
-	for _, f := range s.Fires {
-		if f.Fire.After(fire) && f.Begun.Before(next) {
-			next = f.Begun
-		}
-	}
-	for _, name := range spec.After {
-		for item := range w.told[name].Shards + w.plan.Nodes {
-			n := 0
-			for _, f := range w.audit.Shard(name, item).Fires {
-				if f.Fire.After(fire) && !f.Ended.IsZero() && f.Ended.Before(next) {
-					n++
-				}
-			}
-			if n >= failover.KeptDone {
-				w.counts["forgotten"]++
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // triggered checks that each trigger was begun that was promised to be.
 func (w *World) triggered(s *checker.Shard, spec *layout.Spec) {
 	for _, t := range w.asked[s.Job] {
-		if t.only >= 0 && t.only != s.Item {
-			continue
+		if t.only >= 0 && t.only != s.Item || spec.Broadcast() && !s.Since().Before(t.asked) {
+			continue // who is new in a broadcast passes over what was asked before
 		}
 		switch f := s.Asked[t.seq]; {
 		case f == nil:
@@ -393,65 +298,4 @@ func (w *World) fate(s *checker.Shard, spec *layout.Spec, f *checker.Fate) {
 	case f.Result == failover.Lost && spec.Failover && f.Attempts < spec.MaxAttempts:
 		w.violate(4, s.Job, s.Item, "the fire of %s was given up after %d attempts", stamp(f.Fire), f.Attempts)
 	}
-}
-
-// close has all leave in good order, and checks invariant 8.
-func (w *World) close() {
-	w.closing = true
-	for _, n := range w.nodes {
-		if n != nil {
-			w.leave(n, -1)
-		}
-	}
-	empty := func() bool { return !slices.ContainsFunc(w.nodes, func(n *node) bool { return n != nil }) }
-	w.driveUntil(time.Now().Add(w.plan.Drain+w.plan.Grace+10*time.Second), empty)
-	if !empty() && !w.broken() {
-		w.violate(5, "", -1, "somebody does not leave")
-	}
-	w.driveUntil(time.Now().Add(w.plan.TTL+time.Second), func() bool { return false })
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, e := range w.server.Dump() {
-		if why := w.residue(e.Key); why != "" {
-			w.violate(8, e.Key, -1, "at rest: %s: %s", why, e.Value)
-		}
-	}
-	if held := w.server.Sessions(); len(held) > 0 {
-		w.violate(8, "", -1, "at rest there are sessions: %v", held)
-	}
-}
-
-// shardsOf returns how many shards of a job may have a record when all have left. Of a broadcast nobody may have been there any more to
-// remove those of who left last.
-func (w *World) shardsOf(job string, spec *layout.Spec) int {
-	if a := w.assignment(job); spec.Broadcast() && a != nil {
-		return max(len(a.Owners), a.Surplus)
-	}
-	return spec.Shards
-}
-
-// residue says why a key should not be there.
-func (w *World) residue(key string) string {
-	prefix, rest, _ := strings.Cut(key, "/")
-	switch prefix {
-	case layout.Jobs, layout.Assignments, layout.Signals:
-		if w.audit.Spec(rest) == nil {
-			return "nobody has such a job"
-		}
-		return ""
-	case "runs":
-		job, item, ok := shardOf(key)
-		spec := w.audit.Spec(job)
-		if ok && w.orphaned[job] {
-			return "" // all of it waits for somebody who may own its shards
-		}
-		if !ok || spec == nil || item >= w.shardsOf(job, spec) {
-			return "there is no such shard"
-		}
-		if r := w.audit.Shard(job, item).Record; r.State != failover.Idle {
-			return fmt.Sprint("a run in progress: ", r)
-		}
-		return ""
-	}
-	return "nothing has such a key"
 }

@@ -178,6 +178,9 @@ func (n *node) observe(e observe.Event) { n.w.event(n, e) }
 // hang is how long a handler goes on that does not end when it should.
 const hang = 10 * time.Second
 
+// batch is how often a handler looks whether its shard moves that hands over then.
+const batch = 100 * time.Millisecond
+
 // What handlers return.
 var errWork = errors.New("the work failed")
 
@@ -226,16 +229,29 @@ func (n *node) work(ctx context.Context, x *execution, key string) error {
 	if d.of("hang").chance(lot.Hang) {
 		long, deaf = hang, true
 	}
-	if deaf {
-		time.Sleep(long)
-	} else {
-		timer := time.NewTimer(long)
-		defer timer.Stop()
+	yields := d.of("yields").chance(lot.Yield)
+	for end := time.Now().Add(long); time.Now().Before(end); {
+		if deaf {
+			time.Sleep(long)
+			break
+		}
+		part := time.Until(end)
+		if yields {
+			part = min(part, batch)
+		}
+		timer := time.NewTimer(part)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
+			timer.Stop()
 			n.pass("stop ", key)
 			return context.Cause(ctx)
+		}
+		if yields {
+			n.pass("looks whether it moves ", key)
+			if x.run.Live.Moving.Load() {
+				return &engine.HandOver{Reason: "it moves"}
+			}
 		}
 	}
 	n.pass("work ", key)

@@ -51,6 +51,7 @@ type Work struct {
 	Fail, Panic, Exit       float64 // how many end so
 	Skip, Permanent, Again  float64 // how many say that there was nothing to do, that it can't be done, that they want to be called again
 	Deaf                    float64 // how many don't look at their context
+	Yield                   float64 // how many look whether their shard moves, and hand their run over then
 	Hang                    float64 // how many don't end by themselves for ten seconds
 	Poison                  float64 // how many fires kill every process that runs them
 	PoisonFrom, PoisonUntil time.Duration

@@ -39,6 +39,7 @@ func (p *Plan) drawTold(d dice) {
 	w := d.of("work")
 	p.Works.Fail = max(p.Works.Fail, pick(w.of("fail"), 0, 0.1, 0.4))
 	p.Works.Skip, p.Works.Permanent, p.Works.Again = pick(w.of("skip"), 0, 0.1), pick(w.of("permanent"), 0, 0.1), pick(w.of("again"), 0, 0.1)
+	p.Works.Yield = pick(w.of("yield"), 0, 0.3)
 	p.recoverIn(p.Recovery + 3*time.Second) // one more try
 	p.recoverIn(p.Recovery + p.carryOn())
 	if limited {
@@ -144,7 +145,7 @@ func once(s layout.Spec) bool { return strings.HasPrefix(s.Schedule, "@at") }
 func (p Plan) told() string {
 	var b strings.Builder
 	if len(p.Zones) > 0 {
-		fmt.Fprintf(&b, "instances: zones %s, weights %v, runs at a time %v; of 100 handlers skip %.0f, fail for good %.0f, ask for another call %.0f\n", p.Zones, p.Weights, p.Most, 100*p.Works.Skip, 100*p.Works.Permanent, 100*p.Works.Again)
+		fmt.Fprintf(&b, "instances: zones %s, weights %v, runs at a time %v; of 100 handlers skip %.0f, fail for good %.0f, ask for another call %.0f, yield %.0f\n", p.Zones, p.Weights, p.Most, 100*p.Works.Skip, 100*p.Works.Permanent, 100*p.Works.Again, 100*p.Works.Yield)
 	}
 	return b.String()
 }

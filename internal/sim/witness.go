@@ -26,6 +26,7 @@ type execution struct {
 	waits  bool      // it has returned, and is to be called again
 	paused time.Time // since when
 	exits  bool      // it ends its goroutine
+	yields bool      // its shard moves, and it has returned for the next owner to go on, without being told to stop
 }
 
 // fence is that of its claim, which is another one when it has gone on through a lost session.
@@ -185,6 +186,8 @@ func (w *World) returned(x *execution, err error) {
 		return
 	}
 	x.end = time.Now()
+	unfinished := (*engine.HandOver)(nil)
+	x.yields = errors.As(err, &unfinished) && x.ctx.Err() == nil
 }
 
 // committed checks each commit of the store as it is made.
@@ -264,6 +267,7 @@ func (w *World) recorded(job string, item int) {
 	switch {
 	case r.State == failover.Running && r.Owner == "":
 		w.counts["handed over"]++
+		w.handedOver(job, item, r)
 		return
 	case r.State == failover.Running:
 		return
@@ -279,9 +283,25 @@ func (w *World) recorded(job string, item int) {
 		if !x.over() || r.Result != x.result() {
 			w.violate(4, job, item, "recorded as %s: %s", r.Result, x)
 		}
+		if x.yields && w.told[job].Failover && !w.changed[job] {
+			w.violate(4, job, item, "recorded as %s, and its handler had given it back for the next owner to go on: %s", r.Result, x)
+		}
 		return
 	}
 	w.violate(4, job, item, "recorded as %s, and nobody ran it: %s", r.Result, r)
+}
+
+// handedOver checks that a run which is handed over is not done: its handler gave it back, or was told to stop, or has not returned.
+func (w *World) handedOver(job string, item int, r failover.Record) {
+	for _, x := range w.runs[place{job, item}] {
+		switch {
+		case x.fence() != r.Fence:
+		case x.yields:
+			w.counts["yielded"]++
+		case x.over() && (x.err == nil || x.ctx.Err() == nil):
+			w.violate(4, job, item, "handed over, and it was through: %s", x)
+		}
+	}
 }
 
 func (w *World) describe(c memory.Commit) {

@@ -40,6 +40,44 @@ func TestARunThatIsLeftBehindWithoutAWordIsABreach(t *testing.T) {
 	}
 }
 
+// The run of a job with failover ends in the record, after its handler has returned.
+func TestWhatARecordSaysOfAHandlersReturnMustBeWhatItWas(t *testing.T) {
+	began := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
+	told, stop := context.WithCancelCause(context.Background())
+	stop(engine.ErrShutdown)
+	gaveBack := func(x *execution) { x.err, x.yields = &engine.HandOver{}, true }
+	handOver := func(r failover.Record) failover.Record { return r.HandOver() }
+	ends := func(result failover.Result) func(r failover.Record) failover.Record {
+		return func(r failover.Record) failover.Record { return r.Complete(result, "", began) }
+	}
+	for _, row := range []struct {
+		name   string
+		doctor func(x *execution)
+		then   func(r failover.Record) failover.Record
+		want   int
+	}{
+		{"it was through", func(*execution) {}, ends(failover.Succeeded), 0},
+		{"it was through, and is recorded as failed", func(*execution) {}, ends(failover.Failed), 1},
+		{"it was through, and is handed over", func(*execution) {}, handOver, 1},
+		{"it failed, and is handed over", func(x *execution) { x.err = errWork }, handOver, 1},
+		{"it has not returned, and is recorded as done", func(x *execution) { x.end = time.Time{} }, ends(failover.Succeeded), 1},
+		{"it has not returned, and is handed over", func(x *execution) { x.end = time.Time{} }, handOver, 0},
+		{"it was told to stop, and is handed over", func(x *execution) { x.ctx, x.err = told, context.Cause(told) }, handOver, 0},
+		{"it gave back, and is handed over", gaveBack, handOver, 0},
+		{"it gave back, and is recorded as failed", gaveBack, ends(failover.Failed), 1},
+		{"it gave back too soon, and is recorded as failed", func(x *execution) { x.err = &engine.HandOver{} }, ends(failover.Failed), 0},
+	} {
+		r := failover.Record{}.Begin(began, "n0@1", began)
+		x := &execution{node: &node{id: "n0.1"}, ctx: context.Background(), run: engine.Run{Job: "job", Fence: r.Fence}, start: began, end: began.Add(time.Second)}
+		row.doctor(x)
+		w := &World{audit: checker.NewAudit(operator), counts: map[string]int{}, told: map[string]layout.Spec{"job": {Failover: true}}, runs: map[place][]*execution{{"job", 0}: {x}}}
+		w.audit.Shard("job", 0).Record = row.then(r)
+		if w.recorded("job", 0); len(w.found) != row.want {
+			t.Errorf("%s: %d breaches, want %d: %v", row.name, len(w.found), row.want, w.found)
+		}
+	}
+}
+
 // A job with a retry within 20 ms has failed 10 ms ago, and its handler is called again.
 func TestARetryThatNobodyAskedForIsABreach(t *testing.T) {
 	for _, row := range []struct {
