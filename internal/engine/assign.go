@@ -42,7 +42,7 @@ func (e *Engine) planFor(job string, spec layout.Spec, have *layout.Assignment, 
 		if have != nil {
 			p.want.RaiseFences(now)
 		}
-		if spec.Broadcast() {
+		if spec.Broadcast() && now.After(before.Grown) {
 			p.want.Grown = now
 		}
 	}
@@ -235,10 +235,9 @@ func (e *Engine) assign(j *job, want layout.Assignment) {
 	if at == 0 {
 		op = store.Create(key, want.Encode())
 	}
-	spec, signals := j.specVersion, j.signalsVersion
-	guards := []store.Cond{store.Exists(layout.InstanceKey(e.me.id)), store.At(layout.JobKey(j.name), spec)}
+	guards := []store.Cond{store.Exists(layout.InstanceKey(e.me.id)), store.At(layout.JobKey(j.name), j.specVersion)}
 	if regrows(j.assigned, want) {
-		guards = append(guards, store.At(layout.SignalsKey(j.name), signals))
+		guards = append(guards, store.At(layout.SignalsKey(j.name), j.signalsVersion))
 	}
 	m := e.me
 	e.send(&e.docs, &move{guards: guards, at: at, op: op, done: func(_ store.Version, err error) {
@@ -250,12 +249,7 @@ func (e *Engine) assign(j *job, want layout.Assignment) {
 			e.emit(observe.Event{Kind: observe.Assigned, Job: j.name, Shard: -1, Detail: fmt.Sprintf("epoch %d, %d shards", want.Epoch, len(want.Owners))})
 			e.await(j, key, at)
 		case e.me != m:
-		case errors.Is(err, store.ErrConflict) && conflictKey(err) == layout.InstanceKey(m.id):
-			e.evicted("the instance's key was deleted by somebody else")
-		case errors.Is(err, store.ErrConflict) && conflictKey(err) == layout.JobKey(j.name):
-			e.await(j, layout.JobKey(j.name), spec)
-		case errors.Is(err, store.ErrConflict) && conflictKey(err) == layout.SignalsKey(j.name):
-			e.await(j, layout.SignalsKey(j.name), signals)
+		case errors.Is(err, store.ErrConflict) && e.refused(j, guards, conflictKey(err)):
 		case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrUnknown):
 			e.await(j, key, at)
 		}

@@ -13,7 +13,7 @@ import (
 
 // regrows says whether a broadcast gets shards that it may have had before.
 func regrows(have *layout.Assignment, want layout.Assignment) bool {
-	return have != nil && want.Grown.After(have.Grown)
+	return have != nil && want.Strategy == layout.BroadcastSharding && len(want.Owners) > len(have.Owners)
 }
 
 // passOver has an assignment name the last trigger that was given. It returns false if that must wait until there is something to rest on: where

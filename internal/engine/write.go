@@ -86,15 +86,24 @@ func (e *Engine) writeFailed(s *shard, guards []store.Cond, sameMember bool, err
 	}
 }
 
+// refused says whether it is one of the guards that no longer held. Then there is a newer version of its key to wait for, or this instance is dead.
+func (e *Engine) refused(j *job, guards []store.Cond, key string) bool {
+	i := slices.IndexFunc(guards, func(c store.Cond) bool { return c.Key == key })
+	switch {
+	case i < 0:
+		return false
+	case key == layout.InstanceKey(e.me.id):
+		e.evicted("the instance's key was deleted by somebody else")
+	default:
+		e.await(j, key, guards[i].Version)
+	}
+	return true
+}
+
 // conflicted finds out why a claim was refused. What is known to be old are the versions that guarded it; the watch may have shown
 // the new ones meanwhile.
 func (e *Engine) conflicted(s *shard, guards []store.Cond, key string) {
-	if key == layout.InstanceKey(e.me.id) {
-		e.evicted("the instance's key was deleted by somebody else")
-		return
-	}
-	if i := slices.IndexFunc(guards, func(c store.Cond) bool { return c.Key == key }); i >= 0 {
-		e.await(s.job, key, guards[i].Version)
+	if e.refused(s.job, guards, key) {
 		return
 	}
 	s.known = false
