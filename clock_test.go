@@ -107,6 +107,25 @@ func TestSomebodyAlwaysWorks(t *testing.T) {
 	}
 }
 
+// Nor when the time comes that it showed: what it wrote then looks like that of a clock which is a little ahead.
+func TestAScheduleThatCameIntoForceByAClockThatWasAheadIsNeverSilent(t *testing.T) {
+	for _, unclaimed := range []bool{false, true} {
+		bubble(t, func(c *cluster) {
+			c.jobs = []elastic.Job{{Name: "report", Schedule: "* * * * * ?", Unclaimed: unclaimed}}
+			clock := &wrongClock{}
+			clock.set(30 * time.Second)
+			c.start("a", clock.option())
+			c.pass(time.Second / 2) // before it begins a fire of that time
+			clock.set(0)
+			right := time.Now().Truncate(time.Second)
+			c.pass(time.Minute)
+			if missing := c.missing("report", 0, right.Add(3*time.Second), right.Add(55*time.Second), time.Second); len(missing) > 0 {
+				t.Errorf("unclaimed %t: fires that did not run after the clock was put right: %v", unclaimed, missing)
+			}
+		})
+	}
+}
+
 func TestABeatThatWasLongUnderWayDoesNotMakeAClockWrong(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = eachSecond()

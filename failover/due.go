@@ -93,16 +93,11 @@ func (p Policy) delayed(fire time.Time) time.Time {
 
 // base is the time after which fires count: the latest of what the policy and the record name.
 //
-// A time that lies further in the future than clocks may differ was written by a broken clock. It must not silence the shard until
-// then, so it does not count; but as it is not known what ran before it, only fires of this very moment count then. The
-// first that begins puts the record right.
+// The first fire that begins puts a record right whose own fire is not credible.
 func (p Policy) base(r Record, now time.Time) time.Time {
 	var base time.Time
 	later := func(t time.Time) {
-		if t.Sub(now) > MaxSkew {
-			t = now.Add(-moment)
-		}
-		if t.After(base) {
+		if t = Credible(t, now); t.After(base) {
 			base = t
 		}
 	}
@@ -116,6 +111,17 @@ func (p Policy) base(r Record, now time.Time) time.Time {
 		later(r.Ended) // the fires that came while it ran don't count
 	}
 	return base
+}
+
+// Credible returns a time that says from when on fires count, as far as it can be believed. One that lies further in the future than clocks may
+// differ was written by a broken clock. It must not silence a shard until then, so it does not count; but as it is not known what ran before
+// it, only fires of this very moment count then. Whoever keeps such a time should keep what is returned: the nearer it comes the more credible it
+// looks.
+func Credible(t, now time.Time) time.Time {
+	if t.Sub(now) > MaxSkew {
+		return now.Add(-moment)
+	}
+	return t
 }
 
 // moment is how long after its time a fire counts as one of this very moment: longer than a busy process needs to wake.

@@ -33,6 +33,7 @@ type Audit struct {
 	Found []Violation
 
 	specs    map[string]*layout.Spec       // nil: there is one, and it can't be read
+	inForce  map[string]time.Time          // since when a spec's schedule is, as far as that can be believed
 	assigned map[string]*layout.Assignment // likewise
 	alive    map[string]layout.Instance    // the instances that have a key; zero: one that can't be read
 	whole    map[string]map[int64]*Whole   // by job and Fire.Unix(): what all its shards have ended
@@ -84,7 +85,7 @@ type Claim struct {
 // NewAudit returns an audit that has seen nothing.
 func NewAudit(operator string) *Audit {
 	return &Audit{
-		Operator: operator, specs: map[string]*layout.Spec{}, assigned: map[string]*layout.Assignment{},
+		Operator: operator, specs: map[string]*layout.Spec{}, inForce: map[string]time.Time{}, assigned: map[string]*layout.Assignment{},
 		alive: map[string]layout.Instance{}, died: map[string]time.Time{}, whole: map[string]map[int64]*Whole{}, clients: map[string]string{}, shards: map[string]*Shard{},
 	}
 }
@@ -132,6 +133,9 @@ func (a *Audit) Instance(id string) layout.Instance { return a.alive[id] }
 // Spec returns a job's spec as it is now; nil if there is none that can be read.
 func (a *Audit) Spec(job string) *layout.Spec { return a.specs[job] }
 
+// InForce returns since when a job's schedule is, also if a broken clock says that it will only be later.
+func (a *Audit) InForce(job string) time.Time { return a.inForce[job] }
+
 // Client returns who registered an instance.
 func (a *Audit) Client(id string) string { return a.clients[id] }
 
@@ -178,7 +182,7 @@ func (a *Audit) spec(job string, op store.Op) {
 	}
 	a.specs[job] = nil
 	if spec, err := layout.DecodeSpec(op.Value); err == nil {
-		a.specs[job] = &spec
+		a.specs[job], a.inForce[job] = &spec, failover.Credible(spec.Since, a.now.Time)
 	} else if !a.byOperator() {
 		a.breach(8, job, -1, "a spec that can't be read: %v", err)
 	}

@@ -76,6 +76,7 @@ func (e *Engine) consider(s *shard) {
 	}
 	now := e.cfg.Now()
 	e.reportFuture(s, now)
+	s.since, s.job.policy.Since = failover.Credible(s.since, now), failover.Credible(s.job.policy.Since, now)
 	p := s.policy()
 	d := failover.Decide(p, e.view(s, p, now))
 	e.reportMissed(s, d)

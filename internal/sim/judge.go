@@ -204,7 +204,7 @@ func (w *World) inTime(s *checker.Shard, spec *layout.Spec, policy failover.Poli
 		return // it passes from clock to clock, and who is ahead misses what who is behind has not come to
 	}
 	slack := w.slack(spec.Jitter)
-	from := later(w.started.Add(w.plan.Length+w.plan.Recovery), spec.Since.Add(time.Nanosecond))
+	from := later(w.started.Add(w.plan.Length+w.plan.Recovery), w.audit.InForce(s.Job).Add(time.Nanosecond))
 	for fire, due := range w.due(spec, policy, from, time.Now().Add(-slack)) {
 		f := s.Fires[fire.Unix()]
 		if f == nil || f.Begun.After(due.Add(slack)) {
