@@ -204,7 +204,7 @@ func (e *Engine) tidy(s *shard) {
 		e.block(s) // its owner finishes first
 	case !s.job.awaiting():
 		s.busy = true
-		asOf, guards := s.job.assignedVersion, s.job.guards
+		asOf, guards, m := s.job.assignedVersion, s.job.guards, e.me
 		e.send(&e.records, &move{guards: guards, at: s.version, op: store.Delete(layout.RunKey(s.job.name, s.item)), patient: true,
 			done: func(_ store.Version, err error) {
 				s.busy, s.outdated = false, false
@@ -213,7 +213,7 @@ func (e *Engine) tidy(s *shard) {
 					s.record, s.version, s.asOf = failover.Record{}, 0, asOf
 					return
 				}
-				e.writeFailed(s, guards, true, err)
+				e.writeFailed(s, guards, e.me == m, err)
 				s.known = false
 			}})
 	}
