@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/e2e/internal/worker"
 	"github.com/elasticjob-go/elastic/internal/checker"
 )
 
@@ -14,7 +15,8 @@ var chaosFlag = flag.Duration("chaos", 20*time.Second, "how long the mix of faul
 
 // patient is a process of whom we know what is the matter with it.
 type patient struct {
-	*worker
+	*worker.Process
+	fleet  *fleet
 	proxy  *servers.Proxy // on its way to the store
 	url    string
 	dead   bool
@@ -29,26 +31,26 @@ func TestNothingIsLostOrRunTwiceInAnyMixOfFaults(t *testing.T) {
 	f := newFleet(t, settings{shards: 8, schedule: "* * * * * ?", work: 200 * time.Millisecond, ttl: 2 * time.Second})
 	var all []*patient
 	for _, name := range []string{"a", "b", "c"} {
-		p := &patient{proxy: servers.StartProxy(t, f.etcd.Addr())}
+		p := &patient{fleet: f, proxy: servers.StartProxy(t, f.etcd.Addr())}
 		p.url = "etcd://" + p.proxy.Addr() + "/e2e"
-		p.worker = f.startOn(name, p.url)
+		p.Process = f.startOn(name, p.url)
 		all = append(all, p)
 	}
 	f.awaitAll()
 
 	did := map[string]int{}
 	for end := time.Now().Add(*chaosFlag); time.Now().Before(end); {
-		f.look()
-		if f.rand.IntN(20) == 0 {
+		f.Look()
+		if f.Rand.IntN(20) == 0 {
 			did["store"]++
 			f.etcd.Kill()
-			f.act(time.Now(), checker.Kill, nil)
+			f.Act(time.Now(), checker.Kill, nil)
 			f.etcd.Restart()
-			f.act(time.Now(), checker.Start, nil)
+			f.Act(time.Now(), checker.Start, nil)
 		} else {
-			did[all[f.rand.IntN(len(all))].trouble()]++
+			did[all[f.Rand.IntN(len(all))].trouble()]++
 		}
-		until(time.Now().Add(time.Duration(f.rand.Int64N(int64(time.Second)))))
+		worker.Until(time.Now().Add(time.Duration(f.Rand.Int64N(int64(time.Second)))))
 	}
 	t.Logf("did %v", did)
 	for _, p := range all {
@@ -61,46 +63,46 @@ func TestNothingIsLostOrRunTwiceInAnyMixOfFaults(t *testing.T) {
 func (p *patient) trouble() string {
 	f := p.fleet
 	if p.dead {
-		p.worker, p.dead = f.startOn(p.name, p.url), false
+		p.Process, p.dead = f.startOn(p.Name, p.url), false
 		return "start"
 	}
-	if p.frozen && f.rand.IntN(2) == 0 {
+	if p.frozen && f.Rand.IntN(2) == 0 {
 		p.frozen = false
-		p.wake()
+		p.Wake()
 		return "wake"
 	}
-	if p.cut && f.rand.IntN(2) == 0 {
+	if p.cut && f.Rand.IntN(2) == 0 {
 		p.heal()
 		return "heal"
 	}
 	// A process that has not run anything may not be ready for a signal yet.
-	ready := slices.ContainsFunc(f.lines, func(l checker.Line) bool { return l.PID == p.pid() })
-	switch f.rand.IntN(4) {
+	ready := slices.ContainsFunc(f.Lines, func(l checker.Line) bool { return l.PID == p.PID() })
+	switch f.Rand.IntN(4) {
 	case 0:
 		if ready && !p.frozen && !p.cut {
-			p.ask()
-			p.gone()
+			p.Ask()
+			p.Gone()
 			p.dead = true
 			return "leave"
 		}
 	case 1:
 		if !p.frozen {
 			p.frozen = true
-			p.freeze()
+			p.Freeze()
 			return "freeze"
 		}
 	case 2:
 		if !p.cut {
 			p.cut = true
 			p.proxy.Cut()
-			f.act(time.Now(), checker.Cut, p.worker)
+			f.Act(time.Now(), checker.Cut, p.Process)
 			return "cut"
 		}
 	}
 	if p.cut {
 		p.heal()
 	}
-	p.kill()
+	p.Kill()
 	p.dead, p.frozen = true, false
 	return "kill"
 }
@@ -108,19 +110,19 @@ func (p *patient) trouble() string {
 func (p *patient) heal() {
 	p.cut = false
 	p.proxy.Heal()
-	p.fleet.act(time.Now(), checker.Heal, p.worker)
+	p.fleet.Act(time.Now(), checker.Heal, p.Process)
 }
 
 // cure makes up for all that was done.
 func (p *patient) cure() {
 	if p.frozen {
 		p.frozen = false
-		p.wake()
+		p.Wake()
 	}
 	if p.cut {
 		p.heal()
 	}
 	if p.dead {
-		p.worker, p.dead = p.fleet.startOn(p.name, p.url), false
+		p.Process, p.dead = p.fleet.startOn(p.Name, p.url), false
 	}
 }

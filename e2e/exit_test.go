@@ -8,26 +8,24 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/elasticjob-go/elastic/e2e/internal/worker"
 )
 
 // run runs a worker by itself until it ends, and returns its exit code, -1 if a signal ended it, and what it said.
 func run(t *testing.T, when func(said string, p *exec.Cmd) bool, args ...string) (code int, said string) {
 	t.Helper()
-	binary, err := built()
+	binary, err := worker.Binary()
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := &output{}
 	cmd := exec.Command(binary, args...)
-	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = out, out, dieWithParent()
-	if err := cmd.Start(); err != nil {
+	cmd.Stdout, cmd.Stderr = out, out
+	ended, err := worker.Spawn(cmd)
+	if err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan struct{})
-	go func() {
-		cmd.Wait()
-		close(ended)
-	}()
 	deadline := time.After(patience)
 	for waiting := true; waiting; {
 		select {

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/elasticjob-go/elastic/e2e/internal/worker"
 	"github.com/elasticjob-go/elastic/internal/checker"
 )
 
@@ -16,58 +17,58 @@ func TestAShardThatFailedOverFiresAgainWhenTheInstanceThatTookItOverDiesToo(t *t
 
 func aShardThatFailedOverFiresAgain(t *testing.T, on kind) {
 	slow := settings{shards: 2, schedule: "0/4 * * * * ?", work: 2 * time.Second, ttl: 3 * time.Second, on: on}
-	begin := func(t *testing.T) (f *fleet, a, b *worker, run checker.Line) {
+	begin := func(t *testing.T) (f *fleet, a, b *worker.Process, run checker.Line) {
 		f = newFleet(t, slow)
 		f.start("a")
 		f.start("b")
 		f.awaitAll()
 		one := f.awaitStart(1)
-		zero := f.awaitLine(0, "shard 0 to start, too", func(l checker.Line) bool {
+		zero := f.AwaitLine(0, "shard 0 to start, too", func(l checker.Line) bool {
 			return l.Event == "start" && l.Shard == 0 && l.Fire.Equal(one.Fire)
 		})
 		a, b = f.worker(zero), f.worker(one)
 		if a == b {
 			t.Fatalf("%s runs both shards", a)
 		}
-		until(one.Time.Add(slow.work / 4))
-		b.kill()
+		worker.Until(one.Time.Add(slow.work / 4))
+		b.Kill()
 		return f, a, b, one
 	}
 	t.Run("before it takes over", func(t *testing.T) {
 		t.Parallel()
 		f, a, b, run := begin(t)
-		a.kill()
-		f.start(b.name)
+		a.Kill()
+		f.start(b.Name)
 		f.awaitRepeat(run)
-		f.start(a.name)
+		f.start(a.Name)
 		firesAgain(f, run)
 	})
 	t.Run("while it runs what it took over", func(t *testing.T) {
 		t.Parallel()
 		f, a, b, run := begin(t)
 		second := f.awaitRepeat(run)
-		b = f.start(b.name)
-		until(second.Time.Add(slow.work * 3 / 4))
-		a.kill()
-		if f.look(); f.ended(second) {
+		b = f.start(b.Name)
+		worker.Until(second.Time.Add(slow.work * 3 / 4))
+		a.Kill()
+		if f.Look(); f.ended(second) {
 			t.Fatalf("%s had ended before %s was killed: nothing is shown", second, a)
 		}
 		third := f.awaitRepeat(second)
 		if f.worker(third) != b {
 			t.Errorf("got %s, want it to run on %s", third, b)
 		}
-		f.start(a.name)
+		f.start(a.Name)
 		firesAgain(f, third)
 	})
 	t.Run("after it completed what it took over", func(t *testing.T) {
 		t.Parallel()
 		f, a, b, run := begin(t)
 		second := f.awaitRepeat(run)
-		f.start(b.name)
-		f.await("the end of "+second.String(), func() bool { return f.ended(second) })
-		until(time.Now().Add(50 * time.Millisecond)) // the result is recorded
-		a.kill()
-		f.start(a.name)
+		f.start(b.Name)
+		f.Await("the end of "+second.String(), func() bool { return f.ended(second) })
+		worker.Until(time.Now().Add(50 * time.Millisecond)) // the result is recorded
+		a.Kill()
+		f.start(a.Name)
 		firesAgain(f, second)
 	})
 }
@@ -81,13 +82,13 @@ func TestAShardFiresAgainHoweverOftenTheProcessOfAFileStoreDies(t *testing.T) {
 	f.awaitAll()
 	run := f.awaitStart(1)
 	for _, at := range []time.Duration{s.work / 4, s.work * 3 / 4} {
-		until(run.Time.Add(at))
-		f.worker(run).kill()
+		worker.Until(run.Time.Add(at))
+		f.worker(run).Kill()
 		f.start("a")
 		run = f.awaitRepeat(run)
 	}
-	f.await("the end of "+run.String(), func() bool { return f.ended(run) })
-	f.worker(run).kill()
+	f.Await("the end of "+run.String(), func() bool { return f.ended(run) })
+	f.worker(run).Kill()
 	f.start("a")
 	firesAgain(f, run)
 }
@@ -95,7 +96,7 @@ func TestAShardFiresAgainHoweverOftenTheProcessOfAFileStoreDies(t *testing.T) {
 // firesAgain waits until shard 1 has completed two fires that come later, and ends the test.
 func firesAgain(f *fleet, after checker.Line) {
 	f.t.Helper()
-	f.awaitLine(0, "shard 1 to complete later fires", func(l checker.Line) bool {
+	f.AwaitLine(0, "shard 1 to complete later fires", func(l checker.Line) bool {
 		return l.Event == "end" && l.Outcome == "ok" && l.Shard == 1 && l.Fire.Sub(after.Fire) >= 8*time.Second
 	})
 	f.finish()

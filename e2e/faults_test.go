@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/e2e/internal/worker"
 	"github.com/elasticjob-go/elastic/internal/checker"
 )
 
@@ -23,40 +24,37 @@ func trio(t *testing.T, s settings) *fleet {
 	return f
 }
 
-// until waits for a moment at which something is to be done to a process.
-func until(at time.Time) { time.Sleep(time.Until(at)) }
-
 func TestEveryFireCompletesWhereverInItsRunAProcessIsKilled(t *testing.T) {
 	onEveryStore(t, everyFireCompletesWhereverInItsRunAProcessIsKilled)
 }
 
 func everyFireCompletesWhereverInItsRunAProcessIsKilled(t *testing.T, on kind) {
 	f := trio(t, quick.at(on))
-	after := func(d time.Duration) func() *worker { // the start of a run
-		return func() *worker {
-			l := f.awaitStart(f.rand.IntN(quick.shards))
-			until(l.Time.Add(d))
+	after := func(d time.Duration) func() *worker.Process { // the start of a run
+		return func() *worker.Process {
+			l := f.awaitStart(f.Rand.IntN(quick.shards))
+			worker.Until(l.Time.Add(d))
 			return f.worker(l)
 		}
 	}
-	around := func(d time.Duration) func() *worker { // a fire
-		return func() *worker {
-			l := f.awaitStart(f.rand.IntN(quick.shards))
-			until(f.schedule.Next(time.Now().Add(-d)).Add(d))
+	around := func(d time.Duration) func() *worker.Process { // a fire
+		return func() *worker.Process {
+			l := f.awaitStart(f.Rand.IntN(quick.shards))
+			worker.Until(f.Schedule.Next(time.Now().Add(-d)).Add(d))
 			return f.worker(l)
 		}
 	}
-	end := func(d time.Duration) func() *worker { // the end of a run, as its handler saw it
-		return func() *worker {
-			l := f.awaitStart(f.rand.IntN(quick.shards))
-			f.await("the end of "+l.String(), func() bool { return f.ended(l) })
-			until(l.Time.Add(quick.work + d))
+	end := func(d time.Duration) func() *worker.Process { // the end of a run, as its handler saw it
+		return func() *worker.Process {
+			l := f.awaitStart(f.Rand.IntN(quick.shards))
+			f.Await("the end of "+l.String(), func() bool { return f.ended(l) })
+			worker.Until(l.Time.Add(quick.work + d))
 			return f.worker(l)
 		}
 	}
 	for _, point := range []struct {
 		name   string
-		victim func() *worker // returns at that point
+		victim func() *worker.Process // returns at that point
 	}{
 		{"before the fire", around(-30 * time.Millisecond)},
 		{"at the fire", around(0)},
@@ -74,16 +72,16 @@ func everyFireCompletesWhereverInItsRunAProcessIsKilled(t *testing.T, on kind) {
 		{"after the result is recorded", end(50 * time.Millisecond)},
 	} {
 		w := point.victim()
-		w.kill()
-		f.look()
-		cut := f.unfinished(w)
+		w.Kill()
+		f.Look()
+		cut := f.Unfinished(w)
 		t.Logf("%s: killed %s while it ran %d shards", point.name, w, len(cut))
 		for _, l := range cut {
 			f.awaitRepeat(l)
 		}
-		f.start(w.name)
+		f.start(w.Name)
 	}
-	mustNotPass(t, f.rand, f.finish())
+	mustNotPass(t, f.Rand, f.finish())
 }
 
 func TestAFrozenProcessLosesItsRunsAndDoesNoHarmWhenItWakes(t *testing.T) {
@@ -93,12 +91,12 @@ func TestAFrozenProcessLosesItsRunsAndDoesNoHarmWhenItWakes(t *testing.T) {
 func aFrozenProcessLosesItsRunsAndDoesNoHarmWhenItWakes(t *testing.T, on kind) {
 	f := trio(t, quick.at(on))
 	for _, at := range []time.Duration{quick.work / 2, quick.work + 100*time.Millisecond} { // while it runs, and while it does not
-		l := f.awaitStart(f.rand.IntN(quick.shards))
-		until(l.Time.Add(at))
+		l := f.awaitStart(f.Rand.IntN(quick.shards))
+		worker.Until(l.Time.Add(at))
 		w := f.worker(l)
-		w.freeze()
-		f.look()
-		cut := f.unfinished(w)
+		w.Freeze()
+		f.Look()
+		cut := f.Unfinished(w)
 		t.Logf("froze %s while it ran %d shards", w, len(cut))
 		for _, l := range cut {
 			again := f.awaitRepeat(l)
@@ -107,15 +105,15 @@ func aFrozenProcessLosesItsRunsAndDoesNoHarmWhenItWakes(t *testing.T, on kind) {
 			}
 		}
 		// Whatever it owned runs elsewhere by now, or will: so late does it wake.
-		next := f.awaitLine(len(f.lines), "the shard to run elsewhere", func(n checker.Line) bool {
-			return n.Event == "start" && n.Shard == l.Shard && n.PID != w.pid()
+		next := f.AwaitLine(len(f.Lines), "the shard to run elsewhere", func(n checker.Line) bool {
+			return n.Event == "start" && n.Shard == l.Shard && n.PID != w.PID()
 		})
-		w.wake()
+		w.Wake()
 		for _, l := range cut {
-			f.await("the end of "+l.String(), func() bool { return f.ended(l) })
+			f.Await("the end of "+l.String(), func() bool { return f.ended(l) })
 		}
-		f.awaitLine(len(f.lines), "the process that woke to run shards again, after "+next.String(), func(n checker.Line) bool {
-			return n.Event == "start" && n.PID == w.pid()
+		f.AwaitLine(len(f.Lines), "the process that woke to run shards again, after "+next.String(), func(n checker.Line) bool {
+			return n.Event == "start" && n.PID == w.PID()
 		})
 	}
 	f.finish()
@@ -127,14 +125,14 @@ func TestALeavingProcessFinishesItsRunsAndItsShardsGoOnWithoutADelay(t *testing.
 	s.ttl = 20 * time.Second // so that waiting for it would show
 	f := trio(t, s)
 	for range 2 {
-		l := f.awaitStart(f.rand.IntN(s.shards))
-		until(l.Time.Add(s.work / 2))
+		l := f.awaitStart(f.Rand.IntN(s.shards))
+		worker.Until(l.Time.Add(s.work / 2))
 		w := f.worker(l)
-		w.ask()
-		f.look()
-		running := f.unfinished(w)
-		w.gone()
-		f.look()
+		w.Ask()
+		f.Look()
+		running := f.Unfinished(w)
+		w.Gone()
+		f.Look()
 		if len(running) == 0 {
 			t.Errorf("%s ran nothing when it was asked to leave: nothing is shown", w)
 		}
@@ -142,14 +140,14 @@ func TestALeavingProcessFinishesItsRunsAndItsShardsGoOnWithoutADelay(t *testing.
 			if !f.ended(l) {
 				t.Errorf("%s left without finishing %s", w, l)
 			}
-			next := f.awaitLine(0, "the next fire elsewhere", func(n checker.Line) bool {
+			next := f.AwaitLine(0, "the next fire elsewhere", func(n checker.Line) bool {
 				return n.Event == "start" && n.Shard == l.Shard && n.Fire.After(l.Fire)
 			})
 			if late := next.Time.Sub(next.Fire); late > 2*time.Second {
 				t.Errorf("%s began %v after its fire, want at once", next, late)
 			}
 		}
-		f.start(w.name)
+		f.start(w.Name)
 		f.awaitAll()
 	}
 	noRepeats(t, f.finish())
@@ -159,30 +157,30 @@ func TestARunThatALeavingProcessCannotFinishIsHandedOver(t *testing.T) {
 	t.Parallel()
 	s := settings{shards: 3, schedule: "0/4 * * * * ?", work: 2 * time.Second, ttl: 20 * time.Second, drain: 200 * time.Millisecond}
 	f := trio(t, s)
-	l := f.awaitStart(f.rand.IntN(s.shards))
+	l := f.awaitStart(f.Rand.IntN(s.shards))
 	w := f.worker(l)
-	until(l.Time.Add(s.work / 4))
-	w.ask()
+	worker.Until(l.Time.Add(s.work / 4))
+	w.Ask()
 	asked := time.Now()
-	w.gone()
+	w.Gone()
 	again := f.awaitRepeat(l)
 	if took := again.Time.Sub(asked); took > s.drain+2*time.Second {
 		t.Errorf("%s began %v after %s was asked to leave, want soon after the drain timeout of %v", again, took, w, s.drain)
 	}
 	t.Logf("handed over after %v", again.Time.Sub(asked).Round(time.Millisecond))
-	f.start(w.name)
+	f.start(w.Name)
 	f.finish()
 }
 
 func TestARollingRestartRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	f := trio(t, quick)
-	for _, w := range f.workers[:3] {
-		until(f.awaitStart(-1).Time.Add(time.Duration(f.rand.Int64N(int64(time.Second)))))
-		w.ask()
-		w.gone()
-		again := f.start(w.name)
-		f.awaitLine(len(f.lines), fmt.Sprintf("%s to run shards", again), func(l checker.Line) bool { return l.PID == again.pid() })
+	for _, w := range f.Processes()[:3] {
+		worker.Until(f.awaitStart(-1).Time.Add(time.Duration(f.Rand.Int64N(int64(time.Second)))))
+		w.Ask()
+		w.Gone()
+		again := f.start(w.Name)
+		f.AwaitLine(len(f.Lines), fmt.Sprintf("%s to run shards", again), func(l checker.Line) bool { return l.PID == again.PID() })
 	}
 	noRepeats(t, f.finish())
 }
@@ -190,19 +188,19 @@ func TestARollingRestartRepeatsNothing(t *testing.T) {
 func TestAFleetThatDiesAtOnceGoesOnWhereItWas(t *testing.T) {
 	t.Parallel()
 	f := trio(t, quick)
-	l := f.awaitStart(f.rand.IntN(quick.shards))
-	until(l.Time.Add(quick.work / 2))
-	all := f.workers
+	l := f.awaitStart(f.Rand.IntN(quick.shards))
+	worker.Until(l.Time.Add(quick.work / 2))
+	all := f.Processes()
 	for _, w := range all {
-		w.kill()
+		w.Kill()
 	}
-	f.look()
-	until(l.Time.Add(2 * time.Second)) // fires come due with nobody there
+	f.Look()
+	worker.Until(l.Time.Add(2 * time.Second)) // fires come due with nobody there
 	for _, w := range all {
-		f.start(w.name)
+		f.start(w.Name)
 	}
 	for _, w := range all {
-		for _, l := range f.unfinished(w) {
+		for _, l := range f.Unfinished(w) {
 			f.awaitRepeat(l)
 		}
 	}
@@ -221,13 +219,13 @@ func aProcessThatIsCutOffFromTheStoreStopsBeforeItsShardsBeginElsewhere(t *testi
 	f.start("b")
 	f.start("c")
 	f.awaitAll()
-	run := f.awaitLine(len(f.lines), "a run of the process that will be cut off", func(l checker.Line) bool {
-		return l.Event == "start" && l.PID == cut.pid()
+	run := f.AwaitLine(len(f.Lines), "a run of the process that will be cut off", func(l checker.Line) bool {
+		return l.Event == "start" && l.PID == cut.PID()
 	})
 	proxy.Cut()
-	f.act(time.Now(), checker.Cut, cut)
+	f.Act(time.Now(), checker.Cut, cut)
 	again := f.awaitRepeat(run)
-	end := f.awaitLine(0, "the end of "+run.String(), func(l checker.Line) bool {
+	end := f.AwaitLine(0, "the end of "+run.String(), func(l checker.Line) bool {
 		return l.Event == "end" && l.Shard == run.Shard && l.Fence == run.Fence
 	})
 	if !end.Time.Before(again.Time) || end.Outcome == "ok" {
@@ -235,8 +233,8 @@ func aProcessThatIsCutOffFromTheStoreStopsBeforeItsShardsBeginElsewhere(t *testi
 	}
 	t.Logf("it was told to stop %v before its run began elsewhere", again.Time.Sub(end.Time).Round(time.Millisecond))
 	proxy.Heal()
-	f.act(time.Now(), checker.Heal, cut)
-	f.awaitLine(len(f.lines), "it to run shards again", func(l checker.Line) bool { return l.Event == "start" && l.PID == cut.pid() })
+	f.Act(time.Now(), checker.Heal, cut)
+	f.AwaitLine(len(f.Lines), "it to run shards again", func(l checker.Line) bool { return l.Event == "start" && l.PID == cut.PID() })
 	f.finish()
 }
 
@@ -247,12 +245,12 @@ func TestAStoreThatWasDownCostsNoFire(t *testing.T) {
 func aStoreThatWasDownCostsNoFire(t *testing.T, on kind) {
 	f := trio(t, quick.at(on))
 	for _, down := range []time.Duration{0, quick.ttl + time.Second} { // too short to cost sessions, and long enough
-		f.awaitStart(f.rand.IntN(quick.shards))
+		f.awaitStart(f.Rand.IntN(quick.shards))
 		f.server.Kill()
-		f.act(time.Now(), checker.Kill, nil)
-		until(time.Now().Add(down))
+		f.Act(time.Now(), checker.Kill, nil)
+		worker.Until(time.Now().Add(down))
 		f.server.Restart()
-		f.act(time.Now(), checker.Start, nil)
+		f.Act(time.Now(), checker.Start, nil)
 		f.awaitAll()
 	}
 	f.finish()

@@ -17,6 +17,7 @@ import (
 
 	"github.com/elasticjob-go/elastic"
 	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/e2e/internal/worker"
 	"github.com/elasticjob-go/elastic/internal/checker"
 	"github.com/elasticjob-go/elastic/sharding"
 )
@@ -66,8 +67,8 @@ func everythingThatAJobCanBeToldHolds(t *testing.T, on kind) {
 	})
 	f.awaitTriggers()
 	if f.shared() {
-		b.ask()
-		b.gone()
+		b.Ask()
+		b.Gone()
 		f.since = time.Now()
 		f.awaitRun("a broadcast to the two that are left", func(x *execution) bool { return x.after("broadcast", f.since) && x.Total == 2 })
 		b = f.join("b")
@@ -122,9 +123,9 @@ type asked struct {
 func newFeatures(t *testing.T, on kind) *features {
 	t.Helper()
 	f := &features{fleet: newFleet(t, settings{schedule: "@daily", ttl: time.Minute, on: on}), asked: map[uint64]asked{}}
-	f.jobs = filepath.Join(f.dir, "features.yaml")
+	f.jobs = filepath.Join(f.Dir, "features.yaml")
 	f.writeJobs(featureJobs)
-	f.common = []string{"-jobs", f.jobs, "-act", "-work", "0s", "-ttl", f.settings.ttl.String(), "-drain", patience.String(), "-out", f.journal, "-log-level", "debug"}
+	f.common = []string{"-jobs", f.jobs, "-act", "-work", "0s", "-ttl", f.settings.ttl.String(), "-drain", patience.String(), "-out", f.Journal, "-log-level", "debug"}
 	f.members = map[string]member{"a": {"eu", 2}, "b": {"eu", 1}, "c": {"us", 1}}
 	if !f.shared() {
 		f.members = map[string]member{"a-1": {"eu", 1}, "a-2": {"eu", 1}, "a-3": {"eu", 1}}
@@ -147,7 +148,7 @@ func (f *features) writeJobs(text string) {
 }
 
 // join starts a process of that name: an instance, or all of them.
-func (f *features) join(name string) *worker {
+func (f *features) join(name string) *worker.Process {
 	f.t.Helper()
 	args := []string{"-schedulers", fmt.Sprint(len(f.members)), "-labels", "zone=eu"}
 	if m, ok := f.members[name]; ok {
@@ -168,21 +169,16 @@ func (f *features) join(name string) *worker {
 func (f *features) await(what string, ok func(all []*execution) bool) {
 	f.t.Helper()
 	for deadline := time.Now().Add(long); ; time.Sleep(100 * time.Millisecond) {
-		all := executions(f.t, f.journal)
+		all := executions(f.t, f.Journal)
 		if ok(all) {
 			return
 		}
-		f.mu.Lock()
-		died := slices.Clone(f.died)
-		f.mu.Unlock()
-		if len(died) > 0 {
-			f.fatalf("%s ended by itself: %s", died[0], died[0].cmd.ProcessState)
-		}
+		f.NoneDied()
 		if time.Now().After(deadline) {
 			for _, x := range all[max(0, len(all)-300):] {
 				f.t.Log(x)
 			}
-			f.fatalf("waited %v in vain for %s", long, what)
+			f.t.Fatalf("waited %v in vain for %s", long, what)
 		}
 	}
 }
@@ -258,36 +254,36 @@ func (f *features) awaitFire(what, job string, wanted func(on map[int]string) bo
 }
 
 // takeName starts a process under the exclusive name of another, which must end and say why.
-func (f *features) takeName(first *worker) {
+func (f *features) takeName(first *worker.Process) {
 	f.t.Helper()
-	f.awaitRun(fmt.Sprintf("a run of %s", first), func(x *execution) bool { return x.PID == first.pid() })
+	f.awaitRun(fmt.Sprintf("a run of %s", first), func(x *execution) bool { return x.PID == first.PID() })
 	// From when its place is taken until it knows, it is as one that stands still: out of reach of everything but its fences.
-	f.act(time.Now(), checker.Stop, first)
-	first.order()
-	second := f.join(first.name)
+	f.Act(time.Now(), checker.Stop, first)
+	first.MayEnd()
+	second := f.join(first.Name)
 	select {
-	case <-first.exited:
+	case <-first.Ended():
 	case <-time.After(long):
-		f.fatalf("%s has not ended, though %s has its exclusive name", first, second)
+		f.t.Fatalf("%s has not ended, though %s has its exclusive name", first, second)
 	}
-	f.act(time.Now(), checker.Exit, first)
-	if code := first.cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(first.tail(), elastic.ErrNameTaken.Error()) {
-		f.t.Errorf("the first process under an exclusive name ended with %d and said\n%s\nwant 1 and that its name was taken", code, first.tail())
+	f.Act(time.Now(), checker.Exit, first)
+	if code := first.ExitCode(); code != 1 || !strings.Contains(first.Tail(), elastic.ErrNameTaken.Error()) {
+		f.t.Errorf("the first process under an exclusive name ended with %d and said\n%s\nwant 1 and that its name was taken", code, first.Tail())
 	}
-	f.awaitRun(fmt.Sprintf("a run of %s", second), func(x *execution) bool { return x.PID == second.pid() })
+	f.awaitRun(fmt.Sprintf("a run of %s", second), func(x *execution) bool { return x.PID == second.PID() })
 }
 
 // killIn kills a process in the middle of a run of a job, and returns the run.
-func (f *features) killIn(w *worker, job string) *execution {
+func (f *features) killIn(w *worker.Process, job string) *execution {
 	f.t.Helper()
-	fits := func(x *execution) bool { return x.Job == job && x.PID == w.pid() && !x.done() }
+	fits := func(x *execution) bool { return x.Job == job && x.PID == w.PID() && !x.done() }
 	f.awaitRun(fmt.Sprintf("a run of %s on %s", job, w), func(x *execution) bool { return fits(x) && time.Since(x.Time) < 2*time.Second })
-	w.kill()
+	w.Kill()
 	f.killed, f.since = time.Now(), time.Now()
-	all := executions(f.t, f.journal)
+	all := executions(f.t, f.Journal)
 	i := slices.IndexFunc(all, fits)
 	if i < 0 {
-		f.fatalf("%s had ended its runs of %s before it was killed: nothing is shown", w, job)
+		f.t.Fatalf("%s had ended its runs of %s before it was killed: nothing is shown", w, job)
 	}
 	return all[i]
 }
@@ -297,7 +293,7 @@ func (f *features) trigger(of asked) {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), long)
 	defer cancel()
-	operator, err := elastic.Open(ctx, f.url, elastic.WithName("operator"))
+	operator, err := elastic.Open(ctx, f.URL, elastic.WithName("operator"))
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -321,29 +317,21 @@ func (f *features) awaitTriggers() {
 }
 
 // change has a process read the jobs again, after they have changed.
-func (f *features) change(w *worker) {
+func (f *features) change(w *worker.Process) {
 	f.t.Helper()
 	f.writeJobs(later())
 	f.changed = time.Now()
-	w.signal(syscall.SIGHUP)
+	w.Signal(syscall.SIGHUP)
 }
 
 // finish has everybody leave, and looks whether anything was seen that must not be.
 func (f *features) finish() {
 	f.t.Helper()
-	var left []*worker
-	for _, w := range f.workers {
-		if w.running() {
-			w.ask()
-			left = append(left, w)
-		}
-	}
-	for _, w := range left {
-		w.gone()
-	}
-	all := executions(f.t, f.journal)
-	h := checker.History{Lines: lines(all), Acts: f.acts, Final: f.content(), TTL: f.settings.ttl, Bound: long, End: time.Now()}
-	f.fleet.write(h, false)
+	f.LeaveAll()
+	all := executions(f.t, f.Journal)
+	h := f.History()
+	h.Lines, h.Final, h.Bound, h.End = lines(all), f.Content(""), long, time.Now()
+	f.Keep(h, false)
 	for _, v := range h.Check() {
 		if known(v) {
 			f.t.Errorf("%s\nthe life of it:\n%s", v, h.Life(v.Job, v.Shard))

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/elasticjob-go/elastic/e2e/internal/worker"
 	"github.com/elasticjob-go/elastic/internal/checker"
 )
 
@@ -19,7 +20,7 @@ func TestComparison(t *testing.T) {
 	if *peerFlag == "" {
 		t.Skip("no -peer: `make bench-peers` builds the worker of the other library, and runs this")
 	}
-	seed := cmp.Or(*seedFlag, rand.Uint64N(1_000_000))
+	seed := worker.Seed()
 	k := kinds[slices.IndexFunc(kinds, func(k kind) bool { return k.name == "etcd" })]
 	text := "| | fires due | never begun | cut off, not repeated | repeated after a cut | **run twice** | **lost per million** | **run twice per million** |\n" +
 		"| --- | --- | --- | --- | --- | --- | --- | --- |\n"
@@ -36,21 +37,21 @@ func TestComparison(t *testing.T) {
 			l := whole
 			l.varied, l.skew, l.args = false, 0, subject.args
 			f := newFleet(t, k, l)
-			f.rand = rand.New(rand.NewPCG(seed, 0))
-			f.binary = cmp.Or(subject.binary, f.binary)
+			f.Rand = rand.New(rand.NewPCG(seed, 0))
+			f.Binary = cmp.Or(subject.binary, f.Binary)
 			f.start()
 			from := time.Now()
 			f.suffer(slices.DeleteFunc(f.draw(), func(a fault) bool { return a.what == "clock" }))
 			to := time.Now()
-			until(to.Add(2*f.load.ttl + bound)) // what is late may come
+			worker.Until(to.Add(2*f.load.ttl + bound)) // what is late may come
 			for _, p := range f.places {
-				p.ask()
+				p.Ask()
 			}
 			for _, p := range f.places {
-				p.code()
+				p.Code()
 			}
-			f.look()
-			c := f.compare(from, to)
+			f.Look()
+			c := f.compare(judge{f.History().Acts, f.load.ttl}, from, to)
 			text += c.row(subject.name)
 			faults = figures{did: f.did}.faults()
 			if subject.binary == "" && (c.lost() > 0 || c.twice > 0) {
@@ -68,24 +69,30 @@ type comparison struct {
 
 // compare looks at the fires between two moments. A run is repeated if it begins again after what ran it was killed, frozen or cut off from
 // the store; it is run twice if it begins again though it was through, or though its process lived and knew nothing of it.
-func (f *fleet) compare(from, to time.Time) (c comparison) {
+func (f *fleet) compare(by judge, from, to time.Time) (c comparison) {
 	runs := map[fire][]checker.Line{}
-	for _, l := range f.lines {
-		at := fire{of(l), l.Fire.Unix()}
+	for _, l := range f.Lines {
+		at := fire{worker.Of(l), l.Fire.Unix()}
 		runs[at] = append(runs[at], l)
 	}
 	for _, j := range f.jobs {
 		for item := range j.Shards {
-			for at := f.schedule.Next(from); !at.After(to); at = f.schedule.Next(at) {
-				f.judge(runs[fire{shard{j.Name, item}, at.Unix()}], &c)
+			for at := f.Schedule.Next(from); !at.After(to); at = f.Schedule.Next(at) {
+				by.count(runs[fire{worker.Shard{Job: j.Name, Item: item}, at.Unix()}], &c)
 			}
 		}
 	}
 	return c
 }
 
-// judge judges the lines of one fire of a shard.
-func (f *fleet) judge(lines []checker.Line, c *comparison) {
+// judge knows what was done to processes.
+type judge struct {
+	acts []checker.Act
+	ttl  time.Duration
+}
+
+// count judges the lines of one fire of a shard.
+func (j judge) count(lines []checker.Line, c *comparison) {
 	c.due++
 	slices.SortStableFunc(lines, func(a, b checker.Line) int { return a.Time.Compare(b.Time) })
 	through := false
@@ -100,7 +107,7 @@ func (f *fleet) judge(lines []checker.Line, c *comparison) {
 			}
 			continue
 		case starts == 0:
-		case through && !f.disturbed(lines[i-1], l), open != nil && !f.disturbed(*open, l):
+		case through && !j.disturbed(lines[i-1], l), open != nil && !j.disturbed(*open, l):
 			c.twice++
 		default:
 			c.repeated++
@@ -117,11 +124,11 @@ func (f *fleet) judge(lines []checker.Line, c *comparison) {
 }
 
 // disturbed says whether something had happened to a run's process, or to the store, before another began.
-func (f *fleet) disturbed(run, again checker.Line) bool {
-	return slices.ContainsFunc(f.acts, func(a checker.Act) bool {
+func (j judge) disturbed(run, again checker.Line) bool {
+	return slices.ContainsFunc(j.acts, func(a checker.Act) bool {
 		mine := a.PID == run.PID || a.PID == 0
 		// A process that was cut off before the run began has not recovered for a while.
-		return mine && a.Kind != checker.Start && a.Time.After(run.Fire.Add(-f.load.ttl)) && a.Time.Before(again.Time)
+		return mine && a.Kind != checker.Start && a.Time.After(run.Fire.Add(-j.ttl)) && a.Time.Before(again.Time)
 	})
 }
 
@@ -153,9 +160,8 @@ func TestAComparisonCountsWhatIsLostAndWhatIsRunTwice(t *testing.T) {
 		"two at a time":                {[]checker.Line{start, line("start", 2, time.Millisecond, ""), end, line("end", 2, time.Second, "ok")}, nil, comparison{due: 1, twice: 1}},
 		"told to stop, never repeated": {[]checker.Line{start, line("end", 1, time.Second, "unfinished: no session")}, nil, comparison{due: 1, cutOff: 1}},
 	} {
-		f := &fleet{load: load{ttl: 2 * time.Second}, acts: row.acts}
 		var got comparison
-		if f.judge(row.lines, &got); got != row.want {
+		if (judge{row.acts, 2 * time.Second}).count(row.lines, &got); got != row.want {
 			t.Errorf("%s: got %+v, want %+v", name, got, row.want)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/e2e/fenced"
+	"github.com/elasticjob-go/elastic/e2e/internal/worker"
 	"github.com/elasticjob-go/elastic/internal/checker"
 	"github.com/elasticjob-go/elastic/store"
 )
@@ -20,7 +21,7 @@ func TestADoctoredRunIsCounted(t *testing.T) {
 	f := launch(t, k, l)
 	f.busy()
 	f.hits("kill")
-	f.places[0].kill()
+	f.places[0].Kill()
 	f.places[0].start()
 	f.awaitAll()
 	h := f.settle()
@@ -39,7 +40,7 @@ func TestADoctoredRunIsCounted(t *testing.T) {
 		wrong  func(g figures) bool
 	}{
 		{"a fire that nobody ran", func(d *checker.History, _ *[]fenced.Write) {
-			d.Lines = slices.DeleteFunc(d.Lines, func(l checker.Line) bool { return of(l) == of(run) && l.Fire.Equal(run.Fire) })
+			d.Lines = slices.DeleteFunc(d.Lines, func(l checker.Line) bool { return worker.Of(l) == worker.Of(run) && l.Fire.Equal(run.Fire) })
 		}, func(g figures) bool { return g.lost > 0 && g.begun == g.due-1 && g.skipped == 0 }},
 		{"a run that another process has, too", func(d *checker.History, _ *[]fenced.Write) {
 			again := run

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/e2e/fenced"
+	"github.com/elasticjob-go/elastic/e2e/internal/worker"
 	"github.com/elasticjob-go/elastic/failover"
 	"github.com/elasticjob-go/elastic/internal/checker"
 	"github.com/elasticjob-go/elastic/internal/layout"
@@ -37,7 +38,7 @@ type figures struct {
 
 // fire is one of a shard.
 type fire struct {
-	shard
+	worker.Shard
 	at int64
 }
 
@@ -58,7 +59,7 @@ func tally(h checker.History, found []checker.Violation, log []fenced.Write, wro
 	}
 	begun, completed := map[fire]bool{}, map[fire]bool{}
 	for _, l := range h.Lines {
-		at := fire{of(l), l.Fire.Unix()}
+		at := fire{worker.Of(l), l.Fire.Unix()}
 		switch {
 		case l.Event == "start":
 			begun[at] = true
@@ -81,7 +82,7 @@ func tally(h checker.History, found []checker.Violation, log []fenced.Write, wro
 	}
 	// What was lost was neither skipped nor given up by a policy.
 	for _, v := range found {
-		if at := (fire{shard{v.Job, v.Shard}, v.Time.Unix()}); v.Invariant == 4 && !begun[at] {
+		if at := (fire{worker.Shard{Job: v.Job, Item: v.Shard}, v.Time.Unix()}); v.Invariant == 4 && !begun[at] {
 			g.skipped--
 		} else if v.Invariant == 4 && !completed[at] {
 			g.givenUp--
@@ -110,7 +111,7 @@ func dueOf(h checker.History) map[fire]bool {
 			continue
 		}
 		for at := p.Schedule.Next(p.Since); !at.IsZero() && !at.After(r.Fire); at = p.Schedule.Next(at) {
-			all[fire{shard{name, item}, at.Unix()}] = true
+			all[fire{worker.Shard{Job: name, Item: item}, at.Unix()}] = true
 		}
 	}
 	return all
@@ -124,7 +125,7 @@ func longest(h checker.History) (most time.Duration) {
 		if l.Event != "start" {
 			continue
 		}
-		at := fire{of(l), l.Fire.Unix()}
+		at := fire{worker.Of(l), l.Fire.Unix()}
 		before, ok := last[at]
 		last[at] = l
 		if !ok || l.Attempt == 1 {

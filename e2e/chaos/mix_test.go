@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/e2e/internal/worker"
 	"github.com/elasticjob-go/elastic/internal/checker"
 )
 
 // mix puts a fleet through all that a seed draws, several things at a time.
 func mix(t *testing.T, k kind) {
 	f := newFleet(t, k, whole)
-	f.patience = 3 * patience // what came due while nobody could run it takes a third of its time to be made up for
+	f.Patience = 3 * patience // what came due while nobody could run it takes a third of its time to be made up for
 	f.start()
 	f.suffer(f.draw())
 	f.finish()
@@ -25,7 +26,7 @@ func mix(t *testing.T, k kind) {
 func (f *fleet) draw() []fault {
 	if f.kind.alone() { // there is less that can happen, so that it happens more often
 		var all []fault
-		for _, part := range fit(plan(f.rand, 3**durationFlag, f.load.ttl, 1, 0)) {
+		for _, part := range fit(plan(f.Rand, 3**durationFlag, f.load.ttl, 1, 0)) {
 			part.at /= 3
 			if n := len(all); n == 0 || part.at > all[n-1].at+all[n-1].lasts+f.load.ttl/4 {
 				all = append(all, part)
@@ -33,7 +34,7 @@ func (f *fleet) draw() []fault {
 		}
 		return all
 	}
-	return plan(f.rand, *durationFlag, f.load.ttl, f.load.places, len(f.members))
+	return plan(f.Rand, *durationFlag, f.load.ttl, f.load.places, len(f.members))
 }
 
 // step is the begin or the end of a fault.
@@ -56,8 +57,8 @@ func (f *fleet) suffer(faults []fault) {
 		slices.SortStableFunc(steps, func(a, b step) int { return int(a.at - b.at) })
 		s := steps[0]
 		steps = steps[1:]
-		until(began.Add(s.at))
-		f.look()
+		worker.Until(began.Add(s.at))
+		f.Look()
 		switch {
 		case !s.ends:
 			f.did[s.of.what]++
@@ -84,20 +85,20 @@ func (f *fleet) hit(a *fault) (cure func() bool) {
 	}
 	switch a.what {
 	case "kill":
-		p.kill()
+		p.Kill()
 		return always(func() { p.start() })
 	case "leave":
-		p.ask()
+		p.Ask()
 		return func() bool {
-			if p.left() {
+			if p.Left() {
 				p.start()
 				return true
 			}
 			return false
 		}
 	case "freeze", "stutter":
-		p.freeze()
-		return always(p.wake)
+		p.Freeze()
+		return always(p.Wake)
 	case "clock":
 		p.misset(a.amount)
 		return always(func() { p.misset(0) })
@@ -150,17 +151,17 @@ func (f *fleet) hitStore(a *fault) func() bool {
 	m := f.leader()
 	switch a.what {
 	case "crash", "outage":
-		f.act(time.Now(), checker.Kill, nil)
+		f.Act(time.Now(), checker.Kill, nil)
 		m.Kill()
 		return always(func() {
 			m.Restart()
-			f.act(time.Now(), checker.Start, nil)
+			f.Act(time.Now(), checker.Start, nil)
 		})
 	case "hang":
-		f.act(time.Now(), checker.Stop, nil)
+		f.Act(time.Now(), checker.Stop, nil)
 		m.Pause()
 		return always(func() {
-			f.act(time.Now(), checker.Cont, nil)
+			f.Act(time.Now(), checker.Cont, nil)
 			m.Resume()
 		})
 	}

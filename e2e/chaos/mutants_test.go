@@ -3,12 +3,13 @@ package chaos
 import (
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/elasticjob-go/elastic/e2e/internal/worker"
 )
 
 // mutants are ways in which the product could be wrong: a piece of a file of the root module, and what it is replaced by.
@@ -30,12 +31,12 @@ func TestAMutatedProductIsCounted(t *testing.T) {
 		t.Run(strings.ReplaceAll(m.name, " ", "-"), func(t *testing.T) {
 			t.Parallel()
 			f := newFleet(t, kinds[slices.IndexFunc(kinds, kind.alone)], small)
-			f.binary = mutated(t, m.file, m.from, m.to)
+			f.Binary = mutated(t, m.file, m.from, m.to)
 			f.start()
 			f.busy()
 			p := f.places[0]
-			p.kill()
-			until(time.Now().Add(f.load.ttl)) // fires are missed
+			p.Kill()
+			worker.Until(time.Now().Add(f.load.ttl)) // fires are missed
 			p.start()
 			f.awaitAll()
 			if g := count(f.settle(), f.resource.Log()); !m.wrong(g) {
@@ -71,10 +72,8 @@ func mutated(t *testing.T, file, from, to string) string {
 	if err := os.WriteFile(overlay, list, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("go", "build", "-overlay", overlay, "-o", binary, "./worker")
-	cmd.Dir = "../../examples"
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build the worker with another %s: %v\n%s", file, err, out)
+	if err := worker.Build("../..", binary, "-overlay", overlay); err != nil {
+		t.Fatalf("with another %s: %v", file, err)
 	}
 	return binary
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/elasticjob-go/elastic"
 	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/e2e/internal/worker"
 	"github.com/elasticjob-go/elastic/failover"
 	"github.com/elasticjob-go/elastic/internal/checker"
 	"github.com/elasticjob-go/elastic/internal/layout"
@@ -31,21 +32,21 @@ func wrongClock(t *testing.T, k kind) {
 	}
 	f.prepare()
 	f.start()
-	p, touched := f.places[0], map[shard]bool{}
+	p, touched := f.places[0], map[worker.Shard]bool{}
 	for _, by := range []time.Duration{30 * time.Second, -30 * time.Second, time.Hour, -time.Hour} {
-		f.look()
-		n := len(f.lines)
+		f.Look()
+		n := len(f.Lines)
 		f.hits("clock " + by.String())
 		p.misset(by)
-		until(time.Now().Add(4 * time.Second))
+		worker.Until(time.Now().Add(4 * time.Second))
 		p.misset(0)
 		f.awaitAll()
-		for _, l := range f.lines[n:] {
-			touched[of(l)] = touched[of(l)] || l.PID == p.pid()
+		for _, l := range f.Lines[n:] {
+			touched[worker.Of(l)] = touched[worker.Of(l)] || l.PID == p.PID()
 		}
 	}
 	f.tolerate = func(v checker.Violation) bool {
-		return touched[shard{v.Job, v.Shard}] && (v.Invariant == 2 || v.Invariant == 4 || v.Invariant == 5 && !v.Time.IsZero())
+		return touched[worker.Shard{Job: v.Job, Item: v.Shard}] && (v.Invariant == 2 || v.Invariant == 4 || v.Invariant == 5 && !v.Time.IsZero())
 	}
 	f.finish()
 }
@@ -72,34 +73,34 @@ func dataAttacks(t *testing.T, k kind) {
 	l := small
 	l.ttl = 3 * k.ttl // this takes minutes, and is not about sessions
 	f := launch(t, k, l)
-	f.patience = 3 * time.Minute // a record that was repaired is read again once a minute
+	f.Patience = 3 * time.Minute // a record that was repaired is read again once a minute
 	for _, a := range attacks {
 		f.hits(a.name)
 		old := f.put(a.key, a.value)
 		job := strings.Split(a.key, "/")[1]
-		f.await("the other jobs to go on after "+a.name, f.goingOn(func(j string) bool { return j != job }))
+		f.Await("the other jobs to go on after "+a.name, f.goingOn(func(j string) bool { return j != job }))
 		if a.mended {
-			f.await("its own job to go on after "+a.name, f.goingOn(func(j string) bool { return j == job }))
+			f.Await("its own job to go on after "+a.name, f.goingOn(func(j string) bool { return j == job }))
 			continue
 		}
 		if got := f.get(a.key); got != a.value {
 			t.Errorf("%s: the store has %q, want what is not understood to be left alone", a.name, got)
 		}
 		f.put(a.key, old)
-		f.await("its own job to go on after the repair of "+a.name, f.goingOn(func(j string) bool { return j == job }))
+		f.Await("its own job to go on after the repair of "+a.name, f.goingOn(func(j string) bool { return j == job }))
 	}
 	f.hits("an instance evicted")
-	instance := f.content(layout.Instances)[0]
+	instance := f.Content(layout.Instances)[0]
 	f.put(instance.Key, "")
 	i, err := layout.DecodeInstance(instance.Value)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, p := range f.places {
-		if p.pid() == i.PID {
-			f.act(time.Now(), checker.Cut, p.worker) // its session is lost, though nothing else happened to it
+		if p.PID() == i.PID {
+			f.Act(time.Now(), checker.Cut, p.Process) // its session is lost, though nothing else happened to it
 			f.awaitStart(p)
-			f.act(time.Now(), checker.Heal, p.worker)
+			f.Act(time.Now(), checker.Heal, p.Process)
 		}
 	}
 	f.tolerate = func(v checker.Violation) bool {
@@ -115,7 +116,7 @@ func (f *fleet) goingOn(job func(string) bool) func() bool {
 	return func() bool {
 		for _, j := range f.jobs {
 			for item := range j.Shards {
-				if job(j.Name) && !f.latest[shard{j.Name, item}].After(now) {
+				if job(j.Name) && !f.Latest[worker.Shard{Job: j.Name, Item: item}].After(now) {
 					return false
 				}
 			}
@@ -129,7 +130,7 @@ func (f *fleet) get(key string) string {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	s := f.open(ctx)
+	s := f.Open(ctx)
 	defer s.Close(ctx)
 	entry, err := s.Get(ctx, key)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -143,7 +144,7 @@ func (f *fleet) put(key, value string) (old string) {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	s := f.open(ctx)
+	s := f.Open(ctx)
 	defer s.Close(ctx)
 	for {
 		entry, err := s.Get(ctx, key)
@@ -180,15 +181,15 @@ func storeRestored(t *testing.T, k kind) {
 	f := launch(t, k, l)
 	f.hits("store restored")
 	f.putBack = true
-	old := f.content("runs")
+	old := f.Content("runs")
 	snapshot := ""
 	s, saves := f.members[0].(saver)
 	if saves {
 		snapshot = s.Snapshot()
 	}
 	done := f.goingOn(func(string) bool { return true })
-	f.await("fires that the old records know nothing of", done)
-	until(time.Now().Add(4 * time.Second))
+	f.Await("fires that the old records know nothing of", done)
+	worker.Until(time.Now().Add(4 * time.Second))
 	if saves {
 		s.Restore(snapshot)
 	} else {
@@ -196,7 +197,7 @@ func storeRestored(t *testing.T, k kind) {
 			f.put(e.Key, string(e.Value))
 		}
 	}
-	f.await("the fleet to go on", f.goingOn(func(string) bool { return true }))
+	f.Await("the fleet to go on", f.goingOn(func(string) bool { return true }))
 	f.tolerate = func(v checker.Violation) bool { return v.Invariant != 8 && !(v.Invariant == 5 && v.Time.IsZero()) }
 	if g := f.finish(); g.refused == 0 {
 		t.Error("the resource had to refuse nothing: nothing is shown")
@@ -212,7 +213,7 @@ func storeFull(t *testing.T, k kind) {
 	l.nodes = 1
 	f := launch(t, k, l)
 	f.busy()
-	f.act(time.Now(), checker.Kill, nil) // for what anybody can write
+	f.Act(time.Now(), checker.Kill, nil) // for what anybody can write
 	f.hits("store full")
 	gateway := func(what string, request any, answer any) error {
 		return ask(f.members[0].Addr(), what, request, answer)
@@ -225,8 +226,8 @@ func storeFull(t *testing.T, k kind) {
 	if !full {
 		t.Fatal("the store is not full: nothing is shown")
 	}
-	until(time.Now().Add(f.load.ttl + time.Second))
-	f.look() // nobody has died of it
+	worker.Until(time.Now().Add(f.load.ttl + time.Second))
+	f.Look() // nobody has died of it
 	var deleted struct {
 		Header struct {
 			Revision string
@@ -257,7 +258,7 @@ func storeFull(t *testing.T, k kind) {
 			t.Fatal(err)
 		}
 	}
-	f.act(time.Now(), checker.Start, nil)
+	f.Act(time.Now(), checker.Start, nil)
 	f.finish()
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/e2e/internal/worker"
 	"github.com/elasticjob-go/elastic/internal/checker"
 )
 
@@ -23,9 +24,9 @@ func launch(t *testing.T, k kind, l load) *fleet {
 // busy returns a place in the middle of its runs.
 func (f *fleet) busy() *place {
 	f.t.Helper()
-	p := f.places[f.rand.IntN(len(f.places))]
+	p := f.places[f.Rand.IntN(len(f.places))]
 	l := f.awaitStart(p)
-	until(l.Time.Add(f.load.work / 2))
+	worker.Until(l.Time.Add(f.load.work / 2))
 	return p
 }
 
@@ -52,7 +53,7 @@ func (f *fleet) repeated(cut []checker.Line, since time.Time) {
 // noRepeats checks that no run was repeated.
 func (f *fleet) noRepeats() {
 	f.t.Helper()
-	for _, l := range f.lines {
+	for _, l := range f.Lines {
 		if l.Attempt > 1 {
 			f.t.Errorf("%s/%d: got %s, want no second attempts", l.Job, l.Shard, l)
 		}
@@ -60,12 +61,12 @@ func (f *fleet) noRepeats() {
 }
 
 // owners returns who ran each shard last.
-func (f *fleet) owners() map[shard]int {
-	f.look()
-	all := map[shard]int{}
-	for _, l := range f.lines {
+func (f *fleet) owners() map[worker.Shard]int {
+	f.Look()
+	all := map[worker.Shard]int{}
+	for _, l := range f.Lines {
 		if l.Event == "start" {
-			all[of(l)] = l.PID
+			all[worker.Of(l)] = l.PID
 		}
 	}
 	return all
@@ -77,13 +78,13 @@ func killWhileRunning(t *testing.T, k kind) {
 		p := f.busy()
 		before := f.owners()
 		f.hits("kill")
-		p.kill()
-		dead, since := p.pid(), time.Now()
-		f.repeated(f.unfinished(p.worker), since)
+		p.Kill()
+		dead, since := p.PID(), time.Now()
+		f.repeated(f.Unfinished(p.Process), since)
 		f.awaitAll()
 		for s, owner := range f.owners() {
 			if before[s] != dead && owner != before[s] {
-				t.Errorf("shard %d of %s moved from %d to %d, though neither had died: want no more to move than must", s.item, s.job, before[s], owner)
+				t.Errorf("shard %d of %s moved from %d to %d, though neither had died: want no more to move than must", s.Item, s.Job, before[s], owner)
 			}
 		}
 		p.start()
@@ -98,14 +99,14 @@ func killWhileIdle(t *testing.T, k kind) {
 	l.schedule, l.work = "0/5 * * * * ?", 100*time.Millisecond
 	f := launch(t, k, l)
 	for range 2 {
-		p := f.places[f.rand.IntN(len(f.places))]
+		p := f.places[f.Rand.IntN(len(f.places))]
 		run := f.awaitStart(p)
-		until(run.Fire.Add(2 * time.Second)) // everything has ended, and nothing is due
-		f.look()
+		worker.Until(run.Fire.Add(2 * time.Second)) // everything has ended, and nothing is due
+		f.Look()
 		f.hits("kill")
-		p.kill()
-		if cut := f.unfinished(p.worker); len(cut) > 0 {
-			t.Fatalf("%s ran %v, want it to be idle", p.worker, cut)
+		p.Kill()
+		if cut := f.Unfinished(p.Process); len(cut) > 0 {
+			t.Fatalf("%s ran %v, want it to be idle", p.Process, cut)
 		}
 		p.start()
 		f.awaitStart(p)
@@ -121,16 +122,16 @@ func killTheTaker(t *testing.T, k kind) {
 	f := launch(t, k, l)
 	first := f.busy()
 	f.hits("kill")
-	first.kill()
-	cut := f.unfinished(first.worker)
+	first.Kill()
+	cut := f.Unfinished(first.Process)
 	if len(cut) == 0 {
 		t.Fatal("nothing was cut off: nothing is shown")
 	}
 	run := cut[0]
 	again := f.awaitRepeat(run)
-	i := slices.IndexFunc(f.places, func(p *place) bool { return p.pid() == again.PID })
+	i := slices.IndexFunc(f.places, func(p *place) bool { return p.PID() == again.PID })
 	f.hits("kill the taker")
-	f.places[i].kill()
+	f.places[i].Kill()
 	third := f.awaitRepeat(again)
 	if third.Attempt != 3 || third.PID == again.PID || third.PID == run.PID {
 		t.Errorf("%s was taken over as %s and then as %s, want attempt 3 by the third process", run, again, third)
@@ -145,8 +146,8 @@ func killAndRestartAtOnce(t *testing.T, k kind) {
 	for range 3 {
 		p := f.busy()
 		f.hits("kill")
-		p.kill()
-		since, cut := time.Now(), f.unfinished(p.worker)
+		p.Kill()
+		since, cut := time.Now(), f.Unfinished(p.Process)
 		p.start() // of the same name, before anybody knows that the first is dead
 		f.repeated(cut, since)
 		f.awaitStart(p)
@@ -162,10 +163,10 @@ func killAll(t *testing.T, k kind) {
 	var cut []checker.Line
 	for _, p := range f.places {
 		f.hits("kill")
-		p.kill()
-		cut = append(cut, f.unfinished(p.worker)...)
+		p.Kill()
+		cut = append(cut, f.Unfinished(p.Process)...)
 	}
-	until(time.Now().Add(f.load.ttl + 2*time.Second)) // the fleet is down, and fires come due
+	worker.Until(time.Now().Add(f.load.ttl + 2*time.Second)) // the fleet is down, and fires come due
 	f.places[0].start()
 	for _, l := range cut {
 		if i := slices.IndexFunc(f.jobs, func(j elastic.Job) bool { return j.Name == l.Job }); f.jobs[i].Failover {
@@ -182,16 +183,16 @@ func leave(t *testing.T, k kind) {
 	for range 3 {
 		p := f.busy()
 		f.hits("leave")
-		p.ask()
-		running := f.unfinished(p.worker)
-		p.gone()
-		f.look()
-		if cut := f.unfinished(p.worker); len(cut) > 0 {
-			t.Errorf("%s left without finishing %s", p.worker, cut[0])
+		p.Ask()
+		running := f.Unfinished(p.Process)
+		p.Gone()
+		f.Look()
+		if cut := f.Unfinished(p.Process); len(cut) > 0 {
+			t.Errorf("%s left without finishing %s", p.Process, cut[0])
 		}
 		for _, l := range running {
-			next := f.awaitLine(0, "the next fire elsewhere", func(n checker.Line) bool {
-				return n.Event == "start" && of(n) == of(l) && n.Fire.After(l.Fire)
+			next := f.AwaitLine(0, "the next fire elsewhere", func(n checker.Line) bool {
+				return n.Event == "start" && worker.Of(n) == worker.Of(l) && n.Fire.After(l.Fire)
 			})
 			if late := next.Time.Sub(next.Fire); late > 2*time.Second {
 				t.Errorf("%s began %v after its fire, want at once", next, late)
@@ -210,14 +211,14 @@ func leaveDeaf(t *testing.T, k kind) {
 	f := launch(t, k, l)
 	p := f.places[0]
 	run := f.awaitStart(p)
-	until(run.Time.Add(500 * time.Millisecond))
+	worker.Until(run.Time.Add(500 * time.Millisecond))
 	f.hits("leave")
-	p.ask()
-	if code := p.code(); code != 1 {
-		t.Errorf("%s left its handlers behind with exit code %d, want 1", p.worker, code)
+	p.Ask()
+	if code := p.Code(); code != 1 {
+		t.Errorf("%s left its handlers behind with exit code %d, want 1", p.Process, code)
 	}
 	left := time.Now()
-	cut := f.unfinished(p.worker)
+	cut := f.Unfinished(p.Process)
 	p.start()
 	f.repeated(cut, left)
 	// Its session ends when it has given up waiting, and the process a moment later; the handlers have been told to stop long before.
@@ -235,14 +236,14 @@ func freeze(t *testing.T, k kind) {
 		p := f.busy()
 		f.hits("freeze")
 		since := time.Now()
-		p.freeze()
-		until(since.Add(100 * time.Millisecond)) // what it wrote before is there
-		cut := f.unfinished(p.worker)
+		p.Freeze()
+		worker.Until(since.Add(100 * time.Millisecond)) // what it wrote before is there
+		cut := f.Unfinished(p.Process)
 		if !k.alone() {
 			f.repeated(cut, since)
 		}
-		until(since.Add(3 * f.load.ttl))
-		p.wake()
+		worker.Until(since.Add(3 * f.load.ttl))
+		p.Wake()
 		f.awaitStart(p)
 		f.awaitAll()
 	}
@@ -256,16 +257,16 @@ func freezeTheLeader(t *testing.T, k kind) {
 	leader := f.oldest()
 	other := f.places[(slices.Index(f.places, leader)+1)%len(f.places)]
 	f.hits("freeze the leader")
-	leader.freeze()
+	leader.Freeze()
 	f.hits("kill")
-	other.kill() // somebody has to assign its shards
-	cut, since := f.unfinished(other.worker), time.Now()
+	other.Kill() // somebody has to assign its shards
+	cut, since := f.Unfinished(other.Process), time.Now()
 	other.start()
 	for _, l := range cut {
 		f.awaitRepeat(l)
 	}
-	until(since.Add(2 * f.load.ttl))
-	leader.wake()
+	worker.Until(since.Add(2 * f.load.ttl))
+	leader.Wake()
 	f.awaitStart(leader)
 	f.finish()
 }
@@ -277,9 +278,9 @@ func memoryPressure(t *testing.T, k kind) {
 	for range 3 {
 		p := f.busy()
 		f.hits("stutter")
-		p.freeze() // the world stops, for a little less than costs a session
-		until(time.Now().Add(f.load.ttl / 5))
-		p.wake()
+		p.Freeze() // the world stops, for a little less than costs a session
+		worker.Until(time.Now().Add(f.load.ttl / 5))
+		p.Wake()
 		f.awaitAll()
 	}
 	f.finish()
@@ -290,15 +291,15 @@ func starvation(t *testing.T, k kind) {
 	f := launch(t, k, small)
 	p := f.busy()
 	f.hits("starve")
-	p.freeze()
+	p.Freeze()
 	for end := time.Now().Add(5 * f.load.ttl); time.Now().Before(end); {
-		p.worker.signal(syscall.SIGCONT)
-		until(time.Now().Add(5 * time.Millisecond))
-		p.worker.signal(syscall.SIGSTOP)
-		until(time.Now().Add(95 * time.Millisecond))
-		f.look()
+		p.Signal(syscall.SIGCONT)
+		worker.Until(time.Now().Add(5 * time.Millisecond))
+		p.Signal(syscall.SIGSTOP)
+		worker.Until(time.Now().Add(95 * time.Millisecond))
+		f.Look()
 	}
-	p.wake()
+	p.Wake()
 	f.awaitStart(p)
 	f.finish()
 }
@@ -307,7 +308,7 @@ func starvation(t *testing.T, k kind) {
 func noDisk(t *testing.T, k kind) {
 	f := launch(t, k, small)
 	p := f.place("diskless")
-	journal, err := os.OpenFile(f.journal.Name(), os.O_WRONLY|os.O_APPEND, 0)
+	journal, err := os.OpenFile(f.Journal, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -337,11 +338,11 @@ func restartStorm(t *testing.T, k kind) {
 	for round := range 2 {
 		for _, p := range f.places {
 			f.hits("leave")
-			p.ask()
-			p.gone()
+			p.Ask()
+			p.Gone()
 			p.start()
 			if round == 1 {
-				until(time.Now().Add(500 * time.Millisecond))
+				worker.Until(time.Now().Add(500 * time.Millisecond))
 			}
 		}
 	}

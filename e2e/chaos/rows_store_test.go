@@ -5,16 +5,17 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/e2e/internal/worker"
 	"github.com/elasticjob-go/elastic/internal/checker"
 )
 
 // down kills a server and returns what starts it again.
 func (f *fleet) down(m member) (up func()) {
-	f.act(time.Now(), checker.Kill, nil)
+	f.Act(time.Now(), checker.Kill, nil)
 	m.Kill()
 	return func() {
 		m.Restart()
-		f.act(time.Now(), checker.Start, nil)
+		f.Act(time.Now(), checker.Start, nil)
 	}
 }
 
@@ -24,7 +25,7 @@ func storeCrash(t *testing.T, k kind) {
 		f.busy()
 		f.hits("store down")
 		up := f.down(f.members[0])
-		until(time.Now().Add(long))
+		worker.Until(time.Now().Add(long))
 		up()
 		f.awaitAll()
 	}
@@ -39,7 +40,7 @@ func storeLeaderCrash(t *testing.T, k kind) {
 		f.busy()
 		f.hits("leader down")
 		up := f.down(f.leader())
-		until(time.Now().Add(2 * time.Second))
+		worker.Until(time.Now().Add(2 * time.Second))
 		f.awaitAll() // without it
 		up()
 	}
@@ -54,9 +55,9 @@ func quorumLoss(t *testing.T, k kind) {
 	f.hits("quorum lost")
 	first, second := f.down(f.members[0]), f.down(f.members[1])
 	lost := time.Now()
-	until(lost.Add(5 * f.load.ttl))
-	f.look()
-	for _, l := range f.lines {
+	worker.Until(lost.Add(5 * f.load.ttl))
+	f.Look()
+	for _, l := range f.Lines {
 		if l.Event == "start" && l.Time.After(lost.Add(time.Second)) {
 			t.Errorf("%s/%d began at %s: %s, want nothing to begin without a quorum", l.Job, l.Shard, l.Time.Format(time.TimeOnly), l)
 		}
@@ -85,23 +86,23 @@ func minorityFrozen(t *testing.T, k kind) {
 	p.url = k.url([]string{p.proxies[0].Addr()})
 	p.start()
 	run := f.awaitStart(p)
-	until(run.Time.Add(f.load.work / 2))
+	worker.Until(run.Time.Add(f.load.work / 2))
 	f.hits("follower frozen")
 	last.Pause()
-	f.act(time.Now(), checker.Cut, p.worker)
+	f.Act(time.Now(), checker.Cut, p.Process)
 	since := time.Now()
-	until(since.Add(f.load.ttl + f.late()))
-	f.look()
-	f.await("its shards to run elsewhere", func() bool {
+	worker.Until(since.Add(f.load.ttl + f.late()))
+	f.Look()
+	f.Await("its shards to run elsewhere", func() bool {
 		for _, owner := range f.owners() {
-			if owner == p.pid() {
+			if owner == p.PID() {
 				return false
 			}
 		}
 		return true
 	})
 	last.Resume()
-	f.act(time.Now(), checker.Heal, p.worker)
+	f.Act(time.Now(), checker.Heal, p.Process)
 	f.awaitStart(p)
 	f.finish()
 }
@@ -113,15 +114,17 @@ func partition(t *testing.T, k kind) {
 	for name, how := range map[string]func(*servers.Proxy){
 		"cut": (*servers.Proxy).Cut, "black hole": func(x *servers.Proxy) { x.Hold(servers.Both) },
 	} {
-		p := f.places[f.rand.IntN(len(f.places))]
+		p := f.places[f.Rand.IntN(len(f.places))]
 		run := f.awaitStart(p)
-		until(run.Time.Add(500 * time.Millisecond))
+		worker.Until(run.Time.Add(500 * time.Millisecond))
 		f.hits(name)
 		p.cut(how)
-		cut := f.unfinished(p.worker)
+		cut := f.Unfinished(p.Process)
 		for _, l := range cut {
 			again := f.awaitRepeat(l)
-			end := f.awaitLine(0, "the end of "+l.String(), func(e checker.Line) bool { return e.Event == "end" && of(e) == of(l) && e.Fence == l.Fence })
+			end := f.AwaitLine(0, "the end of "+l.String(), func(e checker.Line) bool {
+				return e.Event == "end" && worker.Of(e) == worker.Of(l) && e.Fence == l.Fence
+			})
 			if !end.Time.Before(again.Time) || end.Outcome == "ok" {
 				t.Errorf("%s: %s ended at %s (%s), %s began at %s: want it to be told to stop before", name, l, end.Time, end.Outcome, again, again.Time)
 			}
@@ -144,7 +147,7 @@ func oneWay(t *testing.T, k kind) {
 			p := f.busy()
 			f.hits(way.name)
 			p.cut(func(x *servers.Proxy) { x.Drop(way.lost) })
-			until(time.Now().Add(long))
+			worker.Until(time.Now().Add(long))
 			p.heal()
 			f.awaitStart(p)
 			f.awaitAll()
@@ -164,10 +167,10 @@ func latency(t *testing.T, k kind) {
 				x.Delay(servers.Both, rtt/2)
 			}
 		}
-		n := len(f.lines)
-		until(time.Now().Add(2 * f.load.ttl))
+		n := len(f.Lines)
+		worker.Until(time.Now().Add(2 * f.load.ttl))
 		f.awaitAll()
-		for _, l := range f.lines[n:] {
+		for _, l := range f.Lines[n:] {
 			if l.Attempt > 1 {
 				t.Errorf("%s later: %s/%d: %s, want no session to be lost", rtt, l.Job, l.Shard, l)
 			}
@@ -189,17 +192,17 @@ func loss(t *testing.T, k kind) {
 		p.cut(func(*servers.Proxy) {})
 	}
 	for end := time.Now().Add(2 * f.load.ttl); time.Now().Before(end); {
-		p := f.places[f.rand.IntN(len(f.places))]
+		p := f.places[f.Rand.IntN(len(f.places))]
 		f.hits("stall")
 		for _, x := range p.proxies {
-			x.Hold([]servers.Direction{servers.ToServer, servers.ToClient}[f.rand.IntN(2)])
+			x.Hold([]servers.Direction{servers.ToServer, servers.ToClient}[f.Rand.IntN(2)])
 		}
-		until(time.Now().Add(200 * time.Millisecond << f.rand.IntN(3))) // the first tries of TCP
+		worker.Until(time.Now().Add(200 * time.Millisecond << f.Rand.IntN(3))) // the first tries of TCP
 		for _, x := range p.proxies {
 			x.Heal()
 		}
-		until(time.Now().Add(time.Duration(f.rand.Int64N(int64(100 * time.Millisecond)))))
-		f.look()
+		worker.Until(time.Now().Add(time.Duration(f.Rand.Int64N(int64(100 * time.Millisecond)))))
+		f.Look()
 	}
 	for _, p := range f.places {
 		p.heal()
@@ -211,16 +214,16 @@ func loss(t *testing.T, k kind) {
 func flapping(t *testing.T, k kind) {
 	f := launch(t, k, small)
 	p := f.places[0]
-	before := p.files()
+	before := p.Files()
 	for _, every := range []time.Duration{100 * time.Millisecond, 500 * time.Millisecond, 2 * time.Second} {
 		f.hits("flap")
 		stop := f.flap(p, every)
-		until(time.Now().Add(8 * time.Second))
+		worker.Until(time.Now().Add(8 * time.Second))
 		stop()
 	}
 	f.awaitStart(p)
 	f.awaitAll()
-	f.await("it to hold no more files and connections than before", func() bool { return p.files() <= before+2 })
+	f.Await("it to hold no more files and connections than before", func() bool { return p.Files() <= before+2 })
 	f.finish()
 }
 
@@ -229,20 +232,20 @@ func slowStore(t *testing.T, k kind) {
 	l := small
 	l.schedule, l.ttl = "0/4 * * * * ?", 4*k.ttl
 	f := launch(t, k, l)
-	f.act(time.Now(), checker.Stop, nil)
+	f.Act(time.Now(), checker.Stop, nil)
 	for range 12 {
 		f.hits("stall")
 		for _, m := range f.members {
 			m.Pause()
 		}
-		until(time.Now().Add(500 * time.Millisecond))
+		worker.Until(time.Now().Add(500 * time.Millisecond))
 		for _, m := range f.members {
 			m.Resume()
 		}
-		until(time.Now().Add(500 * time.Millisecond))
-		f.look()
+		worker.Until(time.Now().Add(500 * time.Millisecond))
+		f.Look()
 	}
-	f.act(time.Now(), checker.Cont, nil)
+	f.Act(time.Now(), checker.Cont, nil)
 	f.finish()
 	f.noRepeats()
 }

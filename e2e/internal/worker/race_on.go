@@ -1,6 +1,6 @@
 //go:build race
 
-package e2e
+package worker
 
 // raceFlag has the workers look for data races when the tests do.
 var raceFlag = []string{"-race"}

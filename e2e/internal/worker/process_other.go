@@ -1,11 +1,11 @@
 //go:build !linux
 
-package chaos
+package worker
 
 import "syscall"
 
 // dieWithParent can't be had here: a test that is killed leaves its workers behind.
 func dieWithParent() *syscall.SysProcAttr { return nil }
 
-// files can't be counted here.
-func (w *worker) files() int { return 0 }
+// Files can't be counted here.
+func (p *Process) Files() int { return 0 }

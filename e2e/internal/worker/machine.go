@@ -1,0 +1,128 @@
+package worker
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+)
+
+// machine knows who gets no time, because there is too much to do: a process that gets no processor is as good as frozen, whoever did
+// it. It is not the workers who are asked, but the kernel, which counts for how long each thread waits; and this process, for machines that
+// stand still as a whole.
+type machine struct {
+	mu     sync.Mutex
+	last   time.Time                        // when it was looked at last
+	waited map[int]map[string]time.Duration // by process and thread, then
+	since  map[int]time.Time                // since when a process gets hardly any time
+	past   []starvation
+}
+
+// starvation is a time in which a process got hardly any time; 0 is the whole machine, or the store, which are the same to a fleet.
+type starvation struct {
+	pid      int
+	from, to time.Time
+}
+
+// theMachine is watched while Main runs tests.
+var theMachine = &machine{}
+
+// spawned holds the numbers of all children that are no servers.
+var spawned sync.Map
+
+// every is how much time lies between two looks.
+const every = 100 * time.Millisecond
+
+// watch looks at the machine until the returned function is called.
+func (m *machine) watch() (stop func()) {
+	done := make(chan struct{})
+	var group sync.WaitGroup
+	m.last = time.Now()
+	group.Go(func() {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				account := map[int]map[string]time.Duration{}
+				for _, pid := range children() {
+					account[pid] = waits(pid)
+				}
+				m.look(time.Now(), account)
+			}
+		}
+	})
+	return func() { close(done); group.Wait() }
+}
+
+// look compares for how long each thread of each process has waited since it began with what it was the last time. Who waited for more
+// than half of the time between is starved.
+func (m *machine) look(now time.Time, waited map[int]map[string]time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	passed := now.Sub(m.last)
+	if passed > 2*every {
+		m.past = append(m.past, starvation{0, m.last, now})
+	}
+	since := map[int]time.Time{}
+	for pid, threads := range waited {
+		most := time.Duration(0)
+		for thread, wait := range threads {
+			if was, ok := m.waited[pid][thread]; ok {
+				most = max(most, wait-was)
+			}
+		}
+		if most > passed/2 {
+			since[pid] = cmp.Or(m.since[pid], m.last)
+		}
+	}
+	for pid, from := range m.since {
+		if since[pid].IsZero() {
+			m.past = append(m.past, starvation{pid, from, now})
+		}
+	}
+	m.last, m.waited, m.since = now, waited, since
+}
+
+// starved returns when somebody got no time that concerns the owner of some processes: those, and the servers. Whose server it is
+// can't be told, so that each counts for everybody.
+func (m *machine) starved(mine map[int]bool) []starvation {
+	m.mu.Lock()
+	all := slices.Clone(m.past)
+	for pid, from := range m.since {
+		all = append(all, starvation{pid, from, m.last})
+	}
+	m.mu.Unlock()
+	all = slices.DeleteFunc(all, func(s starvation) bool {
+		_, worker := spawned.Load(s.pid)
+		return worker && !mine[s.pid]
+	})
+	for i := range all {
+		if !mine[all[i].pid] {
+			all[i].pid = 0
+		}
+	}
+	return union(all)
+}
+
+// union returns the same times, of which no two of one process touch.
+func union(all []starvation) (merged []starvation) {
+	slices.SortFunc(all, func(a, b starvation) int { return cmp.Or(cmp.Compare(a.pid, b.pid), a.from.Compare(b.from)) })
+	for _, s := range all {
+		if n := len(merged) - 1; n >= 0 && merged[n].pid == s.pid && !s.from.After(merged[n].to) {
+			merged[n].to = later(merged[n].to, s.to)
+			continue
+		}
+		merged = append(merged, s)
+	}
+	return merged
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

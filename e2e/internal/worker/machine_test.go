@@ -1,0 +1,122 @@
+package worker
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/elasticjob-go/elastic/internal/checker"
+)
+
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
+
+func at(ms int) time.Time { return noon.Add(time.Duration(ms) * time.Millisecond) }
+
+// watched returns a machine on which one process with two threads lived for as many looks as are given: for how much of each interval the
+// second one waited.
+func watched(pid int, waited ...time.Duration) *machine {
+	m, total := &machine{last: at(0)}, time.Duration(0)
+	for i, w := range append([]time.Duration{0}, waited...) {
+		total += w
+		m.look(at(100*i), map[int]map[string]time.Duration{pid: {"first": 0, "second": total}})
+	}
+	return m
+}
+
+const (
+	idle    = 0
+	hungry  = 90 * time.Millisecond
+	crowded = 40 * time.Millisecond // others run, too, and it comes round
+)
+
+func TestWhoWaitsForMostOfTheTimeIsStarved(t *testing.T) {
+	mine := map[int]bool{7: true}
+	for name, row := range map[string]struct {
+		m    *machine
+		want []starvation
+	}{
+		"idle":           {watched(7, idle, idle, idle), nil},
+		"crowded":        {watched(7, crowded, crowded), nil},
+		"for a while":    {watched(7, idle, hungry, hungry, idle, idle), []starvation{{7, at(100), at(400)}}},
+		"to this moment": {watched(7, idle, hungry, hungry), []starvation{{7, at(100), at(300)}}},
+		"twice":          {watched(7, hungry, idle, idle, hungry), []starvation{{7, at(0), at(200)}, {7, at(300), at(400)}}},
+		"a server":       {watched(8, hungry, idle), []starvation{{0, at(0), at(200)}}},
+	} {
+		if got := row.m.starved(mine); !slices.Equal(got, row.want) {
+			t.Errorf("%s: got %v, want %v", name, got, row.want)
+		}
+	}
+}
+
+func TestTheWorkersOfOthersAreNobodysServers(t *testing.T) {
+	spawned.Store(1<<30, true) // no process has such a number
+	if got := watched(1<<30, hungry, hungry).starved(nil); len(got) > 0 {
+		t.Errorf("got %v, want nothing that concerns a fleet whose process it is not", got)
+	}
+}
+
+func TestAMachineThatStandsStillStarvesEverybody(t *testing.T) {
+	m := &machine{last: at(0)}
+	m.look(at(100), nil)
+	m.look(at(1600), nil)
+	m.look(at(1700), nil)
+	if got, want := m.starved(nil), []starvation{{0, at(100), at(1600)}}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestAProcessThatStarvedUntilItWasGoneIsNotForgotten(t *testing.T) {
+	m := watched(7, hungry, hungry)
+	m.look(at(300), nil)
+	if got, want := m.starved(map[int]bool{7: true}), []starvation{{7, at(0), at(300)}}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestAStandstillCountsOnceAndNoLongerThanItWas(t *testing.T) {
+	const ttl = 2 * time.Second
+	act := func(ms int, kind checker.Kind) checker.Act { return checker.Act{Time: at(ms), Kind: kind, PID: 7} }
+	start := act(0, checker.Start)
+	for name, row := range map[string]struct {
+		acts []checker.Act
+		want []starvation // of a process that got no time from 1 s to 2 s
+	}{
+		"alive":                  {[]checker.Act{start}, []starvation{{7, at(1000), at(2000)}}},
+		"frozen":                 {[]checker.Act{start, act(900, checker.Stop)}, nil},
+		"frozen, and back":       {[]checker.Act{start, act(500, checker.Stop), act(900, checker.Cont)}, []starvation{{7, at(1000), at(2000)}}},
+		"back meanwhile":         {[]checker.Act{start, act(500, checker.Stop), act(1200, checker.Cont)}, []starvation{{7, at(1200), at(2000)}}},
+		"killed meanwhile":       {[]checker.Act{start, act(1600, checker.Kill)}, []starvation{{7, at(1000), at(1600)}}},
+		"killed soon":            {[]checker.Act{start, act(1400, checker.Kill)}, nil},
+		"killed later":           {[]checker.Act{start, act(2100, checker.Kill)}, []starvation{{7, at(1000), at(2000)}}},
+		"asked to leave":         {[]checker.Act{start, act(900, checker.Term)}, []starvation{{7, at(1000), at(2000)}}},
+		"noted in another order": {[]checker.Act{act(900, checker.Cont), act(500, checker.Stop), start}, []starvation{{7, at(1000), at(2000)}}},
+	} {
+		if got := standstills(row.acts, []starvation{{7, at(1000), at(2000)}}, ttl); !slices.Equal(got, row.want) {
+			t.Errorf("%s: got %v, want %v", name, got, row.want)
+		}
+	}
+	if got := standstills(nil, []starvation{{7, at(1000), at(1500)}}, ttl); len(got) > 0 {
+		t.Errorf("got %v, want nothing: a quarter of the TTL costs no session", got)
+	}
+}
+
+func TestAStandstillDoesNotHealWhatIsCut(t *testing.T) {
+	still := []starvation{{7, at(1000), at(2000)}}
+	cut := []checker.Act{{Time: at(500), Kind: checker.Cut, PID: 7}}
+	kinds := func(acts []checker.Act) (all []checker.Kind) {
+		for _, a := range acts {
+			all = append(all, a.Kind)
+		}
+		return all
+	}
+	if got, want := kinds(frozen(cut, still)), []checker.Kind{checker.Stop, checker.Cont}; !slices.Equal(got, want) {
+		t.Errorf("cut off: got %v, want %v", got, want)
+	}
+	healed := append(cut, checker.Act{Time: at(800), Kind: checker.Heal, PID: 7})
+	if got, want := kinds(frozen(healed, still)), []checker.Kind{checker.Stop, checker.Cont, checker.Cut, checker.Heal}; !slices.Equal(got, want) {
+		t.Errorf("healed: got %v, want %v", got, want)
+	}
+	if got, want := kinds(frozen(nil, []starvation{{0, at(1000), at(2000)}})), []checker.Kind{checker.Stop, checker.Cont}; !slices.Equal(got, want) {
+		t.Errorf("the store: got %v, want %v", got, want)
+	}
+}

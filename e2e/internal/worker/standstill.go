@@ -1,0 +1,92 @@
+package worker
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/elasticjob-go/elastic/internal/checker"
+)
+
+// standstills returns the times in which somebody got hardly any time for so long that it may have cost a session, and nothing else
+// accounts for them: of one that was killed or frozen then only what came before, of one that came back only what came after.
+func standstills(acts []checker.Act, starved []starvation, ttl time.Duration) (all []starvation) {
+	acts = byTime(acts)
+	for _, s := range starved {
+		var away time.Time
+		for _, a := range acts {
+			if a.PID != s.pid || !a.Time.Before(s.to) {
+				continue
+			}
+			switch a.Kind {
+			case checker.Stop, checker.Kill, checker.Exit:
+				away = cmp.Or(away, a.Time)
+			case checker.Cont, checker.Start:
+				away, s.from = time.Time{}, later(s.from, a.Time)
+			}
+		}
+		if !away.IsZero() {
+			s.to = away
+		}
+		if s.to.Sub(s.from) > ttl/4 {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// frozen returns what a history says of standstills: whoever it was stood still, as if by SIGSTOP. A worker may not have stood still for
+// so long that it counts as frozen, and yet for so long that a renewal came late: that is as if the store had been out of reach.
+func frozen(acts []checker.Act, all []starvation) (more []checker.Act) {
+	for _, s := range all {
+		more = append(more, checker.Act{Time: s.from, Kind: checker.Stop, PID: s.pid}, checker.Act{Time: s.to, Kind: checker.Cont, PID: s.pid})
+		if s.pid != 0 && !cutAt(acts, s.pid, s.to) {
+			more = append(more, checker.Act{Time: s.from, Kind: checker.Cut, PID: s.pid}, checker.Act{Time: s.to, Kind: checker.Heal, PID: s.pid})
+		}
+	}
+	return more
+}
+
+// cutAt says whether a process is cut off from the store at a time. One that is must not be healed before it was.
+func cutAt(acts []checker.Act, pid int, at time.Time) (cut bool) {
+	for _, a := range byTime(acts) {
+		if a.PID == pid && !a.Time.After(at) && (a.Kind == checker.Cut || a.Kind == checker.Heal) {
+			cut = a.Kind == checker.Cut
+		}
+	}
+	return cut
+}
+
+func byTime(acts []checker.Act) []checker.Act {
+	acts = slices.Clone(acts)
+	slices.SortStableFunc(acts, func(a, b checker.Act) int { return a.Time.Compare(b.Time) })
+	return acts
+}
+
+// starved returns when the fleet's processes and the servers got no time; the fleet's mutex is held.
+func (f *Fleet) starved() []starvation {
+	mine := map[int]bool{}
+	for _, p := range f.processes {
+		mine[p.PID()] = true
+	}
+	return theMachine.starved(mine)
+}
+
+// standstills returns when somebody stood still for want of time, long enough to cost a session; the fleet's mutex is held.
+func (f *Fleet) standstills() []starvation { return standstills(f.acts, f.starved(), f.TTL) }
+
+// tellStandstills shows what the kernel says against the machine.
+func (f *Fleet) tellStandstills() {
+	f.mu.Lock()
+	all := f.standstills()
+	f.mu.Unlock()
+	for _, s := range all {
+		who := "the machine, or a server,"
+		for _, p := range f.Processes() {
+			if p.PID() == s.pid {
+				who = p.String()
+			}
+		}
+		f.t.Logf("%s got no time for %s at %s", who, s.to.Sub(s.from).Round(time.Millisecond), s.from.Format("15:04:05.000"))
+	}
+}
