@@ -135,7 +135,7 @@ func (f *fleet) finish() checker.History {
 	}
 	f.awaitAll()
 	f.awaitFuneral()
-	end := time.Now()
+	end := f.AwaitQuiet()
 	f.LeaveAll()
 	f.Look()
 	h := f.History()
@@ -154,14 +154,18 @@ func (f *fleet) awaitFuneral() {
 	if f.server == nil {
 		return // they end when the next process begins
 	}
-	h, last := f.History(), time.Time{}
-	for _, a := range h.Acts {
-		if process := a.PID != 0; a.Kind == checker.Kill && process || a.Kind == checker.Start && !process {
-			last = a.Time
+	over := func() time.Time { // a store that gets no time comes back later
+		h, last := f.History(), time.Time{}
+		for _, a := range h.Acts {
+			back := a.PID == 0 && (a.Kind == checker.Start || a.Kind == checker.Cont)
+			if (back || a.PID != 0 && a.Kind == checker.Kill) && a.Time.After(last) {
+				last = a.Time
+			}
 		}
+		return last.Add(h.TTL + h.Bound)
 	}
 	running := len(f.Running())
-	for end := last.Add(h.TTL + h.Bound); time.Now().Before(end); worker.Until(time.Now().Add(50 * time.Millisecond)) {
+	for time.Now().Before(over()) {
 		instances := 0
 		for _, e := range f.Content("") {
 			if strings.HasPrefix(e.Key, "instances/") {
@@ -171,6 +175,7 @@ func (f *fleet) awaitFuneral() {
 		if instances == running {
 			return
 		}
+		worker.Until(time.Now().Add(50 * time.Millisecond))
 	}
 }
 

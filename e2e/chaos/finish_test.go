@@ -55,7 +55,7 @@ func (f *fleet) settle() checker.History {
 			return ok
 		})
 	}
-	end := f.awaitQuiet()
+	end := f.AwaitQuiet()
 	f.LeaveAll()
 	f.Look()
 	h := f.History()

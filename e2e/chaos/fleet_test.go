@@ -119,14 +119,3 @@ func (f *fleet) awaitAll() {
 		return f.Completed(time.Now().Add(-f.load.work - bound/2))
 	})
 }
-
-// awaitQuiet waits for a moment at which every shard has completed all that is due, and nothing more is for a while.
-func (f *fleet) awaitQuiet() (now time.Time) {
-	f.t.Helper()
-	const while = 400 * time.Millisecond // to ask everybody to leave
-	f.Await("every shard to have completed all that is due", func() bool {
-		now = time.Now()
-		return f.Schedule.Next(now).Sub(now) >= while && f.Completed(now)
-	})
-	return now
-}

@@ -119,16 +119,10 @@ func partition(t *testing.T, k kind) {
 		worker.Until(run.Time.Add(500 * time.Millisecond))
 		f.hits(name)
 		p.cut(how)
-		cut := f.Unfinished(p.Process)
+		at, cut := time.Now(), f.Unfinished(p.Process)
 		for _, l := range cut {
 			again := f.awaitRepeat(l)
-			end := f.AwaitLine(0, "the end of "+l.String(), func(e checker.Line) bool {
-				return e.Event == "end" && worker.Of(e) == worker.Of(l) && e.Fence == l.Fence
-			})
-			if !end.Time.Before(again.Time) || end.Outcome == "ok" {
-				t.Errorf("%s: %s ended at %s (%s), %s began at %s: want it to be told to stop before", name, l, end.Time, end.Outcome, again, again.Time)
-			}
-			t.Logf("%s: told to stop %v before its run began elsewhere", name, again.Time.Sub(end.Time).Round(time.Millisecond))
+			f.ToldToStop(at, l, again)
 		}
 		p.heal()
 		f.awaitStart(p)
@@ -170,10 +164,8 @@ func latency(t *testing.T, k kind) {
 		n := len(f.Lines)
 		worker.Until(time.Now().Add(2 * f.load.ttl))
 		f.awaitAll()
-		for _, l := range f.Lines[n:] {
-			if l.Attempt > 1 {
-				t.Errorf("%s later: %s/%d: %s, want no session to be lost", rtt, l.Job, l.Shard, l)
-			}
+		for _, l := range f.Repeats(f.Lines[n:]) {
+			t.Errorf("%s later: %s/%d: %s, want no session to be lost", rtt, l.Job, l.Shard, l)
 		}
 	}
 	for _, p := range f.places {
@@ -208,7 +200,7 @@ func loss(t *testing.T, k kind) {
 		p.heal()
 	}
 	f.finish()
-	f.noRepeats()
+	f.NoRepeats()
 }
 
 func flapping(t *testing.T, k kind) {
@@ -247,5 +239,5 @@ func slowStore(t *testing.T, k kind) {
 	}
 	f.Act(time.Now(), checker.Cont, nil)
 	f.finish()
-	f.noRepeats()
+	f.NoRepeats()
 }

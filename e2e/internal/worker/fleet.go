@@ -52,6 +52,7 @@ type Fleet struct {
 	Latest map[Shard]time.Time // the last fire that each shard has completed, by Lines
 
 	t       *testing.T
+	began   time.Time
 	leaving time.Duration // how long a process may take to leave
 	journal *os.File
 	rest    []byte // the begin of a line
@@ -83,7 +84,7 @@ func NewFleet(t *testing.T, s Settings) *Fleet {
 	seed := Seed()
 	t.Logf("seed %d", seed)
 	f := &Fleet{
-		t: t, Settings: s, leaving: s.Patience, Dir: directory(t), Binary: binary,
+		t: t, Settings: s, began: time.Now(), leaving: s.Patience, Dir: directory(t), Binary: binary,
 		Rand: rand.New(rand.NewPCG(seed, 0)), Latest: map[Shard]time.Time{},
 	}
 	f.Journal = filepath.Join(f.Dir, "journal")

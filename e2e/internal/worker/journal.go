@@ -108,5 +108,16 @@ func (f *Fleet) Completed(by time.Time) bool {
 	return true
 }
 
+// AwaitQuiet waits for a moment at which every shard has completed all that is due, and nothing more is for a while.
+func (f *Fleet) AwaitQuiet() (now time.Time) {
+	f.t.Helper()
+	const while = 400 * time.Millisecond // to ask everybody to leave
+	f.Await("every shard to have completed all that is due", func() bool {
+		now = time.Now()
+		return f.Schedule.Next(now).Sub(now) >= while && f.Completed(now)
+	})
+	return now
+}
+
 // Until waits for a moment at which something is to be done.
 func Until(at time.Time) { time.Sleep(time.Until(at)) }

@@ -18,11 +18,14 @@ type machine struct {
 	past   []starvation
 }
 
-// starvation is a time in which a process got hardly any time; 0 is the whole machine, or the store, which are the same to a fleet.
+// starvation is a time in which a process got hardly any time; 0 is the whole machine.
 type starvation struct {
 	pid      int
 	from, to time.Time
 }
+
+// server is the number that all servers have to those who look for starvation.
+const server = -1
 
 // theMachine is watched while Main runs tests.
 var theMachine = &machine{}
@@ -99,9 +102,9 @@ func (m *machine) starved(mine map[int]bool) []starvation {
 		_, worker := spawned.Load(s.pid)
 		return worker && !mine[s.pid]
 	})
-	for i := range all {
-		if !mine[all[i].pid] {
-			all[i].pid = 0
+	for i, s := range all {
+		if s.pid != 0 && !mine[s.pid] {
+			all[i].pid = server
 		}
 	}
 	return union(all)
@@ -118,6 +121,21 @@ func union(all []starvation) (merged []starvation) {
 		merged = append(merged, s)
 	}
 	return merged
+}
+
+// within returns for how much of a time anybody is starved.
+func within(all []starvation, from, to time.Time) (lost time.Duration) {
+	all = slices.Clone(all)
+	for i := range all {
+		all[i].pid = 0 // whoever it is
+	}
+	for _, s := range union(all) {
+		if s.to.After(to) {
+			s.to = to
+		}
+		lost += max(0, s.to.Sub(later(s.from, from)))
+	}
+	return lost
 }
 
 func later(a, b time.Time) time.Time {

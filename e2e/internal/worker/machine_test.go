@@ -40,7 +40,7 @@ func TestWhoWaitsForMostOfTheTimeIsStarved(t *testing.T) {
 		"for a while":    {watched(7, idle, hungry, hungry, idle, idle), []starvation{{7, at(100), at(400)}}},
 		"to this moment": {watched(7, idle, hungry, hungry), []starvation{{7, at(100), at(300)}}},
 		"twice":          {watched(7, hungry, idle, idle, hungry), []starvation{{7, at(0), at(200)}, {7, at(300), at(400)}}},
-		"a server":       {watched(8, hungry, idle), []starvation{{0, at(0), at(200)}}},
+		"a server":       {watched(8, hungry, idle), []starvation{{server, at(0), at(200)}}},
 	} {
 		if got := row.m.starved(mine); !slices.Equal(got, row.want) {
 			t.Errorf("%s: got %v, want %v", name, got, row.want)
@@ -65,6 +65,24 @@ func TestAMachineThatStandsStillStarvesEverybody(t *testing.T) {
 	}
 }
 
+func TestWhatSeveralLackAtATimeIsLostOnce(t *testing.T) {
+	all := []starvation{{7, at(0), at(1000)}, {server, at(500), at(1500)}, {0, at(3000), at(4000)}, {8, at(9000), at(9999)}}
+	for _, row := range []struct{ from, to, want int }{
+		{0, 5000, 2500}, {200, 1400, 1200}, {1500, 3000, 0}, {3500, 9100, 600}, {600, 700, 100},
+	} {
+		if got := within(all, at(row.from), at(row.to)); got != time.Duration(row.want)*time.Millisecond {
+			t.Errorf("from %d to %d ms: got %v, want %d ms", row.from, row.to, got, row.want)
+		}
+	}
+}
+
+func TestWhatWasBeforeAFleetIsNotItsOwn(t *testing.T) {
+	all := []starvation{{0, at(0), at(1000)}, {7, at(500), at(1500)}, {0, at(2000), at(3000)}}
+	if got, want := since(all, at(1000)), []starvation{{7, at(1000), at(1500)}, {0, at(2000), at(3000)}}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 func TestAProcessThatStarvedUntilItWasGoneIsNotForgotten(t *testing.T) {
 	m := watched(7, hungry, hungry)
 	m.look(at(300), nil)
@@ -84,8 +102,8 @@ func TestAStandstillCountsOnceAndNoLongerThanItWas(t *testing.T) {
 		"alive":                  {[]checker.Act{start}, []starvation{{7, at(1000), at(2000)}}},
 		"frozen":                 {[]checker.Act{start, act(900, checker.Stop)}, nil},
 		"frozen, and back":       {[]checker.Act{start, act(500, checker.Stop), act(900, checker.Cont)}, []starvation{{7, at(1000), at(2000)}}},
-		"back meanwhile":         {[]checker.Act{start, act(500, checker.Stop), act(1200, checker.Cont)}, []starvation{{7, at(1200), at(2000)}}},
-		"killed meanwhile":       {[]checker.Act{start, act(1600, checker.Kill)}, []starvation{{7, at(1000), at(1600)}}},
+		"back meanwhile":         {[]checker.Act{start, act(500, checker.Stop), act(1200, checker.Cont)}, []starvation{{7, at(1200).Add(1), at(2000)}}},
+		"killed meanwhile":       {[]checker.Act{start, act(1600, checker.Kill)}, []starvation{{7, at(1000), at(1600).Add(-1)}}},
 		"killed soon":            {[]checker.Act{start, act(1400, checker.Kill)}, nil},
 		"killed later":           {[]checker.Act{start, act(2100, checker.Kill)}, []starvation{{7, at(1000), at(2000)}}},
 		"asked to leave":         {[]checker.Act{start, act(900, checker.Term)}, []starvation{{7, at(1000), at(2000)}}},
@@ -118,5 +136,32 @@ func TestAStandstillDoesNotHealWhatIsCut(t *testing.T) {
 	}
 	if got, want := kinds(frozen(nil, []starvation{{0, at(1000), at(2000)}})), []checker.Kind{checker.Stop, checker.Cont}; !slices.Equal(got, want) {
 		t.Errorf("the store: got %v, want %v", got, want)
+	}
+}
+
+func TestARepeatIsExcusedByAStandstillOfItsProcessAndNoOther(t *testing.T) {
+	const ttl = 2 * time.Second
+	line := func(attempt, pid, ms int) checker.Line {
+		return checker.Line{Event: "start", Job: "report", Fire: at(0), Attempt: attempt, PID: pid, Time: at(ms)}
+	}
+	all := []checker.Line{line(1, 7, 100), line(2, 8, 4000)}
+	for name, row := range map[string]struct {
+		still starvation
+		want  int
+	}{
+		"nothing":           {starvation{}, 1},
+		"its process":       {starvation{7, at(1000), at(2000)}, 0},
+		"the store":         {starvation{0, at(1000), at(2000)}, 0},
+		"just before":       {starvation{7, at(-1900), at(-900)}, 0},
+		"another":           {starvation{8, at(1000), at(2000)}, 1},
+		"long before":       {starvation{7, at(-4000), at(-3000)}, 1},
+		"after it happened": {starvation{7, at(5000), at(6000)}, 1},
+	} {
+		if got := repeats(all, all, []starvation{row.still}, ttl); len(got) != row.want {
+			t.Errorf("%s stood still: got %v, want %d", name, got, row.want)
+		}
+	}
+	if got := repeats(all[1:], all[1:], []starvation{{9, at(1000), at(2000)}}, ttl); len(got) != 0 {
+		t.Errorf("got %v, want a run of which the first attempt told nothing to be excused by whoever stood still", got)
 	}
 }

@@ -9,7 +9,8 @@ import (
 )
 
 // standstills returns the times in which somebody got hardly any time for so long that it may have cost a session, and nothing else
-// accounts for them: of one that was killed or frozen then only what came before, of one that came back only what came after.
+// accounts for them: of one that was killed or frozen then only what came before, of one that came back only what came after. They end before
+// what was really done, and begin after it: at the same moment, the end of the one would be taken for that of the other.
 func standstills(acts []checker.Act, starved []starvation, ttl time.Duration) (all []starvation) {
 	acts = byTime(acts)
 	for _, s := range starved {
@@ -22,11 +23,11 @@ func standstills(acts []checker.Act, starved []starvation, ttl time.Duration) (a
 			case checker.Stop, checker.Kill, checker.Exit:
 				away = cmp.Or(away, a.Time)
 			case checker.Cont, checker.Start:
-				away, s.from = time.Time{}, later(s.from, a.Time)
+				away, s.from = time.Time{}, later(s.from, a.Time.Add(1))
 			}
 		}
 		if !away.IsZero() {
-			s.to = away
+			s.to = away.Add(-1)
 		}
 		if s.to.Sub(s.from) > ttl/4 {
 			all = append(all, s)
@@ -69,11 +70,28 @@ func (f *Fleet) starved() []starvation {
 	for _, p := range f.processes {
 		mine[p.PID()] = true
 	}
-	return theMachine.starved(mine)
+	return since(theMachine.starved(mine), f.began)
 }
 
-// standstills returns when somebody stood still for want of time, long enough to cost a session; the fleet's mutex is held.
-func (f *Fleet) standstills() []starvation { return standstills(f.acts, f.starved(), f.TTL) }
+// since returns what was at a time or later.
+func since(all []starvation, at time.Time) (rest []starvation) {
+	for _, s := range all {
+		if s.from = later(s.from, at); s.to.After(s.from) {
+			rest = append(rest, s)
+		}
+	}
+	return rest
+}
+
+// standstills returns when somebody stood still for want of time, long enough to cost a session; the fleet's mutex is held. The store and the
+// whole machine are the same here: nobody can reach the store.
+func (f *Fleet) standstills() []starvation {
+	all := f.starved()
+	for i := range all {
+		all[i].pid = max(0, all[i].pid)
+	}
+	return standstills(f.acts, union(all), f.TTL)
+}
 
 // tellStandstills shows what the kernel says against the machine.
 func (f *Fleet) tellStandstills() {
@@ -89,4 +107,11 @@ func (f *Fleet) tellStandstills() {
 		}
 		f.t.Logf("%s got no time for %s at %s", who, s.to.Sub(s.from).Round(time.Millisecond), s.from.Format("15:04:05.000"))
 	}
+}
+
+// Starved returns for how much of a time somebody of the fleet, or a server, got hardly any: who is late by no more than that was not slow.
+func (f *Fleet) Starved(from, to time.Time) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return within(f.starved(), from, to)
 }
