@@ -130,9 +130,7 @@ func (f *fleet) awaitAll() {
 // finish lets the fleet settle, has everybody leave, and has the checker look at it all.
 func (f *fleet) finish() checker.History {
 	f.t.Helper()
-	for _, w := range f.Running() {
-		f.AwaitLine(0, fmt.Sprintf("a line of %s", w), func(l checker.Line) bool { return l.PID == w.PID() })
-	}
+	f.AwaitEverybody()
 	f.awaitAll()
 	f.awaitFuneral()
 	end := f.AwaitQuiet()

@@ -45,6 +45,7 @@ func (f *fleet) finish() figures {
 // settle waits until nothing is left of what was done, has everybody leave, and returns what happened.
 func (f *fleet) settle() checker.History {
 	f.t.Helper()
+	f.AwaitEverybody()
 	f.awaitAll()
 	if !f.kind.alone() {
 		f.Await("instances that are gone to be gone from the store", func() bool {

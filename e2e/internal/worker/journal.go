@@ -2,6 +2,7 @@ package worker
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"slices"
 	"time"
@@ -106,6 +107,14 @@ func (f *Fleet) Completed(by time.Time) bool {
 		}
 	}
 	return true
+}
+
+// AwaitEverybody waits until every process has run a shard. One that has not may not be ready for a signal yet, which ends it then.
+func (f *Fleet) AwaitEverybody() {
+	f.t.Helper()
+	for _, p := range f.Running() {
+		f.AwaitLine(0, fmt.Sprintf("a line of %s", p), func(l checker.Line) bool { return l.PID == p.PID() })
+	}
 }
 
 // AwaitQuiet waits for a moment at which every shard has completed all that is due, and nothing more is for a while.
