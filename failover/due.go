@@ -115,8 +115,8 @@ func (p Policy) base(r Record, now time.Time) time.Time {
 
 // Credible returns a time that says from when on fires count, as far as it can be believed. One that lies further in the future than clocks may
 // differ was written by a broken clock. It must not silence a shard until then, so it does not count; but as it is not known what ran before
-// it, only fires of this very moment count then. Whoever keeps such a time should keep what is returned: the nearer it comes the more credible it
-// looks.
+// it, only fires of this very moment count then. The nearer such a time comes the more credible it looks: who can should ask with the moment at
+// which it learned of it.
 func Credible(t, now time.Time) time.Time {
 	if t.Sub(now) > MaxSkew {
 		return now.Add(-moment)

@@ -23,6 +23,7 @@ type job struct {
 	spec        *layout.Spec // nil while it is not in the store, or can't be read
 	specVersion store.Version
 	policy      failover.Policy // of the last spec that could be read
+	learned     time.Time       // when that was read, by the monotonic clock
 	zone        *time.Location
 	writingSpec bool
 	explained   string // the schedule in words, as it was told last
@@ -99,7 +100,7 @@ func (e *Engine) decodeSpec(j *job, entry store.Entry) {
 	if err == nil {
 		var policy failover.Policy
 		if policy, err = spec.Policy(); err == nil {
-			j.spec, j.policy = &spec, policy
+			j.spec, j.policy, j.learned = &spec, policy, time.Now()
 			j.zone, _ = spec.Location() // the policy has found it
 			e.explain(j)
 			return

@@ -33,7 +33,7 @@ type shard struct {
 	version  store.Version // zero: there is no record yet
 
 	unclaimed bool      // the record is only here, not in the store
-	since     time.Time // and this instance has had the shard since
+	came      time.Time // and this instance has had the shard since, by the monotonic clock
 	run       *run      // what this process does about the shard
 	proving   string    // an instance for whose death a proof is sought
 	missed    time.Time
@@ -76,8 +76,8 @@ func (e *Engine) consider(s *shard) {
 	}
 	now := e.cfg.Now()
 	e.reportFuture(s, now)
-	s.since, s.job.policy.Since = failover.Credible(s.since, now), failover.Credible(s.job.policy.Since, now)
 	p := s.policy()
+	p.Since = s.inForce(p.Since, now)
 	d := failover.Decide(p, e.view(s, p, now))
 	e.reportMissed(s, d)
 	e.alarms.set(&s.alarm, d.Wake)
@@ -114,9 +114,6 @@ func (s *shard) policy() failover.Policy {
 			p.Since = at
 		}
 	}
-	if s.unclaimed && s.since.After(p.Since) {
-		p.Since = s.since
-	}
 	if a := s.job.assigned; a != nil {
 		p.Grown, p.Passed = a.Grown, a.Triggers
 	}
@@ -124,6 +121,18 @@ func (s *shard) policy() failover.Policy {
 		p.Disabled = true
 	}
 	return p
+}
+
+// inForce returns since when the shard's fires count. Whether a broken clock has written what the job says of that shows at the moment at which this
+// instance learned of it: as time goes on, it looks more and more credible. What has passed since is counted by the monotonic clock, and this instance's
+// own clock may have been broken then, and be right by now, or the other way round.
+func (s *shard) inForce(since, now time.Time) time.Time {
+	shown := func(t time.Time) time.Time { return now.Add(-time.Since(t)) } // what the clock as it is now would have shown
+	since = failover.Credible(since, shown(s.job.learned))
+	if came := shown(s.came); s.unclaimed && came.After(since) {
+		return came
+	}
+	return since
 }
 
 // claimStands says whether the record is the one that our run's claim wrote.

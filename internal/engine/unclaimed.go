@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/elasticjob-go/elastic/failover"
+import (
+	"time"
+
+	"github.com/elasticjob-go/elastic/failover"
+)
 
 // A job without claims has no records in the store. Its shards have one all the same, which this instance alone remembers; so everything
 // else is decided as for any job, and writes cost nothing.
@@ -15,6 +19,6 @@ func (e *Engine) keepRecord(s *shard) {
 	if s.unclaimed && !s.known {
 		s.known, s.broken = true, false
 		s.record, s.version = failover.Record{}, 0
-		s.since = e.cfg.Now()
+		s.came = time.Now()
 	}
 }
