@@ -20,7 +20,7 @@ func lockDelayed() *backoff.Backoff {
 
 // Commit applies a transaction in one request.
 func (s *driver) Commit(ctx context.Context, t store.Txn) (store.Result, error) {
-	if s.isClosed() {
+	if s.running.Closed() {
 		return store.Result{}, store.ErrClosed
 	}
 	if t.Session != nil {

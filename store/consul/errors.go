@@ -68,7 +68,7 @@ func (s *driver) class(err error) error {
 		return class
 	case errors.As(err, &lost):
 		return store.ErrUnknown
-	case s.isClosed():
+	case s.running.Closed():
 		return store.ErrClosed
 	}
 	return store.ErrUnavailable

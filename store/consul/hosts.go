@@ -9,6 +9,7 @@ import (
 
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
+	"github.com/elasticjob-go/elastic/store/internal/ratchet"
 	"github.com/hashicorp/consul/api"
 )
 
@@ -59,7 +60,7 @@ func (h *hosts) leave(bad *host, asked time.Time) {
 	if h.all[at] != bad || bad.answered.Load() >= int64(asked.Sub(epoch)) {
 		return
 	}
-	raise(&bad.failed, int64(time.Since(epoch)))
+	ratchet.Raise(&bad.failed, int64(time.Since(epoch)))
 	best := at
 	for i := range h.all { // the next of the best, around to this one
 		other := (at + 1 + int32(i)) % int32(len(h.all))
@@ -118,7 +119,7 @@ func (s *driver) ask(ctx context.Context, twice bool, f func(ctx context.Context
 		if reason == nil || !isTime(err) {
 			reason = err
 		}
-		if ctx.Err() != nil || s.ctx.Err() != nil {
+		if ctx.Err() != nil || s.running.Context().Err() != nil {
 			return because(ctx, reason)
 		}
 	}
@@ -158,9 +159,7 @@ func (s *driver) suspect(h *host, since time.Time) {
 
 // askAllAgain has watches ask again that have waited since before a time.
 func (s *driver) askAllAgain(since time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for w := range s.watches {
+	for _, w := range s.running.Watches() {
 		w.askAgain(since)
 	}
 }

@@ -10,7 +10,9 @@ import (
 
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
+	"github.com/elasticjob-go/elastic/store/internal/ratchet"
 	"github.com/elasticjob-go/elastic/store/internal/remote"
+	"github.com/elasticjob-go/elastic/store/internal/running"
 	"github.com/hashicorp/consul/api"
 )
 
@@ -55,7 +57,7 @@ func open(ctx context.Context, c store.Config, tap func(http.RoundTripper) http.
 	s := &driver{
 		token: secret, layout: layout, caps: capsFor(least, c.SessionTTL), hosts: &hosts{}, namespace: c.Params["ns"], partition: c.Params["partition"],
 		timeout: store.DefaultRequestTimeout, wait: wait, probeEvery: probeEvery, patience: patience, silence: silence, leaderEvery: leaderEvery,
-		sessions: map[*session]bool{}, watches: map[*watch]bool{},
+		running: running.New[*watch](),
 	}
 	if c.RequestTimeout > 0 {
 		s.timeout = c.RequestTimeout
@@ -76,10 +78,8 @@ func open(ctx context.Context, c store.Config, tap func(http.RoundTripper) http.
 		}
 		s.hosts.all = append(s.hosts.all, h)
 	}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
 	if err := s.hello(ctx); err != nil {
-		s.cancel()
-		s.hosts.closeIdle()
+		s.Close(ctx)
 		return nil, err
 	}
 	return s, nil
@@ -135,7 +135,7 @@ func (s *driver) hello(ctx context.Context) error {
 			class = refused
 			cancel()
 		default:
-			raise(&h.failed, int64(time.Since(epoch)))
+			ratchet.Raise(&h.failed, int64(time.Since(epoch)))
 		}
 	}
 	if found {

@@ -13,7 +13,7 @@ import (
 
 // Get reads one key.
 func (s *driver) Get(ctx context.Context, key string) (store.Entry, error) {
-	if s.isClosed() {
+	if s.running.Closed() {
 		return store.Entry{}, store.ErrClosed
 	}
 	pair, err := s.get(ctx, s.layout.key(key))
@@ -41,7 +41,7 @@ func (s *driver) get(ctx context.Context, key string) (pair *api.KVPair, err err
 
 // List reads every key below a prefix, at one index.
 func (s *driver) List(ctx context.Context, prefix string) ([]store.Entry, error) {
-	if s.isClosed() {
+	if s.running.Closed() {
 		return nil, store.ErrClosed
 	}
 	entries, _, err := s.list(ctx, prefix)

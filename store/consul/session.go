@@ -41,7 +41,7 @@ type session struct {
 
 // NewSession starts a session and makes its marker.
 func (s *driver) NewSession(ctx context.Context, o store.SessionOptions) (store.Session, error) {
-	if s.isClosed() {
+	if s.running.Closed() {
 		return nil, store.ErrClosed
 	}
 	ttl := o.TTL
@@ -60,10 +60,10 @@ func (s *driver) NewSession(ctx context.Context, o store.SessionOptions) (store.
 	n.life.Renewed(sent, ttl)
 	if err := n.mark(ctx); err != nil {
 		n.life.End(err)
-		s.spawn(n.abandon)
+		s.running.Go(n.abandon)
 		return nil, err
 	}
-	if !s.adopt(n) {
+	if !s.running.AddSession(n, n.renew, func() { n.life.Watch(n.ttl) }) {
 		n.life.End(store.ErrClosed)
 		return nil, store.ErrClosed
 	}
@@ -123,15 +123,15 @@ func (s *session) Close(ctx context.Context) error {
 // ended does what is left to do when the session has ended for this process. If it is lost it may be alive in the store for a
 // while yet; then its keys are taken away, so that others need not wait for twice the TTL.
 func (s *session) ended(reason error) {
-	s.store.forget(s)
+	s.store.running.RemoveSession(s)
 	if reason == store.ErrSessionLost {
-		s.store.spawn(s.abandon)
+		s.store.running.Go(s.abandon)
 	}
 }
 
 // abandon destroys a session that has ended.
 func (s *session) abandon() {
-	ctx, cancel := context.WithTimeout(s.store.ctx, min(2*s.ttl, longestAbandon))
+	ctx, cancel := context.WithTimeout(s.store.running.Context(), min(2*s.ttl, longestAbandon))
 	defer cancel()
 	s.destroy(ctx)
 }

@@ -59,7 +59,7 @@ var errAgain = errors.New("to be asked again")
 
 // Watch reads the prefix and follows it.
 func (s *driver) Watch(ctx context.Context, prefix string) (store.Watch, error) {
-	if s.isClosed() {
+	if s.running.Closed() {
 		return nil, store.ErrClosed
 	}
 	w := &watch{store: s, prefix: prefix, box: mailbox.New()}
@@ -68,20 +68,15 @@ func (s *driver) Watch(ctx context.Context, prefix string) (store.Watch, error) 
 		return nil, s.readError(err)
 	}
 	w.box.Reset(entries)
-	w.ctx, w.cancel = context.WithCancel(s.ctx)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+	w.ctx, w.cancel = context.WithCancel(s.running.Context())
+	if !s.running.AddWatch(w, func() { w.run(index) }) {
 		w.cancel()
 		return nil, store.ErrClosed
 	}
-	s.watches[w] = true
-	s.wg.Go(func() { w.run(index) })
-	if !s.probing {
-		s.probing = true
-		s.wg.Go(s.probe)
-		s.wg.Go(s.followLeader)
-	}
+	s.probing.Do(func() {
+		s.running.Go(s.probe)
+		s.running.Go(s.followLeader)
+	})
 	return w, nil
 }
 
@@ -92,9 +87,7 @@ func (w *watch) Next(ctx context.Context) (store.Update, error) { return w.box.N
 func (w *watch) Close() error {
 	w.cancel()
 	w.box.End(store.ErrClosed)
-	w.store.mu.Lock()
-	defer w.store.mu.Unlock()
-	delete(w.store.watches, w)
+	w.store.running.RemoveWatch(w)
 	return nil
 }
 
@@ -216,17 +209,18 @@ func (w *watch) askAgain(before time.Time) {
 
 // probe sees to it that Consul is heard of, as long as there are watches.
 func (s *driver) probe() {
-	for s.ctx.Err() == nil {
+	life := s.running.Context()
+	for life.Err() == nil {
 		pause := max(s.probeEvery-s.quietFor(), s.probeEvery/20)
 		if !s.watched() {
 			pause = s.probeEvery
 		}
-		backoff.Sleep(s.ctx, pause)
-		if s.quietFor() < s.probeEvery || s.ctx.Err() != nil || !s.watched() {
+		backoff.Sleep(life, pause)
+		if s.quietFor() < s.probeEvery || life.Err() != nil || !s.watched() {
 			continue
 		}
 		asked := time.Now()
-		ctx, cancel := context.WithTimeout(s.ctx, s.patience)
+		ctx, cancel := context.WithTimeout(life, s.patience)
 		_, err := s.get(ctx, s.layout.probe())
 		cancel()
 		if err != nil && !errors.Is(err, store.ErrNotFound) && s.quietFor() >= s.probeEvery {
@@ -237,12 +231,13 @@ func (s *driver) probe() {
 
 // followLeader has watches ask again when another server leads, as long as there are any.
 func (s *driver) followLeader() {
-	for last := ""; s.ctx.Err() == nil; backoff.Sleep(s.ctx, s.leaderEvery) {
+	life := s.running.Context()
+	for last := ""; life.Err() == nil; backoff.Sleep(life, s.leaderEvery) {
 		if !s.watched() {
 			continue
 		}
 		asked := time.Now()
-		ctx, cancel := context.WithTimeout(s.ctx, s.patience)
+		ctx, cancel := context.WithTimeout(life, s.patience)
 		now, err := s.hosts.now().api.Status().LeaderWithQueryOptions((&api.QueryOptions{}).WithContext(ctx))
 		cancel()
 		if err != nil || now == "" { // the probe finds out what is wrong
@@ -255,17 +250,11 @@ func (s *driver) followLeader() {
 	}
 }
 
-func (s *driver) watched() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.watches) > 0
-}
+func (s *driver) watched() bool { return len(s.running.Watches()) > 0 }
 
 // doubt tells all readers that they may be stale, until an answer comes.
 func (s *driver) doubt(since time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for w := range s.watches {
+	for _, w := range s.running.Watches() {
 		w.box.LostContact()
 		w.askAgain(since)
 	}

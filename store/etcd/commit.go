@@ -12,7 +12,7 @@ import (
 
 // Commit applies a transaction in one request.
 func (s *driver) Commit(ctx context.Context, t store.Txn) (store.Result, error) {
-	if s.isClosed() {
+	if s.running.Closed() {
 		return store.Result{}, store.ErrClosed
 	}
 	if t.Session != nil {
@@ -93,7 +93,7 @@ func (s *driver) submit(ctx context.Context, p *plan) (reply *pb.TxnResponse, cl
 	case class != nil:
 	case sending.sent:
 		class = store.ErrUnknown
-	case s.isClosed():
+	case s.running.Closed():
 		class = store.ErrClosed
 	default:
 		class = store.ErrUnavailable

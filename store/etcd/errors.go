@@ -67,7 +67,7 @@ func reason(ctx context.Context, err error) error {
 
 // readError gives the error of a request that changes nothing its class.
 func (s *driver) readError(ctx context.Context, err error) error {
-	if s.isClosed() {
+	if s.running.Closed() {
 		return store.ErrClosed
 	}
 	class := refusal(err)

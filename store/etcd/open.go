@@ -11,6 +11,7 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
 	"github.com/elasticjob-go/elastic/store/internal/remote"
+	"github.com/elasticjob-go/elastic/store/internal/running"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
@@ -62,18 +63,18 @@ func open(ctx context.Context, c store.Config, more ...grpc.DialOption) (*driver
 		// The client library names each server by its host, and gRPC prefers that to the name in the TLS configuration.
 		dial = append(dial, grpc.WithAuthority(name))
 	}
-	life, end := context.WithCancel(context.Background())
-	opened := context.AfterFunc(ctx, end) // as long as this function runs
+	set := running.New[*watch]()
+	opened := context.AfterFunc(ctx, func() { set.Close(ctx) }) // as long as this function runs
 	client, err := clientv3.New(clientv3.Config{
-		Endpoints: hosts, Username: c.User, Password: c.Password, TLS: security, Context: life, Logger: zap.NewNop(), DialOptions: append(dial, more...),
+		Endpoints: hosts, Username: c.User, Password: c.Password, TLS: security, Context: set.Context(), Logger: zap.NewNop(), DialOptions: append(dial, more...),
 		// gRPC asks for a sign of life on an idle connection no more often than this; see lines.
 		DialKeepAliveTime: 10 * time.Second, DialKeepAliveTimeout: 3 * time.Second,
 	})
 	if err != nil {
-		end()
+		set.Close(ctx)
 		return nil, openError(ctx, hosts, err)
 	}
-	s := newStore(client, lines, layout, life, end)
+	s := newStore(client, lines, layout, set)
 	if c.RequestTimeout > 0 {
 		s.timeout = c.RequestTimeout
 	}

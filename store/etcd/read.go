@@ -17,7 +17,7 @@ const page = 4000
 
 // Get reads one key. etcd's reads are linearizable unless one asks for less.
 func (s *driver) Get(ctx context.Context, key string) (store.Entry, error) {
-	if s.isClosed() {
+	if s.running.Closed() {
 		return store.Entry{}, store.ErrClosed
 	}
 	reply, err := s.client.Get(ctx, s.layout.key(key))
@@ -33,7 +33,7 @@ func (s *driver) Get(ctx context.Context, key string) (store.Entry, error) {
 
 // List reads every key below a prefix, at one revision.
 func (s *driver) List(ctx context.Context, prefix string) ([]store.Entry, error) {
-	if s.isClosed() {
+	if s.running.Closed() {
 		return nil, store.ErrClosed
 	}
 	entries, _, err := s.list(ctx, prefix)

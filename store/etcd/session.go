@@ -11,6 +11,7 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
 	"github.com/elasticjob-go/elastic/store/internal/lifetime"
+	"github.com/elasticjob-go/elastic/store/internal/ratchet"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 )
@@ -42,7 +43,7 @@ type session struct {
 
 // NewSession takes a lease and puts a marker on it.
 func (s *driver) NewSession(ctx context.Context, o store.SessionOptions) (store.Session, error) {
-	if s.isClosed() {
+	if s.running.Closed() {
 		return nil, store.ErrClosed
 	}
 	ttl := o.TTL
@@ -60,10 +61,10 @@ func (s *driver) NewSession(ctx context.Context, o store.SessionOptions) (store.
 	n.life.Renewed(sent, n.ttl)
 	if err := n.mark(ctx, o.Name); err != nil {
 		n.life.End(err)
-		s.spawn(n.abandon)
+		s.running.Go(n.abandon)
 		return nil, err
 	}
-	if !s.adopt(n) {
+	if !s.running.AddSession(n, n.renew, func() { n.life.Watch(n.ttl) }) {
 		n.life.End(store.ErrClosed)
 		return nil, store.ErrClosed
 	}
@@ -110,21 +111,21 @@ func (s *session) Close(ctx context.Context) error {
 
 // advance takes note of the marker's version.
 func (s *session) advance(version int64) {
-	raise(&s.guard, version)
+	ratchet.Raise(&s.guard, version)
 }
 
 // ended does what is left to do when the session has ended for this process. If it is lost it may be alive in the store for a
 // while yet; then its keys are taken away, so that others need not wait for the TTL.
 func (s *session) ended(reason error) {
-	s.store.forget(s)
+	s.store.running.RemoveSession(s)
 	if reason == store.ErrSessionLost {
-		s.store.spawn(s.abandon)
+		s.store.running.Go(s.abandon)
 	}
 }
 
 // abandon revokes the lease of a session that has ended.
 func (s *session) abandon() {
-	ctx, cancel := context.WithTimeout(s.store.ctx, min(s.ttl, longestAbandon))
+	ctx, cancel := context.WithTimeout(s.store.running.Context(), min(s.ttl, longestAbandon))
 	defer cancel()
 	s.revoke(ctx)
 }
@@ -138,7 +139,7 @@ func (s *session) revoke(ctx context.Context) error {
 			s.revoked.Store(true)
 		case refusal(err) != nil:
 			return failed(refusal(err), err)
-		case ctx.Err() != nil, s.store.ctx.Err() != nil:
+		case ctx.Err() != nil, s.store.running.Context().Err() != nil:
 			return failed(store.ErrUnavailable, reason(ctx, err))
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
 	"github.com/elasticjob-go/elastic/store/internal/mailbox"
+	"github.com/elasticjob-go/elastic/store/internal/ratchet"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -46,7 +47,7 @@ type watch struct {
 
 // Watch reads the prefix and follows it.
 func (s *driver) Watch(ctx context.Context, prefix string) (store.Watch, error) {
-	if s.isClosed() {
+	if s.running.Closed() {
 		return nil, store.ErrClosed
 	}
 	w := &watch{store: s, prefix: prefix, box: mailbox.New()}
@@ -55,19 +56,12 @@ func (s *driver) Watch(ctx context.Context, prefix string) (store.Watch, error) 
 		return nil, err
 	}
 	w.box.Reset(entries)
-	w.ctx, w.cancel = context.WithCancel(s.ctx)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+	w.ctx, w.cancel = context.WithCancel(s.running.Context())
+	if !s.running.AddWatch(w, func() { w.run(revision) }) {
 		w.cancel()
 		return nil, store.ErrClosed
 	}
-	s.watches[w] = true
-	s.wg.Go(func() { w.run(revision) })
-	if !s.probing {
-		s.probing = true
-		s.wg.Go(s.probe)
-	}
+	s.probing.Do(func() { s.running.Go(s.probe) })
 	return w, nil
 }
 
@@ -78,9 +72,7 @@ func (w *watch) Next(ctx context.Context) (store.Update, error) { return w.box.N
 func (w *watch) Close() error {
 	w.cancel()
 	w.box.End(store.ErrClosed)
-	w.store.mu.Lock()
-	defer w.store.mu.Unlock()
-	delete(w.store.watches, w)
+	w.store.running.RemoveWatch(w)
 	return nil
 }
 
@@ -141,10 +133,10 @@ func (w *watch) follow(revision int64) (int64, error) {
 		w.box.Apply(w.changes(reply.Events, revision))
 		if n := len(reply.Events); n > 0 {
 			revision = max(revision, reply.Events[n-1].Kv.ModRevision)
-			raise(&w.seen, revision)
+			ratchet.Raise(&w.seen, revision)
 			w.store.saw(revision)
 		} else if !reply.Created {
-			raise(&w.seen, reply.Header.Revision)
+			ratchet.Raise(&w.seen, reply.Header.Revision)
 		}
 	}
 	if ctx.Err() != nil {
@@ -203,25 +195,24 @@ func (w *watch) again(why error) (int64, error) {
 
 // probe asks the server for signs of life as long as there are watches, and sees whether they come.
 func (s *driver) probe() {
-	for s.ctx.Err() == nil {
-		backoff.Sleep(s.ctx, s.probeEvery-s.patience)
+	life := s.running.Context()
+	for life.Err() == nil {
+		backoff.Sleep(life, s.probeEvery-s.patience)
 		asked := time.Now()
 		if len(s.silentWatches(asked)) > 0 {
-			ctx, cancel := context.WithTimeout(s.ctx, s.patience/2)
+			ctx, cancel := context.WithTimeout(life, s.patience/2)
 			s.client.RequestProgress(clientv3.WithRequireLeader(ctx)) // the watches hear the answer
 			cancel()
 		}
-		backoff.Sleep(s.ctx, time.Until(asked.Add(s.patience/2)))
+		backoff.Sleep(life, time.Until(asked.Add(s.patience/2)))
 		s.doubt(s.silentWatches(asked))
-		backoff.Sleep(s.ctx, time.Until(asked.Add(s.patience)))
+		backoff.Sleep(life, time.Until(asked.Add(s.patience)))
 	}
 }
 
 // silentWatches returns the watches that have heard nothing since a time.
 func (s *driver) silentWatches(since time.Time) []*watch {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.DeleteFunc(keys(s.watches), func(w *watch) bool {
+	return slices.DeleteFunc(s.running.Watches(), func(w *watch) bool {
 		heard := w.box.HeardSince(since)
 		if heard {
 			w.misses = 0
@@ -234,11 +225,11 @@ func (s *driver) silentWatches(since time.Time) []*watch {
 // come to, the watch has missed nothing, and only waits for a revision that is not there yet, as it does after
 // the client library has resumed it.
 func (s *driver) doubt(watches []*watch) {
-	if len(watches) == 0 || s.ctx.Err() != nil {
+	if len(watches) == 0 || s.running.Context().Err() != nil {
 		return
 	}
 	asked := time.Now()
-	ctx, cancel := context.WithTimeout(s.ctx, s.patience/2)
+	ctx, cancel := context.WithTimeout(s.running.Context(), s.patience/2)
 	defer cancel()
 	reply, err := s.kv.Range(ctx, &pb.RangeRequest{Key: []byte(s.layout.probe()), CountOnly: true}, callOptions...)
 	for _, w := range watches {

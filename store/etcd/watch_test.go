@@ -119,12 +119,9 @@ func TestWatchResetsWhenTheStoreGoesBack(t *testing.T) {
 	m.UntilHas("w/a", "0")
 	// The same watch, as if it had come from a store that was far ahead.
 	n := &watch{store: s, prefix: "w", box: mailbox.New()}
-	n.ctx, n.cancel = context.WithCancel(s.ctx)
+	n.ctx, n.cancel = context.WithCancel(s.running.Context())
 	defer n.cancel()
-	s.mu.Lock()
-	s.watches[n] = true
-	s.mu.Unlock()
-	s.spawn(func() { n.run(s.revision.Load() + 1_000_000) })
+	s.running.AddWatch(n, func() { n.run(s.revision.Load() + 1_000_000) })
 	m = storetest.NewMirror(t, n)
 	m.UntilHas("w/a", "0")
 	storetest.Equal(t, "resets", m.Resets, 1)

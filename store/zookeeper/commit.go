@@ -17,7 +17,7 @@ const mostDetours = 20
 
 // Commit applies a transaction in one request, and makes the directories that it needs before it if they are missing.
 func (s *driver) Commit(ctx context.Context, t store.Txn) (store.Result, error) {
-	if s.isClosed() {
+	if s.running.Closed() {
 		return store.Result{}, store.ErrClosed
 	}
 	if t.Session != nil {

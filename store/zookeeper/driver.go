@@ -2,11 +2,11 @@ package zookeeper
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
 	"github.com/elasticjob-go/elastic/store"
+	"github.com/elasticjob-go/elastic/store/internal/running"
 )
 
 // readerTTL is that of the session that reads and watches, which nothing is kept alive by: a connection that is silent
@@ -20,21 +20,16 @@ type driver struct {
 	caps    store.Caps
 	timeout time.Duration // of what no caller bounds
 
-	ctx    context.Context // ends with the store
-	cancel context.CancelFunc
-	wg     sync.WaitGroup // every goroutine of the store
+	running *running.Set[*watch]
+	feed    feed
 
-	mu       sync.Mutex
-	closed   bool
-	reader   *link // for reads, watches, and transactions without a session; another when its session has ended
-	sessions map[*session]bool
-	feed     feed
+	mu     sync.Mutex
+	reader *link // for reads, watches, and transactions without a session; another when its session has ended
 }
 
 func newStore(h ensemble, l layout, c store.Caps) *driver {
-	s := &driver{hosts: h, layout: l, caps: c, timeout: store.DefaultRequestTimeout, sessions: map[*session]bool{}}
-	s.feed = feed{store: s, wake: make(chan struct{}, 1), watches: map[*watch]bool{}, dirty: map[string]bool{}}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s := &driver{hosts: h, layout: l, caps: c, timeout: store.DefaultRequestTimeout, running: running.New[*watch]()}
+	s.feed = feed{store: s, wake: make(chan struct{}, 1), dirty: map[string]bool{}}
 	return s
 }
 
@@ -59,79 +54,39 @@ func capsOf(minTTL, maxTTL time.Duration) store.Caps {
 func (s *driver) Caps() store.Caps { return s.caps }
 
 // Close ends sessions and watches, then the connection.
-func (s *driver) Close(ctx context.Context) error {
-	s.mu.Lock()
-	first := !s.closed
-	s.closed = true
-	sessions, reader := keys(s.sessions), s.reader
-	s.mu.Unlock()
-	if !first {
-		s.wg.Wait()
-		return nil
-	}
-	for _, w := range s.feed.all() {
-		w.Close()
-	}
-	farewells := make([]error, len(sessions))
-	var wg sync.WaitGroup
-	for i, n := range sessions {
-		wg.Go(func() { farewells[i] = n.Close(ctx) })
-	}
-	if reader != nil {
-		wg.Go(func() { s.dismiss(ctx, reader) })
-	}
-	wg.Wait()
-	s.cancel()
-	s.wg.Wait()
-	return errors.Join(farewells...)
-}
+func (s *driver) Close(ctx context.Context) error { return s.running.Close(ctx, s.dismiss) }
 
 // dismiss ends the reader. There is nothing in its session; it dies by itself if the server can't be told now.
-func (s *driver) dismiss(ctx context.Context, reader *link) {
-	if reader.current() == nil {
+func (s *driver) dismiss(ctx context.Context) error {
+	s.mu.Lock()
+	reader := s.reader
+	s.mu.Unlock()
+	switch {
+	case reader == nil:
+	case reader.current() == nil:
 		reader.end(errAbandoned)
-		return
+	default:
+		ctx, cancel := context.WithTimeout(ctx, s.timeout)
+		defer cancel()
+		reader.leave(ctx)
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	reader.leave(ctx)
+	return nil
 }
 
-func keys[T any](set map[*T]bool) []*T {
-	var all []*T
-	for k := range set {
-		all = append(all, k)
-	}
-	return all
-}
-
-func (s *driver) isClosed() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.closed
-}
-
-// spawn runs f in a goroutine that Close waits for, unless the store is closed.
-func (s *driver) spawn(f func()) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return false
-	}
-	s.wg.Go(f)
-	return true
-}
-
-// dial begins a link. mu is held.
+// dial begins a link, unless the store is closed.
 func (s *driver) dial(l *link, ttl time.Duration) error {
-	if s.closed {
+	begun := make(chan error, 1)
+	begin := func() {
+		run, err := newLink(l, ttl)
+		begun <- err
+		if err == nil {
+			run()
+		}
+	}
+	if !s.running.Go(begin) {
 		return store.ErrClosed
 	}
-	run, err := newLink(l, ttl)
-	if err == nil {
-		s.wg.Go(run)
-	}
-	return err
+	return <-begun
 }
 
 // connection returns the reader and its wire, once there is one.
@@ -155,26 +110,8 @@ func (s *driver) connection(ctx context.Context) (*link, *wire, error) {
 		if err == nil {
 			return l, w, nil
 		}
-		if ctx.Err() != nil || s.isClosed() {
+		if ctx.Err() != nil || s.running.Closed() {
 			return nil, nil, err
 		}
 	}
-}
-
-// adopt takes a session on, unless the store is closed.
-func (s *driver) adopt(n *session) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return false
-	}
-	s.sessions[n] = true
-	s.wg.Go(n.watch)
-	return true
-}
-
-func (s *driver) forget(n *session) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.sessions, n)
 }

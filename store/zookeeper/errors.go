@@ -31,7 +31,7 @@ func failed(class, why error) error { return fmt.Errorf("%w: %w", class, why) }
 
 // readError gives the error of a request that changes nothing its class.
 func (s *driver) readError(err error) error {
-	if s.isClosed() {
+	if s.running.Closed() {
 		return store.ErrClosed
 	}
 	class := refusal(err)

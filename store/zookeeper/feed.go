@@ -36,35 +36,27 @@ type feed struct {
 
 	mu      sync.Mutex
 	running bool
-	watches map[*watch]bool
 	dirty   map[string]bool // paths to read again
 }
 
 // add takes a watch in, unless the store is closed.
 func (f *feed) add(w *watch) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !f.running && !f.store.spawn(f.run) {
+	if !f.store.running.AddWatch(w) {
 		return false
 	}
-	f.running = true
-	f.watches[w] = true
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.running = f.running || f.store.running.Go(f.run)
 	f.rouse()
 	return true
 }
 
 func (f *feed) remove(w *watch) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.watches, w)
+	f.store.running.RemoveWatch(w)
 	f.rouse()
 }
 
-func (f *feed) all() []*watch {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return keys(f.watches)
-}
+func (f *feed) all() []*watch { return f.store.running.Watches() }
 
 func (f *feed) rouse() {
 	select {
@@ -80,7 +72,7 @@ func (f *feed) event(path string) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for w := range f.watches {
+	for _, w := range f.all() {
 		if w.covers(path) {
 			f.dirty[path] = true
 			f.rouse()
@@ -105,7 +97,7 @@ func (f *feed) take() []string {
 func (f *feed) done() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.watches) == 0 {
+	if len(f.all()) == 0 {
 		f.running = false
 	}
 	return !f.running
@@ -115,10 +107,10 @@ func (f *feed) done() bool {
 func (f *feed) run() {
 	fresh := backoff.Backoff{Next: 20 * time.Millisecond, Most: 2 * time.Second}
 	pause := fresh
-	for s := f.store; !f.done() && s.ctx.Err() == nil; {
-		_, w, err := s.connection(s.ctx)
+	for life := f.store.running.Context(); !f.done() && life.Err() == nil; {
+		_, w, err := f.store.connection(life)
 		if err != nil { // the store is being closed
-			pause.Wait(s.ctx)
+			pause.Wait(life)
 			continue
 		}
 		round := &round{feed: f, wire: w, follows: map[*watch]bool{}, armed: map[string]bool{}}
@@ -134,7 +126,7 @@ func (f *feed) run() {
 			pause = fresh
 		}
 		if len(f.all()) > 0 {
-			pause.Wait(s.ctx)
+			pause.Wait(life)
 		}
 	}
 }
@@ -150,7 +142,7 @@ type round struct {
 
 // run returns when the connection is closed, or there is no watch left.
 func (r *round) run() {
-	s := r.store
+	life := r.store.running.Context()
 	probe := time.NewTimer(probeEvery)
 	defer probe.Stop()
 	for {
@@ -168,15 +160,15 @@ func (r *round) run() {
 			return
 		}
 		select {
-		case <-s.ctx.Done():
+		case <-life.Done():
 			return
 		case <-r.wire.closed:
 			return
 		case <-r.wake:
 		case <-probe.C:
 			if time.Since(r.wire.lastProof()) >= probeEvery {
-				ctx, cancel := context.WithTimeout(s.ctx, patience)
-				err := r.wire.askOne(ctx, syncing(s.layout.root))
+				ctx, cancel := context.WithTimeout(life, patience)
+				err := r.wire.askOne(ctx, syncing(r.store.layout.root))
 				cancel()
 				if err != nil {
 					r.wire.Close()
@@ -280,7 +272,7 @@ func (r *round) visit(ctx context.Context, paths []string, known map[string]bool
 
 // refresh reads what is told to have changed. It returns false if the connection is of no use.
 func (r *round) refresh(paths []string) bool {
-	got, err := r.visit(r.store.ctx, paths, r.known)
+	got, err := r.visit(r.store.running.Context(), paths, r.known)
 	if err == nil {
 		r.tell(got)
 		return true

@@ -62,7 +62,7 @@ func (s *driver) read(ctx context.Context, f func(w *wire) error) error {
 		switch {
 		case err == nil:
 			return nil
-		case errors.Is(err, errBroken) && ctx.Err() == nil && !s.isClosed():
+		case errors.Is(err, errBroken) && ctx.Err() == nil && !s.running.Closed():
 		default:
 			return s.readError(err)
 		}

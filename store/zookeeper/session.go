@@ -40,14 +40,11 @@ func (s *driver) NewSession(ctx context.Context, o store.SessionOptions) (store.
 		n := &session{store: s, name: o.Name}
 		n.life = lifetime.New(n.ended)
 		n.link = &link{hosts: s.hosts, onEvent: func(string) {}, onRenewed: n.life.Renewed}
-		s.mu.Lock()
-		err := s.dial(n.link, ttl)
-		s.mu.Unlock()
-		if err != nil {
+		if err := s.dial(n.link, ttl); err != nil {
 			return nil, s.readError(err)
 		}
-		err = n.begin(ctx)
-		if err == nil && s.adopt(n) {
+		err := n.begin(ctx)
+		if err == nil && s.running.AddSession(n, n.watch) {
 			return n, nil
 		}
 		lost := n.life.Err() == store.ErrSessionLost
@@ -56,7 +53,7 @@ func (s *driver) NewSession(ctx context.Context, o store.SessionOptions) (store.
 		switch {
 		case err == nil:
 			return nil, store.ErrClosed
-		case lost && ctx.Err() == nil && !s.isClosed(): // before it was begun: nobody knows of it yet
+		case lost && ctx.Err() == nil && !s.running.Closed(): // before it was begun: nobody knows of it yet
 		default:
 			return nil, s.readError(err)
 		}
@@ -140,14 +137,14 @@ func (s *session) Close(ctx context.Context) error {
 // ended does what is left to do when the session has ended for this process. If it is lost it may be alive in the store for a
 // while yet; then it is closed there, if that can be, so that others need not wait for the TTL.
 func (s *session) ended(reason error) {
-	s.store.forget(s)
-	if reason == store.ErrSessionLost && !s.store.spawn(s.abandon) {
+	s.store.running.RemoveSession(s)
+	if reason == store.ErrSessionLost && !s.store.running.Go(s.abandon) {
 		s.link.end(errAbandoned)
 	}
 }
 
 func (s *session) abandon() {
-	ctx, cancel := context.WithTimeout(s.store.ctx, s.ttl)
+	ctx, cancel := context.WithTimeout(s.store.running.Context(), s.ttl)
 	defer cancel()
 	s.link.leave(ctx)
 }

@@ -23,7 +23,7 @@ type watch struct {
 // Watch reads the prefix and follows it.
 func (s *driver) Watch(ctx context.Context, prefix string) (store.Watch, error) {
 	w := &watch{store: s, path: s.layout.directory(prefix), box: mailbox.New(), start: ctx, result: make(chan error, 1)}
-	w.ctx, w.cancel = context.WithCancel(s.ctx)
+	w.ctx, w.cancel = context.WithCancel(s.running.Context())
 	if !s.feed.add(w) {
 		w.cancel()
 		return nil, store.ErrClosed

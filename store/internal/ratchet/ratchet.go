@@ -1,0 +1,16 @@
+// Package ratchet moves numbers up and never down, whoever comes last.
+package ratchet
+
+import "cmp"
+
+// Number is one of those of sync/atomic.
+type Number[T cmp.Ordered] interface {
+	Load() T
+	CompareAndSwap(old, new T) bool
+}
+
+// Raise sets n to at least v.
+func Raise[T cmp.Ordered](n Number[T], v T) {
+	for old := n.Load(); old < v && !n.CompareAndSwap(old, v); old = n.Load() {
+	}
+}

@@ -1,0 +1,127 @@
+// Package running keeps what an open store has running: goroutines, sessions and watches. When the store is closed all of it
+// ends, and nothing begins any more.
+package running
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+)
+
+// Session is what is said farewell to when the store is closed.
+type Session interface {
+	Close(ctx context.Context) error
+}
+
+// Watch is what is closed before that, so that its reader is told of the end and not of silence.
+type Watch interface {
+	comparable
+	Close() error
+}
+
+// Set is what one store has running, with watches of the driver's own type. It is safe for concurrent use; make it with [New].
+type Set[W Watch] struct {
+	ctx        context.Context
+	cancel     context.CancelFunc
+	goroutines sync.WaitGroup
+
+	mu       sync.Mutex
+	closed   bool
+	sessions map[Session]bool
+	watches  map[W]bool
+}
+
+// New returns the set of a store in which nothing runs yet.
+func New[W Watch]() *Set[W] {
+	s := &Set[W]{sessions: map[Session]bool{}, watches: map[W]bool{}}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
+// Context ends with the store, when its sessions have been said farewell to.
+func (s *Set[W]) Context() context.Context { return s.ctx }
+
+// Closed says whether Close was called.
+func (s *Set[W]) Closed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+// Go runs f in a goroutine that Close waits for. It returns false, as all that begins something does, if the store is closed.
+func (s *Set[W]) Go(f func()) bool { return s.begin(func() {}, f) }
+
+// AddSession takes a session in, which is said farewell to unless it is removed before, and runs what it consists of.
+func (s *Set[W]) AddSession(n Session, run ...func()) bool {
+	return s.begin(func() { s.sessions[n] = true }, run...)
+}
+
+// AddWatch takes a watch in, which is closed with the store unless it is removed before, and runs what it consists of.
+func (s *Set[W]) AddWatch(w W, run ...func()) bool {
+	return s.begin(func() { s.watches[w] = true }, run...)
+}
+
+func (s *Set[W]) begin(register func(), run ...func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	register()
+	for _, f := range run {
+		s.goroutines.Go(f)
+	}
+	return true
+}
+
+// RemoveSession forgets a session that has ended, or was never added.
+func (s *Set[W]) RemoveSession(n Session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, n)
+}
+
+// RemoveWatch forgets a watch that was closed, or was never added.
+func (s *Set[W]) RemoveWatch(w W) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.watches, w)
+}
+
+// Watches returns those that are open now.
+func (s *Set[W]) Watches() []W {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.watches))
+}
+
+// Close closes all watches, says farewell to all sessions at once, and to what else the driver names, ends the context, and
+// returns when no goroutine is left. Its error is what came of the farewells. Only the first call does all that; any other
+// waits for the goroutines.
+func (s *Set[W]) Close(ctx context.Context, others ...func(context.Context) error) error {
+	s.mu.Lock()
+	first := !s.closed
+	s.closed = true
+	farewells := others[:len(others):len(others)]
+	for n := range s.sessions {
+		farewells = append(farewells, n.Close)
+	}
+	s.mu.Unlock()
+	defer s.goroutines.Wait()
+	if !first {
+		return nil
+	}
+	for _, w := range s.Watches() {
+		w.Close()
+	}
+	errs := make([]error, len(farewells))
+	var said sync.WaitGroup
+	for i, farewell := range farewells {
+		said.Go(func() { errs[i] = farewell(ctx) })
+	}
+	said.Wait()
+	s.cancel()
+	return errors.Join(errs...)
+}
