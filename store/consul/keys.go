@@ -1,10 +1,10 @@
 package consul
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/elasticjob-go/elastic/store"
+	"github.com/elasticjob-go/elastic/store/internal/escape"
 )
 
 // layout maps the keys of one namespace to Consul's keys:
@@ -21,20 +21,10 @@ type layout struct{ root string }
 // maxNamespace is the longest root of a layout. See caps for the arithmetic.
 const maxNamespace = 200
 
-func newLayout(namespace string) layout { return layout{escape(namespace) + "/"} }
+func newLayout(namespace string) layout { return layout{escape.Segment(namespace) + "/"} }
 
 // key returns Consul's key of a store's key.
-func (l layout) key(key string) string {
-	var b strings.Builder
-	b.WriteString(l.root)
-	for i, segment := range strings.Split(key, "/") {
-		if i > 0 {
-			b.WriteByte('/')
-		}
-		b.WriteString(escape(segment))
-	}
-	return b.String()
-}
+func (l layout) key(key string) string { return l.root + escape.Key(key) }
 
 // below returns what all keys strictly below a prefix begin with. Its slash at the end keeps "a/keepX" out of "a/keep".
 func (l layout) below(prefix string) string {
@@ -51,16 +41,8 @@ func (l layout) name(key string) (string, bool) {
 	if !below || strings.HasPrefix(rest, store.Reserved+"/") {
 		return "", false
 	}
-	segments := strings.Split(rest, "/")
-	for i, s := range segments {
-		plain, ok := unescape(s)
-		if !ok {
-			return "", false
-		}
-		segments[i] = plain
-	}
-	name := strings.Join(segments, "/")
-	return name, store.CheckKey(name) == nil
+	name, ok := escape.Undo(rest)
+	return name, ok && store.CheckKey(name) == nil
 }
 
 // marker returns the key that exists as long as a session does.
@@ -68,41 +50,3 @@ func (l layout) marker(id string) string { return l.root + store.Reserved + "/se
 
 // probe returns a key that is never written; reading it shows that the store answers and lets us in.
 func (l layout) probe() string { return l.root + store.Reserved + "/probe" }
-
-func plain(b byte) bool {
-	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '_' || b == '.' || b == '-'
-}
-
-func escape(segment string) string {
-	var b strings.Builder
-	for i := range len(segment) {
-		if c := segment[i]; plain(c) {
-			b.WriteByte(c)
-		} else {
-			fmt.Fprintf(&b, "=%02X", c)
-		}
-	}
-	return b.String()
-}
-
-// unescape undoes escape, and returns false for what escape does not return.
-func unescape(segment string) (string, bool) {
-	if !strings.Contains(segment, "=") {
-		return segment, escape(segment) == segment
-	}
-	var b strings.Builder
-	for i := 0; i < len(segment); i++ {
-		c := segment[i]
-		if c == '=' {
-			if i+2 >= len(segment) {
-				return "", false
-			}
-			if _, err := fmt.Sscanf(segment[i+1:i+3], "%02X", &c); err != nil {
-				return "", false
-			}
-			i += 2
-		}
-		b.WriteByte(c)
-	}
-	return b.String(), escape(b.String()) == segment
-}

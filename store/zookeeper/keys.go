@@ -1,10 +1,10 @@
 package zookeeper
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/elasticjob-go/elastic/store"
+	"github.com/elasticjob-go/elastic/store/internal/escape"
 )
 
 // layout maps the keys of one namespace to ZooKeeper's paths:
@@ -29,7 +29,7 @@ func newLayout(namespace string) layout {
 	if namespace == "zookeeper" { // which is the server's own at the top
 		return layout{"/=7Aookeeper"}
 	}
-	return layout{"/" + escape(namespace)}
+	return layout{"/" + escape.Segment(namespace)}
 }
 
 // key returns the path of a key.
@@ -38,16 +38,10 @@ func (l layout) key(key string) string { return l.directory(key) + mark }
 // directory returns the path of the directory of a prefix, with everything that is below the prefix in it. That of the
 // empty prefix is the root.
 func (l layout) directory(prefix string) string {
-	var b strings.Builder
-	b.WriteString(l.root)
 	if prefix == "" {
-		return b.String()
+		return l.root
 	}
-	for segment := range strings.SplitSeq(prefix, "/") {
-		b.WriteByte('/')
-		b.WriteString(escape(segment))
-	}
-	return b.String()
+	return l.root + "/" + escape.Key(prefix)
 }
 
 // name returns the key of a path, and false for directories, for what belongs to the driver, and for what no key has as its
@@ -58,15 +52,7 @@ func (l layout) name(path string) (string, bool) {
 	if !below || !marked || strings.HasPrefix(rest, store.Reserved+"/") {
 		return "", false
 	}
-	segments := strings.Split(rest, "/")
-	for i, s := range segments {
-		plain, ok := unescape(s)
-		if !ok {
-			return "", false
-		}
-		segments[i] = plain
-	}
-	return strings.Join(segments, "/"), true
+	return escape.Undo(rest)
 }
 
 // isDirectory says whether keys may be below a path that is the root or in a directory.
@@ -74,7 +60,7 @@ func (l layout) isDirectory(path string) bool {
 	if path == l.root {
 		return true
 	}
-	_, ok := unescape(path[strings.LastIndexByte(path, '/')+1:])
+	_, ok := escape.Undo(path[strings.LastIndexByte(path, '/')+1:])
 	return ok && path != l.root+"/"+store.Reserved
 }
 
@@ -83,40 +69,3 @@ func (l layout) marker(id string) string { return l.markers() + "/" + id }
 
 // parent returns the path above a path, "" above the top.
 func parent(path string) string { return path[:strings.LastIndexByte(path, '/')] }
-
-func plain(b byte) bool {
-	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '_' || b == '.' || b == '-'
-}
-
-func escape(segment string) string {
-	var b strings.Builder
-	for i := range len(segment) {
-		if c := segment[i]; plain(c) {
-			b.WriteByte(c)
-		} else {
-			fmt.Fprintf(&b, "=%02X", c)
-		}
-	}
-	return b.String()
-}
-
-// unescape undoes escape, and returns false for what escape does not return of a segment.
-func unescape(segment string) (string, bool) {
-	var b strings.Builder
-	for i := 0; i < len(segment); i++ {
-		switch c := segment[i]; {
-		case plain(c):
-			b.WriteByte(c)
-		case c == '=' && i+2 < len(segment):
-			var n byte
-			if _, err := fmt.Sscanf(segment[i+1:i+3], "%02X", &n); err != nil {
-				return "", false
-			}
-			b.WriteByte(n)
-			i += 2
-		default:
-			return "", false
-		}
-	}
-	return b.String(), segment != "" && escape(b.String()) == segment
-}
