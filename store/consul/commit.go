@@ -8,7 +8,6 @@ import (
 
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
-	"github.com/elasticjob-go/elastic/store/internal/lifetime"
 	"github.com/hashicorp/consul/api"
 )
 
@@ -147,7 +146,7 @@ func (s *driver) submit(ctx context.Context, ops api.KVTxnOps) (reply *api.KVTxn
 // can commit afterwards. If that cannot be had, the session is over, which comes to the same. Then it looks what the
 // outcome was.
 func (s *session) settle(p *plan, guard, sent uint64, why error) (store.Result, error) {
-	sealed, err := s.seal(guard)
+	sealed, err := s.guard.Seal(s.life, s.ttl, guard, s.moveMarker)
 	if err != nil {
 		return store.Result{}, failed(err, why)
 	}
@@ -164,40 +163,21 @@ func (s *session) settle(p *plan, guard, sent uint64, why error) (store.Result, 
 	return store.Result{}, failed(store.ErrUnknown, why)
 }
 
-// seal moves the session's marker on from an index, and so makes every transaction that compares it with that index
-// fail. It returns where the marker is once Consul has acknowledged that, or else ErrSessionLost when the session is over.
-// It may be called for several transactions at once, and one write serves them all.
-func (s *session) seal(guard uint64) (uint64, error) {
-	s.sealing.Lock()
-	defer s.sealing.Unlock()
-	for pause := lifetime.Retry(s.ttl); ; pause.Wait(s.life.Context()) {
-		if s.Err() != nil {
-			return 0, store.ErrSessionLost
-		}
-		if now := s.guard.Load(); now != guard {
-			return now, nil
-		}
-		moved, err := s.moveMarker(guard)
-		switch {
-		case err == nil:
-			s.guard.Store(moved)
-			return moved, nil
-		case errors.Is(err, errGone), refusal(err) == store.ErrPermission:
-			s.life.End(store.ErrSessionLost)
-			return 0, store.ErrSessionLost
-		}
-		// A late copy of this attempt does no harm: it does what the next one does.
-	}
-}
-
 // errGone says that the marker, and so the session, is no more.
-var errGone = errors.New("the session is gone")
+var errGone = fmt.Errorf("%w: the session is gone", store.ErrSessionLost)
 
-// moveMarker writes the marker if it is at an index, and returns the index at which it is then. Only this session writes
-// it, so another index is that of an earlier attempt whose reply was lost.
+// moveMarker writes the marker if it is at an index, and returns the index at which it is then: see guard.Guard.Seal.
 func (s *session) moveMarker(from uint64) (uint64, error) {
 	ctx, cancel := context.WithTimeout(s.life.Context(), s.attempt())
 	defer cancel()
+	at, err := s.writeMarker(ctx, from)
+	if refusal(err) == store.ErrPermission {
+		err = failed(store.ErrSessionLost, err)
+	}
+	return at, err
+}
+
+func (s *session) writeMarker(ctx context.Context, from uint64) (uint64, error) {
 	check, set := s.store.op(checkAt, s.marker), s.store.op(api.KVSet, s.marker)
 	check.Index = from
 	set.Value, set.Flags = []byte(s.name), newNonce()
@@ -232,15 +212,10 @@ func (s *session) readMarker(ctx context.Context) (uint64, error) {
 
 // learnGuard finds out the index of the marker, which is not what the session thought.
 func (s *session) learnGuard(ctx context.Context, thought uint64) error {
-	s.sealing.Lock()
-	defer s.sealing.Unlock()
-	if s.guard.Load() != thought {
-		return nil // the seal was just under way
-	}
 	now, err := s.readMarker(ctx)
 	switch {
 	case err == nil:
-		s.guard.Store(now)
+		s.guard.Learn(thought, now)
 		return nil
 	case errors.Is(err, errGone):
 		s.life.End(store.ErrSessionLost)

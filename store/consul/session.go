@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
+	"github.com/elasticjob-go/elastic/store/internal/guard"
 	"github.com/elasticjob-go/elastic/store/internal/lifetime"
 	"github.com/hashicorp/consul/api"
 )
@@ -33,8 +33,7 @@ type session struct {
 
 	life *lifetime.Lifetime
 
-	guard   atomic.Uint64 // the marker's index
-	sealing sync.Mutex    // held by the one that moves the marker
+	guard guard.Guard[uint64] // the marker's index
 
 	destroyed atomic.Bool // the store has no trace of the session any more
 }

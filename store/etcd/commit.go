@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/store"
-	"github.com/elasticjob-go/elastic/store/internal/lifetime"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 )
 
@@ -72,7 +71,7 @@ func (s *session) commit(ctx context.Context, t store.Txn) (store.Result, error)
 			return store.Result{}, conflict
 		}
 		// Another transaction's lost reply has moved the marker while this one was on its way.
-		s.advance(marker)
+		s.guard.Learn(guard, marker)
 	}
 }
 
@@ -105,7 +104,7 @@ func (s *driver) submit(ctx context.Context, p *plan) (reply *pb.TxnResponse, cl
 // can commit afterwards. If that cannot be had, the session is over, which comes to the same.
 func (s *session) settle(p *plan, guard, seen int64, why error) error {
 	if !noSpace(why) { // which is an answer, and there is only one copy
-		if err := s.seal(guard); err != nil {
+		if _, err := s.guard.Seal(s.life, s.ttl, guard, s.moveMarker); err != nil {
 			return failed(err, why)
 		}
 	}
@@ -115,34 +114,7 @@ func (s *session) settle(p *plan, guard, seen int64, why error) error {
 	return failed(store.ErrUnknown, why)
 }
 
-// seal moves the session's marker on from a version, and so makes every transaction that compares it with that version
-// fail. It returns nil once the server has acknowledged that, or else ErrSessionLost when the session is over.
-// It may be called for several transactions at once, and one write serves them all.
-func (s *session) seal(guard int64) error {
-	s.sealing.Lock()
-	defer s.sealing.Unlock()
-	for pause := lifetime.Retry(s.ttl); ; pause.Wait(s.life.Context()) {
-		if s.life.Context().Err() != nil {
-			return store.ErrSessionLost
-		}
-		if s.guard.Load() != guard {
-			return nil
-		}
-		moved, err := s.moveMarker(guard)
-		if err != nil && refusal(err) == nil && !noSpace(err) {
-			continue // a late copy of this attempt does no harm: it does what the next one does
-		}
-		if err != nil || moved == 0 {
-			s.life.End(store.ErrSessionLost)
-			return store.ErrSessionLost
-		}
-		s.advance(moved)
-		return nil
-	}
-}
-
-// moveMarker writes the marker if it is at a version, and returns the version at which it is then, 0 if it is gone. Only
-// this session writes it, so another version is that of an earlier attempt whose reply was lost.
+// moveMarker writes the marker if it is at a version, and returns the version at which it is then: see guard.Guard.Seal.
 func (s *session) moveMarker(from int64) (int64, error) {
 	ctx, cancel := context.WithTimeout(s.life.Context(), s.attempt())
 	defer cancel()
@@ -152,15 +124,22 @@ func (s *session) moveMarker(from int64) (int64, error) {
 		Success: []*pb.RequestOp{{Request: &pb.RequestOp_RequestPut{RequestPut: &pb.PutRequest{Key: key, IgnoreValue: true, IgnoreLease: true}}}},
 		Failure: []*pb.RequestOp{readRevisions(key)},
 	}, callOptions...)
-	if err != nil {
+	switch {
+	case err == nil:
+	case refusal(err) != nil, noSpace(err):
+		return 0, failed(store.ErrSessionLost, err)
+	default:
 		return 0, err
 	}
 	s.store.saw(reply.Header.Revision)
 	if reply.Succeeded {
 		return reply.Header.Revision, nil
 	}
-	mod, _ := revisions(reply, 0)
-	return mod, nil
+	moved, _ := revisions(reply, 0)
+	if moved == 0 {
+		return 0, store.ErrSessionLost
+	}
+	return moved, nil
 }
 
 // refuted says whether a read shows that a sealed transaction was not applied. It is an attempt: without an answer, or

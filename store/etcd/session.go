@@ -4,14 +4,13 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
+	"github.com/elasticjob-go/elastic/store/internal/guard"
 	"github.com/elasticjob-go/elastic/store/internal/lifetime"
-	"github.com/elasticjob-go/elastic/store/internal/ratchet"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 )
@@ -35,8 +34,7 @@ type session struct {
 
 	life *lifetime.Lifetime
 
-	guard   atomic.Int64 // the marker's version; it only grows
-	sealing sync.Mutex   // held by the one that moves the marker
+	guard guard.Guard[int64] // the marker's version; it only grows
 
 	revoked atomic.Bool // the store has no trace of the session any more
 }
@@ -90,7 +88,7 @@ func (s *session) mark(ctx context.Context, name string) error {
 		}
 	}
 	s.token = uint64(created)
-	s.advance(created)
+	s.guard.Store(created)
 	return nil
 }
 
@@ -107,11 +105,6 @@ func (s *session) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.store.timeout)
 	defer cancel()
 	return s.revoke(ctx)
-}
-
-// advance takes note of the marker's version.
-func (s *session) advance(version int64) {
-	ratchet.Raise(&s.guard, version)
 }
 
 // ended does what is left to do when the session has ended for this process. If it is lost it may be alive in the store for a

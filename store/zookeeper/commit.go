@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/elasticjob-go/elastic/store"
-	"github.com/elasticjob-go/elastic/store/internal/lifetime"
 	"github.com/go-zookeeper/zk"
 )
 
@@ -198,43 +197,24 @@ func (l *link) makeDirectories(ctx context.Context, paths []string) error {
 // settle makes an unknown outcome final before it is reported: no copy of the transaction that is still on its way
 // can commit afterwards. If that cannot be had, the session is over, which comes to the same.
 func (s *session) settle(guard int32, why error) error {
-	if err := s.seal(guard); err != nil {
+	if _, err := s.guard.Seal(s.life, s.ttl, guard, s.moveMarker); err != nil {
 		return failed(err, why)
 	}
 	return failed(store.ErrUnknown, why)
 }
 
-// seal moves the session's marker on from a version, and so makes every transaction that compares it with that version
-// fail. It returns nil once the server has acknowledged that, or else ErrSessionLost when the session is over.
-// It may be called for several transactions at once, and one write serves them all.
-func (s *session) seal(guard int32) error {
-	s.sealing.Lock()
-	defer s.sealing.Unlock()
-	for pause := lifetime.Retry(s.ttl); ; pause.Wait(s.life.Context()) {
-		if s.Err() != nil {
-			return store.ErrSessionLost
-		}
-		if s.guard.Load() != guard {
-			return nil
-		}
-		moved, err := s.moveMarker(guard)
-		switch {
-		case err == nil:
-			s.guard.Store(moved)
-			return nil
-		case errors.Is(err, zk.ErrNoNode), refusal(err) == store.ErrSessionLost, refusal(err) == store.ErrPermission:
-			s.life.End(store.ErrSessionLost)
-			return store.ErrSessionLost
-		}
-		// A late copy of this attempt does no harm: it does what the next one does.
-	}
-}
-
-// moveMarker writes the marker if it is at a version, and returns the version at which it is then. Only this session
-// writes it, so another version is that of an earlier attempt whose reply was lost.
+// moveMarker writes the marker if it is at a version, and returns the version at which it is then: see guard.Guard.Seal.
 func (s *session) moveMarker(from int32) (int32, error) {
 	ctx, cancel := context.WithTimeout(s.life.Context(), s.attempt())
 	defer cancel()
+	at, err := s.writeMarker(ctx, from)
+	if class := refusal(err); class == store.ErrSessionLost || class == store.ErrPermission || errors.Is(err, zk.ErrNoNode) {
+		err = failed(store.ErrSessionLost, err)
+	}
+	return at, err
+}
+
+func (s *session) writeMarker(ctx context.Context, from int32) (int32, error) {
 	if _, err := s.link.ready(ctx); err != nil {
 		return 0, err
 	}
@@ -252,11 +232,6 @@ func (s *session) moveMarker(from int32) (int32, error) {
 
 // learnGuard finds out the version of the marker, which is not what the session thought.
 func (s *session) learnGuard(ctx context.Context, thought int32) error {
-	s.sealing.Lock()
-	defer s.sealing.Unlock()
-	if s.guard.Load() != thought {
-		return nil // the seal was just under way
-	}
 	now, err := call(ctx, func() (int32, error) {
 		_, stat, err := s.link.conn.Get(s.marker)
 		if err != nil {
@@ -266,7 +241,7 @@ func (s *session) learnGuard(ctx context.Context, thought int32) error {
 	})
 	switch {
 	case err == nil:
-		s.guard.Store(now)
+		s.guard.Learn(thought, now)
 		return nil
 	case s.Err() != nil:
 		return s.Err()

@@ -4,11 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/elasticjob-go/elastic/store"
+	"github.com/elasticjob-go/elastic/store/internal/guard"
 	"github.com/elasticjob-go/elastic/store/internal/lifetime"
 	"github.com/go-zookeeper/zk"
 )
@@ -25,8 +24,7 @@ type session struct {
 
 	life *lifetime.Lifetime
 
-	guard   atomic.Int32 // the marker's version; it only grows
-	sealing sync.Mutex   // held by the one that moves the marker
+	guard guard.Guard[int32] // the marker's version; it only grows
 }
 
 // NewSession connects once more, and makes a marker.
