@@ -10,8 +10,8 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// mostDetours is how often a transaction is sent again because directories are missing. Each time the server must have
-// removed one in between, which it does when they are empty.
+// mostDetours is how often a transaction is sent again because directories are missing, or the marker was moved. Each time the
+// server must have removed a directory in between, which it does when they are empty, or a seal must have been under way.
 const mostDetours = 20
 
 // Commit applies a transaction in one request, and makes the directories that it needs before it if they are missing.
@@ -89,10 +89,10 @@ func (s *session) commit(ctx context.Context, t store.Txn) (store.Result, error)
 			s.life.End(store.ErrSessionLost)
 			return store.Result{}, store.ErrSessionLost
 		case guardMoved: // by the seal of another transaction, whose reply was lost
-			again, err = true, s.learnGuard(ctx, guard)
-			if err != nil {
+			if err := s.learnGuard(ctx, guard); err != nil {
 				return store.Result{}, err
 			}
+			again, err = true, fmt.Errorf("%w: the marker %s is moved again and again", store.ErrUnavailable, s.marker)
 		default:
 			again, err = s.link.detour(ctx, p, f, op, err)
 			if ended := s.Err(); ended != nil {

@@ -3,6 +3,7 @@ package zookeeper
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -94,4 +95,35 @@ func TestGuardRefusesWhatWasSentBeforeTheSeal(t *testing.T) {
 	_, err := s.Commit(t.Context(), store.Txn{Session: n, Do: []store.Op{store.Create("evicted", nil)}})
 	storetest.WantError(t, err, store.ErrSessionLost)
 	storetest.WantError(t, n.Err(), store.ErrSessionLost)
+}
+
+// A stranger who writes the marker all the time, which nobody should, keeps transactions from being committed, and must not
+// have them reported as if they were.
+func TestTransactionIsNotReportedThatTheGuardNeverLetThrough(t *testing.T) {
+	t.Parallel()
+	z := server(t)
+	ns := storetest.Namespace()
+	s, stranger := openAt(t, z.Addr(), ns), openAt(t, z.Addr(), ns)
+	n := newSession(t, s)
+	l, _, err := stranger.connection(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var writers sync.WaitGroup
+	for range 4 {
+		writers.Go(func() {
+			for ctx.Err() == nil {
+				l.conn.Set(n.marker, nil, -1)
+			}
+		})
+	}
+	_, err = s.Commit(storetest.Bounded(t, storetest.Patience), store.Txn{Session: n, Do: []store.Op{store.Create("k", nil)}})
+	cancel()
+	writers.Wait()
+	if err != nil {
+		storetest.WantError(t, err, store.ErrUnavailable)
+	} else {
+		storetest.Equal(t, "k", storetest.Read(t, s, "k"), "")
+	}
 }
