@@ -176,7 +176,7 @@ func (r *round) run() {
 				}
 			}
 			for w := range r.follows {
-				w.box.Apply(nil)
+				w.box.HeardAt(r.wire.lastProof())
 			}
 			probe.Reset(time.Until(r.wire.lastProof().Add(probeEvery)))
 		}

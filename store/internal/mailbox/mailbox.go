@@ -129,7 +129,17 @@ func (m *Mailbox) remove(key string) {
 	}
 }
 
-// LostContact tells the reader that the content may be old, until the next Reset, Apply or Replace.
+// HeardAt takes note of a sign of life that came at a time, maybe some time ago: everything that was news then is here.
+func (m *Mailbox) HeardAt(t time.Time) {
+	m.change(func() {
+		m.stale = false
+		if t.After(m.heard) {
+			m.heard = t
+		}
+	})
+}
+
+// LostContact tells the reader that the content may be old, until the next Reset, Apply, Replace or HeardAt.
 func (m *Mailbox) LostContact() { m.change(func() { m.stale = true }) }
 
 // HeardSince says whether there was a sign of life after a time.

@@ -113,6 +113,25 @@ func TestReaderIsToldThatContactIsBack(t *testing.T) {
 	}
 }
 
+// A sign of life counts from when it came, not from when the driver gets round to it.
+func TestReaderIsToldWhenTheStoreWasHeardOf(t *testing.T) {
+	m := New()
+	m.Reset(nil)
+	told(t, m)
+	reset := m.heard
+	for _, c := range []struct{ at, want time.Duration }{{-time.Second, 0}, {time.Second, time.Second}, {0, time.Second}} {
+		m.HeardAt(reset.Add(c.at))
+		m.LostContact()
+		if u, _, _ := m.take(); u.AsOf.Sub(reset) != c.want {
+			t.Errorf("heard of %v after the reset: told %v", c.at, u.AsOf.Sub(reset))
+		}
+		m.HeardAt(reset)
+		if u, ok, _ := m.take(); !ok || u.Stale {
+			t.Errorf("got %+v, %v, want an update that is not stale", u, ok)
+		}
+	}
+}
+
 // However a driver hears of a store, and however slow the reader is, the reader ends with what the store has, is told of no
 // deletion of what it does not know, and never of the same write twice.
 func TestReaderEndsWithWhatTheStoreHas(t *testing.T) {
