@@ -1,7 +1,6 @@
 package consul
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -187,76 +186,28 @@ func TestTooLargeIsRefusedBeforeItIsSent(t *testing.T) {
 
 func TestConflictNamesTheKeyAndTheReason(t *testing.T) {
 	t.Parallel()
-	c := server(t)
-	s := openAt(t, c.Addr(), storetest.Namespace())
-	n := newSession(t, s)
-	v := storetest.Commit(t, s, storetest.Do(store.Create("here", nil)))[0]
-	const wrong = store.Version(2)
-	for _, c := range []struct {
-		name   string
-		txn    store.Txn
-		key    string
-		reason store.ConflictReason
-	}{
-		{"create what is there", storetest.Do(store.Create("gone", nil), store.Create("here", nil)), "here", store.Present},
-		{"set what is not there", storetest.Do(store.Set("gone", nil)), "gone", store.Absent},
-		{"delete what is not there", storetest.Do(store.Delete("gone")), "gone", store.Absent},
-		{"exists", store.Txn{If: []store.Cond{store.Exists("gone")}}, "gone", store.Absent},
-		{"at, absent", store.Txn{If: []store.Cond{store.At("gone", v)}}, "gone", store.Absent},
-		{"at, changed", store.Txn{If: []store.Cond{store.At("here", wrong)}}, "here", store.Changed},
-		{"at zero", store.Txn{If: []store.Cond{store.At("here", 0)}}, "here", store.Changed},
-		{"at and set", store.Txn{If: []store.Cond{store.At("here", wrong)}, Do: []store.Op{store.Set("here", nil)}}, "here", store.Changed},
-		{"at and delete", store.Txn{If: []store.Cond{store.At("gone", v)}, Do: []store.Op{store.Delete("gone")}}, "gone", store.Absent},
-		{"at and create", store.Txn{If: []store.Cond{store.At("here", v)}, Do: []store.Op{store.Create("here", nil)}}, "here", store.Present},
-		{"exists and create", store.Txn{If: []store.Cond{store.Exists("gone")}, Do: []store.Op{store.Create("gone", nil)}}, "gone", store.Absent},
-	} {
-		for _, session := range []store.Session{nil, n} {
-			c.txn.Session = session
-			t.Run(fmt.Sprintf("%s, session %v", c.name, session != nil), func(t *testing.T) {
-				_, err := s.Commit(t.Context(), c.txn)
-				storetest.WantConflict(t, err, c.key, c.reason)
-			})
-		}
-	}
-	storetest.Equal(t, "gone", storetest.Read(t, s, "gone"), "-")
+	s := openAt(t, server(t).Addr(), storetest.Namespace())
+	storetest.ConflictNamesTheKeyAndTheReason(t, s, newSession(t, s), 2)
 }
 
-// The guard: whatever a transaction writes, the store refuses it once it has ended the session.
 func TestDeadSessionCommitsNothing(t *testing.T) {
 	t.Parallel()
 	c := server(t)
 	raw := admin(t, c)
-	for name, end := range map[string]func(n *session) error{
-		"session destroyed": func(n *session) error { _, err := raw.Session().Destroy(n.id, nil); return err },
-		"marker deleted":    func(n *session) error { _, err := raw.KV().Delete(n.marker, nil); return err },
-		"marker released": func(n *session) error {
-			_, _, err := raw.KV().Release(&api.KVPair{Key: n.marker, Session: n.id}, nil)
+	marker := func(n store.Session) string { return n.(*session).marker }
+	storetest.DeadSessionCommitsNothing(t, backend(c), storetest.Lasting, map[string]func(n store.Session) error{
+		"session destroyed": func(n store.Session) error { _, err := raw.Session().Destroy(n.ID(), nil); return err },
+		"marker deleted":    func(n store.Session) error { _, err := raw.KV().Delete(marker(n), nil); return err },
+		"marker released": func(n store.Session) error {
+			_, _, err := raw.KV().Release(&api.KVPair{Key: marker(n), Session: n.ID()}, nil)
 			return err
 		},
-		"marker made anew": func(n *session) error {
-			raw.KV().Delete(n.marker, nil)
-			_, err := raw.KV().Put(&api.KVPair{Key: n.marker}, nil)
+		"marker made anew": func(n store.Session) error {
+			raw.KV().Delete(marker(n), nil)
+			_, err := raw.KV().Put(&api.KVPair{Key: marker(n)}, nil)
 			return err
 		},
-	} {
-		for _, op := range []store.Op{store.Set("lasting", []byte("late")), store.Create("new", nil), store.CreateEphemeral("eph", nil), store.Delete("lasting")} {
-			t.Run(fmt.Sprintf("%s, op %d", name, op.Kind), func(t *testing.T) {
-				s := openAt(t, c.Addr(), storetest.Namespace())
-				n := newSession(t, s)
-				storetest.Commit(t, s, storetest.Do(store.Create("lasting", []byte("kept"))))
-				if err := end(n); err != nil {
-					t.Fatal(err)
-				}
-				// As a late copy would arrive, of a process that has not noticed.
-				_, err := s.Commit(t.Context(), store.Txn{Session: n, Do: []store.Op{op}})
-				storetest.WantError(t, err, store.ErrSessionLost)
-				storetest.WantError(t, n.Err(), store.ErrSessionLost)
-				<-n.Done()
-				storetest.Equal(t, "lasting", storetest.Read(t, s, "lasting"), "kept")
-				storetest.Equal(t, "new", storetest.Read(t, s, "new")+storetest.Read(t, s, "eph"), "--")
-			})
-		}
-	}
+	})
 }
 
 // A session that the driver still believes in cannot lock keys when it is gone, even if the marker were there.
@@ -276,19 +227,11 @@ func TestUnknownSessionIsTheEndOfTheSession(t *testing.T) {
 
 func TestNothingIsSentByAnEndedContext(t *testing.T) {
 	t.Parallel()
-	c := server(t)
 	var r requests
-	s := openAt(t, c.Addr(), storetest.Namespace(), r.tap)
+	s := openAt(t, server(t).Addr(), storetest.Namespace(), r.tap)
 	n := newSession(t, s)
 	r.take()
-	ended, cancel := context.WithCancel(context.Background())
-	cancel()
-	for _, session := range []store.Session{nil, n} {
-		_, err := s.Commit(ended, store.Txn{Session: session, Do: []store.Op{store.Create("k", nil)}})
-		storetest.WantError(t, err, store.ErrUnavailable)
-	}
-	_, err := s.Get(ended, "k")
-	storetest.WantError(t, err, store.ErrUnavailable)
+	storetest.NothingIsDoneByAnEndedContext(t, s, n)
 	if sent := r.take(); strings.Contains(sent, "txn") || strings.Contains(sent, "kv") {
 		t.Errorf("sent %s", sent)
 	}
@@ -297,31 +240,7 @@ func TestNothingIsSentByAnEndedContext(t *testing.T) {
 
 func TestNamespacesDontSeeEachOther(t *testing.T) {
 	t.Parallel()
-	c := server(t)
-	names := []string{"a", "ab", "a/b", "a%2Fb", "a/b/c", "a/.sys", "a=2Fb"}
-	all := map[string]*driver{}
-	watches := map[string]*storetest.Mirror{}
-	for _, name := range names {
-		all[name] = openAt(t, c.Addr(), strings.NewReplacer("%", "%25").Replace(name))
-		watches[name] = storetest.Follow(t, all[name], "")
-		newSession(t, all[name])
-	}
-	for _, name := range names {
-		storetest.Commit(t, all[name], storetest.Do(store.Create("b/c/"+name, []byte(name)), store.Create("own", []byte(name))))
-	}
-	for _, name := range names {
-		entries, err := all[name].List(t.Context(), "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got []string
-		for _, e := range entries {
-			got = append(got, e.Key+"="+string(e.Value))
-		}
-		storetest.Equal(t, "keys of "+name, strings.Join(got, " "), "b/c/"+name+"="+name+" own="+name)
-		watches[name].UntilHas("own", name)
-		storetest.Equal(t, "keys seen in "+name, len(watches[name].Content), 2)
-	}
+	storetest.NamespacesDontSeeEachOther(t, backend(server(t)), "a", "ab", "a/b", "a%2Fb", "a/b/c", "a/.sys", "a=2Fb")
 }
 
 // Keys that people and other programs leave in a namespace, such as the user interface's directories, are nobody's.

@@ -31,6 +31,20 @@ const short = "?session_ttl_min=1s"
 // tap is what a test has between the client library and the wire.
 type tap = func(http.RoundTripper) http.RoundTripper
 
+// backend is the driver with a server, to the claims that hold for all that have one.
+func backend(c *servers.Consul) storetest.Backend {
+	return storetest.Backend{
+		Server: c, TTL: ttl,
+		Open:   func(t testing.TB, addrs, namespace string) store.Store { return openAt(t, addrs, namespace) },
+		Hasten: func(s store.Store) { hasty(s.(*driver)) },
+	}
+}
+
+// lose has a session find out that it is lost.
+func lose(n store.Session) { n.(*session).life.End(store.ErrSessionLost) }
+
+func guardOf(n store.Session) int64 { return int64(n.(*session).guard.Load()) }
+
 // openAt opens a store at an address under a namespace.
 func openAt(t testing.TB, addr, namespace string, taps ...tap) *driver {
 	t.Helper()
@@ -84,16 +98,15 @@ func (r *refusing) arm(times int) { r.mu.Lock(); r.times = times; r.mu.Unlock() 
 func (r *refusing) left() int     { r.mu.Lock(); defer r.mu.Unlock(); return r.times }
 
 // newSession starts a session that outlives any test, brief one whose end can be waited for.
-func newSession(t *testing.T, s *driver) *session { t.Helper(); return start(t, s, time.Minute) }
-func brief(t *testing.T, s *driver) *session      { t.Helper(); return start(t, s, ttl) }
-
-func start(t *testing.T, s *driver, ttl time.Duration) *session {
+func newSession(t *testing.T, s store.Store) *session {
 	t.Helper()
-	n, err := s.NewSession(storetest.Bounded(t, storetest.Patience), store.SessionOptions{TTL: ttl, Name: t.Name()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n.(*session)
+	return start(t, s, storetest.Lasting)
+}
+func brief(t *testing.T, s store.Store) *session { t.Helper(); return start(t, s, ttl) }
+
+func start(t *testing.T, s store.Store, ttl time.Duration) *session {
+	t.Helper()
+	return storetest.Session(t, s, ttl).(*session)
 }
 
 // admin is a client of its own, for what an operator or a stranger does.

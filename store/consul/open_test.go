@@ -84,7 +84,7 @@ func TestOneAgentOfThreeIsEnough(t *testing.T) {
 }
 
 // start6 starts a session that survives the search for another agent.
-func start6(t *testing.T, s *driver) *session { t.Helper(); return start(t, s, 20*time.Second) }
+func start6(t *testing.T, s store.Store) *session { t.Helper(); return start(t, s, 20*time.Second) }
 
 func TestOpenRefusesWhatMakesNoSense(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "empty")

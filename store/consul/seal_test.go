@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,27 +16,11 @@ import (
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 )
 
-// behindProxy opens two stores on a fresh namespace, the first behind a proxy.
-func behindProxy(t *testing.T, c *servers.Consul) (*servers.Proxy, *driver, *driver) {
-	t.Helper()
-	p := servers.StartProxy(t, c.Addr())
-	ns := storetest.Namespace()
-	return p, openAt(t, p.Addr(), ns), openAt(t, c.Addr(), ns)
-}
-
-// bulk is a value that is larger than anything else that is on its way, so that a test sees it in the proxy.
-var bulk = []byte(strings.Repeat("x", 10<<10))
-
-func heldBulk(t *testing.T, p *servers.Proxy) {
-	t.Helper()
-	storetest.Await(t, "the request to be on its way", func() bool { return p.Held(servers.ToServer) >= len(bulk) })
-}
-
 // The number in the flags of what was written tells that it was this transaction that wrote it.
 func TestLostReplyOfAnAppliedTransactionIsFoundOut(t *testing.T) {
 	t.Parallel()
 	c := server(t)
-	p, s, other := behindProxy(t, c)
+	p, s, other := backend(c).BehindProxy(t)
 	n := newSession(t, s)
 	storetest.Commit(t, s, storetest.Do(store.Create("k", nil), store.Create("gone", nil)))
 	guard := n.guard.Load()
@@ -75,7 +57,7 @@ func TestLostReplyOfAnAppliedTransactionIsFoundOut(t *testing.T) {
 func TestLostReplyIsUnknownWhenTheTraceIsGone(t *testing.T) {
 	t.Parallel()
 	c := server(t)
-	p, s, other := behindProxy(t, c)
+	p, s, other := backend(c).BehindProxy(t)
 	n := newSession(t, s)
 	storetest.Commit(t, s, storetest.Do(store.Create("k", nil)))
 	p.Drop(servers.ToClient)
@@ -88,125 +70,27 @@ func TestLostReplyIsUnknownWhenTheTraceIsGone(t *testing.T) {
 
 func TestLostRequestIsSeenNotToHaveBeenApplied(t *testing.T) {
 	t.Parallel()
-	c := server(t)
-	p, s, _ := behindProxy(t, c)
-	n := newSession(t, s)
-	storetest.Commit(t, s, storetest.Do(store.Create("k", []byte("before"))))
-	for name, c := range map[string]struct {
-		op   store.Op
-		want error
-	}{
-		"set":    {store.Set("k", bulk), store.ErrUnavailable},
-		"create": {store.Create("new", bulk), store.ErrUnknown}, // may have been created, and deleted since
-	} {
-		p.Hold(servers.ToServer)
-		failed := storetest.Background(t.Context(), s, store.Txn{Session: n, Do: []store.Op{c.op}})
-		heldBulk(t, p)
-		p.Reset()
-		p.Heal()
-		err := <-failed
-		t.Log(name, err)
-		storetest.WantError(t, err, c.want)
-	}
-	storetest.Equal(t, "k", storetest.Read(t, s, "k"), "before")
-	storetest.Equal(t, "new", storetest.Read(t, s, "new"), "-")
+	storetest.LostRequestIsSeenNotToHaveBeenApplied(t, backend(server(t)), storetest.Lasting)
 }
 
-// The ghost: a transaction that was given up while it was on its way arrives after all, when somebody else has already
-// gone on from its absence. Without a session it does commit, which shows that the test can see a ghost.
 func TestSealedTransactionNeverCommitsLate(t *testing.T) {
 	t.Parallel()
 	c := server(t)
-	for _, guarded := range []bool{true, false} {
-		t.Run(fmt.Sprintf("guarded %v", guarded), func(t *testing.T) {
-			p, s, rival := behindProxy(t, c)
-			var txn store.Txn
-			if guarded {
-				txn.Session = newSession(t, s)
-			}
-			storetest.Commit(t, s, storetest.Do(store.Create("claim", nil)))
-			txn.Do = []store.Op{store.Set("claim", bulk), store.Create("ghost", nil)}
-
-			p.Hold(servers.ToServer)
-			failed := storetest.Background(t.Context(), s, txn)
-			heldBulk(t, p)
-			p.Orphan()
-			err := <-failed
-			storetest.Commit(t, rival, storetest.Do(store.Set("claim", []byte("rival"))))
-			dealtWith := func() float64 { return c.Metric("consul_txn_apply_count") }
-			before := dealtWith()
-			p.Release()
-			storetest.Await(t, "the server to have seen the late copy", func() bool { return dealtWith() > before })
-			if guarded {
-				storetest.WantError(t, err, store.ErrUnavailable)
-				storetest.Equal(t, "claim", storetest.Read(t, rival, "claim"), "rival")
-				storetest.Equal(t, "ghost", storetest.Read(t, rival, "ghost"), "-")
-				return
-			}
-			storetest.WantError(t, err, store.ErrUnknown)
-			storetest.Equal(t, "ghost", storetest.Read(t, rival, "ghost"), "")
-		})
-	}
+	storetest.SealedTransactionNeverCommitsLate(t, backend(c), storetest.Lasting, func() float64 { return c.Metric("consul_txn_apply_count") })
 }
 
-// The same when the caller gives up and not the network, as in the laboratory: a PUT that the client had given up after a
-// second was applied later, over a newer value.
+// In the laboratory a PUT that the client had given up after a second was applied later, over a newer value.
 func TestCancelledCommitIsSettledBeforeItReturns(t *testing.T) {
 	t.Parallel()
-	c := server(t)
-	p, s, _ := behindProxy(t, c)
-	n := newSession(t, s)
-	storetest.Commit(t, s, storetest.Do(store.Create("k", []byte("before"))))
-	ctx, cancel := context.WithCancel(context.Background())
-	p.Hold(servers.ToServer)
-	failed := storetest.Background(ctx, s, store.Txn{Session: n, Do: []store.Op{store.Set("k", bulk)}})
-	heldBulk(t, p)
-	cancel()
-	guard := n.guard.Load()
-	select {
-	case err := <-failed:
-		t.Fatalf("returned %v while the request may still arrive", err)
-	case <-time.After(50 * time.Millisecond):
-	}
-	p.Heal()
-	err := <-failed
-	if n.guard.Load() == guard {
-		t.Fatal("not sealed")
-	}
-	switch storetest.Read(t, s, "k") {
-	case "before":
-		storetest.WantError(t, err, store.ErrUnavailable)
-		if !errors.Is(err, context.Canceled) {
-			t.Errorf("got %v, want it to say that the context was cancelled", err)
-		}
-	default:
-		if err != nil {
-			t.Fatalf("it was applied, and told as %v", err)
-		}
-	}
+	storetest.CancelledCommitIsSettledBeforeItReturns(t, backend(server(t)), storetest.Lasting, guardOf, nil)
 }
 
 func TestCommitThatCannotBeSealedEndsTheSession(t *testing.T) {
 	t.Parallel()
-	c := server(t)
-	p, s, other := behindProxy(t, c)
-	n := brief(t, s)
-	storetest.Commit(t, s, storetest.Do(store.Create("k", []byte("before"))))
-	p.Hold(servers.ToServer)
-	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
-	defer cancel()
-	err := <-storetest.Background(ctx, s, store.Txn{Session: n, Do: []store.Op{store.Set("k", bulk)}})
-	storetest.WantError(t, err, store.ErrSessionLost)
-	storetest.WantError(t, n.Err(), store.ErrSessionLost)
-	if late := time.Since(n.Deadline()); late > time.Second {
-		t.Errorf("returned %v after the deadline", late)
-	}
-	storetest.Await(t, "the store to end the session", func() bool {
-		_, err := other.get(t.Context(), n.marker)
+	storetest.CommitThatCannotBeSealedEndsTheSession(t, backend(server(t)), func(other store.Store, n store.Session) bool {
+		_, err := other.(*driver).get(t.Context(), n.(*session).marker)
 		return errors.Is(err, store.ErrNotFound)
 	})
-	p.Heal()
-	storetest.Equal(t, "k", storetest.Read(t, s, "k"), "before")
 }
 
 // losing has Consul answer and loses the answer, for transactions with a bulky value.
@@ -218,7 +102,7 @@ type losing struct {
 
 func (l *losing) tap(next http.RoundTripper) http.RoundTripper {
 	return roundTrip(func(r *http.Request) (*http.Response, error) {
-		if !l.armed.Load() || r.ContentLength < int64(len(bulk)) {
+		if !l.armed.Load() || r.ContentLength < int64(len(storetest.Bulk)) {
 			return next.RoundTrip(r)
 		}
 		answer, err := next.RoundTrip(r)
@@ -238,35 +122,14 @@ func TestSealIsInvisibleToOtherTransactionsInFlight(t *testing.T) {
 	s := openAt(t, c.Addr(), storetest.Namespace(), l.tap)
 	n := newSession(t, s)
 	l.armed.Store(true)
-	const writers, rounds = 8, 60
-	errs := make([][]error, writers)
-	var wg sync.WaitGroup
-	for w := range writers {
-		wg.Go(func() {
-			for i := range rounds {
-				value := []byte("small")
-				if w == 0 {
-					value = bulk // its reply is lost
-				}
-				_, err := s.Commit(context.Background(), store.Txn{Session: n, Do: []store.Op{store.Create(fmt.Sprintf("w/%d/%d", w, i), value)}})
-				errs[w] = append(errs[w], err)
-			}
-		})
-	}
-	wg.Wait()
-	for w := range errs {
-		for i, err := range errs[w] {
-			if err != nil {
-				t.Fatalf("writer %d, round %d: %v", w, i, err)
-			}
+	found := int64(0)
+	storetest.SealIsInvisibleToOtherTransactionsInFlight(t, s, n, func(err error) {
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	storetest.Equal(t, "replies lost", l.lost.Load(), rounds)
-	entries, err := s.List(t.Context(), "w")
-	if err != nil {
-		t.Fatal(err)
-	}
-	storetest.Equal(t, "keys", len(entries), writers*rounds)
+		found++
+	})
+	storetest.Equal(t, "replies lost", l.lost.Load(), found)
 }
 
 // Whatever comes in place of an answer says nothing of what was done, and nothing is sent again for it; it would then fail
@@ -293,10 +156,10 @@ func TestTransactionIsSentOnceWhateverComesBack(t *testing.T) {
 			l := &losing{answer: answer}
 			s := openAt(t, c.Addr(), storetest.Namespace(), l.tap)
 			l.armed.Store(true)
-			_, err := s.Commit(t.Context(), storetest.Do(store.Create("k", bulk)))
+			_, err := s.Commit(t.Context(), storetest.Do(store.Create("k", storetest.Bulk)))
 			storetest.WantError(t, err, store.ErrUnknown)
 			storetest.Equal(t, "times sent", l.lost.Load(), 1)
-			storetest.Equal(t, "applied", len(storetest.Read(t, s, "k")), len(bulk))
+			storetest.Equal(t, "applied", len(storetest.Read(t, s, "k")), len(storetest.Bulk))
 		})
 	}
 }

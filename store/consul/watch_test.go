@@ -1,11 +1,8 @@
 package consul
 
 import (
-	"context"
 	"fmt"
-	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -17,47 +14,20 @@ import (
 	"github.com/hashicorp/consul/api"
 )
 
+// hastyBound is until when the readers of a hasty store are told that its server is away.
+const hastyBound = time.Second // 600 ms + 400 ms
+
 // hasty makes a store look for signs of life more often, so that tests need not wait for seconds.
 func hasty(s *driver) *driver {
 	s.probeEvery, s.patience, s.silence, s.leaderEvery = 600*time.Millisecond, 400*time.Millisecond, 100*time.Millisecond, 700*time.Millisecond
 	return s
 }
 
-// In the laboratory a query through a black hole hung until its caller's own deadline, whatever it had asked for.
+// In the laboratory a query through a black hole hung until its caller's own deadline, whatever it had asked for. Forgotten lines
+// are another matter: see the next.
 func TestWatchSaysStaleWithinItsBoundAndCatchesUp(t *testing.T) {
 	t.Parallel()
-	c := server(t)
-	for name, fault := range map[string]func(p *servers.Proxy){
-		"black hole":   func(p *servers.Proxy) { p.Hold(servers.Both) },
-		"replies only": func(p *servers.Proxy) { p.Hold(servers.ToClient) },
-		"lost replies": func(p *servers.Proxy) { p.Drop(servers.ToClient) },
-		"cut":          (*servers.Proxy).Cut,
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p, s, other := behindProxy(t, c)
-			hasty(s)
-			storetest.Commit(t, other, storetest.Do(store.Create("w/kept", []byte("0")), store.Create("w/gone", []byte("0"))))
-			m := storetest.Follow(t, s, "w")
-			m.UntilHas("w/gone", "0")
-			start := time.Now()
-			fault(p)
-			m.Until("stale", func() bool { return m.Last.Stale })
-			if took, bound := time.Since(start), s.probeEvery+s.patience; took > bound+500*time.Millisecond {
-				t.Errorf("stale after %v, the bound is %v", took, bound)
-			}
-			if m.Last.AsOf.After(start.Add(100 * time.Millisecond)) {
-				t.Errorf("claims to have heard of the store at %v, which was cut off at %v", m.Last.AsOf, start)
-			}
-			storetest.Commit(t, other, storetest.Do(store.Set("w/kept", []byte("1")), store.Delete("w/gone"), store.Create("w/new", nil), store.Create("w/short", nil)))
-			storetest.Commit(t, other, storetest.Do(store.Delete("w/short")))
-			p.Heal()
-			m.Until("the last state", func() bool { return !m.Last.Stale && m.Content["w/kept"] == "1" })
-			m.SameAsList(other, "w")
-			storetest.Commit(t, other, storetest.Do(store.Set("w/kept", []byte("2"))))
-			m.UntilHas("w/kept", "2")
-		})
-	}
+	storetest.WatchSaysStaleWithinItsBoundAndCatchesUp(t, backend(server(t)), hastyBound+500*time.Millisecond, false)
 }
 
 // A router that forgets the connection of a query that waits says nothing; and whoever else asks is answered, on another. In
@@ -82,7 +52,7 @@ func TestQueryOnAForgottenConnectionIsAskedAgain(t *testing.T) {
 func TestUnansweredRequestCastsDoubtOnQueriesThatWait(t *testing.T) {
 	t.Parallel()
 	c := server(t)
-	p, s, other := behindProxy(t, c)
+	p, s, other := backend(c).BehindProxy(t)
 	m := storetest.Follow(t, s, "w")
 	m.Next()
 	storetest.Read(t, s, "k") // whose connection is idle then, and forgotten, too
@@ -211,90 +181,20 @@ func TestNextIndexToWaitFor(t *testing.T) {
 
 func TestWatchOutlivesTheServer(t *testing.T) {
 	t.Parallel()
-	c := server(t)
-	ns := storetest.Namespace()
-	s, other := hasty(openAt(t, c.Addr(), ns)), openAt(t, c.Addr(), ns)
-	storetest.Commit(t, other, storetest.Do(store.Create("w/a", nil)))
-	m := storetest.Follow(t, s, "w")
-	for round, end := range []func(){c.Kill, c.Pause} {
-		value := fmt.Sprint(round)
-		m.Until("not stale", func() bool { return !m.Last.Stale })
-		end()
-		m.Until("stale", func() bool { return m.Last.Stale })
-		c.Restart()
-		storetest.Commit(t, other, storetest.Do(store.Set("w/a", []byte(value))))
-		m.UntilHas("w/a", value)
-	}
+	storetest.WatchOutlivesTheServer(t, backend(server(t)))
 }
 
 func TestCommitIsNeverSplitOverTwoUpdates(t *testing.T) {
 	t.Parallel()
-	c := server(t)
-	ns := storetest.Namespace()
-	s, other := openAt(t, c.Addr(), ns), openAt(t, c.Addr(), ns)
-	const keys, rounds = 60, 40
-	var create store.Txn
-	for i := range keys {
-		create.Do = append(create.Do, store.Create(fmt.Sprintf("w/%d", i), []byte("0")))
-	}
-	storetest.Commit(t, other, create)
-	m := storetest.Follow(t, s, "w")
-	done := make(chan error, 1)
-	go func() {
-		for round := 1; round <= rounds; round++ {
-			var set store.Txn
-			for i := range keys {
-				set.Do = append(set.Do, store.Set(fmt.Sprintf("w/%d", i), fmt.Appendf(bulk[:1000:1000], "%d", round)))
-			}
-			if _, err := other.Commit(context.Background(), set); err != nil {
-				done <- err
-				return
-			}
-		}
-		done <- nil
-	}()
-	last := fmt.Sprintf("%s%d", bulk[:1000], rounds)
-	m.Until("the last round", func() bool {
-		values := slices.Compact(slices.Sorted(maps.Values(m.Content)))
-		if len(values) > 1 {
-			t.Fatalf("an update shows %d rounds at once", len(values))
-		}
-		return m.Content["w/0"] == last
-	})
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
+	storetest.CommitIsNeverSplitOverTwoUpdates(t, backend(server(t)), 60, 40)
 }
 
-// What a reader has missed costs memory for the keys that there are, not for what has happened to them.
 func TestSlowReaderIsToldTheLastStateOnly(t *testing.T) {
 	t.Parallel()
-	c := server(t)
-	ns := storetest.Namespace()
-	s, other := openAt(t, c.Addr(), ns), openAt(t, c.Addr(), ns)
-	storetest.Commit(t, other, storetest.Do(store.Create("w/set", []byte("0")), store.Create("w/gone", nil), store.Create("w/again", nil)))
-	m := storetest.Follow(t, s, "w")
-	m.Next()
-	created, err := s.Get(t.Context(), "w/again")
-	if err != nil {
-		t.Fatal(err)
-	}
-	storetest.Commit(t, other, storetest.Do(store.Delete("w/gone"), store.Delete("w/again")))
-	storetest.Commit(t, other, storetest.Do(store.Create("w/again", []byte("new"))))
-	var last store.Version
-	for i := range 200 {
-		key := fmt.Sprintf("w/passing/%d", i)
-		storetest.Commit(t, other, storetest.Do(store.Create(key, bulk)))
-		last = storetest.Commit(t, other, storetest.Do(store.Set("w/set", fmt.Append(nil, i)), store.Delete(key)))[0]
-	}
-	storetest.Await(t, "the changes to arrive", func() bool { return s.index.Load() >= uint64(last) })
-	w := m.Watch.(*watch)
-	storetest.Await(t, "what passed to be forgotten", func() bool { return w.box.Len() == 3 })
-	u := m.Next()
-	storetest.Equal(t, "update", fmt.Sprint(u.Reset, len(u.Entries), u.Deleted), "false 2 [w/gone]")
-	if u.Entries[0].Key != "w/again" || u.Entries[0].Created <= created.Created {
-		t.Errorf("got %v, want w/again, created later than %d", u.Entries[0], created.Created)
-	}
+	storetest.SlowReaderIsToldTheLastStateOnly(t, backend(server(t)), 200, func(s store.Store, w store.Watch, last store.Version, keys int) {
+		storetest.Await(t, "the changes to arrive", func() bool { return s.(*driver).index.Load() >= uint64(last) })
+		storetest.Await(t, "what passed to be forgotten", func() bool { return w.(*watch).box.Len() == keys })
+	})
 }
 
 // "zz/keep" is what "zz/keepX" begins with, too.

@@ -82,72 +82,23 @@ func TestLargestValuePasses(t *testing.T) {
 }
 
 func TestConflictNamesTheKeyAndTheReason(t *testing.T) {
-	e := server(t)
-	s := openAt(t, e.Addr(), storetest.Namespace())
-	n := newSession(t, s)
-	v := storetest.Commit(t, s, storetest.Do(store.Create("here", nil)))[0]
-	const wrong = store.Version(1)
-	for _, c := range []struct {
-		name   string
-		txn    store.Txn
-		key    string
-		reason store.ConflictReason
-	}{
-		{"create what is there", storetest.Do(store.Create("gone", nil), store.Create("here", nil)), "here", store.Present},
-		{"set what is not there", storetest.Do(store.Set("gone", nil)), "gone", store.Absent},
-		{"delete what is not there", storetest.Do(store.Delete("gone")), "gone", store.Absent},
-		{"exists", store.Txn{If: []store.Cond{store.Exists("gone")}}, "gone", store.Absent},
-		{"at, absent", store.Txn{If: []store.Cond{store.At("gone", v)}}, "gone", store.Absent},
-		{"at, changed", store.Txn{If: []store.Cond{store.At("here", wrong)}}, "here", store.Changed},
-		{"at zero", store.Txn{If: []store.Cond{store.At("here", 0)}}, "here", store.Changed},
-		{"at and set", store.Txn{If: []store.Cond{store.At("here", wrong)}, Do: []store.Op{store.Set("here", nil)}}, "here", store.Changed},
-		{"at and delete", store.Txn{If: []store.Cond{store.At("gone", v)}, Do: []store.Op{store.Delete("gone")}}, "gone", store.Absent},
-		{"at and create", store.Txn{If: []store.Cond{store.At("here", v)}, Do: []store.Op{store.Create("here", nil)}}, "here", store.Present},
-		{"exists and create", store.Txn{If: []store.Cond{store.Exists("gone")}, Do: []store.Op{store.Create("gone", nil)}}, "gone", store.Absent},
-	} {
-		for _, session := range []store.Session{nil, n} {
-			c.txn.Session = session
-			t.Run(fmt.Sprintf("%s, session %v", c.name, session != nil), func(t *testing.T) {
-				_, err := s.Commit(t.Context(), c.txn)
-				storetest.WantConflict(t, err, c.key, c.reason)
-			})
-		}
-	}
-	storetest.Equal(t, "keys", (storetest.Read(t, s, "gone") != "-"), false)
+	s := openAt(t, server(t).Addr(), storetest.Namespace())
+	storetest.ConflictNamesTheKeyAndTheReason(t, s, newSession(t, s), 1)
 }
 
-// The guard: whatever a transaction writes, the store refuses it once it has ended the session.
 func TestDeadSessionCommitsNothing(t *testing.T) {
 	e := server(t)
 	raw := admin(t, e)
-	for name, end := range map[string]func(s *driver, n *session) error{
-		"lease revoked": func(_ *driver, n *session) error {
-			_, err := raw.Revoke(t.Context(), clientv3.LeaseID(n.lease))
+	storetest.DeadSessionCommitsNothing(t, backend(e), ttl, map[string]func(n store.Session) error{
+		"lease revoked": func(n store.Session) error {
+			_, err := raw.Revoke(t.Context(), clientv3.LeaseID(n.(*session).lease))
 			return err
 		},
-		"marker deleted": func(_ *driver, n *session) error {
-			_, err := raw.Delete(t.Context(), n.marker)
+		"marker deleted": func(n store.Session) error {
+			_, err := raw.Delete(t.Context(), n.(*session).marker)
 			return err
 		},
-	} {
-		for _, op := range []store.Op{store.Set("lasting", []byte("late")), store.Create("new", nil), store.CreateEphemeral("eph", nil), store.Delete("lasting")} {
-			t.Run(fmt.Sprintf("%s, op %d", name, op.Kind), func(t *testing.T) {
-				s := openAt(t, e.Addr(), storetest.Namespace())
-				n := newSession(t, s)
-				storetest.Commit(t, s, storetest.Do(store.Create("lasting", []byte("kept"))))
-				if err := end(s, n); err != nil {
-					t.Fatal(err)
-				}
-				// As a late copy would arrive, of a process that has not noticed.
-				_, err := s.Commit(t.Context(), store.Txn{Session: n, Do: []store.Op{op}})
-				storetest.WantError(t, err, store.ErrSessionLost)
-				storetest.WantError(t, n.Err(), store.ErrSessionLost)
-				<-n.Done()
-				storetest.Equal(t, "lasting", storetest.Read(t, s, "lasting"), "kept")
-				storetest.Equal(t, "new", (storetest.Read(t, s, "new") != "-") || (storetest.Read(t, s, "eph") != "-"), false)
-			})
-		}
-	}
+	})
 }
 
 // A session that the driver still believes in cannot put keys on a lease that is gone, even if the marker were there.
@@ -165,46 +116,13 @@ func TestLeaseNotFoundIsTheEndOfTheSession(t *testing.T) {
 }
 
 func TestNothingIsSentByAnEndedContext(t *testing.T) {
-	e := server(t)
-	s := openAt(t, e.Addr(), storetest.Namespace())
-	n := newSession(t, s)
-	ended, cancel := context.WithCancel(context.Background())
-	cancel()
-	for _, session := range []store.Session{nil, n} {
-		_, err := s.Commit(ended, store.Txn{Session: session, Do: []store.Op{store.Create("k", nil)}})
-		storetest.WantError(t, err, store.ErrUnavailable)
-	}
-	storetest.Equal(t, "k", (storetest.Read(t, s, "k") != "-"), false)
-	_, err := s.Get(ended, "k")
-	storetest.WantError(t, err, store.ErrUnavailable)
+	s := openAt(t, server(t).Addr(), storetest.Namespace())
+	storetest.NothingIsDoneByAnEndedContext(t, s, newSession(t, s))
+	storetest.Equal(t, "k", storetest.Read(t, s, "k"), "-")
 }
 
 func TestNamespacesDontSeeEachOther(t *testing.T) {
-	e := server(t)
-	names := []string{"a", "ab", "a/b", "a%2Fb", "a/b/c", "a/.sys"}
-	all := map[string]*driver{}
-	watches := map[string]*storetest.Mirror{}
-	for _, name := range names {
-		all[name] = openAt(t, e.Addr(), strings.NewReplacer("%", "%25").Replace(name))
-		watches[name] = storetest.Follow(t, all[name], "")
-		newSession(t, all[name])
-	}
-	for _, name := range names {
-		storetest.Commit(t, all[name], storetest.Do(store.Create("b/c/"+name, []byte(name)), store.Create("own", []byte(name))))
-	}
-	for _, name := range names {
-		entries, err := all[name].List(t.Context(), "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got []string
-		for _, e := range entries {
-			got = append(got, e.Key+"="+string(e.Value))
-		}
-		storetest.Equal(t, "keys of "+name, strings.Join(got, " "), "b/c/"+name+"="+name+" own="+name)
-		watches[name].UntilHas("own", name)
-		storetest.Equal(t, "keys seen in "+name, len(watches[name].Content), 2)
-	}
+	storetest.NamespacesDontSeeEachOther(t, backend(server(t)), "a", "ab", "a/b", "a%2Fb", "a/b/c", "a/.sys")
 }
 
 func TestListReadsPagesAtOneRevision(t *testing.T) {

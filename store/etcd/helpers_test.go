@@ -22,6 +22,20 @@ func server(t testing.TB, args ...string) *servers.Etcd {
 	return servers.StartEtcd(t, args...)
 }
 
+// backend is the driver with a server, to the claims that hold for all that have one.
+func backend(e *servers.Etcd) storetest.Backend {
+	return storetest.Backend{
+		Server: e, TTL: ttl,
+		Open:   func(t testing.TB, addrs, namespace string) store.Store { return openAt(t, addrs, namespace) },
+		Hasten: func(s store.Store) { hasty(s.(*driver)) },
+	}
+}
+
+// lose has a session find out that it is lost.
+func lose(n store.Session) { n.(*session).life.End(store.ErrSessionLost) }
+
+func guardOf(n store.Session) int64 { return int64(n.(*session).guard.Load()) }
+
 // openAt opens a store at an address under a fresh namespace, or a given one.
 func openAt(t testing.TB, addr, namespace string, more ...grpc.DialOption) *driver {
 	t.Helper()
@@ -43,11 +57,7 @@ func tryOpen(addr, namespace string, more ...grpc.DialOption) (*driver, error) {
 	return open(ctx, c, more...)
 }
 
-func newSession(t *testing.T, s *driver) *session {
+func newSession(t *testing.T, s store.Store) *session {
 	t.Helper()
-	n, err := s.NewSession(storetest.Bounded(t, storetest.Patience), store.SessionOptions{TTL: ttl, Name: t.Name()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n.(*session)
+	return storetest.Session(t, s, ttl).(*session)
 }

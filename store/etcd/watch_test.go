@@ -3,17 +3,17 @@ package etcd
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/mailbox"
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
+
+// hastyBound is until when the readers of a hasty store are told that its server is away.
+const hastyBound = time.Second // 600 ms + 400 ms
 
 // hasty makes a store look for signs of life more often, so that tests need not wait for seconds.
 func hasty(s *driver) *driver {
@@ -22,48 +22,13 @@ func hasty(s *driver) *driver {
 }
 
 func TestWatchSaysStaleWithinItsBoundAndCatchesUp(t *testing.T) {
-	for name, fault := range map[string]func(p *servers.Proxy){
-		"black hole":      func(p *servers.Proxy) { p.Hold(servers.Both) },
-		"replies only":    func(p *servers.Proxy) { p.Hold(servers.ToClient) },
-		"lost replies":    func(p *servers.Proxy) { p.Drop(servers.ToClient) },
-		"cut":             (*servers.Proxy).Cut,
-		"forgotten lines": func(p *servers.Proxy) { p.Mute() },
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			e := server(t)
-			p, s, other := behindProxy(t, e)
-			hasty(s)
-			storetest.Commit(t, other, storetest.Do(store.Create("w/kept", []byte("0")), store.Create("w/gone", []byte("0"))))
-			m := storetest.Follow(t, s, "w")
-			m.UntilHas("w/gone", "0")
-
-			start := time.Now()
-			fault(p)
-			m.Until("stale", func() bool { return m.Last.Stale })
-			if took, bound := time.Since(start), s.probeEvery+s.patience; took > bound+500*time.Millisecond {
-				t.Errorf("stale after %v, the bound is %v", took, bound)
-			}
-			if m.Last.AsOf.After(start.Add(100 * time.Millisecond)) {
-				t.Errorf("claims to have heard of the store at %v, which was cut off at %v", m.Last.AsOf, start)
-			}
-			if name != "forgotten lines" {
-				storetest.Commit(t, other, storetest.Do(store.Set("w/kept", []byte("1")), store.Delete("w/gone"), store.Create("w/new", nil), store.Create("w/short", nil)))
-				storetest.Commit(t, other, storetest.Do(store.Delete("w/short")))
-				p.Heal()
-			}
-			m.Until("not stale", func() bool { return !m.Last.Stale })
-			m.SameAsList(other, "w")
-			storetest.Commit(t, other, storetest.Do(store.Set("w/kept", []byte("2"))))
-			m.UntilHas("w/kept", "2")
-		})
-	}
+	storetest.WatchSaysStaleWithinItsBoundAndCatchesUp(t, backend(server(t)), hastyBound+500*time.Millisecond, true)
 }
 
 func TestWatchResetsWhenTheHistoryIsCutOff(t *testing.T) {
 	e := server(t)
-	p, s, other := behindProxy(t, e)
-	hasty(s)
+	p, s, other := backend(e).BehindProxy(t)
+	hasty(s.(*driver))
 	raw := admin(t, e)
 	storetest.Commit(t, other, storetest.Do(store.Create("w/a", []byte("0")), store.Create("w/b", []byte("0"))))
 	m := storetest.Follow(t, s, "w")
@@ -89,23 +54,7 @@ func TestWatchResetsWhenTheHistoryIsCutOff(t *testing.T) {
 
 func TestWatchOutlivesTheServer(t *testing.T) {
 	t.Parallel()
-	e := server(t)
-	ns := storetest.Namespace()
-	s, other := hasty(openAt(t, e.Addr(), ns)), openAt(t, e.Addr(), ns)
-	m := storetest.Follow(t, s, "w")
-	for round, end := range []func(){e.Kill, e.Pause} {
-		value := fmt.Sprint(round)
-		m.Until("not stale", func() bool { return !m.Last.Stale })
-		end()
-		m.Until("stale", func() bool { return m.Last.Stale })
-		e.Restart()
-		if round == 0 {
-			storetest.Commit(t, other, storetest.Do(store.Create("w/a", []byte(value))))
-		} else {
-			storetest.Commit(t, other, storetest.Do(store.Set("w/a", []byte(value))))
-		}
-		m.UntilHas("w/a", value)
-	}
+	storetest.WatchOutlivesTheServer(t, backend(server(t)))
 }
 
 // A watch of revisions that a server restored from a backup has not reached yet would wait for them in silence.
@@ -130,70 +79,14 @@ func TestWatchResetsWhenTheStoreGoesBack(t *testing.T) {
 }
 
 func TestCommitIsNeverSplitOverTwoUpdates(t *testing.T) {
-	e := server(t)
-	ns := storetest.Namespace()
-	s, other := openAt(t, e.Addr(), ns), openAt(t, e.Addr(), ns)
-	const keys, rounds = 100, 100
-	var create store.Txn
-	for i := range keys {
-		create.Do = append(create.Do, store.Create(fmt.Sprintf("w/%d", i), []byte("0")))
-	}
-	storetest.Commit(t, other, create)
-	m := storetest.Follow(t, s, "w")
-	done := make(chan error, 1)
-	go func() {
-		for round := 1; round <= rounds; round++ {
-			var set store.Txn
-			for i := range keys {
-				set.Do = append(set.Do, store.Set(fmt.Sprintf("w/%d", i), fmt.Appendf(bulk[:1000:1000], "%d", round)))
-			}
-			if _, err := other.Commit(context.Background(), set); err != nil {
-				done <- err
-				return
-			}
-		}
-		done <- nil
-	}()
-	last := fmt.Sprintf("%s%d", bulk[:1000], rounds)
-	m.Until("the last round", func() bool {
-		values := slices.Compact(slices.Sorted(maps.Values(m.Content)))
-		if len(values) > 1 {
-			t.Fatalf("an update shows %d rounds at once", len(values))
-		}
-		return m.Content["w/0"] == last
-	})
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
+	storetest.CommitIsNeverSplitOverTwoUpdates(t, backend(server(t)), 100, 100)
 }
 
-// What a reader has missed costs memory for the keys that there are, not for what has happened to them.
 func TestSlowReaderIsToldTheLastStateOnly(t *testing.T) {
-	e := server(t)
-	ns := storetest.Namespace()
-	s, other := openAt(t, e.Addr(), ns), openAt(t, e.Addr(), ns)
-	storetest.Commit(t, other, storetest.Do(store.Create("w/set", []byte("0")), store.Create("w/gone", nil), store.Create("w/again", nil)))
-	m := storetest.Follow(t, s, "w")
-	m.Next()
-	created, err := s.Get(t.Context(), "w/again")
-	if err != nil {
-		t.Fatal(err)
-	}
-	storetest.Commit(t, other, storetest.Do(store.Delete("w/gone"), store.Delete("w/again")))
-	storetest.Commit(t, other, storetest.Do(store.Create("w/again", []byte("new"))))
-	for i := range 300 {
-		key := fmt.Sprintf("w/passing/%d", i)
-		storetest.Commit(t, other, storetest.Do(store.Create(key, bulk)))
-		storetest.Commit(t, other, storetest.Do(store.Delete(key), store.Set("w/set", fmt.Append(nil, i))))
-	}
-	w, last := m.Watch.(*watch), storetest.Commit(t, other, storetest.Do(store.Set("w/set", []byte("last"))))[0]
-	storetest.Await(t, "the changes to arrive", func() bool { return w.seen.Load() >= int64(last) })
-	storetest.Equal(t, "keys kept", w.box.Len(), 3)
-	u := m.Next()
-	storetest.Equal(t, "update", fmt.Sprint(u.Reset, len(u.Entries), u.Deleted), "false 2 [w/gone]")
-	if u.Entries[0].Key != "w/again" || u.Entries[0].Created <= created.Created {
-		t.Errorf("got %v, want w/again, created later than %d", u.Entries[0], created.Created)
-	}
+	storetest.SlowReaderIsToldTheLastStateOnly(t, backend(server(t)), 300, func(_ store.Store, w store.Watch, last store.Version, keys int) {
+		storetest.Await(t, "the changes to arrive", func() bool { return w.(*watch).seen.Load() >= int64(last) })
+		storetest.Equal(t, "keys kept", w.(*watch).box.Len(), keys)
+	})
 }
 
 func TestEndOfContextEndsNextOnly(t *testing.T) {

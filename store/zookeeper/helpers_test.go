@@ -20,25 +20,23 @@ func server(t testing.TB, config ...string) *servers.ZooKeeper {
 	return servers.StartZooKeeper(t, config...)
 }
 
+// backend is the driver with a server, to the claims that hold for all that have one.
+func backend(z *servers.ZooKeeper) storetest.Backend {
+	return storetest.Backend{
+		Server: z, TTL: ttl,
+		Open: func(t testing.TB, addrs, namespace string) store.Store { return openAt(t, addrs, namespace) },
+	}
+}
+
+func guardOf(n store.Session) int64 { return int64(n.(*session).guard.Load()) }
+
 // openAt opens a store at some addresses under a namespace.
 func openAt(t testing.TB, addrs, namespace string) *driver {
 	t.Helper()
 	return storetest.MustOpen(t, "zookeeper://"+addrs+"/"+namespace).Driver().(*driver)
 }
 
-// behindProxy opens two stores on a fresh namespace, the first behind a proxy.
-func behindProxy(t *testing.T, z *servers.ZooKeeper) (*servers.Proxy, *driver, *driver) {
+func newSession(t *testing.T, s store.Store) *session {
 	t.Helper()
-	p := servers.StartProxy(t, z.Addr())
-	ns := storetest.Namespace()
-	return p, openAt(t, p.Addr(), ns), openAt(t, z.Addr(), ns)
-}
-
-func newSession(t *testing.T, s *driver) *session {
-	t.Helper()
-	n, err := s.NewSession(storetest.Bounded(t, storetest.Patience), store.SessionOptions{TTL: ttl, Name: t.Name()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n.(*session)
+	return storetest.Session(t, s, ttl).(*session)
 }

@@ -2,7 +2,6 @@ package zookeeper
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,28 +12,9 @@ import (
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 )
 
-// bulk is a value that is larger than anything else that is on its way, so that a test sees it in the proxy.
-var bulk = []byte(strings.Repeat("x", 10<<10))
-
 func TestLostReplyIsUnknownAndSealed(t *testing.T) {
 	t.Parallel()
-	z := server(t)
-	p, s, other := behindProxy(t, z)
-	n := newSession(t, s)
-	storetest.Commit(t, s, storetest.Do(store.Create("k", nil)))
-	guard := n.guard.Load()
-
-	p.Drop(servers.ToClient)
-	failed := storetest.Background(t.Context(), s, store.Txn{Session: n, Do: []store.Op{store.Set("k", []byte("applied"))}})
-	storetest.Await(t, "the transaction to be applied", func() bool { return storetest.Read(t, other, "k") == "applied" })
-	storetest.Await(t, "the reply to be lost", func() bool { return p.Dropped() > 0 })
-	p.Heal() // which breaks the connection
-	storetest.WantError(t, <-failed, store.ErrUnknown)
-	if n.guard.Load() <= guard {
-		t.Error("reported before it was sealed")
-	}
-	storetest.Equal(t, "k", storetest.Read(t, s, "k"), "applied")
-	storetest.Commit(t, s, store.Txn{Session: n, Do: []store.Op{store.Set("k", []byte("the session goes on"))}})
+	storetest.LostReplyIsUnknownAndSealed(t, backend(server(t)), guardOf)
 }
 
 // A transaction that is given up while it is on its way may arrive after all, when somebody else has already gone on from
@@ -42,13 +22,13 @@ func TestLostReplyIsUnknownAndSealed(t *testing.T) {
 func TestSealedTransactionNeverCommitsLate(t *testing.T) {
 	t.Parallel()
 	z := server(t)
-	p, s, rival := behindProxy(t, z)
+	p, s, rival := backend(z).BehindProxy(t)
 	n := newSession(t, s)
 	storetest.Commit(t, s, storetest.Do(store.Create("claim", nil)))
 	p.Hold(servers.ToServer)
 	ctx, cancel := context.WithCancel(t.Context())
-	failed := storetest.Background(ctx, s, store.Txn{Session: n, Do: []store.Op{store.Set("claim", bulk), store.Create("ghost", nil)}})
-	storetest.Await(t, "the request to be on its way", func() bool { return p.Held(servers.ToServer) >= len(bulk) })
+	failed := storetest.Background(ctx, s, store.Txn{Session: n, Do: []store.Op{store.Set("claim", storetest.Bulk), store.Create("ghost", nil)}})
+	storetest.Await(t, "the request to be on its way", func() bool { return p.Held(servers.ToServer) >= len(storetest.Bulk) })
 	cancel()
 	select {
 	case err := <-failed:
