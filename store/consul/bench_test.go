@@ -24,21 +24,10 @@ func fill(b *testing.B, s *driver, prefix string, n int) {
 	}
 }
 
-// BenchmarkFirstContent is how long it takes from the start of a watch of 10,000 keys to its first update.
 func BenchmarkFirstContent(b *testing.B) {
-	c := server(b)
-	s := openAt(b, c.Addr(), storetest.Namespace())
+	s := openAt(b, server(b).Addr(), storetest.Namespace())
 	fill(b, s, "w", 10_000)
-	for b.Loop() {
-		w, err := s.Watch(b.Context(), "w")
-		if err != nil {
-			b.Fatal(err)
-		}
-		if u, err := w.Next(b.Context()); err != nil || len(u.Entries) != 10_000 {
-			b.Fatal(len(u.Entries), err)
-		}
-		w.Close()
-	}
+	storetest.FirstContent(b, s, "w", 10_000)
 }
 
 // BenchmarkChange is how long it takes from the commit of a change below a prefix of so many keys until its watcher is told.
@@ -77,8 +66,6 @@ func BenchmarkChange(b *testing.B) {
 	}
 }
 
-// BenchmarkCommit compares a commit with the same transaction made by hand with the client library: both take turns, so
-// that whatever else the machine does hits both. It reports the medians and their ratio.
 func BenchmarkCommit(b *testing.B) {
 	c := server(b)
 	s, raw := openAt(b, c.Addr(), storetest.Namespace()), admin(b, c)
@@ -101,41 +88,28 @@ func BenchmarkCommit(b *testing.B) {
 			theirs := uint64(storetest.Commit(b, s, create)[0])
 			value := make([]byte, 100)
 			guard := held.guard.Load()
-			var commits, raws []time.Duration
-			for b.Loop() {
+			storetest.SideBySide(b, func() error {
 				txn := store.Txn{Session: held}
 				for i := range keys {
 					key := fmt.Sprintf("%s/%d", name, i)
 					txn.If = append(txn.If, store.At(key, ours[i]))
 					txn.Do = append(txn.Do, store.Set(key, value))
 				}
-				start := time.Now()
 				r, err := s.Commit(context.Background(), txn)
-				commits = append(commits, time.Since(start))
-				if err != nil {
-					b.Fatal(err)
-				}
 				ours = r.Versions
-
-				start = time.Now()
+				return err
+			}, func() error {
 				ops := api.KVTxnOps{{Verb: api.KVCheckIndex, Key: held.marker, Index: guard}}
 				for i := range keys {
 					ops = append(ops, &api.KVTxnOp{Verb: api.KVCAS, Key: s.layout.key(fmt.Sprintf("raw/%s/%d", name, i)), Index: theirs, Value: value, Flags: newNonce()})
 				}
 				ok, reply, _, err := raw.KV().Txn(ops, nil)
-				raws = append(raws, time.Since(start))
 				if err != nil || !ok {
-					b.Fatal(reply, err)
+					return fmt.Errorf("not applied: %v, %w", reply, err)
 				}
 				theirs = index(reply.Results)
-			}
-			slices.Sort(commits)
-			slices.Sort(raws)
-			ours50, raw50 := commits[len(commits)/2], raws[len(raws)/2]
-			b.ReportMetric(float64(ours50.Microseconds()), "µs/commit")
-			b.ReportMetric(float64(raw50.Microseconds()), "µs/raw")
-			b.ReportMetric(float64(ours50)/float64(raw50), "ratio")
-			b.ReportMetric(0, "ns/op")
+				return nil
+			})
 		})
 	}
 }

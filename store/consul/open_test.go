@@ -20,27 +20,12 @@ import (
 
 func TestOpenNamesTheHostsThatDontAnswer(t *testing.T) {
 	storetest.NoGoroutineLeft(t)
-	silent, refuses := storetest.Silent(t), storetest.Refusing(t)
-	for _, c := range []struct{ url, says string }{
-		{"consul://" + silent + "/ns", "deadline exceeded"},
-		{"consul://" + refuses + "/ns", "connection refused"},
-		{"consul://" + refuses + "," + silent + "/ns", "connection refused"},
-		{"consul://" + refuses + "/ns?token=hunter2", "connection refused"},
-	} {
-		start := time.Now()
-		_, err := storetest.Open(t, c.url, 300*time.Millisecond)
-		storetest.WantError(t, err, store.ErrUnavailable)
-		if took := time.Since(start); took > 2*time.Second {
-			t.Errorf("%s: took %v", c.url, took)
-		}
-		storetest.Mention(t, err, c.says)
-		for _, host := range []string{silent, refuses} {
-			if strings.Contains(c.url, host) {
-				storetest.Mention(t, err, host)
-			}
-		}
-		storetest.DontMention(t, err, "hunter2")
-	}
+	storetest.OpenNamesTheHostsThatDontAnswer(t, map[string]string{
+		"consul://SILENT/ns":                 "deadline exceeded",
+		"consul://REFUSING/ns":               "connection refused",
+		"consul://REFUSING,SILENT/ns":        "connection refused",
+		"consul://REFUSING/ns?token=hunter2": "connection refused",
+	})
 }
 
 // One of three agents is enough, whatever the other two do: at the start, and when the one that was used has gone.
@@ -91,25 +76,20 @@ func TestOpenRefusesWhatMakesNoSense(t *testing.T) {
 	if err := os.WriteFile(empty, []byte("\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []struct{ url, says string }{
-		{"consul:///ns", "no host"},
-		{"consul://h/ns?colour=red", "colour"},
-		{"consul://h/ns?tls=maybe", "tls"},
-		{"consul://h/ns?tls=false&ca=x", "contradicts"},
-		{"consul://h/ns?cert=x", "without the other"},
-		{"consul://user:secret@h/ns", "token_file"},
-		{"consul://h/ns?token=secret&token_env=HOME", "one of them"},
-		{"consul://h/ns?token_env=NOT_SET_ANYWHERE", "NOT_SET_ANYWHERE"},
-		{"consul://h/ns?token_file=/nowhere/token", "/nowhere/token"},
-		{"consul://h/ns?token_file=" + empty, "is empty"},
-		{"consul://h/ns?session_ttl_min=soon", "session_ttl_min"},
-		{"consul://h/" + strings.Repeat("n", 150) + "/" + strings.Repeat("n", 60), "namespace"},
-	} {
-		_, err := storetest.Open(t, c.url, storetest.Patience)
-		storetest.WantError(t, err, store.ErrInvalid)
-		storetest.Mention(t, err, c.says)
-		storetest.DontMention(t, err, "secret")
-	}
+	storetest.OpenRefusesWhatMakesNoSense(t, map[string]string{
+		"consul:///ns":                                                           "no host",
+		"consul://h/ns?colour=red":                                               "colour",
+		"consul://h/ns?tls=maybe":                                                "tls",
+		"consul://h/ns?tls=false&ca=x":                                           "contradicts",
+		"consul://h/ns?cert=x":                                                   "without the other",
+		"consul://user:secret@h/ns":                                              "token_file",
+		"consul://h/ns?token=secret&token_env=HOME":                              "one of them",
+		"consul://h/ns?token_env=NOT_SET_ANYWHERE":                               "NOT_SET_ANYWHERE",
+		"consul://h/ns?token_file=/nowhere/token":                                "/nowhere/token",
+		"consul://h/ns?token_file=" + empty:                                      "is empty",
+		"consul://h/ns?session_ttl_min=soon":                                     "session_ttl_min",
+		"consul://h/" + strings.Repeat("n", 150) + "/" + strings.Repeat("n", 60): "namespace",
+	})
 }
 
 // fake answers every request as some server does that we can't start here.

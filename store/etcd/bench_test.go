@@ -3,7 +3,6 @@ package etcd
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -14,8 +13,6 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// BenchmarkCommit compares a commit with the same transaction made by hand with the client library: both take turns, so
-// that whatever else the machine does hits both. It reports the medians and their ratio.
 func BenchmarkCommit(b *testing.B) {
 	e := server(b)
 	s, raw := openAt(b, e.Addr(), storetest.Namespace()), admin(b, e)
@@ -37,24 +34,18 @@ func BenchmarkCommit(b *testing.B) {
 			}
 			rawRevision := int64(storetest.Commit(b, s, create)[0])
 			value := make([]byte, 100)
-			var commits, raws []time.Duration
 			guard := held.guard.Load()
-			for b.Loop() {
+			storetest.SideBySide(b, func() error {
 				txn := store.Txn{Session: n}
 				for i := range keys {
 					key := fmt.Sprintf("%s/%d", name, i)
 					txn.If = append(txn.If, store.At(key, ours[i]))
 					txn.Do = append(txn.Do, store.Set(key, value))
 				}
-				start := time.Now()
 				r, err := s.Commit(context.Background(), txn)
-				commits = append(commits, time.Since(start))
-				if err != nil {
-					b.Fatal(err)
-				}
 				ours = r.Versions
-
-				start = time.Now()
+				return err
+			}, func() error {
 				ifs := []clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(held.marker), "=", guard)}
 				var thens []clientv3.Op
 				for i := range keys {
@@ -63,19 +54,12 @@ func BenchmarkCommit(b *testing.B) {
 					thens = append(thens, clientv3.OpPut(key, string(value), clientv3.WithIgnoreLease()))
 				}
 				reply, err := raw.Txn(context.Background()).If(ifs...).Then(thens...).Commit()
-				raws = append(raws, time.Since(start))
 				if err != nil || !reply.Succeeded {
-					b.Fatal(reply, err)
+					return fmt.Errorf("not applied: %v, %w", reply, err)
 				}
 				rawRevision = reply.Header.Revision
-			}
-			slices.Sort(commits)
-			slices.Sort(raws)
-			ours50, raw50 := commits[len(commits)/2], raws[len(raws)/2]
-			b.ReportMetric(float64(ours50.Microseconds()), "µs/commit")
-			b.ReportMetric(float64(raw50.Microseconds()), "µs/raw")
-			b.ReportMetric(float64(ours50)/float64(raw50), "ratio")
-			b.ReportMetric(0, "ns/op")
+				return nil
+			})
 		})
 	}
 }
@@ -155,26 +139,8 @@ func BenchmarkFailover(b *testing.B) {
 	})
 }
 
-// What a process waits for at its start: the content of a prefix with 10,000 keys.
 func BenchmarkFirstContentOf10000Keys(b *testing.B) {
 	s := openAt(b, server(b).Addr(), storetest.Namespace())
-	value := make([]byte, 300)
-	for i := 0; i < 10_000; {
-		var txn store.Txn
-		for ; len(txn.Do) < 100; i++ {
-			txn.Do = append(txn.Do, store.Create(fmt.Sprintf("jobs/%03d/shards/%d", i/100, i), value))
-		}
-		storetest.Commit(b, s, txn)
-	}
-	for b.Loop() {
-		w, err := s.Watch(b.Context(), "jobs")
-		if err != nil {
-			b.Fatal(err)
-		}
-		u, err := w.Next(b.Context())
-		if err != nil || len(u.Entries) != 10_000 {
-			b.Fatalf("%d keys, %v", len(u.Entries), err)
-		}
-		w.Close()
-	}
+	storetest.Fill(b, s, 10_000)
+	storetest.FirstContent(b, s, "jobs", 10_000)
 }

@@ -14,27 +14,12 @@ import (
 
 func TestOpenNamesTheHostsThatDontAnswer(t *testing.T) {
 	storetest.NoGoroutineLeft(t)
-	silent, refuses := storetest.Silent(t), storetest.Refusing(t)
-	for _, c := range []struct{ url, says string }{
-		{"etcd://" + silent + "/ns", "deadline exceeded"},
-		{"etcd://" + refuses + "/ns", "connection refused"},
-		{"etcd://" + refuses + "," + silent + "/ns", ""},
-		{"etcd://user:hunter2@" + refuses + "/ns", ""},
-	} {
-		start := time.Now()
-		_, err := storetest.Open(t, c.url, 300*time.Millisecond)
-		storetest.WantError(t, err, store.ErrUnavailable)
-		if took := time.Since(start); took > 2*time.Second {
-			t.Errorf("%s: took %v", c.url, took)
-		}
-		storetest.Mention(t, err, c.says)
-		for _, host := range []string{silent, refuses} {
-			if strings.Contains(c.url, host) {
-				storetest.Mention(t, err, host)
-			}
-		}
-		storetest.DontMention(t, err, "hunter2")
-	}
+	storetest.OpenNamesTheHostsThatDontAnswer(t, map[string]string{
+		"etcd://SILENT/ns":                "deadline exceeded",
+		"etcd://REFUSING/ns":              "connection refused",
+		"etcd://REFUSING,SILENT/ns":       "",
+		"etcd://user:hunter2@REFUSING/ns": "",
+	})
 }
 
 // One of three servers is enough, whatever the other two do.
@@ -51,20 +36,16 @@ func TestOpenFindsTheOneServerThatAnswers(t *testing.T) {
 }
 
 func TestOpenRefusesWhatMakesNoSense(t *testing.T) {
-	for _, c := range []struct{ url, says string }{
-		{"etcd:///ns", "no host"},
-		{"etcd://h/ns?colour=red", "colour"},
-		{"etcd://h/ns?tls=maybe", "tls"},
-		{"etcd://h/ns?tls=false&ca=x", "contradicts"},
-		{"etcd://h/ns?cert=x", "without the other"},
-		{"etcd://h/ns?ca=/nowhere/ca.pem", "ca.pem"},
-		{"etcd://h/ns?cert=/nowhere/a&key=/nowhere/b", "cert and key"},
-		{"etcd://h/" + strings.Repeat("n", 200) + "/" + strings.Repeat("n", 200) + "/n", "namespace"},
-	} {
-		_, err := storetest.Open(t, c.url, storetest.Patience)
-		storetest.WantError(t, err, store.ErrInvalid)
-		storetest.Mention(t, err, c.says)
-	}
+	storetest.OpenRefusesWhatMakesNoSense(t, map[string]string{
+		"etcd:///ns":                                 "no host",
+		"etcd://h/ns?colour=red":                     "colour",
+		"etcd://h/ns?tls=maybe":                      "tls",
+		"etcd://h/ns?tls=false&ca=x":                 "contradicts",
+		"etcd://h/ns?cert=x":                         "without the other",
+		"etcd://h/ns?ca=/nowhere/ca.pem":             "ca.pem",
+		"etcd://h/ns?cert=/nowhere/a&key=/nowhere/b": "cert and key",
+		"etcd://h/" + strings.Repeat("n", 200) + "/" + strings.Repeat("n", 200) + "/n": "namespace",
+	})
 }
 
 // withUsers turns authentication on: root, a user who may do everything below the namespace "mine", and one who may

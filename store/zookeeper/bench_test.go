@@ -1,7 +1,6 @@
 package zookeeper
 
 import (
-	"fmt"
 	"testing"
 
 	"github.com/elasticjob-go/elastic/conformance/servers"
@@ -9,40 +8,12 @@ import (
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 )
 
-// fill makes keys of a few hundred bytes in directories of a hundred.
-func fill(b *testing.B, s *driver, keys int) {
-	b.Helper()
-	value := make([]byte, 300)
-	for i := 0; i < keys; {
-		var txn store.Txn
-		for ; i < keys && len(txn.Do) < 100; i++ {
-			txn.Do = append(txn.Do, store.Create(fmt.Sprintf("jobs/%03d/shards/%d", i/100, i), value))
-		}
-		storetest.Commit(b, s, txn)
-	}
-}
-
-// What a process waits for at its start: the content of a prefix with 10,000 keys.
 func BenchmarkFirstContentOf10000Keys(b *testing.B) {
 	z := server(b)
 	ns := storetest.Namespace()
-	s := openAt(b, z.Addr(), ns)
-	fill(b, s, 10_000)
+	storetest.Fill(b, openAt(b, z.Addr(), ns), 10_000)
 	for name, params := range map[string]string{"persistent": "", "classic": "?watch=classic"} {
-		b.Run(name, func(b *testing.B) {
-			s := openAt(b, z.Addr(), ns+params)
-			for b.Loop() {
-				w, err := s.Watch(b.Context(), "jobs")
-				if err != nil {
-					b.Fatal(err)
-				}
-				u, err := w.Next(b.Context())
-				if err != nil || len(u.Entries) != 10_000 {
-					b.Fatalf("%d keys, %v", len(u.Entries), err)
-				}
-				w.Close()
-			}
-		})
+		b.Run(name, func(b *testing.B) { storetest.FirstContent(b, openAt(b, z.Addr(), ns+params), "jobs", 10_000) })
 	}
 }
 

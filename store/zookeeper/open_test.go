@@ -10,22 +10,12 @@ import (
 )
 
 func TestOpenNamesTheHostsThatDontAnswer(t *testing.T) {
-	silent, refuses := storetest.Silent(t), storetest.Refusing(t)
-	for _, c := range []struct{ url, says string }{
-		{"zookeeper://" + silent + "/ns", silent},
-		{"zookeeper://" + refuses + "/ns", "connection refused"},
-		{"zookeeper://" + refuses + "," + silent + "/ns", refuses},
-		{"zookeeper://user:hunter2@" + silent + "/ns", "deadline exceeded"},
-	} {
-		start := time.Now()
-		_, err := storetest.Open(t, c.url, 300*time.Millisecond)
-		storetest.WantError(t, err, store.ErrUnavailable)
-		if took := time.Since(start); took > 2*time.Second {
-			t.Errorf("%s: took %v", c.url, took)
-		}
-		storetest.Mention(t, err, c.says)
-		storetest.DontMention(t, err, "hunter2")
-	}
+	storetest.OpenNamesTheHostsThatDontAnswer(t, map[string]string{
+		"zookeeper://SILENT/ns":              "",
+		"zookeeper://REFUSING/ns":            "connection refused",
+		"zookeeper://REFUSING,SILENT/ns":     "",
+		"zookeeper://user:hunter2@SILENT/ns": "deadline exceeded",
+	})
 }
 
 // One of three servers is enough, whatever the other two do, to open and to come back to.
@@ -55,16 +45,12 @@ func TestOneServerThatAnswersIsEnough(t *testing.T) {
 }
 
 func TestOpenRefusesWhatMakesNoSense(t *testing.T) {
-	for _, c := range []struct{ url, says string }{
-		{"zookeeper:///ns", "no host"},
-		{"zookeeper://h/ns?colour=red", "colour"},
-		{"zookeeper://a%3Ab:c@h/ns", "colon"},
-		{"zookeeper://h/" + strings.Repeat("é", 90), "namespace"},
-	} {
-		_, err := storetest.Open(t, c.url, storetest.Patience)
-		storetest.WantError(t, err, store.ErrInvalid)
-		storetest.Mention(t, err, c.says)
-	}
+	storetest.OpenRefusesWhatMakesNoSense(t, map[string]string{
+		"zookeeper:///ns":                          "no host",
+		"zookeeper://h/ns?colour=red":              "colour",
+		"zookeeper://a%3Ab:c@h/ns":                 "colon",
+		"zookeeper://h/" + strings.Repeat("é", 90): "namespace",
+	})
 }
 
 // The bounds of TTLs are the server's, and what is granted is within them.
