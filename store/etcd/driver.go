@@ -59,10 +59,12 @@ var caps = store.Caps{
 // Caps tells what etcd can do.
 func (s *driver) Caps() store.Caps { return caps }
 
-// Close ends sessions and watches, then the connection.
+// Close ends sessions and watches, then the connection, which another call of Close may still need for its farewells.
 func (s *driver) Close(ctx context.Context) error {
 	err := s.running.Close(ctx)
-	s.client.Close()
+	if s.running.Context().Err() != nil {
+		s.client.Close()
+	}
 	return err
 }
 
