@@ -3,6 +3,7 @@ package etcd
 import (
 	"context"
 
+	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/peer"
@@ -30,10 +31,11 @@ var errSentAlready = status.Error(codes.Aborted, "store/etcd: not sent a second 
 // deadline, and from a proxy that resets a stream. The second copy would then fail on what the first has written, and
 // a transaction that was applied would be reported as a conflict.
 //
-// What gRPC sends again by itself, a request that it knows no server to have looked at, is no second copy.
+// What gRPC sends again by itself, a request that it knows no server to have looked at, is no second copy. Nor is what the library asks in
+// between on the same context: where the transaction's token has expired, for another.
 func sendOnce(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	s, ok := ctx.Value(sendingKey{}).(*sending)
-	if !ok {
+	if !ok || method != pb.KV_Txn_FullMethodName {
 		return invoke(ctx, method, request, reply, conn, opts...)
 	}
 	if s.sent && refusal(s.err) == nil {
