@@ -62,7 +62,7 @@ func (s *driver) NewSession(ctx context.Context, o store.SessionOptions) (store.
 		s.running.Go(n.abandon)
 		return nil, err
 	}
-	if !s.running.AddSession(n, n.renew, func() { n.life.Watch(n.ttl) }) {
+	if !s.running.AddSession(n, func() { n.renew(sent) }, func() { n.life.Watch(n.ttl) }) {
 		n.life.End(store.ErrClosed)
 		return nil, store.ErrClosed
 	}
@@ -158,10 +158,10 @@ func (s *session) destroy(ctx context.Context) error {
 // attempt is how long one attempt may take of what must succeed before the deadline.
 func (s *session) attempt() time.Duration { return min(lifetime.Attempt(s.ttl), s.store.timeout) }
 
-// renew keeps the session alive until it ends.
-func (s *session) renew() {
+// renew keeps the session alive, which was asked for at a time, until it ends.
+func (s *session) renew(sent time.Time) {
 	ctx := s.life.Context()
-	for pause, failures := s.ttl/renewals, lifetime.Retry(s.ttl); ; {
+	for pause, failures := time.Until(sent.Add(s.ttl/renewals)), lifetime.Retry(s.ttl); ; {
 		backoff.Sleep(ctx, pause)
 		if ctx.Err() != nil {
 			return

@@ -41,6 +41,11 @@ func TestSessionOutlivesACutThatIsShorterThanItself(t *testing.T) {
 	storetest.SessionOutlivesACutThatIsShorterThanItself(t, backend(server(t)), 2*ttl)
 }
 
+func TestSessionThatBeganSlowlyIsRenewedInTime(t *testing.T) {
+	t.Parallel()
+	storetest.SessionThatBeganSlowlyIsRenewedInTime(t, backend(server(t)))
+}
+
 func TestSilentConnectionIsReplacedBeforeItCostsTheSession(t *testing.T) {
 	t.Parallel()
 	storetest.SilentConnectionIsReplacedBeforeItCostsTheSession(t, backend(server(t)))

@@ -62,7 +62,7 @@ func (s *driver) NewSession(ctx context.Context, o store.SessionOptions) (store.
 		s.running.Go(n.abandon)
 		return nil, err
 	}
-	if !s.running.AddSession(n, n.renew, func() { n.life.Watch(n.ttl) }) {
+	if !s.running.AddSession(n, func() { n.renew(sent) }, func() { n.life.Watch(n.ttl) }) {
 		n.life.End(store.ErrClosed)
 		return nil, store.ErrClosed
 	}
@@ -142,12 +142,12 @@ func (s *session) revoke(ctx context.Context) error {
 // attempt is how long one attempt may take of what must succeed before the deadline.
 func (s *session) attempt() time.Duration { return min(lifetime.Attempt(s.ttl), s.store.timeout) }
 
-// renew keeps the lease alive until the session ends.
-func (s *session) renew() {
+// renew keeps the lease alive, which was asked for at a time, until the session ends.
+func (s *session) renew(sent time.Time) {
 	stream := renewal{session: s}
 	defer stream.reset()
 	var unanswered time.Time // since when we wait for an answer
-	for pause, failures := s.ttl/renewals, lifetime.Retry(s.ttl); ; {
+	for pause, failures := time.Until(sent.Add(s.ttl/renewals)), lifetime.Retry(s.ttl); ; {
 		backoff.Sleep(s.life.Context(), pause)
 		if s.life.Context().Err() != nil {
 			return

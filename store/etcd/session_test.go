@@ -19,6 +19,11 @@ func TestSessionOutlivesACutThatIsShorterThanItself(t *testing.T) {
 	storetest.SessionOutlivesACutThatIsShorterThanItself(t, backend(server(t)), ttl)
 }
 
+func TestSessionThatBeganSlowlyIsRenewedInTime(t *testing.T) {
+	t.Parallel()
+	storetest.SessionThatBeganSlowlyIsRenewedInTime(t, backend(server(t)))
+}
+
 func TestSilentConnectionIsReplacedBeforeItCostsTheSession(t *testing.T) {
 	t.Parallel()
 	storetest.SilentConnectionIsReplacedBeforeItCostsTheSession(t, backend(server(t)))

@@ -24,6 +24,11 @@ func TestSessionKnowsOfItsEndBeforeOthersDo(t *testing.T) {
 	storetest.SessionKnowsOfItsEndBeforeOthersDo(t, backend(server(t)))
 }
 
+func TestSessionThatBeganSlowlyIsRenewedInTime(t *testing.T) {
+	t.Parallel()
+	storetest.SessionThatBeganSlowlyIsRenewedInTime(t, backend(server(t)))
+}
+
 func TestSilentConnectionIsReplacedBeforeItCostsTheSession(t *testing.T) {
 	t.Parallel()
 	storetest.SilentConnectionIsReplacedBeforeItCostsTheSession(t, backend(server(t)))

@@ -59,6 +59,21 @@ func SessionOutlivesACutThatIsShorterThanItself(t *testing.T, b Backend, ttl tim
 	}
 }
 
+// SessionThatBeganSlowlyIsRenewedInTime though most of its TTL, which counts from when it was asked for, has passed when it is there.
+func SessionThatBeganSlowlyIsRenewedInTime(t *testing.T, b Backend) {
+	const ttl = 4 * time.Second
+	p, s, _ := b.BehindProxy(t)
+	Equal(t, "k", Read(t, s, "k"), "-") // which connects
+	p.Hold(servers.ToClient)
+	defer time.AfterFunc(ttl*13/20, p.Heal).Stop()
+	n := Session(t, s, ttl)
+	before := n.Deadline()
+	Await(t, "a renewal", func() bool { return n.Deadline().After(before) || n.Err() != nil })
+	if err := n.Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // SilentConnectionIsReplacedBeforeItCostsTheSession when a new connection would do. A router that forgets a connection says nothing.
 func SilentConnectionIsReplacedBeforeItCostsTheSession(t *testing.T, b Backend) {
 	p, s, _ := b.BehindProxy(t)
