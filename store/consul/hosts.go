@@ -110,7 +110,7 @@ func (s *driver) ask(ctx context.Context, twice bool, f func(ctx context.Context
 		if hurried := isTime(err) && time.Since(began) < s.silence; !hurried {
 			s.hosts.leave(h, began)
 			if class == nil && sent {
-				s.suspect(h, began)
+				s.suspect(h)
 			}
 		}
 		if class == nil && sent && !twice {
@@ -150,11 +150,11 @@ func isTime(err error) bool {
 // server takes, so that a caller in a hurry breaks nothing.
 const silence = 500 * time.Millisecond
 
-// suspect drops connections that may be dead: something that was sent at a time has not been answered. Whoever waits for
-// a change asks again, on another connection.
-func (s *driver) suspect(h *host, since time.Time) {
+// suspect drops connections that may be dead: something that was sent has not been answered. Whoever waits for
+// a change asks again, on another connection; also who has asked since, for that may have been on one of the dead.
+func (s *driver) suspect(h *host) {
 	h.wire.CloseIdleConnections()
-	s.askAllAgain(since)
+	s.askAllAgain(time.Now())
 }
 
 // askAllAgain has watches ask again that have waited since before a time.

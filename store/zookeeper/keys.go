@@ -52,7 +52,8 @@ func (l layout) name(path string) (string, bool) {
 	if !below || !marked || strings.HasPrefix(rest, store.Reserved+"/") {
 		return "", false
 	}
-	return escape.Undo(rest)
+	key, ok := escape.Undo(rest)
+	return key, ok && store.CheckKey(key) == nil
 }
 
 // isDirectory says whether keys may be below a path that is the root or in a directory.

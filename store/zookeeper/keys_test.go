@@ -40,7 +40,7 @@ func TestPathsOfDirectories(t *testing.T) {
 func TestPathsOfNoKey(t *testing.T) {
 	l := newLayout("demo")
 	for _, path := range []string{"/", "/demo", "/demo=", "/demo2/a=", "/demo/a", "/demo/=", "/demo/.sys", "/demo/.sys/sessions/1", "/demo/.sys/a=",
-		"/demo/a=2=", "/demo/a==", "/demo/=61=", "/demo/=c3=", "/demo/a b=", "/demo/=+1=", "/demo/a=2Fb="} {
+		"/demo/a=2=", "/demo/a==", "/demo/=61=", "/demo/=c3=", "/demo/a b=", "/demo/=+1=", "/demo/a=2Fb=", "/demo/=FF="} {
 		if key, ours := l.name(path); ours {
 			t.Errorf("%s is the path of %q", path, key)
 		}

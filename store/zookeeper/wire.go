@@ -108,9 +108,18 @@ func (w *wire) send(frames []byte) (int, error) {
 	w.Conn.SetWriteDeadline(time.Now().Add(w.link.silence()))
 	n, err := w.Conn.Write(frames)
 	if err != nil {
+		w.refused(err)
 		w.Close() // half a frame may be out
 	}
 	return n, err
+}
+
+// refused says what is wrong with a server that has ended the connection before it has answered the handshake. One that has as many as it may have
+// does, and what comes first, the end of the answer or the refusal of the question, is chance.
+func (w *wire) refused(err error) {
+	if !w.greeted {
+		w.link.failed(w.RemoteAddr().String(), fmt.Errorf("no answer to the handshake: %w", err))
+	}
 }
 
 // Read gives the client library its frames and keeps ours.
@@ -118,9 +127,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	for len(w.reading) == 0 {
 		frame, err := w.frame()
 		if err != nil {
-			if !w.greeted {
-				w.link.failed(w.RemoteAddr().String(), fmt.Errorf("no answer to the handshake: %w", err))
-			}
+			w.refused(err)
 			w.Close()
 			return 0, err
 		}
