@@ -9,6 +9,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
@@ -42,6 +43,9 @@ type ensemble struct {
 func (h ensemble) dial(ctx context.Context, addr string) (net.Conn, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", addr)
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+		err = fmt.Errorf("no answer to the handshake: %w", err) // the server took the connection and ended it, before we had looked
+	}
 	if err != nil || h.security == nil {
 		return conn, err
 	}
