@@ -62,6 +62,19 @@ func (a *audit) differ(skew time.Duration) {
 	a.checker.Skew = skew
 }
 
+// wrong says that clocks differ by more than they may, so that fires can begin twice.
+func (a *audit) wrong() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.checker.Wrong = true
+}
+
+func (a *audit) areWrong() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.checker.Wrong
+}
+
 func (a *audit) faults() (texts []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
