@@ -90,6 +90,30 @@ func TestHandOversDoNotCountAsAttempts(t *testing.T) {
 	})
 }
 
+// The answer to the claim comes when the others have been told to stop already.
+func TestAHandlerThatStartsWhileItsInstanceLeavesIsToldToStop(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Failover: true}}
+		c.does(sleepFor(time.Minute))
+		c.opts = []elastic.Option{elastic.WithDrainTimeout(0)}
+		a := c.start("a")
+		a.client.OnRequest(func(r memory.Request) memory.Fault {
+			if r.Kind == memory.Transact && strings.HasPrefix(r.Txn.Do[0].Key, "runs/") {
+				return memory.Fault{AfterApply: func() { a.stop() }, After: 100 * time.Millisecond}
+			}
+			return memory.Fault{}
+		})
+		c.pass(15 * time.Second)
+		runs := c.find(func(r *ran) bool { return r.job == "report" })
+		if len(runs) != 1 || !errors.Is(runs[0].cause, elastic.ErrShutdown) {
+			t.Fatalf("%d runs, want one that was told to stop: %+v", len(runs), runs)
+		}
+		if err := c.leave(a); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestLeavingEndsThoughAHandlerDoesNotReturn(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.opts = []elastic.Option{elastic.WithDrainTimeout(5 * time.Second)}

@@ -5,6 +5,7 @@ import "github.com/elasticjob-go/elastic/failover"
 // drain is how far this instance is with leaving.
 type drain struct {
 	on   bool // nothing begins any more, and the shards move to others
+	told bool // handlers have been told to stop, also those whose claim is answered only now
 	late bool // handlers have had their time: who has not returned is left behind
 	over bool // there is nothing to wait for, or no more time
 }
@@ -16,6 +17,7 @@ func (e *Engine) startDrain() {
 	e.selfChanged = true
 	e.reviewAll()
 	e.after(e.cfg.Drain, func() {
+		e.drain.told = true
 		for _, j := range e.jobs {
 			for _, s := range j.shards {
 				if s.run != nil && s.run.cancel != nil {

@@ -53,6 +53,9 @@ func (e *Engine) start(s *shard) {
 	e.working++
 	ctx, cancel := e.workContext(r)
 	r.cancel = cancel
+	if e.drain.told {
+		cancel(ErrShutdown)
+	}
 	stop := func() {}
 	if timeout := time.Duration(r.spec.Timeout); timeout > 0 {
 		var end context.CancelFunc
