@@ -21,7 +21,7 @@ demo: ## three instances in one process: one crashes in the middle of a run, one
 test: RUNTIME := $(or $(RUNTIME),process)
 test: lint race sim conformance e2e fuzz-short ## everything that must hold: lint, unit tests, storms, the driver suites on real servers, real processes killed
 	@echo "not run: the driver suites and e2e with servers in containers (make conformance RUNTIME=docker, make e2e RUNTIME=docker), which takes twelve minutes more"
-	@echo "not run: the model (make model), more storms (make storms), longer fuzzing (make fuzz), all mutants (make mutants), faults one by one (make chaos-rows): each takes minutes"
+	@echo "not run: the model (make model), more storms (make storms), longer fuzzing (make fuzz), all mutants (make mutants), faults one by one (make chaos-rows), the same faults for another library (make bench-peers): each takes minutes"
 
 race: servers ## all unit tests, with the race detector; the suite for drivers is the target conformance
 	@for m in $(TESTED); do echo "== $$m"; (cd $$m && go test -race -timeout 15m -skip '^TestConformance(WithClassicWatches)?$$' ./...) || exit 1; done

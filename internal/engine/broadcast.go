@@ -22,10 +22,15 @@ func (e *Engine) passOver(j *job, want *layout.Assignment) bool {
 	key := layout.SignalsKey(j.name)
 	if j.signalsVersion == 0 {
 		j.assigning = true
-		e.send(&e.docs, &move{op: store.Create(key, layout.Signal{}.Encode()), done: func(_ store.Version, err error) {
+		guards := []store.Cond{store.At(layout.JobKey(j.name), j.specVersion)} // or it would be left over of a job that is removed
+		m := e.me
+		e.send(&e.docs, &move{guards: guards, op: store.Create(key, layout.Signal{}.Encode()), done: func(_ store.Version, err error) {
 			j.assigning = false
 			e.suspect(j)
-			if err == nil || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrUnknown) {
+			switch {
+			case e.me != m:
+			case errors.Is(err, store.ErrConflict) && e.refused(j, guards, conflictKey(err)):
+			case err == nil, errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrUnknown):
 				e.await(j, key, 0)
 			}
 		}})
