@@ -3,22 +3,41 @@ package observe
 
 import "time"
 
-// Event is something that a scheduler did or saw. Fields that don't apply are zero.
+// Event is one thing that a scheduler did or saw. Fields that don't apply are
+// zero. An event is shared by all observers: don't change what its maps and
+// slices hold.
 type Event struct {
 	Time     time.Time
 	Kind     Kind
 	Instance string // whose event this is
 	Job      string
 	Shard    int       // -1 if the event is not about one shard
-	Fire     time.Time // the scheduled time of the run, or when its trigger was given
+	Fire     time.Time // the scheduled time of the run, or when its trigger was given; of missed fires the first
 	Trigger  uint64    // the trigger that asked for the run; zero: the schedule
 	Attempt  int
 	Fence    uint64
 	Result   string        // of a run: ok, failed, skipped, lost, cancelled
-	Took     time.Duration // of a run, by its instance's monotonic clock
+	Took     time.Duration // of a run, by its instance's monotonic clock; of a wait that is over, how long it lasted
 	Subject  string        // another instance, or a key of the store
-	Detail   string        // in words
+	Detail   string        // in words, for people; may be worded differently in the next version
 	Err      error
+
+	// Code names the reason of the event for programs, in snake_case, such as
+	// "job_disabled". A code keeps its meaning in later versions, and new ones
+	// are added. Empty: the kind says all.
+	Code string
+
+	// Args are the values that the reason is about, by their names, such as
+	// "limit": "4". Which there are depends on Code. Nil: none.
+	Args map[string]string
+
+	// Count is how many things the event stands for, such as missed fires.
+	// Zero: the event is about one thing, or the number is not known.
+	Count int
+
+	// Until is the last of the fires that the event is about; Fire is the
+	// first. Zero: the event is about one fire, or none.
+	Until time.Time
 }
 
 // Kind is what happened.
@@ -52,6 +71,8 @@ const (
 	ClockOff    Kind = "clock off"    // (alarm) this instance's clock differs from others'; if from most, it begins nothing
 	ClockAgrees Kind = "clock agrees" // it no longer does
 	Evicted     Kind = "evicted"      // (alarm) this instance declared another, Subject, dead
+	Waiting     Kind = "waiting"      // a job, or a shard of it, does not run, and Code, Args and Detail say why; told once
+	WaitingOver Kind = "waiting over" // the reason that Waiting gave with this Code is gone, after Took
 	Trouble     Kind = "trouble"      // (alarm) the store refuses or does not answer
 	Recovered   Kind = "recovered"    // it does again
 )

@@ -44,3 +44,32 @@ func TestAlarmsAreWhatNeedsAPerson(t *testing.T) {
 		t.Error("kinds are words for people")
 	}
 }
+
+// An event's code, count, last fire and arguments are on its line, the
+// arguments in the order of their names.
+func TestLog_ShowsCodesAndArguments(t *testing.T) {
+	var out bytes.Buffer
+	withoutTime := func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey || a.Key == slog.LevelKey {
+			return slog.Attr{}
+		}
+		return a
+	}
+	log := observe.Log(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: withoutTime})))
+	three := time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
+	log(observe.Event{
+		Kind:  observe.Missed,
+		Job:   "report",
+		Shard: -1,
+		Fire:  three,
+		Until: three.Add(2 * time.Minute),
+		Count: 3,
+		Code:  "misfire_skip",
+		Args:  map[string]string{"window": "1m0s", "misfire": "skip", "overlap": "queue"},
+	})
+	want := `msg=missed job=report fire=2026-01-02T03:00:00Z until=2026-01-02T03:02:00Z count=3 code=misfire_skip ` +
+		"args.misfire=skip args.overlap=queue args.window=1m0s\n"
+	if got := out.String(); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}

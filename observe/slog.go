@@ -3,6 +3,8 @@ package observe
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -48,6 +50,12 @@ func (e Event) attrs() []slog.Attr {
 	if !e.Fire.IsZero() {
 		a = append(a, slog.String("fire", e.Fire.Format(time.RFC3339)))
 	}
+	if !e.Until.IsZero() {
+		a = append(a, slog.String("until", e.Until.Format(time.RFC3339)))
+	}
+	if e.Count != 0 {
+		a = append(a, slog.Int("count", e.Count))
+	}
 	if e.Fence != 0 {
 		a = append(a, slog.Int("attempt", e.Attempt), slog.Uint64("fence", e.Fence))
 	}
@@ -56,9 +64,23 @@ func (e Event) attrs() []slog.Attr {
 		a = append(a, slog.Duration("took", e.Took))
 	}
 	text("subject", e.Subject)
+	text("code", e.Code)
+	if len(e.Args) > 0 {
+		a = append(a, slog.GroupAttrs("args", e.argAttrs()...))
+	}
 	text("detail", e.Detail)
 	if e.Err != nil {
 		a = append(a, slog.Any("error", e.Err))
 	}
 	return a
+}
+
+// argAttrs returns the arguments in the order of their names, so that equal
+// events give equal lines.
+func (e Event) argAttrs() []slog.Attr {
+	attrs := make([]slog.Attr, 0, len(e.Args))
+	for _, name := range slices.Sorted(maps.Keys(e.Args)) {
+		attrs = append(attrs, slog.String(name, e.Args[name]))
+	}
+	return attrs
 }

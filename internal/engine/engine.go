@@ -148,6 +148,7 @@ type Engine struct {
 	drain       drain
 	failed      error // why the engine ends though nobody asked it to
 	clocks      clocks
+	waits       map[waitID]*wait              // why jobs and shards do not run
 	doubts      map[string]context.CancelFunc // ends a watch, so that it starts again
 }
 
@@ -159,7 +160,7 @@ func New(cfg Config) *Engine {
 	return &Engine{
 		cfg: cfg, inbox: make(chan func(), 256), stopped: make(chan struct{}), looking: make(chan struct{}), reads: make(chan struct{}, parallelReads),
 		registered: map[string]Job{}, jobs: map[string]*job{}, suspects: map[*job]time.Time{}, proofs: map[string][]*shard{}, sources: map[string]*source{}, follows: map[string][]string{}, dead: map[string]time.Time{},
-		replica: newReplica(), doubts: map[string]context.CancelFunc{},
+		replica: newReplica(), doubts: map[string]context.CancelFunc{}, waits: map[waitID]*wait{},
 	}
 }
 

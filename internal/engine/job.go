@@ -71,9 +71,11 @@ func (e *Engine) refresh(j *job) {
 	e.refreshSignals(j)
 	e.refreshShards(j)
 	e.followSources(j)
+	e.explainNoInstance(j)
 	if j.removed && len(j.shards) == 0 {
 		delete(e.jobs, j.name)
 		delete(e.suspects, j)
+		e.endWaits(j.name)
 		j.awaits.reset("")
 	}
 }
