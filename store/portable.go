@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/elasticjob-go/elastic/internal/secret"
 )
 
 // OpenTimeout bounds Open when its context has no deadline.
@@ -19,13 +21,18 @@ type Portable struct {
 	caps    Caps
 	counts  counters
 	closed  atomic.Bool
+
+	// conceal takes the secrets of the URL out of an error. It is a function and
+	// not a list: fmt.Print shows the fields of a struct, whatever they hold.
+	conceal func(error) error
 }
 
 // NewPortable wraps a driver's store. Open does it for stores that come from a URL; a program that makes a store by
 // itself, such as a memory store of its own, calls it directly. Of c only SessionTTL and RequestTimeout are used;
-// zero values mean the defaults.
+// zero values mean the defaults. The secrets of c are in no error.
 func NewPortable(driver Store, c Config) *Portable {
 	p := &Portable{driver: driver, timeout: c.RequestTimeout, ttl: c.SessionTTL, caps: driver.Caps()}
+	p.conceal = func(err error) error { return secret.Error(err, c.secrets()...) }
 	if p.timeout <= 0 {
 		p.timeout = DefaultRequestTimeout
 	}
@@ -150,5 +157,5 @@ func (p *Portable) failed(what string, err error) error {
 		return nil
 	}
 	p.counts.failures.Add(1)
-	return fmt.Errorf("%s: %w", what, err)
+	return p.conceal(fmt.Errorf("%s: %w", what, err))
 }

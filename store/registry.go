@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/elasticjob-go/elastic/internal/secret"
 )
 
 // Driver opens stores of one URL scheme.
@@ -64,10 +66,10 @@ func Open(ctx context.Context, rawURL string) (*Portable, error) {
 		return nil, fmt.Errorf("%w: store URL %q: no driver for %q is linked in (there are: %s); import its package, such as _ %q",
 			ErrInvalid, c, c.Scheme, known, packageOf(c.Scheme))
 	}
-	for name := range c.Params {
+	for name, value := range c.Params {
 		if !slices.Contains(d.Params, name) {
 			return nil, fmt.Errorf("%w: store URL %q: %s does not know the parameter %q (it knows: %s)",
-				ErrInvalid, c, c.Scheme, name, strings.Join(append([]string{"session_ttl", "request_timeout", "password_env", "password_file"}, d.Params...), ", "))
+				ErrInvalid, c, c.Scheme, shownName(name, value != ""), strings.Join(append(slices.Clone(commonParams), d.Params...), ", "))
 		}
 	}
 	if _, bounded := ctx.Deadline(); !bounded {
@@ -77,7 +79,7 @@ func Open(ctx context.Context, rawURL string) (*Portable, error) {
 	}
 	s, err := d.Open(ctx, c)
 	if err != nil {
-		return nil, fmt.Errorf("open store %s: %w", c, err)
+		return nil, secret.Error(fmt.Errorf("open store %s: %w", c, err), c.secrets()...)
 	}
 	return NewPortable(s, c), nil
 }

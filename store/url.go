@@ -2,14 +2,14 @@ package store
 
 import (
 	"fmt"
-	"maps"
 	"net"
 	"net/url"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/elasticjob-go/elastic/internal/secret"
 )
 
 // Config is a parsed store URL:
@@ -25,6 +25,10 @@ import (
 //	password_file    the file that holds the password; a newline at its end does not count
 //
 // Any other parameter is the driver's, and an error if the driver does not know it.
+//
+// A Config is printed without its secrets, by every verb of package fmt, as JSON
+// or XML, and by package slog. That does not hold for a Config in an unexported
+// field of another struct: fmt prints those field by field.
 type Config struct {
 	Scheme    string
 	User      string
@@ -58,8 +62,8 @@ func ParseURL(raw string) (Config, error) {
 
 	rest, query, _ := strings.Cut(rest, "?")
 	authority, path, hasPath := strings.Cut(rest, "/")
-	if strings.Contains(path, "@") {
-		return fault("user or password is not percent-encoded: write @ as %%40, : as %%3A, / as %%2F; and so is an @ in the namespace")
+	if strings.Contains(path, "@") || strings.ContainsAny(query, "@?") {
+		return fault("user or password is not percent-encoded: write @ as %%40, : as %%3A, / as %%2F, ? as %%3F; and so in the namespace and in parameters")
 	}
 	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
 		user, password, _ := strings.Cut(authority[:at], ":")
@@ -67,7 +71,7 @@ func ParseURL(raw string) (Config, error) {
 		c.User, err = url.PathUnescape(user)
 		c.Password, err2 = url.PathUnescape(password)
 		if err != nil || err2 != nil {
-			return fault("user or password is not percent-encoded: write @ as %%40, : as %%3A, / as %%2F")
+			return fault("user or password is not percent-encoded: write @ as %%40, : as %%3A, / as %%2F, ? as %%3F")
 		}
 		authority = authority[at+1:]
 	}
@@ -80,7 +84,7 @@ func ParseURL(raw string) (Config, error) {
 		}
 		if strings.Contains(host, ":") {
 			if _, port, err := net.SplitHostPort(host); (err != nil || !isPort(port)) && !(strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]")) {
-				return fault("host %q: want host, host:port or [ipv6]:port", host)
+				return fault("host %q: want host, host:port or [ipv6]:port", shownHost(host))
 			}
 		}
 		c.Hosts = append(c.Hosts, host)
@@ -106,7 +110,7 @@ func ParseURL(raw string) (Config, error) {
 	}
 	for name, v := range values {
 		if len(v) > 1 {
-			return fault("parameter %q is given %d times", name, len(v))
+			return fault("parameter %q is given %d times", shownName(name, v[0] != ""), len(v))
 		}
 		c.Params[name] = v[0]
 	}
@@ -130,92 +134,24 @@ func (c *Config) takeCommon() error {
 		}
 		d, err := time.ParseDuration(text)
 		if err != nil || d <= 0 {
-			return fmt.Errorf("parameter %s=%q: want a positive duration, such as 10s", name, text)
+			return fmt.Errorf("parameter %s=%q: want a positive duration, such as 10s", name, shownValue(name, text))
 		}
 		*field = d
 		delete(c.Params, name)
 	}
 	if name, ok := c.Params["password_env"]; ok {
 		if c.Password = os.Getenv(name); c.Password == "" {
-			return fmt.Errorf("parameter password_env: the environment variable %q is not set", name)
+			return fmt.Errorf("parameter password_env: the environment variable %q is not set", shownValue("password_env", name))
 		}
 		delete(c.Params, "password_env")
 	}
 	if name, ok := c.Params["password_file"]; ok {
 		text, err := os.ReadFile(name)
 		if err != nil {
-			return fmt.Errorf("parameter password_file: %w", err)
+			return fmt.Errorf("parameter password_file: %w", secret.FileError(err))
 		}
 		c.Password = strings.TrimRight(string(text), "\r\n")
 		delete(c.Params, "password_file")
 	}
 	return nil
-}
-
-// String returns the URL without its secrets.
-func (c Config) String() string {
-	var b strings.Builder
-	b.WriteString(c.Scheme + "://")
-	if c.User != "" {
-		b.WriteString(url.PathEscape(c.User))
-		if c.Password != "" {
-			b.WriteString(":***")
-		}
-		b.WriteByte('@')
-	}
-	b.WriteString(strings.Join(c.Hosts, ",") + "/" + c.Namespace)
-	sep := byte('?')
-	for _, name := range slices.Sorted(maps.Keys(c.Params)) {
-		value := c.Params[name]
-		if secretParam(name) {
-			value = "***"
-		}
-		b.WriteByte(sep)
-		b.WriteString(name + "=" + url.QueryEscape(value))
-		sep = '&'
-	}
-	return b.String()
-}
-
-// GoString keeps %#v from printing the password.
-func (c Config) GoString() string { return "store.Config(" + c.String() + ")" }
-
-// Redact returns a store URL with its password and secret parameters replaced, for logs and errors. It works on
-// URLs that don't parse, too.
-func Redact(raw string) string {
-	scheme, rest, ok := strings.Cut(raw, "://")
-	if !ok {
-		scheme, rest = "", raw
-	} else {
-		scheme += "://"
-	}
-	rest, query, hasQuery := strings.Cut(rest, "?")
-	// A password that is not percent-encoded may hold a slash, so look for the last @ of the whole rest.
-	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
-		user, _, hasPassword := strings.Cut(rest[:at], ":")
-		if hasPassword {
-			user += ":***"
-		}
-		rest = user + rest[at:]
-	}
-	if hasQuery {
-		params := strings.Split(query, "&")
-		for i, p := range params {
-			if name, _, _ := strings.Cut(p, "="); secretParam(name) {
-				params[i] = name + "=***"
-			}
-		}
-		rest += "?" + strings.Join(params, "&")
-	}
-	return scheme + rest
-}
-
-// secretParam says whether a parameter's value must not be shown. Names that end in _env or _file say where a
-// secret is, not what it is.
-func secretParam(name string) bool {
-	name = strings.ToLower(name)
-	if strings.HasSuffix(name, "_env") || strings.HasSuffix(name, "_file") {
-		return false
-	}
-	return strings.Contains(name, "password") || strings.Contains(name, "token") || strings.Contains(name, "secret")
 }

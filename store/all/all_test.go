@@ -107,7 +107,7 @@ func closed(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func TestNoErrorAndNoLogShowsASecret(t *testing.T) {
+func TestSecrets_StoreURLs(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(file, []byte(secret+"\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -34,6 +34,8 @@
 //	key_prefix "demo/" { policy = "write" }
 //	session_prefix "" { policy = "write" }   # or the names of the agents' nodes
 //
+// Without TLS a token crosses the network in clear text.
+//
 // What a token may not read Consul leaves out of its answers without a word in them. The driver refuses such answers, for
 // which Consul has to say that it did: to those who show a token it does.
 //

@@ -31,6 +31,8 @@
 //
 //	etcdctl role grant-permission ROLE readwrite /demo/ /demo0
 //
+// Without TLS a password crosses the network in clear text.
+//
 // # Keys
 //
 // The key jobs/report of the namespace demo is /demo/jobs/report; whatever is below /demo/.sys/ belongs to this package.
