@@ -24,6 +24,13 @@ var (
 	// ErrUnavailable: the store could not be reached, or could not answer in time. Nothing was applied.
 	ErrUnavailable = errors.New("store: unavailable")
 
+	// ErrEnded: the store has ended for good in this process, such as a file
+	// store whose disk was full. No later call succeeds, however long the
+	// caller waits; close the store and open it again. It is an
+	// ErrUnavailable, too: nothing was applied, unless the error is also
+	// ErrUnknown.
+	ErrEnded error = endedError{}
+
 	// ErrTooLarge: a value, or the transaction, is over the backend's limit (Caps). Nothing was sent, or the
 	// backend refused it.
 	ErrTooLarge = errors.New("store: too large")
@@ -38,6 +45,13 @@ var (
 	// ErrClosed: the store, the session or the watch was closed by this process.
 	ErrClosed = errors.New("store: closed")
 )
+
+// endedError is the type of ErrEnded.
+type endedError struct{}
+
+func (endedError) Error() string { return "store: ended" }
+
+func (endedError) Is(target error) bool { return target == ErrUnavailable }
 
 // ConflictError says which key a transaction failed on. Several may have failed: it names one of them.
 type ConflictError struct {

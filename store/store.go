@@ -116,7 +116,7 @@ type Watch interface {
 	// Next blocks until there is something to tell. The first Update is a Reset. The end of ctx ends this
 	// call only; the watch goes on and loses nothing. After Close it returns ErrClosed. A watch whose
 	// contact with the store breaks does not end: it says Stale, and recovers by itself.
-	// Only ErrClosed and ErrPermission are final. Next must not be called concurrently.
+	// Only ErrClosed, ErrEnded and ErrPermission are final. Next must not be called concurrently.
 	Next(ctx context.Context) (Update, error)
 
 	// Close ends the watch and unblocks Next. It may be called more than once and at any time.

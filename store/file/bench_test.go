@@ -77,7 +77,12 @@ func BenchmarkOpen(b *testing.B) {
 
 // Writing the log of 100,000 keys of 200 bytes anew: what commits wait for now and then.
 func BenchmarkRewrite(b *testing.B) {
-	j := newJournal(b.TempDir(), true)
+	h, err := takeHold(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer h.release()
+	j := newJournal(h, true)
 	if err := j.load(); err != nil {
 		b.Fatal(err)
 	}

@@ -8,6 +8,18 @@
 // rights for its owner only, if it is not there. All stores that a process opens on a directory share what is in it;
 // while one is open, a second process is refused, with an error that names the holder.
 //
+// # Whose the directory is
+//
+// A process owns a directory by locks on the directory and on the log
+// themselves, so the removal of a file lets no second process in. Before each
+// acknowledgement the store makes sure that the directory and the log still
+// have their names; when they were removed or replaced the store ends with
+// [store.ErrEnded].
+//
+// Open refuses directories and files of other users than the process's own and
+// the superuser, and directories in which every user may replace files. No link
+// is followed in the place of one of the store's files.
+//
 // # What is kept
 //
 // Everything that was acknowledged survives the death of the process at any point, and that of the machine, too: nothing
@@ -22,9 +34,9 @@
 // # When the disk fails
 //
 // A log that can't be written, say on a full disk, ends the store for this process: commits under way are
-// ErrUnknown, because they may be on disk; everything later, reads too, is ErrUnavailable; sessions are not renewed and
-// end; watches say Stale. What was acknowledged is there when the directory is opened again, after all stores on it were
-// closed.
+// ErrUnknown, because they may be on disk; everything later, reads too, is [store.ErrEnded]; sessions are not renewed
+// and end; watches say Stale and end. A scheduler's Run returns the error. What was acknowledged is there when the
+// directory is opened again, after all stores on it were closed.
 //
 // A log that ends in the middle of a write is what a crash leaves; that write was not acknowledged and is cut off. A log
 // that is damaged anywhere else is refused with [ErrDamaged]: the error names the file and the offset, and says what can

@@ -94,23 +94,27 @@ func openChild(dir string) {
 	os.Exit(0)
 }
 
+// openElsewhere opens and closes a directory in another process, and returns
+// the error that Open gave there.
+func openElsewhere(t *testing.T, dir string) string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), "FILE_TEST_OPEN="+dir)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
 func TestSecondProcessIsToldWhoHoldsTheDirectory(t *testing.T) {
 	dir := t.TempDir()
-	ask := func() string {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), "FILE_TEST_OPEN="+dir)
-		out, err := cmd.Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.TrimSpace(string(out))
-	}
 	c := openAt(t, dir)
-	if got := ask(); !strings.Contains(got, dir) || !strings.Contains(got, fmt.Sprintf("process %d:", os.Getpid())) {
+	if got := openElsewhere(t, dir); !strings.Contains(got, dir) || !strings.Contains(got, fmt.Sprintf("process %d;", os.Getpid())) {
 		t.Errorf("the second process is told: %s", got)
 	}
 	mustClose(t, c)
-	if got := ask(); got != "<nil>" {
+	if got := openElsewhere(t, dir); got != "<nil>" {
 		t.Errorf("after the first has closed: %s", got)
 	}
 	openAt(t, dir)
@@ -200,8 +204,9 @@ func TestStoreIsLostWhenTheLogCanNotBeWritten(t *testing.T) {
 		"session": func() error { _, err := c.NewSession(t.Context(), store.SessionOptions{}); return err },
 		"open":    func() error { _, err := connect(dir, true); return err },
 	} {
-		if err := f(); !errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrUnknown) {
-			t.Errorf("%s afterwards: %v, want ErrUnavailable", what, err)
+		err := f()
+		if !errors.Is(err, store.ErrEnded) || !errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrUnknown) {
+			t.Errorf("%s afterwards: %v, want ErrEnded, which is an ErrUnavailable", what, err)
 		}
 	}
 	select {

@@ -95,3 +95,14 @@ func logOf(t testing.TB, dir string) []byte {
 	}
 	return log
 }
+
+// await waits until f returns true.
+func await(t *testing.T, claim string, f func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !f(); {
+		if time.Now().After(end) {
+			t.Fatalf("it never comes true that %s", claim)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}

@@ -5,9 +5,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/memory"
@@ -26,7 +28,7 @@ const rewriteAfter = 8 << 20
 
 // journal is the open log of a directory. One goroutine, run, writes it.
 type journal struct {
-	dir   string
+	hold  *hold
 	fsync bool
 	done  chan struct{} // closed when run has ended
 	wake  chan struct{} // holds one: the queue or closing has changed
@@ -35,7 +37,9 @@ type journal struct {
 	grow    int64             // rewriteAfter
 	step    func(what string) // called after each step of a rewrite
 	sync    func(*os.File) error
-	syncDir func(string) error
+	syncDir func() error
+
+	ended func(reason error) // called once when the store ends; set before run
 
 	// run's, once it runs
 	content    content // what is in the log
@@ -58,24 +62,45 @@ type batch struct {
 	receipt *memory.Receipt
 }
 
-func newJournal(dir string, fsync bool) *journal {
+func newJournal(h *hold, fsync bool) *journal {
 	return &journal{
-		dir: dir, fsync: fsync, done: make(chan struct{}), wake: make(chan struct{}, 1),
-		grow: rewriteAfter, step: func(string) {}, sync: (*os.File).Sync, syncDir: syncDir,
+		hold:    h,
+		fsync:   fsync,
+		done:    make(chan struct{}),
+		wake:    make(chan struct{}, 1),
+		grow:    rewriteAfter,
+		step:    func(string) {},
+		sync:    (*os.File).Sync,
+		syncDir: h.sync,
+		ended:   func(error) {},
 	}
 }
 
-// load reads the log of a directory that is locked, or begins one. The caller starts run.
+// load reads the log of a directory that is held, or begins one. The caller starts run.
 func (j *journal) load() error {
-	if err := os.Remove(j.path(newName)); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := j.hold.remove(newName); err != nil {
 		return err
 	}
-	log, err := os.ReadFile(j.path(logName))
-	if errors.Is(err, os.ErrNotExist) {
+	f, err := j.hold.open(logName)
+	switch {
+	case err == nil:
+		j.file = f
+		err = j.loadFrom(f)
+	case errors.Is(err, os.ErrNotExist):
 		j.content.entries = map[string]store.Entry{}
-		_, err := j.rewrite()
-		return err
+		_, err = j.rewrite()
 	}
+	if err != nil && j.file != nil {
+		j.file.Close()
+	}
+	return err
+}
+
+func (j *journal) loadFrom(f *os.File) error {
+	if err := flock(f); err != nil {
+		return j.hold.inUse(err) // from another directory that the log was moved from
+	}
+	log, err := io.ReadAll(f)
 	if err != nil {
 		return err
 	}
@@ -84,33 +109,26 @@ func (j *journal) load() error {
 		return err
 	}
 	j.content, j.salt, j.base, j.size = content, salt, int64(base), int64(good)
+	if good < len(log) {
+		if err := f.Truncate(j.size); err != nil {
+			return err
+		}
+	}
 	if j.outgrown() {
 		_, err := j.rewrite()
 		return err
 	}
-	if j.file, err = os.OpenFile(j.path(logName), os.O_RDWR, 0); err != nil {
-		return err
-	}
-	if good < len(log) {
-		err = j.file.Truncate(j.size)
-	}
 	// What has been read may never have been on disk, if the process before was killed: it must be before anybody
 	// sees it. That holds for the name of the file, too.
-	if err == nil {
-		err = j.sync(j.file)
+	if err := j.sync(f); err != nil {
+		return err
 	}
-	if err == nil {
-		err = j.syncDir(j.dir)
-	}
-	if err != nil {
-		j.file.Close()
-	}
-	return err
+	return j.syncDir()
 }
 
 func (j *journal) outgrown() bool { return j.size-j.base >= max(j.grow, j.base) }
 
-func (j *journal) path(name string) string { return filepath.Join(j.dir, name) }
+func (j *journal) path(name string) string { return filepath.Join(j.hold.path, name) }
 
 // Append queues a record for the next frame. The server holds its lock meanwhile.
 func (j *journal) Append(r memory.Record) *memory.Receipt {
@@ -144,6 +162,8 @@ func (j *journal) rouse() {
 // disk wait together for the next.
 func (j *journal) run() {
 	defer close(j.done)
+	look := time.NewTicker(lookEvery)
+	defer look.Stop()
 	for {
 		b, end := j.next()
 		switch {
@@ -159,9 +179,55 @@ func (j *journal) run() {
 		case end:
 			return
 		default:
-			<-j.wake
+			select {
+			case <-j.wake:
+			case <-look.C:
+				j.look()
+			}
 		}
 	}
+}
+
+// lookEvery is how often a store that is idle makes sure that the directory is
+// still its own. A store that commits does so before each acknowledgement.
+const lookEvery = time.Second
+
+// look ends the store if the directory is no longer its own.
+func (j *journal) look() {
+	if j.failure() != nil {
+		return
+	}
+	err := j.check()
+	if err == nil {
+		err = j.hold.restore()
+	}
+	if err != nil {
+		j.fail(err)
+	}
+}
+
+// check returns an error once the directory or the log was removed, replaced,
+// or written by another program.
+func (j *journal) check() error {
+	if err := j.hold.check(); err != nil {
+		return err
+	}
+	if !j.hold.names(logName, j.file) {
+		return fmt.Errorf("%s was removed or replaced while it was in use", j.path(logName))
+	}
+	return j.checkSize()
+}
+
+// checkSize returns an error once the log has another size than it should.
+func (j *journal) checkSize() error {
+	info, err := j.file.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() != j.size {
+		return fmt.Errorf("%s was changed by another program: it has %d bytes, and should have %d", j.path(logName), info.Size(), j.size)
+	}
+	return nil
 }
 
 func (j *journal) next() (b *batch, end bool) {
@@ -176,6 +242,9 @@ func (j *journal) next() (b *batch, end bool) {
 
 // write puts a batch on disk. After an error nobody knows whether it is there.
 func (j *journal) write(b *batch) error {
+	if err := j.checkSize(); err != nil {
+		return err
+	}
 	j.buffer = appendFrame(j.buffer[:0], j.salt, b.records...)
 	if _, err := j.file.WriteAt(j.buffer, j.size); err != nil {
 		return err
@@ -187,6 +256,10 @@ func (j *journal) write(b *batch) error {
 		}
 	}
 	j.size += int64(len(j.buffer))
+	// What was written to a file without a name is not kept.
+	if err := j.check(); err != nil {
+		return err
+	}
 	for _, r := range b.records {
 		j.content.apply(r)
 	}
@@ -196,12 +269,13 @@ func (j *journal) write(b *batch) error {
 // fail ends the store: what waits and what comes is refused with the error that it returns.
 func (j *journal) fail(err error) error {
 	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.failed = fmt.Errorf("store/file: %w; close all stores on %s and open them again", err, j.dir)
+	j.failed = fmt.Errorf("store/file: %w; close all stores on %s and open them again", err, j.hold.path)
 	for _, b := range j.queue {
 		b.receipt.Settle(j.failed)
 	}
 	j.queue = nil
+	j.mu.Unlock()
+	j.ended(j.failed)
 	return j.failed
 }
 
@@ -215,12 +289,15 @@ func (j *journal) failure() error {
 // rewriteOrGoOn writes the log anew. If that fails before the new file has its name, the old one is as good as before.
 func (j *journal) rewriteOrGoOn() {
 	moved, err := j.rewrite()
-	switch {
-	case err == nil:
-	case moved:
-		j.fail(err)
-	default:
+	if err == nil {
+		return
+	}
+	if !moved {
 		j.retry = j.size + j.grow
+		err = j.check()
+	}
+	if err != nil {
+		j.fail(err)
 	}
 }
 
@@ -230,36 +307,48 @@ func (j *journal) rewrite() (moved bool, err error) {
 	var seed [8]byte
 	rand.Read(seed[:])
 	salt := binary.LittleEndian.Uint64(seed[:])
-	f, err := os.OpenFile(j.path(newName), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err := j.hold.remove(newName); err != nil {
+		return false, err
+	}
+	f, err := j.hold.create(newName)
 	if err != nil {
 		return false, err
 	}
 	base, err := j.fill(f, salt)
-	if err := errors.Join(err, f.Close()); err != nil {
-		os.Remove(j.path(newName)) // it may be what fills the disk
+	if err == nil {
+		j.step("synced")
+		if j.file != nil {
+			err = j.check() // the name may be another log's by now
+		}
+	}
+	if err == nil {
+		err = j.hold.root.Rename(newName, logName)
+	}
+	if err != nil {
+		f.Close()
+		j.hold.remove(newName) // it may be what fills the disk
 		return false, err
 	}
-	j.step("synced")
-	if err := os.Rename(j.path(newName), j.path(logName)); err != nil {
-		return false, err
-	}
-	j.step("renamed")
-	// Before anything is added: else the name could be the old file's after a crash, which lacks what was added.
-	if err := j.syncDir(j.dir); err != nil {
-		return true, err
-	}
-	j.step("done")
 	if j.file != nil {
 		j.file.Close()
 	}
+	j.file = f
+	j.step("renamed")
+	// Before anything is added: else the name could be the old file's after a crash, which lacks what was added.
+	if err := j.syncDir(); err != nil {
+		return true, err
+	}
+	j.step("done")
 	j.salt, j.base, j.size, j.retry = salt, base, base, 0
-	j.file, err = os.OpenFile(j.path(logName), os.O_RDWR, 0)
-	return true, err
+	return true, j.check()
 }
 
 // fill writes the content to a new log, puts it on disk and returns its size.
 func (j *journal) fill(f *os.File, salt uint64) (base int64, err error) {
 	j.step("created")
+	if err := flock(f); err != nil {
+		return 0, err
+	}
 	base = int64(headSize)
 	for _, r := range pieces(j.content.record()) {
 		frame := appendFrame(nil, salt, r)

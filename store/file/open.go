@@ -26,7 +26,7 @@ var opened = struct {
 // directory is what all stores on one directory share.
 type directory struct {
 	path    string
-	lock    *os.File
+	hold    *hold
 	journal *journal
 	server  *memory.Server
 	clients int // open now
@@ -102,7 +102,7 @@ func connect(path string, fsync bool) (*client, error) {
 		opened.dirs[path] = d
 	}
 	if err := d.journal.failure(); err != nil {
-		return nil, fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+		return nil, fmt.Errorf("%w: %w", store.ErrEnded, err)
 	}
 	if d.journal.fsync != fsync {
 		return nil, fmt.Errorf("%w: this process has %s open with another fsync", store.ErrInvalid, path)
@@ -126,6 +126,11 @@ func classify(err error) error {
 
 // makeDir makes sure that there is a directory and returns its real path.
 func makeDir(path string) (string, error) {
+	if link, err := os.Lstat(path); err == nil && link.Mode()&os.ModeSymlink != 0 {
+		if err := trusted(path, link); err != nil {
+			return "", err
+		}
+	}
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -152,47 +157,28 @@ func makeDirs(path string) error {
 	if err != nil && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
-}
-
-func openDirectory(path string, fsync bool) (d *directory, err error) {
-	if err := own(path); err != nil {
-		return nil, err
-	}
-	lock, err := takeLock(path)
-	if err != nil {
-		return nil, err
-	}
-	j := newJournal(path, fsync)
-	if err := j.load(); err != nil {
-		releaseLock(lock)
-		return nil, err
-	}
-	d = &directory{path: path, lock: lock, journal: j, server: memory.NewServer(memory.Journaled(j, j.content.record()))}
-	go j.run() // until release
-	return d, nil
-}
-
-// own refuses a directory that holds files of somebody else: the wrong one was named.
-func own(path string) error {
-	entries, err := os.ReadDir(path)
+	above, err := os.Open(filepath.Dir(path))
 	if err != nil {
 		return err
 	}
-	foreign := ""
-	for _, e := range entries {
-		switch e.Name() {
-		case logName:
-			return nil
-		case newName, lockName, "lost+found":
-		default:
-			foreign = e.Name()
-		}
+	defer above.Close()
+	return syncDir(above)
+}
+
+func openDirectory(path string, fsync bool) (*directory, error) {
+	h, err := takeHold(path)
+	if err != nil {
+		return nil, err
 	}
-	if foreign != "" {
-		return fmt.Errorf("%w: directory %s holds something else, such as %q: name one that is empty, or does not exist", store.ErrInvalid, path, foreign)
+	j := newJournal(h, fsync)
+	if err := j.load(); err != nil {
+		h.release()
+		return nil, err
 	}
-	return nil
+	d := &directory{path: path, hold: h, journal: j, server: memory.NewServer(memory.Journaled(j, j.content.record()))}
+	j.ended = d.server.Fail
+	go j.run() // until release
+	return d, nil
 }
 
 // release closes the directory when its last client goes.
@@ -204,5 +190,5 @@ func (d *directory) release() error {
 	}
 	delete(opened.dirs, d.path)
 	err := d.journal.close()
-	return errors.Join(err, releaseLock(d.lock))
+	return errors.Join(err, d.hold.release())
 }

@@ -47,7 +47,7 @@ func (d *disk) sync(f *os.File) error {
 	return nil
 }
 
-func (d *disk) syncDir(string) error {
+func (d *disk) syncDir() error {
 	info, err := os.Stat(filepath.Join(d.dir, logName))
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -88,7 +88,11 @@ func (d *disk) check(when string) {
 // journaled opens a directory with a journal that f has changed.
 func journaled(t *testing.T, dir string, f func(*journal)) (*memory.Client, *journal) {
 	t.Helper()
-	j := newJournal(dir, true)
+	h, err := takeHold(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := newJournal(h, true)
 	f(j)
 	if err := j.load(); err != nil {
 		t.Fatal(err)
@@ -98,6 +102,7 @@ func journaled(t *testing.T, dir string, f func(*journal)) (*memory.Client, *jou
 	t.Cleanup(func() {
 		c.Close(context.Background())
 		j.close()
+		h.release()
 	})
 	return c, j
 }

@@ -53,8 +53,8 @@ func (r *Receipt) settled() bool {
 // that has been executed is then ErrUnknown, and no seal is needed: what a later read shows is final, because it waits.
 // Only renewals of sessions wait for nothing.
 //
-// When j fails to keep a record the server is lost to all its clients, as if it could not be reached: calls under way
-// are ErrUnknown or ErrUnavailable, later ones ErrUnavailable, sessions are not renewed, watches say Stale.
+// When j fails to keep a record the server ends for all its clients, as after
+// [Server.Fail]: calls under way are ErrUnknown or ErrEnded.
 func Journaled(j Journal, from Record) Option {
 	return func(s *Server) {
 		s.journal, s.rev = j, from.Rev
@@ -91,15 +91,33 @@ func (s *Server) unkept() *Receipt {
 	return s.kept
 }
 
-// lost returns an error once the journal has failed. The caller holds s.mu.
-func (s *Server) lost() error {
-	if s.kept == nil || !s.kept.settled() || s.kept.err == nil {
-		return nil
+// Fail ends the server for good, for a reason. All later calls of its clients
+// return [store.ErrEnded] with that reason, sessions are not renewed, and
+// watches say Stale and then end with ErrEnded. What the server held stays as
+// it is. Only the first reason counts.
+func (s *Server) Fail(reason error) {
+	s.mu.Lock()
+	if s.failed == nil {
+		s.failed = reason
 	}
-	return fmt.Errorf("%w: %w", store.ErrUnavailable, s.kept.err)
+	s.mu.Unlock()
+	s.rouseWatches()
 }
 
-// rouseWatches lets all watches see that the journal has failed.
+// lost returns an error once the server or its journal has failed. The caller
+// holds s.mu.
+func (s *Server) lost() error {
+	switch {
+	case s.failed != nil:
+		return fmt.Errorf("%w: %w", store.ErrEnded, s.failed)
+	case s.kept == nil || !s.kept.settled() || s.kept.err == nil:
+		return nil
+	default:
+		return fmt.Errorf("%w: %w", store.ErrEnded, s.kept.err)
+	}
+}
+
+// rouseWatches lets all watches see that the server has failed.
 func (s *Server) rouseWatches() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -163,11 +163,14 @@ func TestServerIsLostWhenItsJournalFails(t *testing.T) {
 		if u, err := w.Next(t.Context()); err != nil || !u.Stale || len(u.Entries) > 0 {
 			t.Errorf("the watch shows %+v, %v; want Stale", u, err)
 		}
-		if _, err := a.Commit(t.Context(), set("k", "x")); !errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrUnknown) {
-			t.Errorf("a later commit: %v, want ErrUnavailable", err)
+		if _, err := w.Next(t.Context()); !errors.Is(err, store.ErrEnded) {
+			t.Errorf("then it ends with %v, want ErrEnded", err)
 		}
-		if _, err := b.Get(t.Context(), "k"); !errors.Is(err, store.ErrUnavailable) {
-			t.Errorf("a later read: %v, want ErrUnavailable", err)
+		if _, err := a.Commit(t.Context(), set("k", "x")); !errors.Is(err, store.ErrEnded) || errors.Is(err, store.ErrUnknown) {
+			t.Errorf("a later commit: %v, want ErrEnded", err)
+		}
+		if _, err := b.Get(t.Context(), "k"); !errors.Is(err, store.ErrEnded) {
+			t.Errorf("a later read: %v, want ErrEnded", err)
 		}
 		deadline := ss.Deadline()
 		<-ss.Done()

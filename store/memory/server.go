@@ -37,6 +37,7 @@ type Server struct {
 	history history
 	journal Journal  // nil for a server that keeps nothing
 	kept    *Receipt // the journal's last
+	failed  error    // why the server has ended; see Fail
 }
 
 // Option changes what a Server can do.

@@ -175,7 +175,10 @@ func (w *watch) Next(ctx context.Context) (store.Update, error) {
 		}
 		var wait time.Duration
 		if !w.holding {
-			wait = w.take(time.Now())
+			var err error
+			if wait, err = w.take(time.Now()); err != nil {
+				return store.Update{}, err
+			}
 		}
 		var kept <-chan struct{}
 		if h := w.held; w.holding {
@@ -217,21 +220,25 @@ func (w *watch) drop() {
 }
 
 // take holds the Update that is due now, with its entries as records, or returns how long to wait for it; zero is until
-// something happens.
-func (w *watch) take(now time.Time) time.Duration {
+// something happens. It returns an error if the server has ended and the reader
+// knows that the content is stale.
+func (w *watch) take(now time.Time) (time.Duration, error) {
 	s := w.client.server
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := w.asOf
 	u, records, wait, ok := w.due(now)
 	if !ok {
-		return wait
+		if w.client.healed != nil || w.topic == nil {
+			return wait, nil
+		}
+		return wait, s.lost()
 	}
 	w.held, w.holding = held{update: u, records: records, before: before}, true
 	if !u.Stale {
 		w.held.kept = s.unkept()
 	}
-	return 0
+	return 0, nil
 }
 
 // due is take without the wait for the journal. The caller holds s.mu.

@@ -197,7 +197,7 @@ func (w waiter) keep(kept *Receipt) (fate, error) {
 	}
 	if kept.err != nil {
 		w.client.server.rouseWatches()
-		return unkept, fmt.Errorf("%w: %w", store.ErrUnavailable, kept.err)
+		return unkept, fmt.Errorf("%w: %w", store.ErrEnded, kept.err)
 	}
 	return answered, nil
 }
