@@ -190,7 +190,7 @@ func shownValue(name, value string) string {
 	case strings.HasSuffix(lower, "_file"), lower == "ca", lower == "cert", lower == "key":
 		shown = secret.IsPath(place)
 	default:
-		shown = isParam(name) && !secretParam(lower) && !strings.Contains(place, "=")
+		shown = isParam(name) && !secret.IsName(name) && !strings.Contains(place, "=")
 	}
 	if !shown {
 		return hiddenText
@@ -216,14 +216,3 @@ func isParam(name string) bool {
 
 // commonParams are the parameters that every store understands.
 var commonParams = []string{"session_ttl", "request_timeout", "password_env", "password_file"}
-
-// secretParam reports whether a driver's parameter, in lower case, has a secret
-// for its value.
-func secretParam(name string) bool {
-	for _, word := range []string{"pass", "pwd", "token", "secret", "cred", "acl", "auth", "apikey", "api_key", "private"} {
-		if strings.Contains(name, word) {
-			return true
-		}
-	}
-	return false
-}

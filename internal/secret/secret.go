@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -118,4 +119,22 @@ func Printable(text string, n int) string {
 		b.WriteString("…")
 	}
 	return b.String()
+}
+
+// words are parts of the names of settings that hold a secret.
+var words = []string{"pass", "pwd", "token", "secret", "cred", "acl", "auth", "apikey", "api_key", "api-key", "access_key", "access-key", "private", "signature", "jwt", "bearer", "cookie"}
+
+// IsName reports whether a name looks like that of a setting that holds a
+// secret, in whatever case.
+func IsName(name string) bool {
+	name = strings.ToLower(name)
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(name, w) })
+}
+
+// IsLike reports whether a text that is a part of a program looks like a secret:
+// it has six bytes or more with letters and digits among them, or more than 24.
+func IsLike(text string) bool {
+	letters := strings.ContainsFunc(text, unicode.IsLetter)
+	digits := strings.ContainsFunc(text, unicode.IsDigit)
+	return len(text) > 24 || len(text) >= 6 && letters && digits
 }

@@ -1,6 +1,7 @@
 package httpcall
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -8,13 +9,15 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
 
 // Private returns the addresses of private networks, for Request.Allow: 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10
-// and fc00::/7.
+// and fc00::/7. Metadata services within them, such as 100.100.100.200, stay refused.
 func Private() []netip.Prefix {
 	return prefixes("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 }
@@ -27,6 +30,15 @@ func Loopback() []netip.Prefix { return prefixes("127.0.0.0/8", "::1/128") }
 var special = prefixes(
 	"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
 	"2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20",
+	"168.63.129.16/32", // Azure's platform, reachable from inside its machines only
+)
+
+// metadata are the addresses at which clouds tell their machines about
+// themselves and give them credentials. Some of them are within Private.
+var metadata = prefixes(
+	"169.254.169.254/32", "169.254.170.2/32", "169.254.170.23/32", // AWS, Azure, Google and most others; AWS containers
+	"168.63.129.16/32", "100.100.100.200/32", "192.0.0.192/32", // Azure, Alibaba, Oracle
+	"fd00:ec2::254/128", "fd00:ec2::23/128", "fd20:ce::254/128", "fd00:c1::a9fe:a9fe/128", "fd00:42::42/128", // AWS, Google, Oracle, Scaleway
 )
 
 var (
@@ -42,17 +54,32 @@ func prefixes(all ...string) []netip.Prefix {
 	return ps
 }
 
-// public says whether an address is one that everybody can reach, and not somebody inside.
+// public reports whether everybody can reach an address. An IPv6 address that
+// leads to an IPv4 address is judged by that one.
 func public(a netip.Addr) bool {
 	a = a.Unmap()
-	if nat64.Contains(a) { // the IPv4 address is in the last four bytes
-		b := a.As16()
+	b := a.As16()
+	if nat64.Contains(a) {
 		return public(netip.AddrFrom4([4]byte(b[12:])))
 	}
-	if a.Is6() && !publicIPv6.Contains(a) || !a.IsGlobalUnicast() || a.IsPrivate() {
+	if a.Is6() && !publicIPv6.Contains(a) || !a.IsGlobalUnicast() || a.IsPrivate() || contains(special, a) {
 		return false
 	}
-	return !contains(special, a)
+	// ISATAP (RFC 5214) tunnels to the IPv4 address in the last four bytes.
+	isatap := a.Is6() && b[8]&^0x02 == 0 && b[9] == 0 && b[10] == 0x5e && b[11] == 0xfe
+	return !isatap || public(netip.AddrFrom4([4]byte(b[12:])))
+}
+
+// allowed returns an error unless an address may be called.
+func allowed(a netip.Addr, allow []netip.Prefix) error {
+	a = a.Unmap().WithZone("")
+	if contains(metadata, a) && !slices.Contains(allow, netip.PrefixFrom(a, a.BitLen())) {
+		return fmt.Errorf("%s is not a public address but gives out the credentials of a machine: have Allow contain %s/%d if it may be called", a, a, a.BitLen())
+	}
+	if !public(a) && !contains(allow, a) {
+		return fmt.Errorf("%s is not a public address: have Allow contain it if it may be called", a)
+	}
+	return nil
 }
 
 func contains(all []netip.Prefix, a netip.Addr) bool {
@@ -70,20 +97,22 @@ func newClient(timeout time.Duration, allow []netip.Prefix, config *tls.Config) 
 			if err != nil {
 				return fmt.Errorf("address %q: %w", address, err)
 			}
-			if a := to.Addr().Unmap().WithZone(""); !public(a) && !contains(allow, a) {
-				return fmt.Errorf("%s is not a public address: have Allow contain it if it may be called", a)
-			}
-			return nil
+			return allowed(to.Addr(), allow)
 		},
 	}
 	return &http.Client{
 		Transport: &http.Transport{
 			DialContext: dialer.DialContext, TLSClientConfig: config, ForceAttemptHTTP2: true,
-			TLSHandshakeTimeout: timeout, IdleConnTimeout: 30 * time.Second, MaxIdleConns: 16, MaxIdleConnsPerHost: 16,
-			MaxResponseHeaderBytes: 64 << 10,
+			TLSHandshakeTimeout: timeout, MaxResponseHeaderBytes: 64 << 10,
+			// Each call has a connection of its own. Runs are seconds or hours apart: a connection that was kept would be closed by
+			// the server just when the next request is sent, which fails a POST although the server is well.
+			DisableKeepAlives: true,
 		},
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
-			if req.URL.Scheme != via[0].URL.Scheme || req.URL.Host != via[0].URL.Host {
+			if code := req.Response.StatusCode; code != http.StatusTemporaryRedirect && code != http.StatusPermanentRedirect {
+				return http.ErrUseLastResponse // it asks for a GET, which does not do what was asked for
+			}
+			if !sameHost(req.URL, via[0].URL) {
 				return fmt.Errorf("the answer redirects to %s://%s, which is another host: call that one", req.URL.Scheme, req.URL.Host)
 			}
 			if len(via) >= 10 {
@@ -92,4 +121,12 @@ func newClient(timeout time.Duration, allow []netip.Prefix, config *tls.Config) 
 			return nil
 		},
 	}
+}
+
+// sameHost reports whether two URLs have the same scheme, host and port.
+func sameHost(a, b *url.URL) bool {
+	port := func(u *url.URL) string {
+		return cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	}
+	return a.Scheme == b.Scheme && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
 }

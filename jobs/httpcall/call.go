@@ -7,25 +7,34 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/internal/secret"
 )
 
 type handler struct {
 	method, base string
 	path, query  template
-	shown        string // the URL in errors
+	pathText     string // the path and the query as templates
+	queryText    string
+	shown        string // the URL in errors that are about no run
 	headers      map[string]template
 	body         template
 	hasBody      bool
-	escape       func(string) string // for the body
-	success      func(Response) error
+	escape       func(string) string  // for the body
+	success      func(Response) error // nil: by the status
 	timeout      time.Duration
 	maxResponse  int
 	client       *http.Client
+}
+
+// answer is a response, and the place to which it leads if it is a redirect
+// that was not followed.
+type answer struct {
+	Response
+	place string
 }
 
 // Handle makes the call for one shard.
@@ -39,42 +48,49 @@ func (h *handler) Handle(ctx context.Context, sh elastic.Shard) error {
 	}
 	within, cancel := context.WithTimeoutCause(ctx, h.timeout, fmt.Errorf("no answer within %s", h.timeout))
 	defer cancel()
-	answer, err := h.call(req.WithContext(within))
-	if err == nil {
-		err = h.success(answer)
-	} else if ctx.Err() != nil {
+	a, err := h.call(req.WithContext(within))
+	switch {
+	case err == nil && h.success != nil:
+		err = h.success(a.Response)
+	case err == nil && (a.Status < 200 || a.Status > 299):
+		err = a.failure(h.secrets(sh))
+	case err == nil:
+	case ctx.Err() != nil:
 		err = context.Cause(ctx)
-	} else if within.Err() != nil {
+	case within.Err() != nil:
 		err = context.Cause(within)
-	} else {
-		err = conceal(err, req)
+	default:
+		err = h.conceal(err, sh)
 	}
 	if err != nil {
-		return fmt.Errorf("%s %s: %w", h.method, h.shown, err)
+		return fmt.Errorf("%s %s: %w", h.method, h.called(sh), err)
 	}
 	return nil
 }
 
 // call returns the answer to a request.
-func (h *handler) call(req *http.Request) (Response, error) {
+func (h *handler) call(req *http.Request) (answer, error) {
 	res, err := h.client.Do(req)
 	if err != nil {
-		return Response{}, err
+		return answer{}, err
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, int64(h.maxResponse)+1))
 	if err != nil {
-		return Response{}, err
+		return answer{}, err
 	}
-	answer := Response{Status: res.StatusCode, Header: res.Header, Body: body}
+	a := answer{Response{Status: res.StatusCode, Header: res.Header, Body: body}, placeOf(res)}
 	if len(body) > h.maxResponse {
-		answer.Body, answer.Truncated = body[:h.maxResponse], true
+		a.Body, a.Truncated = body[:h.maxResponse], true
 	}
-	return answer, nil
+	return a, nil
 }
 
 // request returns the request of a run.
 func (h *handler) request(sh elastic.Shard) (*http.Request, error) {
+	if strings.ContainsRune(sh.Parameter+sh.JobParameter, 0) {
+		return nil, errors.New("a parameter has a control character, a zero byte, which no request can have; change the parameter")
+	}
 	var body io.Reader
 	if h.hasBody {
 		body = strings.NewReader(h.body.fill(sh, h.escape))
@@ -120,37 +136,11 @@ func (h *handler) fillURL(sh elastic.Shard) string {
 	return s
 }
 
-// concealed is an error without what must not be in a log.
-type concealed struct {
-	text string
-	err  error
-}
-
-func (c *concealed) Error() string { return c.text }
-func (c *concealed) Unwrap() error { return c.err }
-
-// conceal takes the URL of a run out of an error of net/http, and what of the request a server may have put into what it answered: errors
-// about malformed answers quote them.
-func conceal(err error, req *http.Request) error {
+// conceal returns an error of net/http without the URL that it wraps, and without what of the request a server may have put into its
+// answer: errors about malformed answers quote them.
+func (h *handler) conceal(err error, sh elastic.Shard) error {
 	if e := (*url.Error)(nil); errors.As(err, &e) {
 		err = e.Err
 	}
-	words := strings.FieldsFunc(req.URL.RawQuery, func(c rune) bool { return c == '&' || c == '=' })
-	for _, values := range req.Header {
-		for _, value := range values {
-			words = append(append(words, value), strings.Fields(value)...)
-		}
-	}
-	// The longest first, or a word could spoil one that it is a part of.
-	slices.SortFunc(words, func(a, b string) int { return len(b) - len(a) })
-	text := err.Error()
-	for _, word := range words {
-		if len(word) > 3 {
-			text = strings.ReplaceAll(text, word, "…")
-		}
-	}
-	if text == err.Error() {
-		return err
-	}
-	return &concealed{text, err}
+	return secret.Error(err, h.secrets(sh)...)
 }

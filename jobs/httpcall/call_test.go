@@ -172,7 +172,7 @@ func TestEveryStatusBelow200OrAbove299IsAFailure(t *testing.T) {
 		if ok := status < 300; ok != (err == nil) {
 			t.Errorf("%d: got %v", status, err)
 		}
-		if err != nil && err.Error() != fmt.Sprintf("GET %s/run/{shard}: the answer is %d %s", s.URL, status, http.StatusText(status)) {
+		if err != nil && err.Error() != fmt.Sprintf("GET %s/run/2?token=***: the answer is %d %s", s.URL, status, http.StatusText(status)) {
 			t.Errorf("got %q", err)
 		}
 	}
@@ -236,9 +236,9 @@ func TestRedirectsAreFollowedWithinTheHostOnly(t *testing.T) {
 		case "/home":
 			http.Redirect(w, r, "/end?a=1", http.StatusTemporaryRedirect)
 		case "/away":
-			http.Redirect(w, r, elsewhere.URL+"/?secret=1", http.StatusFound)
+			http.Redirect(w, r, elsewhere.URL+"/?secret=1", http.StatusPermanentRedirect)
 		case "/round":
-			http.Redirect(w, r, "/round", http.StatusFound)
+			http.Redirect(w, r, "/round", http.StatusTemporaryRedirect)
 		default:
 			ended = r.RequestURI
 		}

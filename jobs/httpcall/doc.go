@@ -24,7 +24,14 @@
 //
 // # Where it calls
 //
-// Addresses that are not public (private, loopback, link-local with the metadata services of clouds, and so on) are refused unless
-// Allow has them. The address is checked when the connection is made, after names were looked up, so a name that is suddenly another
-// address gets nowhere. Redirects are followed within the host of the URL. Proxies of the environment are not used.
+// Addresses that are not public (private, loopback, link-local and so on) are refused unless Allow has them. The address is checked when
+// the connection is made, after names were looked up, so a name that is suddenly another address gets nowhere. The metadata services of
+// clouds, and Azure's platform at 168.63.129.16, are refused unless Allow has the very address, such as 169.254.169.254/32: a private
+// network that is allowed does not allow them. Proxies of the environment are not used.
+//
+// Redirects with status 307 and 308 are followed within the host of the URL. One with another status, such as 302 to a login page, is
+// not: the browser's GET of the other page would not do what was asked for. It fails the run with an error that names the place, whatever
+// the method, unless Success decides otherwise.
+//
+// Each call has a connection of its own. On one that was kept from the run before, a server may close just when the request is sent.
 package httpcall

@@ -24,7 +24,8 @@ const (
 	DefaultMaxResponse    = 64 << 10
 )
 
-// Request says what is called, and how.
+// Request says what is called, and how. It is printed without its headers, its body
+// and what looks like a secret in its URL.
 type Request struct {
 	// Method is GET, HEAD, POST, PUT, PATCH or DELETE. Empty means GET.
 	Method string
@@ -41,7 +42,7 @@ type Request struct {
 	Body string
 
 	// Success says whether the run has succeeded. Nil means that every status from 200 to 299 is a success. Its error is the
-	// run's.
+	// run's. It is also asked about redirects that are not followed.
 	Success func(Response) error
 
 	// Timeout bounds the whole call, with redirects and the response's body. Zero means DefaultTimeout; the job's own Timeout
@@ -54,7 +55,8 @@ type Request struct {
 	// MaxResponse is how many bytes of the response's body are read. Zero means DefaultMaxResponse.
 	MaxResponse int
 
-	// Allow has addresses that may be called although they are not public. See Private and Loopback.
+	// Allow has addresses that may be called although they are not public. See Private and Loopback. Addresses that give out the
+	// credentials of a machine, such as 169.254.169.254, need a prefix of their own, 169.254.169.254/32.
 	Allow []netip.Prefix
 
 	// TLS is for servers whose certificate is not signed by an authority of the system, and for certificates of one's own. Nil
@@ -78,9 +80,10 @@ var forbidden = []string{"Host", "Content-Length", "Transfer-Encoding", "Connect
 // New returns a handler that makes the call once for each shard and fire. All that is wrong with the request is in one error: a template
 // with a field that there is not, a URL that is none, and so on.
 //
-// The handler returns an error if there is no answer in time, or if it is not a success. The error names the method and the URL's
-// template without its query, and no header and nothing of the response; what Success returns is up to it. A run whose parameters can't be
-// put into the request fails without a retry.
+// The handler returns an error if there is no answer in time, or if it is not a success. The error names the method, the URL that was
+// called, the status and the first 200 bytes of the answer, on one line. Headers, and values of the query that look like a secret by
+// their name or their text, are left out, also where the answer repeats them. If Success is set its error takes the place of the status and
+// the answer. A run whose parameters can't be put into the request, such as one with a zero byte, fails without a retry.
 //
 // A request whose answer was lost may have been carried out, and a run can be repeated: have the server remember {key}, or refuse a {fence}
 // smaller than one that it has seen.
@@ -134,9 +137,6 @@ func New(r Request) (elastic.Handler, error) {
 	}
 	h.timeout = or(h.timeout, DefaultTimeout)
 	h.maxResponse = or(h.maxResponse, DefaultMaxResponse)
-	if h.success == nil {
-		h.success = succeeded
-	}
 	h.client = newClient(or(r.ConnectTimeout, DefaultConnectTimeout), slices.Clone(r.Allow), r.TLS.Clone())
 	return h, nil
 }
@@ -147,13 +147,6 @@ func or[T comparable](v, otherwise T) T {
 		return otherwise
 	}
 	return v
-}
-
-func succeeded(r Response) error {
-	if r.Status < 200 || r.Status > 299 {
-		return fmt.Errorf("the answer is %d %s", r.Status, http.StatusText(r.Status))
-	}
-	return nil
 }
 
 // parseURL splits the URL into what can't depend on the run, its path and its query.
@@ -167,7 +160,7 @@ func (h *handler) parseURL(s string) (err error) {
 	}
 	rest, query, _ := strings.Cut(rest, "?")
 	host, path, _ := strings.Cut(rest, "/")
-	h.shown = withoutQuery(s)
+	h.shown = withoutQuery(shownURL(s))
 	switch {
 	case strings.Contains(host, "@"):
 		h.shown = ""
@@ -175,7 +168,7 @@ func (h *handler) parseURL(s string) (err error) {
 	case placeholder.MatchString(host):
 		return fmt.Errorf("the host of %q must be fixed: what the store holds can't say who is called", h.shown)
 	}
-	h.base = scheme + "://" + host
+	h.base, h.pathText, h.queryText = scheme+"://"+host, "/"+path, query
 	if h.path, err = parseTemplate("/" + path); err != nil {
 		return err
 	}
