@@ -25,7 +25,8 @@
 // A fire of a shard is begun by at most one instance. A run is repeated only after its instance was lost while it ran, and only
 // if the job asks for Failover: so at most once per fire without it, at least once with it. At no time do two live instances
 // hold the same shard. An instance that was declared dead while its code still ran has a smaller fence than its successor (see
-// [Shard.Fence]), and its handlers' contexts have ended before the successor could start, unless its clock stopped.
+// [Shard.Fence]), and its handlers' contexts have ended before the successor could start, unless the process was stopped or its machine suspended. When
+// such a process wakes it enters no handler of a claim that is over, neither for the first time nor for a retry: see [Shard.Held].
 package elastic
 
 import (
@@ -138,7 +139,7 @@ func (s *Scheduler) Add(job Job, h Handler, options ...AddOption) error {
 	for _, o := range options {
 		o(&a)
 	}
-	h = wrap(wrap(h, a.middleware), s.middleware)
+	h = wrap(wrap(whileHeld{h}, a.middleware), s.middleware)
 	return s.engine.Add(engine.Job{Name: job.Name, Spec: job.spec(), Overwrite: a.overwrite, Handler: func(ctx context.Context, r engine.Run) error {
 		return h.Handle(ctx, newShard(r))
 	}})

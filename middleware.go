@@ -1,6 +1,9 @@
 package elastic
 
-import "slices"
+import (
+	"context"
+	"slices"
+)
 
 // Middleware is put around a handler: for what is to be done before and after each call, such as to open a transaction, start a trace
 // or hold a lock. It returns a handler that calls the given one, or not:
@@ -25,6 +28,18 @@ func WithMiddleware(m ...Middleware) Option {
 // Use puts middleware around the handler of one job, the first outermost, inside that of the scheduler.
 func Use(m ...Middleware) AddOption {
 	return func(a *addition) { a.middleware = append(a.middleware, m...) }
+}
+
+// whileHeld enters a handler only while its instance surely holds the run. It is the innermost: middleware can take long, or be where the process was
+// stopped.
+type whileHeld struct{ next Handler }
+
+// Handle calls the handler, or returns the cause for which its context has ended.
+func (h whileHeld) Handle(ctx context.Context, sh Shard) error {
+	if !sh.Held() {
+		return ErrSessionLost
+	}
+	return h.next.Handle(ctx, sh)
 }
 
 func wrap(h Handler, around []Middleware) Handler {

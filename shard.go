@@ -64,6 +64,14 @@ func (s Shard) Fence() uint64 {
 // without it nobody would go on.
 func (s Shard) Moving() bool { return s.live != nil && s.live.Moving.Load() }
 
+// Held reports whether this instance surely holds the run at this moment. It asks the clocks, and not what the process has been told: a process that
+// was stopped, or whose machine was suspended, gets false from the first call on, even if its context has not ended yet. Once it returns false the
+// context has ended, with ErrSessionLost as its cause.
+//
+// A handler is entered only while it is true, and each retry. A long handler asks before each effect that no fence protects. It promises nothing
+// about the time after the call: the process can be stopped before its next statement, which is why there are fences.
+func (s Shard) Held() bool { return s.live == nil || s.live.Held() }
+
 // Key identifies the work: job, shard, and fire or trigger. It is the same for all attempts, and so it can make effects idempotent.
 func (s Shard) Key() string {
 	if s.Trigger != 0 {

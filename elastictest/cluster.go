@@ -124,6 +124,7 @@ func (c *Cluster) end() {
 	for _, i := range c.started {
 		i.client.Heal()
 		i.freezer.thaw()
+		i.freezer.tell()
 		i.stop()
 	}
 	for _, i := range c.started {

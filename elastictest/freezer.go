@@ -12,6 +12,7 @@ import (
 type freezer struct {
 	mu     sync.Mutex
 	thawed chan struct{} // nil if it is not frozen
+	told   chan struct{} // closed when it has learned what else waited; nil if it was never frozen
 	since  time.Time     // it is frozen
 	before time.Duration // how long it was frozen before that, in all
 }
@@ -23,6 +24,9 @@ func (f *freezer) freeze() {
 	defer f.mu.Unlock()
 	if f.thawed == nil {
 		f.thawed, f.since = make(chan struct{}), time.Now()
+		if f.told == nil {
+			f.told = make(chan struct{})
+		}
 	}
 }
 
@@ -33,6 +37,16 @@ func (f *freezer) thaw() {
 		close(f.thawed)
 		f.thawed = nil
 		f.before += time.Since(f.since)
+	}
+}
+
+// tell lets the process learn of the end of its sessions. It comes after all else that has waited: that order is the worst for it.
+func (f *freezer) tell() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.told != nil && f.thawed == nil {
+		close(f.told)
+		f.told = nil
 	}
 }
 
@@ -49,6 +63,16 @@ func (f *freezer) wait() {
 	f.mu.Unlock()
 	if thawed != nil {
 		<-thawed
+	}
+}
+
+// waitTold returns when the process is not frozen, and has learned what else waited.
+func (f *freezer) waitTold() {
+	f.mu.Lock()
+	told := f.told
+	f.mu.Unlock()
+	if told != nil {
+		<-told
 	}
 }
 
@@ -96,7 +120,7 @@ func (s freezing) NewSession(ctx context.Context, o store.SessionOptions) (store
 	own := &freezingSession{Session: inner, done: make(chan struct{})}
 	go func() {
 		<-inner.Done() // closed at the latest when the client is
-		s.freezer.wait()
+		s.freezer.waitTold()
 		close(own.done)
 	}()
 	return own, nil

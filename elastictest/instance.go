@@ -186,6 +186,7 @@ func (c *Cluster) Crash(name string) {
 	c.mu.Unlock()
 	i.client.Crash()
 	i.freezer.thaw()
+	i.freezer.tell()
 	i.stop() // the code in the bubble must end, too; nothing that it does reaches anybody
 }
 
@@ -198,7 +199,8 @@ func (c *Cluster) Pause(name string) {
 	i.client.Cut()
 }
 
-// Resume ends Pause.
+// Resume ends Pause. The instance first goes on with whatever it has waited for, and learns then that its session is over, if it is: of all orders this
+// one is the worst for it.
 func (c *Cluster) Resume(name string) {
 	c.t.Helper()
 	i := c.instance("resume", name)
@@ -209,6 +211,8 @@ func (c *Cluster) Resume(name string) {
 		i.client.Heal()
 	}
 	i.freezer.thaw()
+	synctest.Wait()
+	i.freezer.tell()
 }
 
 // Cut separates an instance from the store, until Heal. It goes on by itself: its session ends in time, and its handlers'

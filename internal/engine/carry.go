@@ -26,10 +26,14 @@ type carry struct {
 // workContext returns the context of a run's handler: the session's, or one that outlives it.
 func (e *Engine) workContext(r *run) (context.Context, context.CancelCauseFunc) {
 	if r.spec.CarryOn == 0 {
-		return context.WithCancelCause(e.me.ctx)
+		ctx, cancel := context.WithCancelCause(e.me.ctx)
+		r.live.hold = &hold{end: cancel}
+		r.live.hold.member.Store(e.me)
+		return ctx, cancel
 	}
 	ctx, cancel := context.WithCancelCause(e.work)
 	r.cancel, r.carry = cancel, &carry{ctx: ctx, stop: func() {}}
+	r.live.hold = &hold{more: time.Duration(r.spec.CarryOn), end: cancel}
 	r.carryOn(e.me)
 	return ctx, cancel
 }
@@ -37,14 +41,11 @@ func (e *Engine) workContext(r *run) (context.Context, context.CancelCauseFunc) 
 // carryOn has the handler cancelled when a member's session has been over for as long as the run may go on without it.
 func (r *run) carryOn(m *member) {
 	r.carry.stop()
+	r.live.hold.member.Store(m)
 	cancel, most := r.cancel, time.Duration(r.spec.CarryOn)
 	claimed, done := context.WithCancel(r.carry.ctx)
 	stop := context.AfterFunc(m.ctx, func() {
-		end := m.session.Deadline()
-		if now := time.Now(); end.IsZero() || end.After(now) {
-			end = now // it was ended by somebody, or closed
-		}
-		if waitUntil(claimed, end.Add(most)) {
+		if waitUntil(claimed, m.over().Add(most)) {
 			cancel(ErrSessionLost)
 		}
 	})

@@ -95,6 +95,7 @@ type Run struct {
 type Live struct {
 	Fence  atomic.Uint64 // of the last claim; zero if runs are not claimed
 	Moving atomic.Bool   // the shard is no longer this instance's; once set it stays
+	hold   *hold         // nil: a test's
 }
 
 // The causes with which a handler's context ends.

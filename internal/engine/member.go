@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/elasticjob-go/elastic/failover"
@@ -19,6 +20,9 @@ type member struct {
 	session store.Session
 	ctx     context.Context // of the handlers; ends with ErrSessionLost when the session does
 	lose    context.CancelCauseFunc
+
+	ended    atomic.Pointer[time.Time] // when this process gave the session up
+	handlers tally                     // that end with the session, and have not returned
 
 	// These belong to the loop.
 	doc     layout.Instance // as it was written last
@@ -52,8 +56,9 @@ func (e *Engine) keepMembership(ctx context.Context) {
 		case <-m.session.Done():
 		case <-m.ctx.Done(): // evicted
 		}
-		m.lose(ErrSessionLost) // handlers first: others may start when the store has ended the session
+		m.giveUp(ErrSessionLost) // handlers first: others may start when the store has ended the session
 		e.post(func() { e.lost(m) })
+		m.awaitHandlers(ctx)
 		e.endSession(m.session)
 	}
 }
@@ -127,7 +132,7 @@ func (e *Engine) endSession(s store.Session) {
 // leave ends the session; the loop has ended before.
 func (e *Engine) leave(m *member) {
 	e.endSession(m.session)
-	m.lose(ErrShutdown)
+	m.giveUp(ErrShutdown)
 	e.emit(observe.Event{Kind: observe.Left, Instance: m.id, Shard: -1})
 }
 
@@ -174,7 +179,7 @@ func (e *Engine) evicted(why string) {
 	if m == nil {
 		return
 	}
-	m.lose(fmt.Errorf("%w: %s", ErrSessionLost, why))
+	m.giveUp(fmt.Errorf("%w: %s", ErrSessionLost, why))
 	e.lost(m)
 }
 

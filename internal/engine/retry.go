@@ -60,6 +60,9 @@ func tryAgain(spec *layout.Spec, err error, tries int) (delay time.Duration, jit
 // persist calls a handler until it has its result: inside one claim, so a retry costs the store nothing.
 func (e *Engine) persist(ctx context.Context, s *shard, spec *layout.Spec, h Handler, told Run) error {
 	for ; ; told.Retry++ {
+		if !told.Live.Held() {
+			return context.Cause(ctx)
+		}
 		err := call(ctx, h, told)
 		delay, jitter, again := tryAgain(spec, err, told.Retry)
 		if !again || ctx.Err() != nil {

@@ -80,6 +80,11 @@ func (e *Engine) start(s *shard) {
 	}
 	e.emit(ev)
 
+	handlers := new(tally)
+	if r.carry == nil {
+		handlers = &e.me.handlers
+	}
+	handlers.add(1)
 	handler, began := j.registered.Handler, time.Now()
 	watched := context.AfterFunc(ctx, func() { e.watchStuck(s, r, ctx) })
 	// Not in the wait group: a handler that never returns must not keep the instance from leaving.
@@ -92,6 +97,7 @@ func (e *Engine) start(s *shard) {
 			stop()
 			cancel(nil)
 			took := time.Since(began)
+			handlers.add(-1)
 			e.post(func() { e.returned(s, r, err, cause, took) })
 		}()
 		err = e.persist(ctx, s, r.spec, handler, told)

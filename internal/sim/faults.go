@@ -34,7 +34,12 @@ func (w *World) strike(f Fault) {
 	case Leave:
 		w.leave(n, f.For)
 	case Pause:
-		w.pause(n, f.For)
+		if w.dice.of("pause").nth(uint64(f.At)).chance(0.5) {
+			n.stopFor = f.For
+			w.after(f.For, func() { n.stopFor = 0 }) // the calm needs it awake
+		} else {
+			w.pause(n, f.For)
+		}
 	case Cut:
 		n.client.Cut()
 		n.cut = true
@@ -155,7 +160,17 @@ func (n *node) heal() {
 func (w *World) pause(n *node, d time.Duration) {
 	now := time.Now()
 	w.gate.hold(n, now.Add(d))
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	n.asleep = append(n.asleep, span{now, now.Add(d)})
+}
+
+// stopAtClaim has a process stand still that is to do so at its next claim: the store has it, and the answer is on its way.
+func (w *World) stopAtClaim(n *node) {
+	if d := n.stopFor; d > 0 {
+		n.stopFor = 0
+		w.pause(n, d)
+	}
 }
 
 // expire ends the session of a node, as an operator would with the store's own tool.
@@ -340,7 +355,7 @@ func (w *World) settle() {
 
 // relieve ends what is done to a node.
 func (w *World) relieve(n *node) {
-	n.lose, n.late, n.crashAt = window{}, window{}, 0
+	n.lose, n.late, n.crashAt, n.stopFor = window{}, window{}, 0, 0
 	n.heal()
 	n.client.SlowWatches(0, 0)
 	n.clock.Store(int64(w.plan.Skew[n.place]))

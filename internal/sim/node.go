@@ -25,12 +25,15 @@ type node struct {
 	done   chan struct{}   // Run has returned
 	away   map[string]bool // jobs that it has removed
 
+	claimed map[string]store.Session // by the claim: the session that it was made in; guarded by w.mu
+
 	clock   atomic.Int64 // by how much it is off
 	joins   int
 	watches map[string]int // how many there were, by prefix
 	left    bool           // it was asked to leave
 	parting time.Time      // when it began to close its session: it takes nothing back any more
 	asleep  []span         // when it stood still
+	stopFor time.Duration  // for how long it is to stand still from its next claim on; 0: it is not
 	doomed  []time.Time    // when somebody declared it dead
 	crashAt int            // the step at which it crashes; 0: none
 	back    time.Duration
@@ -61,7 +64,7 @@ func (w *World) up(place int) {
 		return
 	}
 	w.boots[place]++
-	n := &node{w: w, place: place, id: fmt.Sprintf("n%d.%d", place, w.boots[place]), done: make(chan struct{}), away: map[string]bool{}, watches: map[string]int{}}
+	n := &node{w: w, place: place, id: fmt.Sprintf("n%d.%d", place, w.boots[place]), done: make(chan struct{}), away: map[string]bool{}, claimed: map[string]store.Session{}, watches: map[string]int{}}
 	n.clock.Store(int64(w.plan.Skew[place]))
 	n.client = w.server.Connect(n.id)
 	n.client.OnRequest(n.request)
@@ -191,6 +194,7 @@ func (n *node) handle(ctx context.Context, r engine.Run) error {
 	if r.Fence == 0 {
 		key = fmt.Sprintf("%s/%d@%d", r.Job, r.Shard, r.Fire.Unix())
 	}
+	n.entered(r)
 	n.pass("start ", key)
 	x := w.called(n, ctx, r)
 	if x == nil {

@@ -72,11 +72,23 @@ func (d Dataflow[T]) Handle(ctx context.Context, sh elastic.Shard) error {
 
 // stop returns why a run goes no further, if so.
 func stop(ctx context.Context, sh elastic.Shard) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	if err := lost(ctx, sh); err != nil {
+		return err
 	}
 	if sh.Moving() {
 		return elastic.HandOver("the shard moves, and stops between two batches")
+	}
+	return nil
+}
+
+// lost returns why a run has ended, if so. It asks the clocks, too: a process that was stopped must do nothing more when it wakes, and may not have learned
+// yet that it has lost its session.
+func lost(ctx context.Context, sh elastic.Shard) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case !sh.Held():
+		return elastic.ErrSessionLost
 	}
 	return nil
 }

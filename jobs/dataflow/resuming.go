@@ -75,8 +75,8 @@ func (r Resuming[T, Offset]) Handle(ctx context.Context, sh elastic.Shard) error
 		if len(items) == 0 {
 			return nil
 		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
+		if err := lost(ctx, sh); err != nil {
+			return err
 		}
 		if err := r.Process(ctx, sh, items); err != nil {
 			return fmt.Errorf("process %d items from offset %v, pass %d: %w", len(items), offset, pass, err)
