@@ -24,6 +24,7 @@ const Patience = 20 * time.Second
 // Main runs a package's tests. Most of them wait for a session to end, so more of them can run at once than there are
 // processors.
 func Main(m *testing.M) {
+	divert()
 	flag.Parse()
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
 		parallel.Value.Set(strconv.Itoa(2 * runtime.GOMAXPROCS(0)))
