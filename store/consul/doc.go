@@ -27,6 +27,9 @@
 // The environment variables of Consul's own tools, such as CONSUL_HTTP_ADDR, have no say. Open returns when a linearizable
 // read has been answered. If none is, its error says why the last attempt failed, for each host.
 //
+// A host may be a name with several addresses. All of them are tried, 250 ms
+// apart, IPv6 and IPv4 in turn, and looked up again at each connection.
+//
 // # Servers
 //
 // Consul from 1.14 on will do, in any edition; it is tested with 1.22. An older one is refused. With ACLs on, a token needs

@@ -76,7 +76,7 @@ func (s *driver) Caps() store.Caps { return s.caps }
 // Close ends sessions and watches, then the connections.
 func (s *driver) Close(ctx context.Context) error {
 	err := s.running.Close(ctx)
-	s.hosts.closeIdle()
+	s.hosts.close()
 	return err
 }
 

@@ -33,6 +33,13 @@ func (h *host) rank() int {
 	return 2
 }
 
+// turn makes the next request to a host go to another of its addresses, if it
+// has several: a host of the URL may be several agents.
+func (h *host) turn() {
+	h.wire.dialer.Avoid(h.addr)
+	h.wire.CloseIdleConnections()
+}
+
 // hosts are the agents of a URL, one of which is asked until it fails; then the next one is.
 type hosts struct {
 	all []*host
@@ -61,6 +68,7 @@ func (h *hosts) leave(bad *host, asked time.Time) {
 		return
 	}
 	ratchet.Raise(&bad.failed, int64(time.Since(epoch)))
+	bad.turn()
 	best := at
 	for i := range h.all { // the next of the best, around to this one
 		other := (at + 1 + int32(i)) % int32(len(h.all))
@@ -69,6 +77,13 @@ func (h *hosts) leave(bad *host, asked time.Time) {
 		}
 	}
 	h.at.CompareAndSwap(at, best)
+}
+
+func (h *hosts) close() {
+	for _, host := range h.all {
+		host.wire.dialer.Close()
+	}
+	h.closeIdle()
 }
 
 func (h *hosts) closeIdle() {
@@ -153,7 +168,7 @@ const silence = 500 * time.Millisecond
 // suspect drops connections that may be dead: something that was sent has not been answered. Whoever waits for
 // a change asks again, on another connection; also who has asked since, for that may have been on one of the dead.
 func (s *driver) suspect(h *host) {
-	h.wire.CloseIdleConnections()
+	h.turn()
 	s.askAllAgain(time.Now())
 }
 

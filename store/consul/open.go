@@ -155,6 +155,10 @@ func (s *driver) hello(ctx context.Context) error {
 // manyOps is one more operation than a transaction could have before Consul 1.14, which has what is needed besides.
 const manyOps = 65
 
+// greetPatience is the time that the first attempt to greet a host has. Each
+// attempt has twice that of the one before.
+const greetPatience = time.Second
+
 // greet asks one host until it answers: a transaction that only reads, with more operations than old servers take, for a
 // key that is not there. It needs no rights but to read below the namespace.
 func (s *driver) greet(ctx context.Context, h *host) error {
@@ -163,8 +167,14 @@ func (s *driver) greet(ctx context.Context, h *host) error {
 		ops[i] = s.op(checkAt, s.layout.probe())
 	}
 	var last error
+	patience := greetPatience
 	for pause := (&backoff.Backoff{Next: 20 * time.Millisecond, Most: 500 * time.Millisecond}); ; pause.Wait(ctx) {
-		_, reply, _, err := h.api.KV().Txn(ops, s.query(ctx))
+		// One that takes the connection and never answers is left for another of the host's addresses. One that is
+		// slow is given more time.
+		inTime, cancel := context.WithTimeout(ctx, patience)
+		_, reply, _, err := h.api.KV().Txn(ops, s.query(inTime))
+		cancel()
+		patience *= 2
 		var status *statusError
 		switch {
 		case errors.As(err, &status) && status.code == http.StatusRequestEntityTooLarge:
@@ -196,5 +206,6 @@ func (s *driver) greet(ctx context.Context, h *host) error {
 		if ctx.Err() != nil {
 			return last
 		}
+		h.turn()
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"net/http/httptrace"
 	"strings"
 	"time"
+
+	"github.com/elasticjob-go/elastic/store/internal/dial"
 )
 
 // wire is the way to one agent, below the client library. The library throws away what is needed to tell whether
@@ -17,6 +19,7 @@ import (
 // environment of the process, where the URL alone is meant to say what is used.
 type wire struct {
 	*http.Transport
+	dialer     *dial.Dialer
 	token      *token
 	namespaces bool // the URL names a namespace or a partition of Consul Enterprise
 }
@@ -26,12 +29,13 @@ type wire struct {
 // until its own deadline.
 var silentFor = net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3}
 
-// dialTimeout bounds one attempt to connect, for a host that swallows packets. Another host, or the next attempt, may do.
+// dialTimeout bounds one attempt to connect to a host, whatever the number of its addresses. Another host, or the next
+// attempt, may do.
 const dialTimeout = 2 * time.Second
 
 func newWire(security *tls.Config, t *token, namespaces bool) *wire {
-	dialer := &net.Dialer{Timeout: dialTimeout, KeepAliveConfig: silentFor}
-	return &wire{token: t, namespaces: namespaces, Transport: &http.Transport{
+	dialer := &dial.Dialer{Timeout: dialTimeout, KeepAlive: silentFor}
+	return &wire{token: t, namespaces: namespaces, dialer: dialer, Transport: &http.Transport{
 		DialContext: dialer.DialContext, TLSClientConfig: security, TLSHandshakeTimeout: dialTimeout,
 		// HTTP/1.1 only, which is the default with a configuration of one's own: a call that is given up then takes its
 		// connection with it, and the next one does not wait on a line that may be dead.
@@ -70,6 +74,9 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	answer, err := w.Transport.RoundTrip(r)
 	if err != nil {
+		if ctx.Err() == nil {
+			w.dialer.Avoid(r.URL.Host)
+		}
 		return nil, err
 	}
 	if err := unusable(r, answer); err != nil {

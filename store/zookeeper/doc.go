@@ -8,7 +8,8 @@
 //
 //	zookeeper://[user[:password]@]host[:port][,host[:port]…]/[namespace][?param=value[&…]]
 //
-// Name all servers: the client goes on with those that answer. The port is 2181 if none is given. Besides the parameters
+// Name all servers: the client goes on with those that answer. A host may be a name with several addresses: all of
+// them are tried, IPv6 and IPv4 in turn, and looked up again at each connection. The port is 2181 if none is given. Besides the parameters
 // of [store.Config]:
 //
 //	watch=classic     for servers before 3.6, and proxies, that know no persistent watches

@@ -54,7 +54,10 @@ func capsOf(minTTL, maxTTL time.Duration) store.Caps {
 func (s *driver) Caps() store.Caps { return s.caps }
 
 // Close ends sessions and watches, then the connection.
-func (s *driver) Close(ctx context.Context) error { return s.running.Close(ctx, s.dismiss) }
+func (s *driver) Close(ctx context.Context) error {
+	defer s.hosts.dialer.Close()
+	return s.running.Close(ctx, s.dismiss)
+}
 
 // dismiss ends the reader. There is nothing in its session; it dies by itself if the server can't be told now.
 func (s *driver) dismiss(ctx context.Context) error {

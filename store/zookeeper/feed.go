@@ -148,7 +148,7 @@ func (r *round) run() {
 	for {
 		for _, w := range r.all() {
 			if !r.follows[w] && !r.begin(w) {
-				r.wire.Close() // another server may be better
+				r.wire.leave() // another server may be better
 				return
 			}
 		}
@@ -156,7 +156,7 @@ func (r *round) run() {
 			return
 		}
 		if paths := r.take(); len(paths) > 0 && !r.refresh(paths) {
-			r.wire.Close()
+			r.wire.leave()
 			return
 		}
 		select {
@@ -171,7 +171,7 @@ func (r *round) run() {
 				err := r.wire.askOne(ctx, syncing(r.store.layout.root))
 				cancel()
 				if err != nil {
-					r.wire.Close()
+					r.wire.leave()
 					return
 				}
 			}

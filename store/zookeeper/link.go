@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
+	"github.com/elasticjob-go/elastic/store/internal/dial"
 	"github.com/go-zookeeper/zk"
 )
 
@@ -35,14 +36,14 @@ var (
 // ensemble is the servers of a URL, and who we are to them.
 type ensemble struct {
 	hosts    []string
+	dialer   *dial.Dialer
 	auth     string      // user:password, empty for none
 	security *tls.Config // nil for none
 }
 
 // dial connects to a server.
 func (h ensemble) dial(ctx context.Context, addr string) (net.Conn, error) {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", addr)
+	conn, err := h.dialer.DialContext(ctx, "tcp", addr)
 	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
 		err = fmt.Errorf("no answer to the handshake: %w", err) // the server took the connection and ended it, before we had looked
 	}
@@ -56,6 +57,7 @@ func (h ensemble) dial(ctx context.Context, addr string) (net.Conn, error) {
 	secure := tls.Client(conn, c)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		conn.Close()
+		h.dialer.Avoid(addr)
 		return nil, err
 	}
 	return secure, nil
@@ -163,7 +165,7 @@ func (l *link) dial(_, addr string, _ time.Duration) (net.Conn, error) {
 		l.failed(addr, err)
 		return nil, err
 	}
-	w := newWire(conn, l)
+	w := newWire(conn, l, addr)
 	l.mu.Lock()
 	l.latest = w
 	l.mu.Unlock()

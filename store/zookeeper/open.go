@@ -10,6 +10,7 @@ import (
 
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
+	"github.com/elasticjob-go/elastic/store/internal/dial"
 	"github.com/elasticjob-go/elastic/store/internal/remote"
 	"github.com/go-zookeeper/zk"
 )
@@ -33,7 +34,7 @@ func open(ctx context.Context, c store.Config) (*driver, error) {
 	if len(layout.root) > maxNamespace {
 		return nil, fmt.Errorf("%w: the namespace has %d bytes when escaped, at most %d are allowed", store.ErrInvalid, len(layout.root), maxNamespace)
 	}
-	h := ensemble{hosts: remote.Addresses(c.Hosts, defaultPort)}
+	h := ensemble{hosts: remote.Addresses(c.Hosts, defaultPort), dialer: &dial.Dialer{}}
 	switch {
 	case strings.Contains(c.User, ":"):
 		return nil, fmt.Errorf("%w: the user has a colon", store.ErrInvalid)
@@ -54,6 +55,7 @@ func open(ctx context.Context, c store.Config) (*driver, error) {
 	}
 	minTTL, maxTTL, err := bounds(ctx, h)
 	if err != nil {
+		h.dialer.Close()
 		return nil, openError(ctx, h.hosts, err)
 	}
 	s := newStore(h, layout, capsOf(minTTL, maxTTL))
@@ -111,11 +113,13 @@ func bounds(ctx context.Context, h ensemble) (shortest, longest time.Duration, e
 	for _, host := range h.hosts {
 		go func() {
 			var a answer
+			patience := greetPatience
 			for pause := (&backoff.Backoff{Next: 20 * time.Millisecond, Most: 500 * time.Millisecond}); ; pause.Wait(ctx) {
 				var err error
-				if a.shortest, err = h.tryTTL(ctx, host, time.Millisecond); err == nil {
-					a.longest, err = h.tryTTL(ctx, host, math.MaxInt32*time.Millisecond)
+				if a.shortest, err = h.tryTTL(ctx, host, time.Millisecond, patience); err == nil {
+					a.longest, err = h.tryTTL(ctx, host, math.MaxInt32*time.Millisecond, patience)
 				}
+				patience *= 2
 				if err == nil {
 					a.err = nil
 					break
@@ -141,14 +145,22 @@ func bounds(ctx context.Context, h ensemble) (shortest, longest time.Duration, e
 	return 0, 0, errors.Join(faults...)
 }
 
+// greetPatience is the time that the first attempt to greet a server has. One
+// that takes the connection and never answers is left for another of the host's
+// addresses; each attempt has twice the time of the one before, for those that
+// are slow.
+const greetPatience = time.Second
+
 // tryTTL begins a session with a server, ends it, and returns the TTL that it would have had.
-func (h ensemble) tryTTL(ctx context.Context, host string, ttl time.Duration) (time.Duration, error) {
+func (h ensemble) tryTTL(ctx context.Context, host string, ttl, patience time.Duration) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	conn, err := h.dial(ctx, host)
 	if err != nil {
 		return 0, err
 	}
 	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })()
 	g, err := shake(conn, 0, "", ttl)
 	switch {
 	case err != nil:

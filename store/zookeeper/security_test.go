@@ -13,6 +13,7 @@ import (
 
 	"github.com/elasticjob-go/elastic/conformance/servers"
 	"github.com/elasticjob-go/elastic/store"
+	"github.com/elasticjob-go/elastic/store/internal/dial"
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 	"github.com/go-zookeeper/zk"
 )
@@ -290,7 +291,7 @@ func TestNamespaceOfAnotherUserIsRefusedAtOnce(t *testing.T) {
 
 // The handshake of TLS is bounded like any other wait.
 func TestSilenceWhereTLSIsExpectedIsBounded(t *testing.T) {
-	h := ensemble{hosts: []string{storetest.Silent(t)}, security: &tls.Config{}}
+	h := ensemble{hosts: []string{storetest.Silent(t)}, dialer: &dial.Dialer{}, security: &tls.Config{}}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if _, err := h.dial(ctx, h.hosts[0]); err == nil || ctx.Err() == nil {

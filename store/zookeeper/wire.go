@@ -24,6 +24,7 @@ const atOnce = 64
 type wire struct {
 	net.Conn
 	link    *link
+	addr    string // host:port of the URL
 	dialled time.Time
 	closed  chan struct{}
 	once    sync.Once
@@ -63,9 +64,28 @@ type ask struct {
 	body func(*packet)
 }
 
-func newWire(conn net.Conn, l *link) *wire {
+func newWire(conn net.Conn, l *link, addr string) *wire {
 	now := time.Now()
-	return &wire{Conn: conn, link: l, dialled: now, heard: now, pinged: now, proof: now, closed: make(chan struct{}), xid: firstXid, waiting: map[int32]question{}, asked: map[int32]time.Time{}}
+	return &wire{
+		Conn:    conn,
+		link:    l,
+		addr:    addr,
+		dialled: now,
+		heard:   now,
+		pinged:  now,
+		proof:   now,
+		closed:  make(chan struct{}),
+		xid:     firstXid,
+		waiting: map[int32]question{},
+		asked:   map[int32]time.Time{},
+	}
+}
+
+// leave closes a connection whose server does not serve. The next one is to
+// another of the host's addresses, if it has several.
+func (w *wire) leave() {
+	w.link.hosts.dialer.Avoid(w.addr)
+	w.Close()
 }
 
 // Close ends the connection; the client library then makes another.
@@ -282,7 +302,7 @@ func (w *wire) look(now time.Time) time.Duration {
 	w.mu.Unlock()
 	switch {
 	case overdue:
-		w.Close()
+		w.leave()
 	case ping:
 		w.send(request(xidPing, opPing).frame())
 	}
@@ -352,7 +372,7 @@ func (w *wire) doubt(ctx context.Context, sent time.Time) {
 	silent := w.heard.Before(sent) && time.Since(sent) >= w.link.silence()
 	w.mu.Unlock()
 	if silent && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		w.Close()
+		w.leave()
 	}
 }
 
