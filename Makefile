@@ -3,6 +3,7 @@
 
 SHELL    := bash
 BIN      := $(CURDIR)/.bin
+STAGES   := $(BIN)/stage-runner
 MODULES  := . store/etcd store/consul store/zookeeper store/all examples e2e conformance/servers/containers conformance/matrix
 TESTED   := . store/etcd store/consul store/all store/zookeeper examples
 ZOOKEEPER := /usr/share/java/zookeeper.jar
@@ -10,7 +11,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@latest
 export CGO_ENABLED ?= 1
 
-.PHONY: help demo test race e2e sim mutants storms scenarios chaos chaos-rows bench-peers conformance servers images model lint vuln fuzz fuzz-short bench bench-cron clean
+.PHONY: help demo test check unit race e2e sim mutants storms scenarios chaos chaos-rows bench-peers conformance servers images model lint vuln fuzz fuzz-short bench bench-cron clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -19,16 +20,30 @@ demo: ## three instances in one process: one crashes in the middle of a run, one
 	@go run ./examples/quickstart
 
 test: RUNTIME := $(or $(RUNTIME),process)
-test: lint race sim conformance e2e fuzz-short ## everything that must hold: lint, unit tests, storms, the driver suites on real servers, real processes killed
-	@echo "not run: the driver suites and e2e with servers in containers (make conformance RUNTIME=docker, make e2e RUNTIME=docker), which takes twelve minutes more"
-	@echo "not run: the model (make model), more storms (make storms), longer fuzzing (make fuzz), all mutants (make mutants), faults one by one (make chaos-rows), the same faults for another library (make bench-peers): each takes minutes"
+test: $(STAGES) ## everything that must hold, in stages that can run alone (lint race sim conformance e2e fuzz-short); FROM=sim starts there
+	@RUNTIME=$(RUNTIME) $(STAGES) $(if $(FROM),-from $(FROM)) \
+		-not "containers: make conformance RUNTIME=docker and make e2e RUNTIME=docker need a container engine and twelve minutes" \
+		-not "model: make model takes minutes" \
+		-not "storms: make storms takes minutes" \
+		-not "fuzz: make fuzz takes minutes" \
+		-not "mutants: make mutants takes a quarter of an hour" \
+		-not "chaos-rows: make chaos-rows takes minutes" \
+		-not "chaos: make chaos takes ten minutes for each store" \
+		-not "bench-peers: make bench-peers takes minutes" \
+		lint race sim conformance e2e fuzz-short
 
-race: servers ## all unit tests, with the race detector; the suite for drivers is the target conformance
-	@for m in $(TESTED); do echo "== $$m"; (cd $$m && go test -race -timeout 15m -skip '^TestConformance(WithClassicWatches)?$$' ./...) || exit 1; done
+check: $(STAGES) ## for the loop of a change: lint and unit tests without servers and without the race detector
+	@$(STAGES) -not "servers, races, simulation: make test" lint unit
 
-e2e: servers images ## real processes on every store: kill -9, SIGSTOP, SIGTERM; a checker over everything they did; RUNTIME as in conformance
-	@echo "== e2e"; cd e2e && ELASTIC_TEST_RUNTIME=$(RUNTIME) go test -timeout 15m -v . 2>&1 | grep -vE '^=== (RUN|PAUSE|CONT)' ; exit $${PIPESTATUS[0]}
-	@echo "== e2e/chaos"; cd e2e && go test -timeout 15m -v -skip 'Chaos/E' ./chaos ./fenced 2>&1 | grep -vE '^=== (RUN|PAUSE|CONT)' ; exit $${PIPESTATUS[0]}
+unit: $(STAGES) ## unit tests that need no server, without the race detector
+	@$(STAGES) gotest -timeout 10m ./...
+
+race: servers $(STAGES) ## all unit tests, with the race detector; the suite for drivers is the target conformance
+	@for m in $(TESTED); do echo "== $$m"; (cd $$m && $(STAGES) gotest -race -timeout 15m -skip '^TestConformance(WithClassicWatches)?$$' ./...) || exit 1; done
+
+e2e: servers images $(STAGES) ## real processes on every store: kill -9, SIGSTOP, SIGTERM; a checker over everything they did; RUNTIME as in conformance
+	@echo "== e2e"; cd e2e && ELASTIC_TEST_RUNTIME=$(RUNTIME) $(STAGES) gotest -timeout 15m -v .
+	@echo "== e2e/chaos"; cd e2e && $(STAGES) gotest -timeout 15m -v -skip 'Chaos/E' ./chaos ./fenced
 
 chaos: servers ## everything at once happens to 5 processes and a real store: STORE=etcd NODES=3 DURATION=10m SEED=7; docs/chaos.md
 	cd e2e && go test -timeout 24h -v -run 'Chaos/mix/^$(or $(STORE),etcd)$$' ./chaos -duration $(or $(DURATION),10m) -nodes $(or $(NODES),1) -seed $(or $(SEED),0)
@@ -40,8 +55,8 @@ bench-peers: servers ## the same faults for elastic and for gocron on etcd: what
 	cd bench/peers && GOWORK=off go build -o $(BIN)/gocron ./gocron
 	cd e2e && go test -timeout 24h -v -run Comparison ./chaos -peer $(BIN)/gocron -duration $(or $(DURATION),3m) -seed $(or $(SEED),0)
 
-sim: ## clusters of real engines, simulated exactly: SEEDS=2000 of them, some twice, and some with a rule of the protocol broken; SEED=7 tells one
-	go test -count=1 -timeout 90m -v $(if $(SEED),-run EveryInvariant) ./internal/sim $(if $(SEED),-sim.seed=$(SEED),-sim.seeds=$(or $(SEEDS),2000)) | grep -vE '^=== |/seeds|/worker' ; exit $${PIPESTATUS[0]}
+sim: $(STAGES) ## clusters of real engines, simulated exactly: SEEDS=2000 of them, some twice, and some with a rule of the protocol broken; SEED=7 tells one
+	$(STAGES) gotest -count=1 -timeout 90m -v $(if $(SEED),-run EveryInvariant) ./internal/sim $(if $(SEED),-sim.seed=$(SEED),-sim.seeds=$(or $(SEEDS),2000)) | grep -vE '/seeds|/worker' ; exit $${PIPESTATUS[0]}
 
 mutants: ## every way to break the protocol that is known, and how many seeds it takes to catch it
 	go test -count=1 -timeout 60m -v -run BrokenProtocol ./internal/sim -sim.mutants=all | grep -vE '^=== ' ; exit $${PIPESTATUS[0]}
@@ -52,10 +67,14 @@ storms: ## many more storms in virtual time than make test runs; SEEDS=5000
 scenarios: ## the story that this began with and the 44 hazards of ElasticJob, each told from a file, 20 times; REWRITE=1 writes them as they go
 	go test -count=1 -run Scenario ./internal/scenario $(if $(REWRITE),-rewrite,-times 20)
 
-conformance: servers images ## the public suite for stores on every driver, as a table; servers in containers where an engine answers, else processes: RUNTIME=docker, RUNTIME=process
-	@echo "== conformance"; cd conformance/matrix && ELASTIC_TEST_RUNTIME=$(RUNTIME) go test -count=1 -timeout 15m -v -run '^TestConformance$$' . | grep -vE '^=== ' ; exit $${PIPESTATUS[0]}
+conformance: servers images $(STAGES) ## the public suite for stores on every driver, as a table; servers in containers where an engine answers, else processes: RUNTIME=docker, RUNTIME=process
+	@echo "== conformance"; cd conformance/matrix && ELASTIC_TEST_RUNTIME=$(RUNTIME) $(STAGES) gotest -count=1 -timeout 15m -v -run '^TestConformance$$' .
 
 servers: $(BIN)/etcd $(BIN)/consul $(ZOOKEEPER) ## build or install the servers that tests need: etcd and Consul into .bin/, ZooKeeper from Debian's package
+
+$(STAGES): $(wildcard tools/stages/*.go)
+	@mkdir -p $(BIN)
+	@go build -o $@ ./tools/stages
 
 $(BIN)/etcd: tools/etcd-server/go.mod
 	@mkdir -p $(BIN)
