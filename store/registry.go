@@ -72,6 +72,11 @@ func Open(ctx context.Context, rawURL string) (*Portable, error) {
 				ErrInvalid, c, c.Scheme, shownName(name, value != ""), strings.Join(append(slices.Clone(commonParams), d.Params...), ", "))
 		}
 	}
+	for name, value := range c.Params {
+		if strings.HasSuffix(name, "_env") {
+			secret.NoteVariable(value)
+		}
+	}
 	if _, bounded := ctx.Deadline(); !bounded {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, OpenTimeout)

@@ -140,6 +140,7 @@ func (c *Config) takeCommon() error {
 		delete(c.Params, name)
 	}
 	if name, ok := c.Params["password_env"]; ok {
+		secret.NoteVariable(name)
 		if c.Password = os.Getenv(name); c.Password == "" {
 			return fmt.Errorf("parameter password_env: the environment variable %q is not set", shownValue("password_env", name))
 		}

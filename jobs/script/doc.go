@@ -20,6 +20,8 @@
 //	ELASTICJOB_FENCE          a number that grows with every run of the shard
 //	ELASTICJOB_KEY            what is the same for all attempts at this work, such as "backup/0/2026-01-02T03:00:00Z"
 //
+// The rest of the environment is that of this process, without the URL and the credentials of its store (see [Environ]), or Env.
+//
 // All are set in every run, empty where there is nothing to say. Nothing that is stored becomes a part of a command line. A script
 // must do its part: in a shell write "$ELASTICJOB_PARAMETER" in quotes, and never eval it.
 package script

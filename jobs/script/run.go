@@ -23,7 +23,8 @@ func (h *handler) run(ctx context.Context, sh elastic.Shard, out *output) error 
 	defer runtime.UnlockOSThread()
 
 	cmd := exec.CommandContext(ctx, h.path, h.Args...)
-	cmd.Dir, cmd.Env = h.Dir, append(h.Env[:len(h.Env):len(h.Env)], variables(sh)...)
+	cmd.Dir = h.Dir
+	cmd.Env = append(h.environ(), variables(sh)...)
 	cmd.Stdout, cmd.Stderr = out, out // one pipe for both, so that lines keep their order
 	cmd.SysProcAttr = inGroup()
 	cmd.Cancel = func() error { return ask(cmd.Process) }
@@ -32,6 +33,8 @@ func (h *handler) run(ctx context.Context, sh elastic.Shard, out *output) error 
 	if err := cmd.Start(); err != nil {
 		return err
 	}
+	// After Wait, or it would take the script's own exit code.
+	defer func() { reap(cmd.Process.Pid) }()
 
 	ended := make(chan struct{})
 	var watch sync.WaitGroup

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/internal/secret"
 )
 
 // What is used where a Script says nothing.
@@ -26,7 +28,8 @@ const (
 // shard's record, so it is short.
 const tail = 1 << 10
 
-// Script says what is run, and how.
+// Script says what is run, and how. It is printed without its environment and its
+// arguments.
 type Script struct {
 	// Path is the program: a name that is looked up in PATH when New is called, or a path; a relative one counts from the
 	// working directory of this process.
@@ -38,8 +41,8 @@ type Script struct {
 	// Dir is the directory in which it runs. Empty means that of this process.
 	Dir string
 
-	// Env is its environment, as "name=value", beside what is passed about the run. Nil means that of this process at the time of New;
-	// if that has the password of a store in it, say instead what the script needs. Names that begin with ELASTICJOB_ are removed.
+	// Env is its environment, as "name=value", beside what is passed about the run. Nil means that of this process at the time of New
+	// without the URL and the credentials of the store: see Environ. Names that begin with ELASTICJOB_ are removed.
 	Env []string
 
 	// Grace is how long the script, and what it has started, gets to end after it was asked to by SIGTERM, before SIGKILL. It is
@@ -59,13 +62,30 @@ type Script struct {
 	MaxOutput int
 }
 
+// String returns the program. Arguments and environment may hold secrets.
+func (s Script) String() string { return "script " + s.Path }
+
+// Format prints what String returns, whatever the verb.
+func (s Script) Format(f fmt.State, verb rune) { secret.Format(f, verb, s.String()) }
+
+// MarshalText returns what String returns, for JSON and the like.
+func (s Script) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// LogValue returns what String returns, for package slog.
+func (s Script) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
 // New returns a handler that runs the script once for each shard and fire. It is an error if it can't be started: the program does
 // not exist or is not executable, or its directory is not there. All faults are in one error.
 //
 // The handler returns an error if the script ends with another exit code than 0; it wraps an [exec.ExitError], and ends with the last of
 // what the script wrote. When its context ends the script is asked to end by SIGTERM, and killed if it does not within the
-// grace; both go to its whole process group. It then returns the context's cause, even if the script ended with 0: many programs do when they
+// grace; both go to its whole process group. A process that has left the group, by setsid or a shell's set -m, goes on. It then returns the context's cause, even if the script ended with 0: many programs do when they
 // are asked to end, and that doesn't mean that their work is done.
+//
+// A run whose parameters have a zero byte fails without a retry.
+//
+// Where this process is the first of a container, or has asked for orphans by prctl(2), it waits for what scripts leave behind in their
+// process groups, so that no zombies are left. Other children of the program are not touched.
 //
 // If this process is killed, Linux kills the script with it, though not what the script has started; elsewhere it goes on. On
 // Windows there is no asking: the process is ended at once, and what it has started goes on.
@@ -101,7 +121,7 @@ func New(s Script) (elastic.Handler, error) {
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("script is not valid: %w", errors.Join(faults...))
 	}
-	h := &handler{Script: s, path: path}
+	h := &handler{Script: s, path: path, inherits: s.Env == nil}
 	h.Args, h.Env = slices.Clone(s.Args), env
 	if h.Grace == 0 {
 		h.Grace = DefaultGrace
@@ -132,22 +152,6 @@ func executable(path string) (string, error) {
 	return filepath.Abs(found)
 }
 
-// environment returns what a script has in its environment whatever the run.
-func environment(env []string) ([]string, error) {
-	if env == nil {
-		env = os.Environ()
-	}
-	for _, e := range env {
-		name, _, found := strings.Cut(e, "=")
-		if !found || strings.ContainsRune(e, 0) {
-			return nil, fmt.Errorf("the variable that begins with %q must have the form name=value, without zero bytes", name[:min(len(name), 20)])
-		}
-	}
-	return slices.DeleteFunc(slices.Clone(env), func(e string) bool { return strings.HasPrefix(e, prefix) }), nil
-}
-
-const prefix = "ELASTICJOB_"
-
 // variables returns what a script is told about its run.
 func variables(sh elastic.Shard) []string {
 	told := map[string]string{
@@ -172,13 +176,17 @@ func variables(sh elastic.Shard) []string {
 
 type handler struct {
 	Script
-	path string
+	path     string
+	inherits bool // the environment of this process
 }
 
 // Handle runs the script for one shard.
 func (h *handler) Handle(ctx context.Context, sh elastic.Shard) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if strings.ContainsRune(sh.Parameter+sh.JobParameter, 0) { // the parameters are the same the next time
+		return elastic.Permanent(fmt.Errorf("script %s: a parameter has a zero byte, which no environment variable can have; change the parameter", h.path))
 	}
 	out := &output{shard: sh, to: h.Output, left: h.MaxOutput}
 	err := h.run(ctx, sh, out)

@@ -1,0 +1,96 @@
+package script
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/elasticjob-go/elastic/internal/secret"
+	"github.com/elasticjob-go/elastic/store"
+)
+
+// prefix is that of the variables that are about the run.
+const prefix = "ELASTICJOB_"
+
+// Environ returns the environment of this process without the URL and the
+// credentials of its store: the environment of a script whose Env is nil. Left
+// out are
+//
+//   - ELASTIC_STORE, CONSUL_HTTP_TOKEN, CONSUL_HTTP_AUTH, and all names that
+//     begin with ETCD_ or ETCDCTL_
+//   - a variable whose value is the URL of an etcd, a ZooKeeper, a Consul, or of
+//     another store whose driver is linked in and that is neither a file nor in
+//     memory
+//   - a variable that such a URL, or one that this process has opened, names by
+//     password_env, token_env or another parameter that ends in _env
+//
+// A script that needs them has them added, such as
+// Env: append(script.Environ(), "ETCDCTL_USER=backup:…"), or gets everything by
+// Env: os.Environ().
+func Environ() []string { return withoutStore(os.Environ()) }
+
+// withoutStore returns an environment without the URL and the credentials of a
+// store.
+func withoutStore(env []string) []string {
+	var named []string
+	for _, e := range env {
+		_, value, _ := strings.Cut(e, "=")
+		if isStoreURL(value) {
+			named = append(named, variablesOf(value)...)
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(env), func(e string) bool {
+		name, value, _ := strings.Cut(e, "=")
+		return isStoreName(name) || isStoreURL(value) || slices.Contains(named, name) || secret.IsVariableNoted(name)
+	})
+}
+
+func isStoreName(name string) bool {
+	name = strings.ToUpper(name) // as Windows compares them
+	return slices.Contains([]string{"ELASTIC_STORE", "CONSUL_HTTP_TOKEN", "CONSUL_HTTP_AUTH"}, name) ||
+		strings.HasPrefix(name, "ETCD_") || strings.HasPrefix(name, "ETCDCTL_")
+}
+
+func isStoreURL(value string) bool {
+	scheme, _, found := strings.Cut(strings.TrimSpace(value), "://")
+	scheme = strings.ToLower(scheme)
+	remote := append(store.Schemes(), "etcd", "zookeeper", "consul")
+	return found && scheme != "file" && scheme != "memory" && slices.Contains(remote, scheme)
+}
+
+// variablesOf returns the variables that a URL's parameters name.
+func variablesOf(storeURL string) (names []string) {
+	_, query, _ := strings.Cut(storeURL, "?")
+	values, _ := url.ParseQuery(query)
+	for parameter, all := range values {
+		if strings.HasSuffix(parameter, "_env") {
+			names = append(names, all...)
+		}
+	}
+	return names
+}
+
+// environ returns the environment of a run. A store may have been opened since
+// New, and have read its password from a variable.
+func (h *handler) environ() []string {
+	if h.inherits {
+		return withoutStore(h.Env)
+	}
+	return slices.Clone(h.Env)
+}
+
+// environment returns what a script has in its environment whatever the run.
+func environment(env []string) ([]string, error) {
+	if env == nil {
+		env = Environ()
+	}
+	for _, e := range env {
+		name, _, found := strings.Cut(e, "=")
+		if !found || strings.ContainsRune(e, 0) {
+			return nil, fmt.Errorf("the variable that begins with %q must have the form name=value, without zero bytes", name[:min(len(name), 20)])
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(env), func(e string) bool { return strings.HasPrefix(e, prefix) }), nil
+}
