@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/internal/secret"
+	"github.com/elasticjob-go/elastic/store/internal/rotate"
 )
 
 // Config is a parsed store URL:
@@ -22,7 +23,7 @@ import (
 //	session_ttl      time to live of sessions, such as 10s; see SessionOptions.TTL
 //	request_timeout  the longest one call may take when its context has no earlier deadline; default 3s
 //	password_env     the environment variable that holds the password
-//	password_file    the file that holds the password; a newline at its end does not count
+//	password_file    the file that holds the password; a newline at its end does not count; see CurrentPassword
 //
 // Any other parameter is the driver's, and an error if the driver does not know it.
 //
@@ -40,6 +41,20 @@ type Config struct {
 
 	SessionTTL     time.Duration // zero: DefaultTTL
 	RequestTimeout time.Duration // never zero
+
+	password *rotate.Secret // of password_file; nil if the password came from elsewhere
+}
+
+// CurrentPassword returns the password as it is now. A password_file is read
+// again at each call; while it is empty or can't be read, the result is the
+// password that was read last. A password from elsewhere never changes. Drivers
+// call it whenever they say who they are, so that a password can be replaced
+// while a process runs. It is safe for concurrent use.
+func (c Config) CurrentPassword() string {
+	if c.password == nil {
+		return c.Password
+	}
+	return c.password.Get()
 }
 
 // DefaultNamespace holds the jobs of a URL without a path.
@@ -147,11 +162,11 @@ func (c *Config) takeCommon() error {
 		delete(c.Params, "password_env")
 	}
 	if name, ok := c.Params["password_file"]; ok {
-		text, err := os.ReadFile(name)
-		if err != nil {
+		var err error
+		if c.password, err = rotate.SecretFile(name); err != nil {
 			return fmt.Errorf("parameter password_file: %w", secret.FileError(err))
 		}
-		c.Password = strings.TrimRight(string(text), "\r\n")
+		c.Password = c.password.Get()
 		delete(c.Params, "password_file")
 	}
 	return nil

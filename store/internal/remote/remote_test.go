@@ -36,8 +36,11 @@ func TestTLSIsMeantByAnyOfItsParameters(t *testing.T) {
 		}
 	}
 	got, err := TLS(map[string]string{"ca": a.CA(), "cert": a.Cert("client"), "key": a.Key("client"), "server_name": "h"})
-	if err != nil || got.RootCAs == nil || len(got.Certificates) != 1 || got.ServerName != "h" {
-		t.Errorf("got %+v, %v", got, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := got.Config("host"); c.RootCAs == nil || len(c.Certificates) != 1 || c.ServerName != "h" {
+		t.Errorf("got %+v", c)
 	}
 }
 

@@ -44,6 +44,11 @@ func Named(name string) func(*x509.Certificate) {
 // Expired makes a certificate that was good until a minute ago.
 func Expired(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }
 
+// Until makes a certificate that is good until a time, in whole seconds.
+func Until(end time.Time) func(*x509.Certificate) {
+	return func(c *x509.Certificate) { c.NotAfter = end }
+}
+
 // Issue makes a certificate for servers and clients alike. It is good for an hour, and for no address unless an option says so.
 func (a *Authority) Issue(name string, options ...func(*x509.Certificate)) {
 	a.t.Helper()
