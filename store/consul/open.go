@@ -67,7 +67,7 @@ func open(ctx context.Context, c store.Config, tap func(http.RoundTripper) http.
 		scheme, port = "https", defaultTLSPort
 	}
 	for _, addr := range remote.Addresses(c.Hosts, port) {
-		wire := newWire(security.Clone(), secret, s.namespace != "" || s.partition != "")
+		wire := newWire(security, secret, s.namespace != "" || s.partition != "")
 		var transport http.RoundTripper = wire
 		if tap != nil {
 			transport = tap(wire)

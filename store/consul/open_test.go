@@ -372,6 +372,15 @@ func openURL(t *testing.T, rawURL string) *driver {
 	return s
 }
 
+// A certificate that is renewed in its files is used by the next connection.
+func TestCertificate_IsReadAgain(t *testing.T) {
+	t.Parallel()
+	a := storetest.NewAuthority(t)
+	a.Issue("server", storetest.Loopback)
+	c := servers.StartConsul(t, servers.ConsulOptions{CA: a.CA(), Cert: a.Cert("server"), Key: a.Key("server")})
+	storetest.RenewedCertificateIsUsed(t, "consul", c.TLSAddr(), a)
+}
+
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	a, stranger := storetest.NewAuthority(t), storetest.NewAuthority(t)

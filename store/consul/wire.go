@@ -1,7 +1,7 @@
 package consul
 
 import (
-	"crypto/tls"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/store/internal/dial"
+	"github.com/elasticjob-go/elastic/store/internal/remote"
 )
 
 // wire is the way to one agent, below the client library. The library throws away what is needed to tell whether
@@ -33,10 +34,24 @@ var silentFor = net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interva
 // attempt, may do.
 const dialTimeout = 2 * time.Second
 
-func newWire(security *tls.Config, t *token, namespaces bool) *wire {
+// handshakeTimeout bounds one TLS handshake. It is longer than a busy server
+// needs: a handshake that is given up is begun again from the start. A request
+// that can't wait for it leaves the connection to the next one.
+const handshakeTimeout = 15 * time.Second
+
+func newWire(security *remote.Security, t *token, namespaces bool) *wire {
 	dialer := &dial.Dialer{Timeout: dialTimeout, KeepAlive: silentFor}
+	secure := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dialer.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+		defer cancel()
+		return security.Handshake(ctx, conn, addr)
+	}
 	return &wire{token: t, namespaces: namespaces, dialer: dialer, Transport: &http.Transport{
-		DialContext: dialer.DialContext, TLSClientConfig: security, TLSHandshakeTimeout: dialTimeout,
+		DialContext: dialer.DialContext, DialTLSContext: secure,
 		// HTTP/1.1 only, which is the default with a configuration of one's own: a call that is given up then takes its
 		// connection with it, and the next one does not wait on a line that may be dead.
 		MaxIdleConnsPerHost: 32, IdleConnTimeout: 30 * time.Second,

@@ -63,10 +63,13 @@ func open(ctx context.Context, c store.Config, more ...grpc.DialOption) (*driver
 		// The client library names each server by its host, and gRPC prefers that to the name in the TLS configuration.
 		dial = append(dial, grpc.WithAuthority(name))
 	}
+	if security != nil {
+		dial = append(dial, grpc.WithTransportCredentials(&handshaker{security}))
+	}
 	set := running.New[*watch]()
 	opened := context.AfterFunc(ctx, func() { set.Close(ctx) }) // as long as this function runs
 	client, err := clientv3.New(clientv3.Config{
-		Endpoints: hosts, Username: c.User, Password: c.Password, TLS: security, Context: set.Context(), Logger: zap.NewNop(), DialOptions: append(dial, more...),
+		Endpoints: hosts, Username: c.User, Password: c.Password, Context: set.Context(), Logger: zap.NewNop(), DialOptions: append(dial, more...),
 		// gRPC asks for a sign of life on an idle connection no more often than this; see lines.
 		DialKeepAliveTime: 10 * time.Second, DialKeepAliveTimeout: 3 * time.Second,
 	})

@@ -118,6 +118,14 @@ func TestCertificateIsAUser(t *testing.T) {
 	}
 }
 
+// A certificate that is renewed in its files is used by the next connection.
+func TestCertificate_IsReadAgain(t *testing.T) {
+	t.Parallel()
+	a := storetest.NewAuthority(t)
+	e := secure(t, a)
+	storetest.RenewedCertificateIsUsed(t, "etcd", e.SecureAddr(), a)
+}
+
 func TestCertificatesThatAreNoGood(t *testing.T) {
 	t.Parallel()
 	e := server(t)

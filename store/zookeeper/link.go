@@ -2,7 +2,6 @@ package zookeeper
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
 	"github.com/elasticjob-go/elastic/store/internal/dial"
+	"github.com/elasticjob-go/elastic/store/internal/remote"
 	"github.com/go-zookeeper/zk"
 )
 
@@ -37,8 +37,8 @@ var (
 type ensemble struct {
 	hosts    []string
 	dialer   *dial.Dialer
-	auth     string      // user:password, empty for none
-	security *tls.Config // nil for none
+	auth     func() string    // user:password as it is now; nil for none
+	security *remote.Security // nil for none
 }
 
 // dial connects to a server.
@@ -50,13 +50,8 @@ func (h ensemble) dial(ctx context.Context, addr string) (net.Conn, error) {
 	if err != nil || h.security == nil {
 		return conn, err
 	}
-	c := h.security.Clone()
-	if c.ServerName == "" {
-		c.ServerName, _, _ = net.SplitHostPort(addr)
-	}
-	secure := tls.Client(conn, c)
-	if err := secure.HandshakeContext(ctx); err != nil {
-		conn.Close()
+	secure, err := h.security.Handshake(ctx, conn, addr)
+	if err != nil {
 		h.dialer.Avoid(addr)
 		return nil, err
 	}
@@ -64,7 +59,7 @@ func (h ensemble) dial(ctx context.Context, addr string) (net.Conn, error) {
 }
 
 func (h ensemble) acl() []zk.ACL {
-	if h.auth == "" {
+	if h.auth == nil {
 		return zk.WorldACL(zk.PermAll)
 	}
 	return zk.AuthACL(zk.PermAll)
@@ -297,6 +292,7 @@ func (l *link) run(events <-chan zk.Event) {
 		case <-timer.C:
 			pause := l.silence()
 			if w := l.current(); w != nil {
+				w.authenticate()
 				pause = w.look(time.Now())
 			}
 			timer.Reset(pause)

@@ -39,7 +39,7 @@ func open(ctx context.Context, c store.Config) (*driver, error) {
 	case strings.Contains(c.User, ":"):
 		return nil, fmt.Errorf("%w: the user has a colon", store.ErrInvalid)
 	case c.User != "":
-		h.auth = c.User + ":" + c.Password
+		h.auth = func() string { return c.User + ":" + c.CurrentPassword() }
 	}
 	classic := false
 	switch how := c.Params["watch"]; how {

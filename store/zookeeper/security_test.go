@@ -2,7 +2,6 @@ package zookeeper
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"github.com/elasticjob-go/elastic/conformance/servers"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/dial"
+	"github.com/elasticjob-go/elastic/store/internal/remote"
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 	"github.com/go-zookeeper/zk"
 )
@@ -72,6 +72,15 @@ func TestTLSOfTheServersOwn(t *testing.T) {
 	_, err = storetest.Open(t, "zookeeper://"+addr+"/"+ns, 2*time.Second)
 	storetest.WantError(t, err, store.ErrUnavailable)
 	storetest.Mention(t, err, addr)
+}
+
+// A certificate that is renewed in its files is used by the next connection.
+func TestCertificate_IsReadAgain(t *testing.T) {
+	t.Parallel()
+	a := storetest.NewAuthority(t)
+	a.Issue("server", storetest.Loopback)
+	_, addr := secure(t, a, "server")
+	storetest.RenewedCertificateIsUsed(t, "zookeeper", addr, a)
 }
 
 func TestCertificatesThatAreNoGood(t *testing.T) {
@@ -289,9 +298,51 @@ func TestNamespaceOfAnotherUserIsRefusedAtOnce(t *testing.T) {
 	}
 }
 
+// A password that is replaced in its file is shown on the connections that are
+// there: the session lives on, and has the rights of both passwords.
+func TestPasswordFile_IsReadAgain(t *testing.T) {
+	t.Parallel()
+	z := server(t)
+	ns := storetest.Namespace()
+	file := filepath.Join(t.TempDir(), "password")
+	write := func(password string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("old")
+	s := storetest.MustOpen(t, "zookeeper://u@"+z.Addr()+"/"+ns+"?password_file="+file)
+	n, err := s.NewSession(t.Context(), store.SessionOptions{TTL: ttl})
+	if err != nil {
+		t.Fatal(err)
+	}
+	storetest.Commit(t, s, store.Txn{Session: n, Do: []store.Op{store.Create("k", []byte("1"))}})
+
+	conn := admin(t, z.Addr(), "u:old")
+	if err := conn.AddAuth("digest", []byte("u:new")); err != nil {
+		t.Fatal(err)
+	}
+	path := s.Driver().(*driver).layout.key("k")
+	if _, err := conn.SetACL(path, zk.DigestACL(zk.PermAll, "u", "new"), -1); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Get(t.Context(), "k")
+	storetest.WantError(t, err, store.ErrPermission)
+	write("new")
+	storetest.Await(t, "the new password to be shown", func() bool {
+		_, getErr := s.Get(t.Context(), "k")
+		_, setErr := s.Commit(t.Context(), store.Txn{Session: n, Do: []store.Op{store.Set("k", []byte("2"))}})
+		return getErr == nil && setErr == nil
+	})
+	if n.Err() != nil {
+		t.Errorf("the session has ended: %v", n.Err())
+	}
+}
+
 // The handshake of TLS is bounded like any other wait.
 func TestSilenceWhereTLSIsExpectedIsBounded(t *testing.T) {
-	h := ensemble{hosts: []string{storetest.Silent(t)}, dialer: &dial.Dialer{}, security: &tls.Config{}}
+	h := ensemble{hosts: []string{storetest.Silent(t)}, dialer: &dial.Dialer{}, security: &remote.Security{}}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if _, err := h.dial(ctx, h.hosts[0]); err == nil || ctx.Err() == nil {

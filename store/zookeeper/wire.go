@@ -43,6 +43,7 @@ type wire struct {
 	answered []time.Time         // when pings and requests were sent that are answered, as far as extend needs them
 	heard    time.Time           // when the last frame came
 	proof    time.Time           // when a leader was last behind an answer
+	shown    string              // the user and the password that the server was told
 }
 
 // question is a request of ours. The reply goes to the channel, which must have room for it; nil is for nobody.
@@ -196,14 +197,31 @@ func (w *wire) greet(frame []byte) error {
 	w.heard = time.Now()
 	w.answered = []time.Time{w.dialled}
 	w.mu.Unlock()
-	if auth := w.link.hosts.auth; auth != "" {
-		// Before anything else, so that whatever is asked is asked with it.
-		if _, err := w.send(request(xidAuth, opAuth).int(0).text("digest").text(auth).frame()); err != nil {
-			return err
-		}
+	// Before anything else, so that whatever is asked is asked with it.
+	if err := w.authenticate(); err != nil {
+		return err
 	}
 	w.link.connected(w, g)
 	return nil
+}
+
+// authenticate shows the user and the password to the server, if they are
+// others than those that were shown on this connection. The server then knows
+// the connection by both.
+func (w *wire) authenticate() error {
+	if w.link.hosts.auth == nil {
+		return nil
+	}
+	auth := w.link.hosts.auth()
+	w.mu.Lock()
+	same := w.shown == auth
+	w.shown = auth
+	w.mu.Unlock()
+	if same {
+		return nil
+	}
+	_, err := w.send(request(xidAuth, opAuth).int(0).text("digest").text(auth).frame())
+	return err
 }
 
 // ours takes note of a frame and says whether it is none of the client library's business.
@@ -232,6 +250,9 @@ func (w *wire) ours(frame []byte) bool {
 	}
 	if farewell {
 		w.link.end(errLeft)
+	}
+	if errorOf(code) == zk.ErrNoAuth {
+		go w.authenticate() // the password may have changed
 	}
 	switch {
 	case q.to != nil:
