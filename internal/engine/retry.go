@@ -61,7 +61,7 @@ func tryAgain(spec *layout.Spec, err error, tries int) (delay time.Duration, jit
 func (e *Engine) persist(ctx context.Context, s *shard, spec *layout.Spec, h Handler, told Run) error {
 	for ; ; told.Retry++ {
 		if !told.Live.Held() {
-			return context.Cause(ctx)
+			return ErrSessionLost
 		}
 		err := call(ctx, h, told)
 		delay, jitter, again := tryAgain(spec, err, told.Retry)

@@ -93,6 +93,9 @@ func (e *Engine) start(s *shard) {
 		// Deferred, because a handler can end its goroutine without returning: then, too, its shard must go on.
 		defer func() {
 			cause := context.Cause(ctx)
+			if err == ErrSessionLost && !r.live.Held() {
+				cause = err // also if the context had ended before for another reason: nothing was done that could be recorded
+			}
 			watched()
 			stop()
 			cancel(nil)
