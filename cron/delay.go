@@ -1,6 +1,10 @@
 package cron
 
-import "time"
+import (
+	"time"
+
+	"github.com/elasticjob-go/elastic/internal/years"
+)
 
 // Delay is a fixed delay after the end of the last run, "@after 10m", rather than a rhythm of its own.
 //
@@ -16,12 +20,16 @@ func parseDelay(f field) (Schedule, error) {
 	return Delay(d), err
 }
 
-// Next returns end plus the delay, rounded up to a whole second as fires are.
+// Next returns end plus the delay, rounded up to a whole second as fires are. It
+// returns the zero time if that lies after the year 9999.
 func (d Delay) Next(end time.Time) time.Time {
 	next := end.Add(time.Duration(d))
 	whole := next.Unix()
 	if next.Nanosecond() > 0 || !next.After(end) {
 		whole++
+	}
+	if whole > years.Last {
+		return time.Time{}
 	}
 	return time.Unix(whole, 0).In(end.Location())
 }

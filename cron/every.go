@@ -3,6 +3,8 @@ package cron
 import (
 	"fmt"
 	"time"
+
+	"github.com/elasticjob-go/elastic/internal/years"
 )
 
 // every fires at the multiples of so many seconds since the epoch.
@@ -34,7 +36,7 @@ func parseEvery(f field) (Schedule, error) {
 func (e every) Next(t time.Time) time.Time {
 	after := t.Unix()
 	next := (floorDiv(after, int64(e)) + 1) * int64(e)
-	if next <= after { // past the end of what an int64 counts
+	if next <= after || next > years.Last { // past the end of an int64, or of the years
 		return time.Time{}
 	}
 	return time.Unix(next, 0).In(t.Location())

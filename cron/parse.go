@@ -1,7 +1,6 @@
 package cron
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -77,7 +76,7 @@ func location(loc *time.Location) (*time.Location, error) {
 		return time.UTC, nil
 	}
 	if loc == time.Local {
-		return nil, errors.New(`time zone "Local" differs from machine to machine; name one, such as "Asia/Shanghai"`)
+		return nil, errLocal
 	}
 	return loc, nil
 }

@@ -77,7 +77,7 @@ func TestMalformedExpressionIsRefusedWithPlaceAndRemedy(t *testing.T) {
 		{"@every -5m", `"-5m" is shorter than a second`},
 		{"@every 0s", `"0s" is shorter than a second`},
 		{"@after 1d", `"1d" is not a duration`},
-		{"@at 2027-01-01", `is not an instant; allowed: an instant such as 2027-01-01T00:00:00+08:00`},
+		{"@at 2027-13-01", `is not an instant; allowed: an instant such as 2027-01-01T00:00:00+08:00`},
 		{"@at 2027-01-01T08:00:00", `lacks the offset from UTC`},
 		{"@at 2027-01-01T08:00:00.5Z", `is not a whole second`},
 		// Neither dialect.

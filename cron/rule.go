@@ -73,7 +73,7 @@ func parseRule(text string) (rule, error) {
 func parseDates(text string) (rule, bool) {
 	return parseRange(text, "..", func(s string) (int64, bool) {
 		t, err := time.Parse(time.DateOnly, s)
-		return floorDiv(t.Unix(), daySeconds), err == nil
+		return floorDiv(t.Unix(), daySeconds), err == nil && t.Year() >= 1
 	}, dateRule)
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/elasticjob-go/elastic/internal/years"
 )
 
 // Gap says what becomes of a fire whose time of day the clock skips, as 02:30 in New York on 2026-03-08.
@@ -32,13 +34,14 @@ const (
 type Spec struct {
 	Expr    string
 	Seconds bool   // Expr is read by [Seconds] instead of [Parse]
-	Zone    string // a name of the tz database, such as "Asia/Shanghai"; empty is UTC
+	Zone    string // such as "Asia/Shanghai" or "UTC+08:00", see [LoadLocation]; empty is UTC
 
 	Gap     Gap     // has no effect on @every, @at and @after, which know no wall clock
 	Overlap Overlap // likewise
 
-	Start  time.Time // no fire before it; zero: no bound
-	End    time.Time // no fire at or after it; zero: no bound
+	// Start and End are zero for no bound, or in the years 1 to 9999 in UTC.
+	Start  time.Time // no fire before it
+	End    time.Time // no fire at or after it
 	Except []string  // no fire at these times of Zone, see [NewCalendar]
 }
 
@@ -50,12 +53,9 @@ func (s Spec) Schedule() (Schedule, error) {
 			faults = append(faults, err)
 		}
 	}
-	loc, err := time.LoadLocation(s.Zone)
-	if err == nil {
-		loc, err = location(loc)
-	}
+	loc, err := LoadLocation(s.Zone)
 	if err != nil {
-		fault(fmt.Errorf("zone %q: %w", s.Zone, err))
+		fault(err)
 		loc = time.UTC // what else is wrong can still be told
 	}
 	parse := read
@@ -69,6 +69,14 @@ func (s Spec) Schedule() (Schedule, error) {
 	}
 	if s.Overlap != "" && s.Overlap != OverlapFirst && s.Overlap != OverlapBoth {
 		fault(fmt.Errorf("overlap %q: want %q, %q or nothing", s.Overlap, OverlapFirst, OverlapBoth))
+	}
+	for _, bound := range []struct {
+		name string
+		at   time.Time
+	}{{"start", s.Start}, {"end", s.End}} {
+		if err := years.Check(bound.at); err != nil {
+			fault(fmt.Errorf("%s %w; leave it out for no bound", bound.name, err))
+		}
 	}
 	if !s.Start.IsZero() && !s.End.IsZero() && !s.Start.Before(s.End) {
 		fault(fmt.Errorf("end %s is not after start %s", s.End.Format(time.RFC3339), s.Start.Format(time.RFC3339)))

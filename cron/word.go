@@ -32,6 +32,10 @@ func parseWord(fields []field, loc *time.Location) (Schedule, error) {
 	case argument && len(fields) == 1:
 		return nil, &SyntaxError{Expr: expr, Field: word.text, Char: utf8.RuneCountInString(expr) + 1,
 			Problem: "nothing follows", Allowed: wordForms}
+	case word.text == "@at" && len(fields) > 2:
+		whole := fields[1]
+		whole.text = strings.TrimSpace(expr[whole.at:])
+		return parseAt(whole, loc)
 	case argument && len(fields) > 2:
 		return nil, fields[2].refuse("follows the end of the expression", "", "")
 	case known && len(fields) > 1:

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/elasticjob-go/elastic/cron"
@@ -64,11 +63,7 @@ func (d *Duration) UnmarshalText(b []byte) error {
 
 // Location returns the job's time zone.
 func (s Spec) Location() (*time.Location, error) {
-	// "Local" would mean another zone on every machine, and instances must agree on the fires.
-	if strings.EqualFold(s.TimeZone, "local") {
-		return nil, fmt.Errorf("time zone %q differs from machine to machine: name one, such as Europe/Berlin", s.TimeZone)
-	}
-	return time.LoadLocation(s.TimeZone)
+	return cron.LoadLocation(s.TimeZone)
 }
 
 // Manual is the schedule of a job that runs only when it is triggered.
