@@ -122,6 +122,8 @@ func Decide(p Policy, v View) Decision {
 		return decideWorking(p, v, mine)
 	case !v.Owned:
 		return Decision{Action: Wait, Reason: "another instance owns the shard"}
+	case r.Fence >= MaxFence:
+		return Decision{Action: Wait, Reason: "the fence of the record can't grow: something else wrote it; delete the record"}
 	case r.State == Idle:
 		return decideIdle(p, v)
 	case r.Owner == "":
@@ -175,7 +177,7 @@ func decideWorking(p Policy, v View, mine bool) Decision {
 		return Decision{Action: GiveUp, Reason: "a handler that lost its claim has not returned"}
 	case !mine:
 		return Decision{Action: Wait, Reason: "a handler that lost its claim has not returned"}
-	case v.Record.CarryOn > 0 && v.Record.Owner != v.Me:
+	case v.Record.CarryOn > 0 && v.Record.Owner != v.Me && v.Record.Fence < MaxFence:
 		return Decision{Action: Reclaim, Reason: "the handler went on while this instance had no session"}
 	}
 	if p.Overlap == OverlapQueue || p.AfterEnd || !v.Owned {
@@ -198,7 +200,7 @@ func decideOrphan(p Policy, r Record, why string) Decision {
 		return Decision{Action: Abandon, Reason: why + ", and failover is off"}
 	case p.Disabled:
 		return Decision{Action: Abandon, Reason: why + ", and the job is disabled, or the shard is, or the job has fewer shards by now"}
-	case r.Attempt-r.HandOvers >= p.MaxAttempts:
+	case r.Attempt-r.HandOvers >= p.MaxAttempts || r.Attempt >= MaxTries:
 		return Decision{Action: Abandon, Reason: why + ", and no attempt is left"}
 	}
 	return Decision{Action: TakeOver, Reason: why}

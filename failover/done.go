@@ -2,8 +2,11 @@ package failover
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
+
+	"github.com/elasticjob-go/elastic/internal/years"
 )
 
 // KeptDone is how many of a shard's last fires a record remembers for jobs that follow. One that is further behind loses the oldest.
@@ -25,9 +28,26 @@ func (d Done) add(fire time.Time, ok bool) Done {
 	return d
 }
 
+// check returns an error unless the fires are different moments within bounds.
+func (d Done) check() error {
+	seen := make(map[int64]bool, KeptDone)
+	for _, at := range d {
+		fire := max(at, -at)
+		switch {
+		case at == 0:
+		case fire < 0 || fire > years.Last:
+			return fmt.Errorf("a record that remembers the fire %d, which is not in the years 1970 to 9999", at)
+		case seen[fire]:
+			return fmt.Errorf("a record that remembers the fire %d twice", at)
+		}
+		seen[fire] = true
+	}
+	return nil
+}
+
 // Follow has the record remember that its run has ended, for jobs that follow its own. What triggers ask for is nobody's fire.
 func (r Record) Follow() Record {
-	if r.State == Idle && !r.IsManual() && r.Fence != 0 && r.Fire.Unix() > 0 {
+	if r.State == Idle && !r.IsManual() && r.Fence != 0 && r.Fire.Unix() > 0 && r.Fire.Unix() <= years.Last {
 		r.Done = r.Done.add(r.Fire, r.Result == Succeeded || r.Result == Skipped)
 	}
 	return r

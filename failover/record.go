@@ -4,7 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
+	"unicode/utf8"
+
+	"github.com/elasticjob-go/elastic/internal/years"
 )
 
 // Record is the persisted state of one shard: its last fire, and the run in progress if there is one. The zero Record
@@ -49,8 +53,20 @@ const (
 	Replaced  Result = "cancelled" // cancelled in favour of a later fire
 )
 
-// MaxFence is far beyond what claims can reach, and far enough below the end of the numbers that the next one is greater.
+// MaxFence is the greatest fence and the greatest number of a trigger. Claims
+// can't reach it. A record that has it, because something else wrote it, is
+// claimed no more: its fence could not grow.
 const MaxFence = 1 << 62
+
+// MaxTries is the greatest Attempt of a record; a run that has it is abandoned
+// and not taken over. It is far beyond what hand-overs can reach.
+const MaxTries = 1 << 30
+
+// MaxParameter is how many bytes a parameter may have.
+const MaxParameter = 4 << 10
+
+// MaxOwner is how many bytes the ID of an instance may have.
+const MaxOwner = 201
 
 // MaxCarryOn bounds how long a run may go on without a session.
 const MaxCarryOn = 24 * time.Hour
@@ -86,11 +102,13 @@ type manual struct {
 	Parameter string    `json:"parameter,omitempty"`
 }
 
-// Encode returns the record as it is stored.
+// Encode returns the record as it is stored. Times outside the years 1 to 9999
+// in UTC, which only a clock that is far off shows, are moved to the nearest
+// within.
 func (r Record) Encode() []byte {
 	d := document{
-		V: version, State: r.State.String(), Fire: utc(r.Fire), Trigger: r.Trigger, Fence: r.Fence, Owner: r.Owner, Attempt: r.Attempt,
-		HandOvers: r.HandOvers, Started: r.Started.UTC(), Ended: utc(r.Ended), Result: r.Result, Error: r.Error,
+		V: version, State: r.State.String(), Fire: years.Clamp(r.Fire), Trigger: r.Trigger, Fence: r.Fence, Owner: r.Owner, Attempt: r.Attempt,
+		HandOvers: r.HandOvers, Started: years.Clamp(r.Started), Ended: years.Clamp(r.Ended), Result: r.Result, Error: r.Error,
 		CarryOn: r.CarryOn.Milliseconds(),
 	}
 	for _, at := range r.Done {
@@ -99,26 +117,21 @@ func (r Record) Encode() []byte {
 		}
 	}
 	if r.IsManual() {
-		d.Manual = &manual{r.Manual.At.UTC(), r.Manual.Parameter}
+		d.Manual = &manual{years.Clamp(r.Manual.At), r.Manual.Parameter}
 	}
-	b, err := json.Marshal(d)
-	if err != nil { // a year beyond 9999: no schedule gets there
-		panic(fmt.Sprintf("failover: encode record: %v", err))
-	}
+	b, _ := json.Marshal(d) // strings, numbers and times within bounds: there is nothing that can't be encoded
 	return b
-}
-
-// utc keeps the zero time zero, for omitzero.
-func utc(t time.Time) time.Time {
-	if t.IsZero() {
-		return time.Time{}
-	}
-	return t.UTC()
 }
 
 // Decode reads a stored record. A value that it refuses was written by something else, or by a newer program, and must
 // not be overwritten.
+//
+// Its bounds are those of writing: each record that it accepts can be encoded
+// after any step that Decide asks for, and read again.
 func Decode(b []byte) (Record, error) {
+	if !utf8.Valid(b) {
+		return Record{}, errors.New("not a record: it is not UTF-8")
+	}
 	var d document
 	if err := json.Unmarshal(b, &d); err != nil {
 		return Record{}, fmt.Errorf("not a record: %w", err)
@@ -134,6 +147,9 @@ func Decode(b []byte) (Record, error) {
 		return Record{}, fmt.Errorf("a record that remembers %d fires: want at most %d", n, KeptDone)
 	}
 	copy(r.Done[KeptDone-len(d.Done):], d.Done)
+	if err := r.Done.check(); err != nil {
+		return Record{}, err
+	}
 	if d.CarryOn < 0 || d.CarryOn > MaxCarryOn.Milliseconds() {
 		return Record{}, fmt.Errorf("a record that carries on for %d ms: want 0 to %s", d.CarryOn, MaxCarryOn)
 	}
@@ -160,12 +176,53 @@ func Decode(b []byte) (Record, error) {
 	if r.Fire.IsZero() && r.Trigger == 0 || r.IsManual() && r.Trigger == 0 || r.Trigger > MaxFence || r.Fence == 0 || r.Fence > MaxFence || r.Attempt < 1 || r.HandOvers < 0 || r.HandOvers > r.Attempt {
 		return Record{}, errors.New("a record without fire or trigger, fence or attempt")
 	}
+	err := r.check()
+	return r, err
+}
+
+// check returns an error unless the record can be written again after each
+// step.
+func (r *Record) check() (err error) {
 	for _, t := range []time.Time{r.Fire, r.Manual.At, r.Started, r.Ended} {
-		if y := t.UTC().Year(); y < 0 || y > 9999 { // it could not be written again
-			return Record{}, fmt.Errorf("a record with the time %v: want a year from 0 to 9999", t)
+		if fault := years.Check(t); fault != nil {
+			err = fmt.Errorf("a record whose time %w", fault)
 		}
 	}
-	return r, nil
+	switch {
+	case err != nil:
+	case r.Attempt > MaxTries:
+		err = fmt.Errorf("a record with %d attempts: want at most %d", r.Attempt, MaxTries)
+	case r.State == Running && r.Owner != "" && r.HandOvers == r.Attempt:
+		err = fmt.Errorf("a running record that was handed over %d times in %d attempts", r.HandOvers, r.Attempt)
+	case r.Owner != "" && !validOwner(r.Owner):
+		err = fmt.Errorf("a record with the owner %.*q: want the ID of an instance", MaxOwner, r.Owner)
+	case len(r.Manual.Parameter) > MaxParameter:
+		err = fmt.Errorf("a record with a parameter of %d bytes: want at most %d", len(r.Manual.Parameter), MaxParameter)
+	case len(r.Error) > MaxError:
+		err = fmt.Errorf("a record with an error of %d bytes: want at most %d", len(r.Error), MaxError)
+	case !slices.Contains([]Result{"", Succeeded, Failed, Skipped, Lost, Replaced}, r.Result):
+		err = fmt.Errorf("a record with the result %.20q: want ok, failed, skipped, lost or cancelled", r.Result)
+	}
+	if err != nil {
+		*r = Record{}
+	}
+	return err
+}
+
+// validOwner reports whether an ID can be that of an instance, and so a part of
+// a key.
+func validOwner(id string) bool {
+	if len(id) > MaxOwner || id == "." || id == ".." {
+		return false
+	}
+	for _, c := range id {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-', c == '@':
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 func (s State) String() string {

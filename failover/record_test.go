@@ -112,6 +112,17 @@ func TestDecodeRefuses(t *testing.T) {
 		{"a negative attempt", change(`"attempt":2,"handOvers":1`, `"attempt":-2,"handOvers":-3`), "attempt"},
 		{"less than no hand-overs", change(`"handOvers":1`, `"handOvers":-1`), "attempt"},
 		{"more hand-overs than attempts", change(`"handOvers":1`, `"handOvers":3`), "attempt"},
+		{"as many hand-overs as attempts, and an owner", change(`"handOvers":1`, `"handOvers":2`), "attempts"},
+		{"attempts beyond all bounds", change(`"attempt":2`, `"attempt":1073741825`), "attempts"},
+		{"an owner that is no ID", change(`"b@1"`, `"a/b"`), "owner"},
+		{"an owner of 202 bytes", change(`"b@1"`, `"`+strings.Repeat("b", 202)+`"`), "owner"},
+		{"text that is not UTF-8", change(`"b@1"`, "\"\xd6\xd0\""), "UTF-8"},
+		{"a time that is in the year 10000 in UTC", change(`"started":"2027-03-01T10:00:00Z"`, `"started":"9999-12-31T23:59:59-05:00"`), "years 1 to 9999"},
+		{"a time that is in the year 0 in UTC", change(`"started":"2027-03-01T10:00:00Z"`, `"started":"0001-01-01T00:00:00+05:00"`), "years 1 to 9999"},
+		{"a fire that is remembered twice", change(`"fence":7`, `"fence":7,"done":[5,-5]`), "twice"},
+		{"a fire beyond all years that is remembered", change(`"fence":7`, `"fence":7,"done":[253402300800]`), "1970 to 9999"},
+		{"a result that there is not", change(`"state":"running"`, `"result":"fine","state":"idle"`), "idle record"},
+		{"a parameter that is too long", change(`"fence":7`, `"fence":7,"trigger":1,"manual":{"at":"2027-03-01T10:00:00Z","parameter":"`+strings.Repeat("x", 4097)+`"}`), "4097 bytes"},
 	} {
 		r, err := Decode([]byte(tt.value))
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -154,7 +165,63 @@ func checkReencodes(t *testing.T, b []byte) {
 	if s := r.String(); s == "" {
 		t.Errorf("%q has no text", b)
 	}
-	Decide(policy(nil), view(r, nil))
+	for _, next := range steps(r) {
+		if _, err := Decode(next.Encode()); err != nil {
+			t.Errorf("%q\nbecomes %s\nwhich can't be read: %v", b, next.Encode(), err)
+		}
+	}
+}
+
+// steps returns what Decide makes of a record for its owner, for another
+// instance and for one that leaves, by clocks that are right and far off.
+func steps(r Record) (list []Record) {
+	for _, now := range []time.Time{now, time.Unix(1<<62, 0), time.Date(-5, 1, 1, 0, 0, 0, 0, time.UTC)} {
+		for _, id := range []string{me, other, r.Owner} {
+			for _, phase := range []Phase{None, Claiming, Working, Finished, Yielded} {
+				if r.Owner == "" && phase != None {
+					continue // no process has a run of no instance in hand
+				}
+				v := View{Record: r, Now: now, Me: id, Owned: true, Owner: Dead, Since: MaxCarryOn, Local: Local{Phase: phase, Owner: r.Owner, Fence: r.Fence}}
+				v.Trigger = &Trigger{Seq: min(r.Trigger+1, MaxFence), At: now}
+				p := policy(nil)
+				switch d := Decide(p, v); d.Action {
+				case Begin:
+					list = append(list, r.Begin(now, me, now), r.BeginTrigger(*v.Trigger, me, now))
+				case Complete:
+					list = append(list, r.Complete(Failed, "disk \xff full", now), r.Complete(Succeeded, "", now).Follow())
+				case HandOver:
+					list = append(list, r.HandOver())
+				case TakeOver:
+					list = append(list, r.TakeOver(me, now))
+				case Abandon:
+					list = append(list, r.Abandon(now))
+				case Reclaim:
+					list = append(list, r.Reclaim(me))
+				}
+			}
+		}
+	}
+	return list
+}
+
+// Whatever a record holds that is accepted, it can be read after the next step,
+// too: no instance replaces a record by one that stops the shard for good.
+func TestRecord_CanBeReadAfterEachStep(t *testing.T) {
+	const running = `{"v":1,"state":"running","fire":"2027-03-01T10:00:00Z","fence":7,"owner":"b@1","attempt":1,"started":"2027-03-01T10:00:00Z"}`
+	const idle = `{"v":1,"state":"idle","fire":"2027-03-01T10:00:00Z","fence":7,"attempt":1,"started":"2027-03-01T10:00:00Z","ended":"2027-03-01T10:00:01Z","result":"ok"}`
+	for _, base := range []string{running, idle} {
+		for _, change := range [][2]string{
+			{`"fence":7`, `"fence":4611686018427387904`}, {`"fence":7`, `"fence":4611686018427387903`}, {`"fence":7`, `"fence":7,"trigger":4611686018427387904`},
+			{`"attempt":1`, `"attempt":9223372036854775807`}, {`"attempt":1`, `"attempt":1073741824`}, {`"attempt":1`, `"attempt":1,"handOvers":1`},
+			{`"attempt":1`, `"attempt":9223372036854775807,"handOvers":9223372036854775806`},
+			{`"owner":"b@1"`, `"owner":"a/b"`}, {`"owner":"b@1",`, ``}, {`"result":"ok"`, `"result":"fine"`},
+			{`"fence":7`, `"fence":7,"done":[1,-1]`}, {`"fence":7`, `"fence":7,"done":[-9223372036854775808]`}, {`"fence":7`, `"fence":7,"done":[9223372036854775807]`},
+			{`"fire":"2027-03-01T10:00:00Z"`, `"fire":"9999-12-31T23:59:59Z"`}, {`"fire":"2027-03-01T10:00:00Z"`, `"fire":"0001-01-01T00:00:00-01:00"`},
+			{`"fence":7`, `"fence":7,"carryOn":86400000`},
+		} {
+			checkReencodes(t, []byte(strings.Replace(base, change[0], change[1], 1)))
+		}
+	}
 }
 
 func FuzzDecode(f *testing.F) {

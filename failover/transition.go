@@ -4,6 +4,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/elasticjob-go/elastic/internal/years"
 )
 
 // Begin claims a fire for an instance. Who may: the shard's owner by assignment, on an idle record.
@@ -17,7 +19,7 @@ func (r Record) Begin(fire time.Time, owner string, now time.Time) Record {
 // no shard is claimed a thousand times a second for long.
 func (r Record) nextFence(now time.Time) uint64 {
 	if r.Fence == 0 {
-		return uint64(max(now.UnixMilli(), 1))
+		return uint64(max(years.Clamp(now).UnixMilli(), 1))
 	}
 	return r.Fence + 1
 }
