@@ -45,6 +45,9 @@ func size128(t *test) {
 func valueAtLimit(t *test) {
 	c := t.open()
 	ss := c.session(0)
+	if t.caps.MaxValue < store.SmallestValue {
+		t.Errorf("a value may have %d bytes, want at least %d: documents of the scheduler need them", t.caps.MaxValue, store.SmallestValue)
+	}
 	value := pattern(t.caps.MaxValue, 2)
 	c.do(ss, store.Create("k", value))
 	c.wantBytes("k", value)

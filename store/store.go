@@ -132,6 +132,10 @@ type Update struct {
 	AsOf    time.Time // a local time at which the store surely held this state or a later one; it ages while nothing changes
 }
 
+// SmallestValue is how many bytes every backend takes in one value. The
+// documents of a namespace have at most so many.
+const SmallestValue = 256 << 10
+
 // Caps is what a backend can do. It lets the core choose sizes and bounds; nothing needs it to be correct.
 type Caps struct {
 	Driver         string        // the scheme, for messages
@@ -139,7 +143,7 @@ type Caps struct {
 	AtomicList     bool          // List, and a Reset, are one point in time
 	AtomicWatch    bool          // the writes of one commit are never split over two Updates
 	MaxOps         int           // distinct keys a transaction may name, in If and Do together
-	MaxValue       int           // bytes in one value
+	MaxValue       int           // bytes in one value, at least SmallestValue
 	MaxTxn         int           // bytes of all keys and values in one transaction
 	MinTTL, MaxTTL time.Duration // sessions outside are granted the nearer of the two
 	ExpiryLag      time.Duration // the longest a dead session's keys outlive the TTL of the store's URL, store leader stable; Consul's grows with the TTL

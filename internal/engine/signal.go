@@ -55,7 +55,10 @@ func (e *Engine) trigger(ctx context.Context, m *member, job string, t failover.
 			return 0, err
 		}
 	}
-	signal, seq := signal.Add(t)
+	signal, seq, err := signal.Add(t)
+	if err != nil {
+		return 0, err
+	}
 	// The job's version is compared, so that no trigger is given to a job that was disabled or removed meanwhile.
 	txn := store.Txn{Session: m.session, If: []store.Cond{store.At(layout.JobKey(job), version)}}
 	if at == 0 {

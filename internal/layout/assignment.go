@@ -1,12 +1,12 @@
 package layout
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/internal/years"
 )
 
 // Assignment says which instance owns which shard of a job. It is a hint about who should act; safety rests on records
@@ -37,8 +37,11 @@ const fencesApart = 3 * uint64(failover.MaxSkew/time.Millisecond)
 // RaiseFences is for a job that gets shards. It may have had them before, and lost them, and their records with them: the fences of
 // those that are made now are greater than all that were given then, whatever the clocks of their instances show.
 func (a *Assignment) RaiseFences(now time.Time) {
-	a.Fences = max(a.Fences, uint64(max(now.UnixMilli(), 0))) + fencesApart
+	a.Fences = min(max(a.Fences, uint64(max(years.Clamp(now).UnixMilli(), 0)))+fencesApart, maxFences)
 }
+
+// maxFences bounds Fences: far above all clocks, and far below MaxFence.
+const maxFences = failover.MaxFence / 2
 
 // assignmentDoc names each owner once: an ID is long, and a job can have thousands of shards.
 type assignmentDoc struct {
@@ -59,9 +62,8 @@ func (a Assignment) Encode() []byte {
 	ids := slices.Clone(a.Owners)
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
-	if !a.Grown.IsZero() {
-		a.Grown = a.Grown.UTC()
-	}
+	a.Grown = years.Clamp(a.Grown)
+	a.Epoch = min(a.Epoch, failover.MaxFence)
 	owners := make([]int, len(a.Owners))
 	for shard, id := range a.Owners {
 		owners[shard], _ = slices.BinarySearch(ids, id)
@@ -72,8 +74,8 @@ func (a Assignment) Encode() []byte {
 // DecodeAssignment reads a stored document.
 func DecodeAssignment(b []byte) (Assignment, error) {
 	var d assignmentDoc
-	if err := json.Unmarshal(b, &d); err != nil {
-		return Assignment{}, fmt.Errorf("not an assignment: %w", err)
+	if err := decode(b, "an assignment", &d); err != nil {
+		return Assignment{}, err
 	}
 	if d.V != version {
 		return Assignment{}, wrongVersion("assignment", d.V)
@@ -81,11 +83,28 @@ func DecodeAssignment(b []byte) (Assignment, error) {
 	if d.Shards != len(d.Owners) {
 		return Assignment{}, fmt.Errorf("assignment of %d shards with %d owners", d.Shards, len(d.Owners))
 	}
+	if d.Shards > MaxShards {
+		return Assignment{}, fmt.Errorf("assignment of %d shards: want at most %d", d.Shards, MaxShards)
+	}
+	if d.Epoch > failover.MaxFence || d.Triggers > failover.MaxFence {
+		return Assignment{}, fmt.Errorf("assignment of epoch %d after trigger %d: want at most %d", d.Epoch, d.Triggers, uint64(failover.MaxFence))
+	}
+	if err := CheckName(d.Strategy); err != nil {
+		return Assignment{}, fmt.Errorf("assignment by a strategy whose name %w", err)
+	}
+	if err := within("assignment", d.Grown); err != nil {
+		return Assignment{}, err
+	}
+	for _, id := range d.Instances {
+		if err := CheckID(id); err != nil {
+			return Assignment{}, fmt.Errorf("assignment with an instance whose ID %w", err)
+		}
+	}
 	if d.Surplus < 0 || d.Surplus > MaxShards {
 		return Assignment{}, fmt.Errorf("assignment with a surplus up to shard %d", d.Surplus)
 	}
-	if d.Fences > failover.MaxFence/2 {
-		return Assignment{}, fmt.Errorf("assignment with fences from %d: want at most %d", d.Fences, failover.MaxFence/2)
+	if d.Fences > maxFences {
+		return Assignment{}, fmt.Errorf("assignment with fences from %d: want at most %d", d.Fences, uint64(maxFences))
 	}
 	a := Assignment{Epoch: d.Epoch, Strategy: d.Strategy, Owners: make([]string, d.Shards), Surplus: d.Surplus, Grown: d.Grown, Fences: d.Fences, Triggers: d.Triggers}
 	for shard, i := range d.Owners {

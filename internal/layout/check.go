@@ -10,14 +10,25 @@ import (
 	"unicode/utf8"
 
 	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/store"
 )
 
-// Limits of a job. They keep every document of a namespace far below what the smallest store takes in one value.
+// MaxDocument is how many bytes a document may have: every store takes so many
+// in one value.
+const MaxDocument = store.SmallestValue
+
+// MaxSpec is how many bytes a job may have as it is stored, with what the store
+// keeps about it beside. The rest of the value is for documents that wrap it.
+const MaxSpec = MaxDocument - 16<<10
+
+// Limits of a job.
 const (
 	MaxName      = 100
 	MaxShards    = 10_000
 	MaxAttempts  = 100
-	MaxParameter = 4 << 10  // bytes of one parameter
+	MaxWeight    = 1_000_000
+	MaxLabels    = 64
+	MaxParameter = failover.MaxParameter
 	MaxParamsAll = 64 << 10 // bytes of all parameters of a job
 	MaxJitter    = 24 * time.Hour
 	MaxAfter     = 10 // jobs that one follows
@@ -42,11 +53,47 @@ func CheckName(name string) error {
 	return nil
 }
 
-// Check returns all faults of the spec in one error, each naming the field, the value and what is allowed.
+// CheckID returns an error unless id can be the ID of an instance.
+func CheckID(id string) error {
+	if id == "" || len(id) > failover.MaxOwner {
+		return fmt.Errorf("must have 1 to %d characters, has %d", failover.MaxOwner, len(id))
+	}
+	for part := range strings.SplitSeq(id, "@") {
+		if err := CheckName(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CheckParameter returns an error unless a handler would get text as it was
+// given.
+func CheckParameter(text string) error {
+	if len(text) > MaxParameter {
+		return fmt.Errorf("must have at most %d bytes, has %d", MaxParameter, len(text))
+	}
+	if !utf8.ValidString(text) {
+		return errors.New("must be UTF-8 text; encode what is not, as base64 for example")
+	}
+	return nil
+}
+
+// Fault is one thing that is wrong with a job.
+type Fault struct {
+	Field   string // such as "time zone"
+	Problem string
+}
+
+func (f *Fault) Error() string { return f.Field + ": " + f.Problem }
+
+// Check returns all faults of the spec in one error, each naming the field, the value and what is allowed. Each is a [Fault].
 func (s Spec) Check() error {
 	var faults []error
 	fault := func(field, format string, a ...any) {
-		faults = append(faults, fmt.Errorf("%s: %s", field, fmt.Sprintf(format, a...)))
+		faults = append(faults, &Fault{field, fmt.Sprintf(format, a...)})
+	}
+	if s.checkText(fault); len(faults) > 0 {
+		return errors.Join(faults...) // what is no text, or far too long, is not worth a closer look
 	}
 	if _, err := s.Location(); err != nil {
 		fault("time zone", "%v", err)
@@ -97,16 +144,20 @@ func (s Spec) Check() error {
 	if s.Retries > 0 && s.RetryDelay <= 0 {
 		fault("retry delay", "must be positive, is %s", time.Duration(s.RetryDelay))
 	}
-	if s.RetryMaxDelay < s.RetryDelay {
+	if s.Retries == 0 && s.RetryDelay != 0 {
+		fault("retry delay", "has no effect without retries, is %s; set retries, or leave it out", time.Duration(s.RetryDelay))
+	}
+	if s.Retries == 0 && s.RetryMaxDelay != 0 {
+		fault("retry max delay", "has no effect without retries, is %s; set retries, or leave it out", time.Duration(s.RetryMaxDelay))
+	}
+	if s.Retries > 0 && s.RetryMaxDelay < s.RetryDelay {
 		fault("retry max delay", "must not be shorter than the retry delay, %s, is %s", time.Duration(s.RetryDelay), time.Duration(s.RetryMaxDelay))
 	}
 	if s.MaxConcurrent < 0 {
 		fault("max concurrent", "must not be negative, is %d", s.MaxConcurrent)
 	}
-	for _, shard := range s.DisabledShards {
-		if shard < 0 || shard >= s.Shards {
-			fault("disabled shards", "there is no shard %d: the job has shards 0 to %d", shard, s.Shards-1)
-		}
+	if i := slices.IndexFunc(s.DisabledShards, func(shard int) bool { return shard < 0 || shard >= s.Shards }); i >= 0 {
+		fault("disabled shards", "there is no shard %d: the job has shards 0 to %d", s.DisabledShards[i], s.Shards-1)
 	}
 	if !slices.IsSorted(s.DisabledShards) {
 		fault("disabled shards", "must be sorted, are %v", s.DisabledShards)
@@ -117,6 +168,49 @@ func (s Spec) Check() error {
 	s.checkRequires(fault)
 	s.checkParameters(fault)
 	return errors.Join(faults...)
+}
+
+// checkText refuses what a document can't hold: text that is not UTF-8, and
+// more bytes than every store takes.
+func (s Spec) checkText(fault func(field, format string, a ...any)) {
+	text := func(field string, values ...string) {
+		for _, value := range values {
+			if !utf8.ValidString(value) {
+				fault(field, "must be UTF-8 text, is %.40q", value)
+			}
+		}
+	}
+	text("description", s.Description)
+	text("schedule", s.Schedule)
+	text("after", s.After...)
+	text("time zone", s.TimeZone)
+	text("schedule", s.Except...)
+	s.Since, s.Resharded, s.EnabledShards = time.Time{}, time.Time{}, nil
+	if n := len(s.Encode()); n > maxOwnSpec {
+		part, most := s.largest()
+		fault(part, "the job takes %d bytes as it is stored, and may take %d; this part takes %d of them", n, maxOwnSpec, most)
+	}
+}
+
+// maxOwnSpec is how much of MaxSpec is for the job itself; the rest is for
+// EnabledShards at most.
+const maxOwnSpec = MaxSpec - 56<<10
+
+// largest returns the field that takes most bytes, and how many those are.
+func (s Spec) largest() (field string, most int) {
+	for _, part := range []struct {
+		field string
+		value any
+	}{
+		{"description", s.Description}, {"schedule", s.Schedule}, {"after", s.After}, {"time zone", s.TimeZone}, {"except", s.Except},
+		{"parameter", s.Parameter}, {"shard parameters", s.ShardParameters}, {"sharding", s.Sharding}, {"requires", s.Requires},
+		{"disabled shards", s.DisabledShards},
+	} {
+		if n := len(encode(part.value)); n > most {
+			field, most = part.field, n
+		}
+	}
+	return field, most
 }
 
 func (s Spec) checkAfter(fault func(field, format string, a ...any)) {
@@ -160,6 +254,10 @@ func (s Spec) checkBroadcast(fault func(field, format string, a ...any)) {
 const BroadcastSharding = "broadcast"
 
 func (s Spec) checkRequires(fault func(field, format string, a ...any)) {
+	if len(s.Requires) > MaxLabels {
+		fault("requires", "must name at most %d labels, has %d", MaxLabels, len(s.Requires))
+		return
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.Requires)) {
 		if err := CheckLabel(name, s.Requires[name]); err != nil {
 			fault("requires", "%v", err)
@@ -179,8 +277,8 @@ func CheckLabel(name, value string) error {
 }
 
 func (s Spec) checkParameters(fault func(field, format string, a ...any)) {
-	if len(s.Parameter) > MaxParameter {
-		fault("parameter", "must have at most %d bytes, has %d", MaxParameter, len(s.Parameter))
+	if err := CheckParameter(s.Parameter); err != nil {
+		fault("parameter", "%v", err)
 	}
 	total := len(s.Parameter)
 	for _, shard := range slices.Sorted(maps.Keys(s.ShardParameters)) {
@@ -189,8 +287,8 @@ func (s Spec) checkParameters(fault func(field, format string, a ...any)) {
 		if shard < 0 || shard >= s.Shards {
 			fault("shard parameters", "there is no shard %d: the job has shards 0 to %d", shard, s.Shards-1)
 		}
-		if len(p) > MaxParameter {
-			fault("shard parameters", "the one of shard %d must have at most %d bytes, has %d", shard, MaxParameter, len(p))
+		if err := CheckParameter(p); err != nil {
+			fault("shard parameters", "the one of shard %d %v", shard, err)
 		}
 	}
 	if total > MaxParamsAll {

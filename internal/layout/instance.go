@@ -1,12 +1,16 @@
 package layout
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
+
+	"github.com/elasticjob-go/elastic/internal/years"
 )
 
 // version is the form of the documents that this package writes.
@@ -60,10 +64,8 @@ func (i Instance) Equal(o Instance) bool {
 
 // Encode returns the document as it is stored.
 func (i Instance) Encode() []byte {
-	i.Started = i.Started.UTC().Truncate(time.Millisecond)
-	if !i.Clock.IsZero() {
-		i.Clock = i.Clock.UTC().Truncate(time.Millisecond)
-	}
+	i.Started = years.Clamp(i.Started).Truncate(time.Millisecond)
+	i.Clock = years.Clamp(i.Clock).Truncate(time.Millisecond)
 	return encode(struct {
 		V int `json:"v"`
 		Instance
@@ -76,14 +78,17 @@ func DecodeInstance(b []byte) (Instance, error) {
 		V int `json:"v"`
 		Instance
 	}
-	if err := json.Unmarshal(b, &d); err != nil {
-		return Instance{}, fmt.Errorf("not an instance: %w", err)
+	if err := decode(b, "an instance", &d); err != nil {
+		return Instance{}, err
 	}
 	if d.V != version {
 		return Instance{}, wrongVersion("instance", d.V)
 	}
-	if d.Weight < 1 {
-		return Instance{}, fmt.Errorf("instance with the weight %d: want at least 1", d.Weight)
+	if d.Weight < 1 || d.Weight > MaxWeight {
+		return Instance{}, fmt.Errorf("instance with the weight %d: want 1 to %d", d.Weight, MaxWeight)
+	}
+	if err := within("an instance", d.Started, d.Clock); err != nil {
+		return Instance{}, err
 	}
 	slices.Sort(d.Jobs)
 	return d.Instance, nil
@@ -98,13 +103,36 @@ func InstanceName(id string) string {
 	return name
 }
 
+// encode returns a document as JSON. It can't fail: documents are structs of
+// strings, numbers and times that years.Clamp returned. What HTML gives a
+// meaning stays as it is, so that a < takes one byte and not six.
 func encode(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
-		// Documents are plain structs of strings, numbers and times within years 0 to 9999.
-		panic(fmt.Sprintf("layout: encode %T: %v", v, err))
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
+// decode reads a document of a kind into v.
+func decode(b []byte, kind string, v any) error {
+	if !utf8.Valid(b) {
+		return fmt.Errorf("not %s: it is not UTF-8", kind)
 	}
-	return b
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("not %s: %w", kind, err)
+	}
+	return nil
+}
+
+// within returns an error unless all times are zero or in the years 1 to 9999.
+func within(kind string, times ...time.Time) error {
+	for _, t := range times {
+		if err := years.Check(t); err != nil {
+			return fmt.Errorf("%s whose time %w", kind, err)
+		}
+	}
+	return nil
 }
 
 func wrongVersion(what string, v int) error {

@@ -1,13 +1,13 @@
 package layout
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/internal/years"
 )
 
 // MaxTriggers is how many triggers of a job may wait at once. They run one after the other, so more than a few mean that nobody
@@ -34,13 +34,24 @@ type triggerDoc struct {
 }
 
 // Add returns the signals with one more trigger, and its number. Numbers are times, in milliseconds since 1970, or one more than the last: they
-// grow even if the document was deleted in between.
-func (s Signal) Add(t failover.Trigger) (Signal, uint64) {
-	t.Seq = uint64(max(t.At.UnixMilli(), 1))
+// grow even if the document was deleted in between. The error says why a store
+// would not take the document, or could not give it back.
+func (s Signal) Add(t failover.Trigger) (Signal, uint64, error) {
+	if err := CheckParameter(t.Parameter); err != nil {
+		return s, 0, fmt.Errorf("the parameter %w", err)
+	}
+	t.Seq = uint64(max(years.Clamp(t.At).UnixMilli(), 1))
 	if n := len(s.Triggers); n > 0 {
 		t.Seq = max(t.Seq, s.Triggers[n-1].Seq+1)
 	}
-	return Signal{append(slices.Clone(s.Triggers), t)}, t.Seq
+	if t.Seq > failover.MaxFence {
+		return s, 0, errors.New("the number of the last trigger is the greatest that there can be; delete the key of the job's signals")
+	}
+	next := Signal{append(slices.Clone(s.Triggers), t)}
+	if n := len(next.Encode()); n > MaxDocument {
+		return s, 0, fmt.Errorf("the triggers that wait would take %d bytes, and may take %d; wait until some have begun, or name fewer shards", n, MaxDocument)
+	}
+	return next, t.Seq, nil
 }
 
 // Waiting returns the signals without the triggers that every shard which they are for has begun. The last one stays in any case: the next
@@ -66,7 +77,7 @@ func (s Signal) Waiting(shards int, records map[int]failover.Record) Signal {
 func (s Signal) Encode() []byte {
 	d := signalsDoc{V: version, Triggers: []triggerDoc{}}
 	for _, t := range s.Triggers {
-		d.Triggers = append(d.Triggers, triggerDoc{t.Seq, t.By, t.At.UTC(), t.Shards, t.Parameter, t.Resharded.UTC()})
+		d.Triggers = append(d.Triggers, triggerDoc{t.Seq, t.By, years.Clamp(t.At), t.Shards, t.Parameter, years.Clamp(t.Resharded)})
 	}
 	return encode(d)
 }
@@ -74,17 +85,26 @@ func (s Signal) Encode() []byte {
 // DecodeSignal reads a stored document.
 func DecodeSignal(b []byte) (Signal, error) {
 	var d signalsDoc
-	if err := json.Unmarshal(b, &d); err != nil {
-		return Signal{}, fmt.Errorf("not a job's signals: %w", err)
+	if len(b) > MaxDocument {
+		return Signal{}, fmt.Errorf("not a job's signals: they have %d bytes, and may have %d", len(b), MaxDocument)
+	}
+	if err := decode(b, "a job's signals", &d); err != nil {
+		return Signal{}, err
 	}
 	if d.V != version {
 		return Signal{}, wrongVersion("signals", d.V)
 	}
+	if len(d.Triggers) > MaxTriggers {
+		return Signal{}, fmt.Errorf("signals with %d triggers: want at most %d", len(d.Triggers), MaxTriggers)
+	}
 	s := Signal{}
 	var last uint64
 	for _, t := range d.Triggers {
-		if t.Seq <= last || t.Seq > failover.MaxFence || t.At.IsZero() || t.At.UTC().Year() > 9999 || t.At.UTC().Year() < 0 {
+		if t.Seq <= last || t.Seq > failover.MaxFence || t.At.IsZero() {
 			return Signal{}, errors.New("signals with triggers out of order, or without a time")
+		}
+		if err := t.check(); err != nil {
+			return Signal{}, fmt.Errorf("signals with trigger %d: %w", t.Seq, err)
 		}
 		if t.Shards != nil && len(t.Shards) == 0 {
 			t.Shards = nil
@@ -93,4 +113,24 @@ func DecodeSignal(b []byte) (Signal, error) {
 		s.Triggers = append(s.Triggers, failover.Trigger{Seq: t.Seq, By: t.By, At: t.At, Shards: t.Shards, Parameter: t.Parameter, Resharded: t.Resharded})
 	}
 	return s, nil
+}
+
+// check returns an error unless the trigger can be written again.
+func (t triggerDoc) check() error {
+	if err := within("a trigger", t.At, t.Resharded); err != nil {
+		return err
+	}
+	if err := CheckID(t.By); err != nil {
+		return fmt.Errorf("the ID of its instance %w", err)
+	}
+	if err := CheckParameter(t.Parameter); err != nil {
+		return fmt.Errorf("its parameter %w", err)
+	}
+	if len(t.Shards) > MaxShards || !slices.IsSorted(t.Shards) {
+		return fmt.Errorf("its %d shards must be sorted, and at most %d", len(t.Shards), MaxShards)
+	}
+	if n := len(t.Shards); n > 0 && (t.Shards[0] < 0 || t.Shards[n-1] >= MaxShards) {
+		return fmt.Errorf("its shards must be 0 to %d, are %d to %d", MaxShards-1, t.Shards[0], t.Shards[n-1])
+	}
+	return nil
 }

@@ -10,8 +10,11 @@ import (
 
 func TestSignalsReadAsTheyWereWritten(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	s, first := Signal{}.Add(failover.Trigger{By: "a@1", At: at, Resharded: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)})
-	s, second := s.Add(failover.Trigger{By: "b@1", At: at, Shards: []int{0, 2}, Parameter: "again"})
+	s, first, err1 := Signal{}.Add(failover.Trigger{By: "a@1", At: at, Resharded: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)})
+	s, second, err2 := s.Add(failover.Trigger{By: "b@1", At: at, Shards: []int{0, 2}, Parameter: "again"})
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
 	if first != uint64(at.UnixMilli()) || second != first+1 {
 		t.Errorf("numbers %d and %d, want the time %d and one more", first, second, at.UnixMilli())
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/elasticjob-go/elastic/cron"
 	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/internal/years"
 )
 
 // Spec is a job as all instances see it: everything but its handler.
@@ -43,7 +44,7 @@ type Spec struct {
 	Requires        map[string]string `json:"requires,omitempty"`       // labels that an instance must have
 	Unclaimed       bool              `json:"unclaimed,omitempty"`      // runs are not recorded
 	Disabled        bool              `json:"disabled,omitempty"`
-	EnabledShards   map[int]time.Time `json:"enabledShards,omitempty"` // since when shards that were disabled are not
+	EnabledShards   EnabledShards     `json:"enabledShards,omitempty"` // since when shards that were disabled are not
 	Resharded       time.Time         `json:"resharded"`               // there have been as many shards since; a shard that never ran counts from here
 	Since           time.Time         `json:"since"`                   // the schedule has been in force since: creation, a change of it, being enabled
 }
@@ -148,7 +149,7 @@ func (s Spec) Replaces(old Spec, now time.Time) Spec {
 	if s.Schedule == old.Schedule && slices.Equal(s.After, old.After) && s.AfterEnds == old.AfterEnds && s.TimeZone == old.TimeZone && s.Start.Equal(old.Start) && s.End.Equal(old.End) && s.Disabled == old.Disabled && s.Unclaimed == old.Unclaimed {
 		s.Since = old.Since
 	}
-	s.EnabledShards = map[int]time.Time{}
+	s.EnabledShards = EnabledShards{}
 	for shard, at := range old.EnabledShards {
 		if shard < s.Shards {
 			s.EnabledShards[shard] = at
@@ -170,9 +171,7 @@ type specDoc struct {
 // Encode returns the document as it is stored.
 func (s Spec) Encode() []byte {
 	for _, t := range []*time.Time{&s.Since, &s.Resharded, &s.Start, &s.End} {
-		if !t.IsZero() {
-			*t = t.UTC()
-		}
+		*t = years.Clamp(*t)
 	}
 	return encode(specDoc{version, s})
 }
@@ -183,8 +182,11 @@ func DecodeSpec(b []byte) (Spec, error) {
 	var head struct {
 		V int `json:"v"`
 	}
-	if err := json.Unmarshal(b, &head); err != nil {
-		return Spec{}, fmt.Errorf("not a job: %w", err)
+	if len(b) > MaxDocument {
+		return Spec{}, fmt.Errorf("not a job: it has %d bytes, and may have %d", len(b), MaxDocument)
+	}
+	if err := decode(b, "a job", &head); err != nil {
+		return Spec{}, err
 	}
 	if head.V != version {
 		return Spec{}, wrongVersion("job", head.V)
@@ -194,6 +196,12 @@ func DecodeSpec(b []byte) (Spec, error) {
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&d); err != nil {
 		return Spec{}, fmt.Errorf("not a job: %w", err)
+	}
+	if err := within("a job", d.Since, d.Resharded); err != nil {
+		return Spec{}, err
+	}
+	if err := d.EnabledShards.check(); err != nil {
+		return Spec{}, err
 	}
 	return d.Spec, d.Spec.Check()
 }
