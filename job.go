@@ -17,7 +17,9 @@ type Job struct {
 	// Name identifies the job in its namespace: 1 to 100 of the letters a to z in both cases, digits and . _ -
 	Name string
 
-	// Description is for people.
+	// Description is for people. The whole job as the store holds it, with
+	// Except, Requires and the parameters, may have 184 KiB. All texts must be
+	// UTF-8.
 	Description string
 
 	// Schedule says when the job fires: a Quartz expression of 6 or 7 fields with a ?, such as "0 0 3 * * ?"; a Unix expression of
@@ -35,10 +37,13 @@ type Job struct {
 	// AfterEnds says how the fires of those jobs must have ended. Empty means AfterSucceeded.
 	AfterEnds AfterEnds
 
-	// TimeZone is the name of the zone in which the schedule is read, such as "Asia/Shanghai". Empty means UTC.
+	// TimeZone is the zone in which the schedule is read: a name of the IANA
+	// database, such as "Asia/Shanghai", or a fixed offset, such as "UTC+08:00" or
+	// "GMT+8". Empty means UTC. See [cron.LoadLocation].
 	TimeZone string
 
-	// Start and End bound the schedule: no fire before Start, none at or after End. Zero means no bound.
+	// Start and End bound the schedule: no fire before Start, none at or after
+	// End. Zero means no bound. They must lie in the years 1 to 9999 in UTC.
 	Start, End time.Time
 
 	// Except names times of TimeZone at which the job does not fire: dates such as "2026-12-25" or "12-24..01-02", weekdays such as
@@ -102,7 +107,7 @@ type Job struct {
 
 	// RetryDelay is how long to wait before the first retry at most; each next time twice as long, up to RetryMaxDelay. The wait is a
 	// random part of that ("full jitter"), so that shards that failed together don't come back together. Zero means a second, and
-	// a minute.
+	// a minute. Without Retries they must be zero.
 	RetryDelay, RetryMaxDelay time.Duration
 
 	// MaxConcurrent is how many of the job's shards one instance runs at a time. Zero means all that it has. See also
@@ -173,31 +178,34 @@ func (j Job) Validate() error { return j.validate(sharding.ByName) }
 func anyStrategy(string) (sharding.Strategy, error) { return nil, nil }
 
 func (j Job) validate(strategy func(name string) (sharding.Strategy, error)) error {
-	faults := []error{}
+	var faults []error
+	fault := func(field, format string, a ...any) {
+		faults = append(faults, &layout.Fault{Field: field, Problem: fmt.Sprintf(format, a...)})
+	}
 	if err := layout.CheckName(j.Name); err != nil {
-		faults = append(faults, fmt.Errorf("name: %w", err))
+		fault("name", "%v", err)
 	}
 	if slices.Contains(j.After, j.Name) {
-		faults = append(faults, fmt.Errorf("after: the job can't follow itself"))
+		fault("after", "the job can't follow itself")
 	}
 	if j.Broadcast && j.Shards != 0 {
-		faults = append(faults, fmt.Errorf("shards: a broadcast has as many as there are instances: leave it out, is %d", j.Shards))
+		fault("shards", "a broadcast has as many as there are instances: leave it out, is %d", j.Shards)
 		j.Shards = 0
 	}
 	if j.Shards < 0 {
-		faults = append(faults, fmt.Errorf("shards: must be 1 to %d, is %d", layout.MaxShards, j.Shards))
+		fault("shards", "must be 1 to %d, is %d", layout.MaxShards, j.Shards)
 		j.Shards = layout.MaxShards // so that parameters are judged by themselves
 	}
 	if err := j.spec().Check(); err != nil {
 		faults = append(faults, err)
 	}
 	if _, err := strategy(j.Sharding); err != nil && !j.Broadcast {
-		faults = append(faults, fmt.Errorf("sharding: %w; WithStrategy makes one's own known", err))
+		fault("sharding", "%v; WithStrategy makes one's own known", err)
 	}
 	if len(faults) == 0 {
 		return nil
 	}
-	return fmt.Errorf("job %q is not valid:\n%w", j.Name, errors.Join(faults...))
+	return fmt.Errorf("job %.200q is not valid:\n%w", j.Name, errors.Join(faults...))
 }
 
 // spec is the job as it is stored, defaults filled in.

@@ -34,8 +34,8 @@ func (s *Scheduler) Trigger(ctx context.Context, job string, options ...TriggerO
 	for _, o := range options {
 		o(&t)
 	}
-	if len(t.parameter) > layout.MaxParameter {
-		return 0, fmt.Errorf("trigger job %q: the parameter must have at most %d bytes, has %d", job, layout.MaxParameter, len(t.parameter))
+	if err := layout.CheckParameter(t.parameter); err != nil {
+		return 0, fmt.Errorf("trigger job %q: the parameter %w", job, err)
 	}
 	seq, err := s.engine.Trigger(ctx, job, t.shards, t.parameter)
 	if err != nil {
@@ -57,7 +57,7 @@ func OnShards(shards ...int) TriggerOption {
 	return func(t *trigger) { t.shards = append(t.shards, shards...) }
 }
 
-// WithParameter gives the run a parameter in place of each shard's own, at most 4 KiB; empty leaves them as they are.
+// WithParameter gives the run a parameter in place of each shard's own, UTF-8 text of at most 4 KiB; empty leaves them as they are.
 func WithParameter(parameter string) TriggerOption {
 	return func(t *trigger) { t.parameter = parameter }
 }

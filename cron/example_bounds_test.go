@@ -60,3 +60,21 @@ func ExampleExcept() {
 	// Thu 2026-12-24 21:00 UTC
 	// Sun 2026-12-27 06:00 UTC
 }
+
+// A zone is a name of the IANA database or a fixed offset. What is neither is
+// refused with the name that was probably meant.
+func ExampleLoadLocation() {
+	for _, name := range []string{"Asia/Shanghai", "GMT+8", "Beijing", "CST"} {
+		loc, err := cron.LoadLocation(name)
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		fmt.Println(loc)
+	}
+	// Output:
+	// Asia/Shanghai
+	// UTC+08:00
+	// time zone "Beijing" is unknown; did you mean Asia/Shanghai?
+	// time zone "CST" stands for several zones; write Asia/Shanghai or America/Chicago or America/Havana, or an offset such as UTC+08:00
+}

@@ -83,6 +83,14 @@ var (
 	Static Strategy = static{}
 )
 
+// elasticJobs are ElasticJob's names of strategies, and ours.
+var elasticJobs = map[string]string{
+	"AVG_ALLOCATION":       "average",
+	"ODEVITY":              "odevity",
+	"ROUND_ROBIN":          "rotate",
+	"SINGLE_SHARD_BALANCE": "single",
+}
+
 // ByName returns the strategy of that name, Sticky for "". The error for any other name lists those
 // that there are.
 func ByName(name string) (Strategy, error) {
@@ -96,7 +104,10 @@ func ByName(name string) (Strategy, error) {
 		}
 		known = append(known, s.Name())
 	}
-	return nil, fmt.Errorf("sharding strategy %q is unknown, there are: %s", name, strings.Join(known, ", "))
+	if own, ok := elasticJobs[strings.ToUpper(name)]; ok {
+		return nil, fmt.Errorf("sharding strategy %q is ElasticJob's name; write %s", name, own)
+	}
+	return nil, fmt.Errorf("sharding strategy %.100q is unknown, there are: %s", name, strings.Join(known, ", "))
 }
 
 // Valid returns nil if owners gives each of the job's shards, and no other, to a live instance. If it

@@ -62,6 +62,9 @@ func (e *Engine) planFor(job string, spec layout.Spec, have *layout.Assignment, 
 // ownersOf asks the job's strategy.
 func (e *Engine) ownersOf(job string, spec layout.Spec, live []sharding.Instance, before []string) ([]string, error) {
 	if spec.Broadcast() {
+		if len(live) > layout.MaxShards {
+			return nil, fmt.Errorf("a broadcast has at most %d shards, and there are %d instances", layout.MaxShards, len(live))
+		}
 		return sharding.Broadcast(live, before), nil
 	}
 	strategy, err := e.strategy(spec.Sharding)

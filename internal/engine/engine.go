@@ -120,6 +120,7 @@ type Engine struct {
 
 	mu         sync.Mutex
 	registered map[string]Job // what Add and Remove say; the loop makes it so
+	nameBytes  int            // what their names take in the instance's document
 	changed    bool
 	adds       int
 
@@ -168,10 +169,11 @@ func New(cfg Config) *Engine {
 // Add makes a job known. It does not touch the store: Run does.
 func (e *Engine) Add(j Job) error {
 	e.mu.Lock()
-	if _, taken := e.registered[j.Name]; taken {
+	if err := e.refuses(j); err != nil {
 		e.mu.Unlock()
-		return fmt.Errorf("job %q was added before: remove it first, or give this one another name", j.Name)
+		return err
 	}
+	e.nameBytes += nameBytes(j.Name)
 	e.adds++
 	j.added = e.adds
 	e.registered[j.Name] = j
@@ -185,6 +187,9 @@ func (e *Engine) Add(j Job) error {
 func (e *Engine) Remove(name string) bool {
 	e.mu.Lock()
 	_, ok := e.registered[name]
+	if ok {
+		e.nameBytes -= nameBytes(name)
+	}
 	delete(e.registered, name)
 	e.changed = true
 	e.mu.Unlock()

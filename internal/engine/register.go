@@ -1,0 +1,59 @@
+package engine
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/elasticjob-go/elastic/internal/layout"
+)
+
+// refuses returns why a job can't be added beside those that are, or nil. The
+// caller holds e.mu.
+func (e *Engine) refuses(j Job) error {
+	if _, taken := e.registered[j.Name]; taken {
+		return fmt.Errorf("job %q was added before: remove it first, or give this one another name", j.Name)
+	}
+	if cycle := e.cycle(j); cycle != nil {
+		return fmt.Errorf("job %q: after: %s is a cycle, and none of these jobs would ever run; take a name out of after", j.Name, strings.Join(cycle, " → "))
+	}
+	caps := e.cfg.Store.Caps()
+	room := caps.MaxValue - len(layout.Instance{Name: e.cfg.Name, Host: e.cfg.Host, Labels: e.cfg.Labels}.Encode()) - spareBytes
+	if need := e.nameBytes + nameBytes(j.Name); caps.MaxValue > 0 && need > room {
+		return fmt.Errorf("job %q: the names of %d jobs take %d bytes of the instance's key, and %s takes %d; "+
+			"give the jobs shorter names, or share them out among several programs", j.Name, len(e.registered)+1, need, caps.Driver, room)
+	}
+	return nil
+}
+
+// spareBytes is for the times and numbers in an instance's document.
+const spareBytes = 1 << 10
+
+// nameBytes is what a job's name takes in an instance's document.
+func nameBytes(job string) int { return len(job) + len(`"",`) }
+
+// cycle returns the names of a cycle that a job closes with those that are
+// there, from the job back to itself; nil if there is none.
+func (e *Engine) cycle(j Job) []string {
+	seen := map[string]bool{}
+	var walk func(after []string) []string
+	walk = func(after []string) []string {
+		for _, name := range after {
+			if name == j.Name {
+				return []string{name}
+			}
+			if seen[name] {
+				continue
+			}
+			seen[name] = true
+			if path := walk(e.registered[name].Spec.After); path != nil {
+				return append(path, name)
+			}
+		}
+		return nil
+	}
+	path := walk(j.Spec.After)
+	if path == nil {
+		return nil
+	}
+	return append(path, j.Name)
+}
