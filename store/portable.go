@@ -42,6 +42,10 @@ func NewPortable(driver Store, c Config) *Portable {
 	return p
 }
 
+// Format prints the name of the driver, whatever the verb. The fields of some
+// drivers hold secrets.
+func (p *Portable) Format(f fmt.State, verb rune) { secret.Format(f, verb, p.caps.Driver+" store") }
+
 // Driver returns the store below.
 func (p *Portable) Driver() Store { return p.driver }
 

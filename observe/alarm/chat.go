@@ -158,7 +158,7 @@ func refusal(answer []byte, secrets []string) error {
 		return errors.New("the answer has no code: is it the URL of a robot?")
 	}
 	if *code != 0 {
-		return fmt.Errorf("it is refused: %d %s", *code, hide(cut(oneLine(text), 200), secrets))
+		return fmt.Errorf("it is refused: %d %s", *code, cut(oneLine(hide(text, secrets)), 200))
 	}
 	return nil
 }

@@ -52,14 +52,23 @@ type Mail struct {
 }
 
 // Name returns "mail" and the host.
-func (m Mail) Name() string { return "mail by " + m.Host }
+func (m Mail) Name() string { return "mail by " + m.shownHost() }
+
+// shownHost returns the host without a user and a password that do not belong
+// there.
+func (m Mail) shownHost() string {
+	if at := strings.LastIndexByte(m.Host, '@'); at >= 0 {
+		return "…" + m.Host[at:]
+	}
+	return m.Host
+}
 
 // Validate returns all that is wrong with the settings in one error.
 func (m Mail) Validate() error {
 	var faults []error
 	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
 	if m.Host == "" || strings.ContainsAny(m.Host, " :/@\r\n") && net.ParseIP(m.Host) == nil {
-		fault("host: must be a name or an address without a port, is %q", m.Host)
+		fault("host: must be a name or an address without a port, is %q", m.shownHost())
 	}
 	if m.Port < 0 || m.Port > 65535 {
 		fault("port: must be 1 to 65535, is %d", m.Port)
