@@ -108,6 +108,24 @@ func (d *Dialer) Avoid(addr string) {
 	}
 }
 
+// Addresses returns the number of addresses that the host of host:port had at
+// the last lookup, 1 for an IP address, 0 if it is not known.
+func (d *Dialer) Addresses(addr string) int {
+	name, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return 0
+	}
+	if _, err := netip.ParseAddr(name); err == nil {
+		return 1
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if h := d.hosts[name]; h != nil {
+		return len(h.known)
+	}
+	return 0
+}
+
 // DialContext connects to host:port by TCP. Its error names the reason of each
 // address.
 func (d *Dialer) DialContext(ctx context.Context, _, addr string) (net.Conn, error) {

@@ -205,6 +205,20 @@ func TestDial_KeepsASlowLookup(t *testing.T) {
 	}
 }
 
+// A dial without any time left is an error, and not a connection.
+func TestDial_WithoutTimeFails(t *testing.T) {
+	d := &Dialer{}
+	ctx, cancel := context.WithTimeout(t.Context(), -time.Second)
+	defer cancel()
+	for _, addr := range []string{"127.0.0.1:1", "store.example.test:1"} {
+		c, err := d.DialContext(ctx, "tcp", addr)
+		if c != nil || !errors.Is(err, context.DeadlineExceeded) && !strings.Contains(err.Error(), "not answered") {
+			t.Errorf("got %v, %v", c, err)
+		}
+	}
+	d.Close()
+}
+
 // The families take turns, and addresses that did not serve come last.
 func TestOrder_AlternatesFamilies(t *testing.T) {
 	all := func(text string) (addrs []netip.Addr) {

@@ -7,8 +7,9 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/elasticjob-go/elastic/store/internal/remote"
 )
 
 // race is one dial: attempts to connect to the addresses of one name.
@@ -19,7 +20,7 @@ type race struct {
 	left       []netip.Addr // not tried yet
 	tried      map[netip.Addr]bool
 	running    map[netip.Addr]time.Time // attempts without a result, and their start
-	faults     faults
+	faults     []error
 }
 
 type result struct {
@@ -81,7 +82,7 @@ func (r *race) run(ctx context.Context) (*conn, error) {
 			timer.Reset(0)
 		}
 		if answered == nil && len(r.running) == 0 && len(r.left) == 0 {
-			return nil, r.faults.reason()
+			return nil, remote.Join(r.faults...)
 		}
 	}
 }
@@ -157,8 +158,9 @@ func (r *race) won(winner netip.Addr, began time.Time) {
 // ended returns why there is no connection at the end of ctx. asking reports
 // whether the name server has not answered.
 func (r *race) ended(ctx context.Context, asking bool) error {
+	host := text(net.JoinHostPort(r.name, r.port))
 	if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return &net.OpError{Op: "dial", Net: "tcp", Addr: text(net.JoinHostPort(r.name, r.port)), Err: ctx.Err()}
+		return &net.OpError{Op: "dial", Net: "tcp", Addr: host, Err: ctx.Err()}
 	}
 	if asking && len(r.tried) == 0 {
 		return &net.DNSError{Err: "the name server has not answered", Name: r.name, IsTimeout: true, IsTemporary: true}
@@ -170,7 +172,10 @@ func (r *race) ended(ctx context.Context, asking bool) error {
 		addr := net.JoinHostPort(a.String(), r.port)
 		r.faults = append(r.faults, &net.OpError{Op: "dial", Net: "tcp", Addr: text(addr), Err: silence{}})
 	}
-	return r.faults.reason()
+	if len(r.faults) == 0 { // the deadline had passed before the first attempt
+		return &net.OpError{Op: "dial", Net: "tcp", Addr: host, Err: silence{}}
+	}
+	return remote.Join(r.faults...)
 }
 
 // ordered returns the addresses of both families in turn, beginning with that
@@ -216,23 +221,3 @@ func (silence) Error() string        { return "no answer" }
 func (silence) Timeout() bool        { return true }
 func (silence) Temporary() bool      { return true }
 func (silence) Is(target error) bool { return target == context.DeadlineExceeded }
-
-// faults are the reasons of several addresses, on one line.
-type faults []error
-
-func (f faults) reason() error {
-	if len(f) == 1 {
-		return f[0]
-	}
-	return f
-}
-
-func (f faults) Error() string {
-	all := make([]string, len(f))
-	for i, err := range f {
-		all[i] = err.Error()
-	}
-	return strings.Join(all, "; ")
-}
-
-func (f faults) Unwrap() []error { return f }
