@@ -127,7 +127,11 @@ func (l *link) submit(ctx context.Context, p *plan) (answers []zk.MultiResponse,
 		err = fmt.Errorf("%d answers to %d operations", len(answers), len(p.ops))
 	}
 	class = refusal(err)
-	if class == nil {
+	switch {
+	case class != nil:
+	case errors.Is(err, zk.ErrNoNode), errors.Is(err, zk.ErrBadVersion), errors.Is(err, zk.ErrNodeExists): // of which operation is not said
+		class = store.ErrUnavailable
+	default:
 		class = store.ErrUnknown
 	}
 	return nil, class, err

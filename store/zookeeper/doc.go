@@ -19,13 +19,17 @@
 //	key=FILE          its key
 //	server_name=NAME  the name in the servers' certificates, if it is not the host of the URL
 //
-// There is no SASL.
+// There is no SASL. A server that demands it, or another scheme than digest, is
+// answered by ErrPermission.
 //
 // With a user, every connection says so by the scheme "digest", and every node is made for this user alone. ZooKeeper
 // does not tell a wrong password from a right one until a node is asked for that it does not allow: Open reads
 // the root of the namespace, so it says ErrPermission unless the namespace is empty.
 //
 // Open returns when a read in sync with the leader has been answered. If none is, its error says what came of each host.
+// It does not wait where waiting does not help: for a host that does not exist,
+// for certificates that are refused, for another protocol at the port, and for
+// TLS where there is none or the other way round.
 //
 // # Servers
 //

@@ -1,6 +1,7 @@
 package zookeeper
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,10 @@ const (
 var (
 	errLeft      = errors.New("the session was closed")
 	errAbandoned = errors.New("the connection was given up")
+
+	// errEarlyEnd is that of a server that took the connection and ended it
+	// before we had looked.
+	errEarlyEnd = errors.New("no answer to the handshake")
 )
 
 // ensemble is the servers of a URL, and who we are to them.
@@ -45,7 +50,7 @@ type ensemble struct {
 func (h ensemble) dial(ctx context.Context, addr string) (net.Conn, error) {
 	conn, err := h.dialer.DialContext(ctx, "tcp", addr)
 	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
-		err = fmt.Errorf("no answer to the handshake: %w", err) // the server took the connection and ended it, before we had looked
+		err = fmt.Errorf("%w: %w", errEarlyEnd, err)
 	}
 	if err != nil || h.security == nil {
 		return conn, err
@@ -53,7 +58,7 @@ func (h ensemble) dial(ctx context.Context, addr string) (net.Conn, error) {
 	secure, err := h.security.Handshake(ctx, conn, addr)
 	if err != nil {
 		h.dialer.Avoid(addr)
-		return nil, err
+		return nil, muteError{conn.RemoteAddr().String(), err}
 	}
 	return secure, nil
 }
@@ -89,6 +94,7 @@ type link struct {
 	password string
 	attempts int   // of dialling since the last greeting
 	fault    error // of the last attempt that failed since then
+	denied   error // the last answer to our credentials, nil if they are good
 	next     int   // of hosts
 }
 
@@ -199,6 +205,13 @@ func (l *link) failed(addr string, why error) {
 	}
 }
 
+// authenticated takes note of the answer to our credentials.
+func (l *link) authenticated(denied error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.denied = denied
+}
+
 func (l *link) disconnected(w *wire) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -227,13 +240,16 @@ func (l *link) current() *wire {
 func (l *link) ready(ctx context.Context) (*wire, error) {
 	for {
 		l.mu.Lock()
-		w, changed := l.wire, l.changed
+		w, changed, denied := l.wire, l.changed, l.denied
 		l.mu.Unlock()
 		if l.ctx.Err() != nil {
 			return nil, context.Cause(l.ctx)
 		}
 		if w != nil {
 			return w, nil
+		}
+		if denied != nil {
+			return nil, denied
 		}
 		select {
 		case <-changed:
@@ -242,7 +258,7 @@ func (l *link) ready(ctx context.Context) (*wire, error) {
 			l.mu.Lock()
 			fault := l.fault
 			l.mu.Unlock()
-			return nil, errors.Join(ctx.Err(), fault)
+			return nil, late(ctx, cmp.Or(fault, errNoConnection))
 		}
 	}
 }
@@ -272,8 +288,10 @@ func (l *link) leave(ctx context.Context) error {
 	switch cause := context.Cause(l.ctx); {
 	case cause == errLeft, errors.Is(cause, zk.ErrSessionExpired):
 		return nil
+	case err != nil:
+		return err
 	case ctx.Err() != nil:
-		return ctx.Err()
+		return late(ctx, errNoAnswer)
 	default:
 		return cause
 	}
@@ -318,9 +336,9 @@ func call[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	}()
 	select {
 	case r := <-results:
-		return r.value, r.err
+		return r.value, named(r.err)
 	case <-ctx.Done():
 		var none T
-		return none, ctx.Err()
+		return none, late(ctx, errNoAnswer)
 	}
 }

@@ -129,8 +129,13 @@ func (p *plan) fault(answers []zk.MultiResponse) (f fault, op int, err error) {
 			return conflict, i, &store.ConflictError{Key: p.keys[i], Reason: store.Changed}
 		case errors.Is(a.Error, zk.ErrNodeExists):
 			return conflict, i, &store.ConflictError{Key: p.keys[i], Reason: store.Present}
-		case refusal(a.Error) != nil:
-			return conflict, i, failed(refusal(a.Error), a.Error)
+		case a.Error != nil: // an answer all the same, and so nothing was done
+			err := named(a.Error)
+			class := refusal(err)
+			if class == nil {
+				class = store.ErrUnavailable
+			}
+			return conflict, i, failed(class, err)
 		}
 	}
 	return noFault, 0, nil

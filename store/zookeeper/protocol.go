@@ -63,11 +63,19 @@ func errorOf(code int32) error {
 		return zk.ErrInvalidACL
 	case -115:
 		return zk.ErrAuthFailed
+	case errDemandsAuth.code:
+		return errDemandsAuth
 	case -118:
 		return zk.ErrSessionMoved
 	}
-	return fmt.Errorf("error %d of the server", code)
+	return serverError{code}
 }
+
+// errSpeaksTLS is the reason of answers in TLS.
+var errSpeaksTLS = errors.New("the server speaks TLS at this port; add tls=true, or ca=FILE, to the URL")
+
+// errNoServer is the reason of answers that no ZooKeeper server gives.
+var errNoServer = errors.New("this is no ZooKeeper server")
 
 // packet is a frame under construction.
 type packet struct{ b []byte }
@@ -178,8 +186,12 @@ func readFrame(r io.Reader) ([]byte, error) {
 		return nil, err
 	}
 	n := binary.BigEndian.Uint32(length[:])
+	const alert, tls = 0x15, 3 // a record of TLS begins with its type and the version
+	if length[0] == alert && length[1] == tls {
+		return nil, errSpeaksTLS
+	}
 	if n < headerSize-4 || n > most {
-		return nil, fmt.Errorf("a frame of %d bytes: this is no ZooKeeper server", n)
+		return nil, fmt.Errorf("an answer that begins with %q: %w", length, errNoServer)
 	}
 	frame := make([]byte, 4+n)
 	copy(frame, length[:])
@@ -198,13 +210,14 @@ func parseGreeting(frame []byte) (greeting, error) {
 	p := body{b: frame[8:]} // without the length and the protocol
 	g := greeting{ttl: time.Duration(p.int()) * time.Millisecond, session: p.long(), password: string(p.bytes())}
 	if p.short {
-		return greeting{}, errors.New("an answer that is too short: this is no ZooKeeper server")
+		return greeting{}, fmt.Errorf("an answer that is too short: %w", errNoServer)
 	}
 	return g, nil
 }
 
-// shake does a handshake by itself, for a new session or, with its password, an old one, and then ends that session.
-func shake(conn net.Conn, session int64, password string, ttl time.Duration) (greeting, error) {
+// shake does a handshake by itself, for a new session or, with its password, an old one. Then it ends that session,
+// which shows whether the server answers a client that has authenticated as auth says (user:password, empty for none).
+func shake(conn net.Conn, auth string, session int64, password string, ttl time.Duration) (greeting, error) {
 	if password == "" {
 		password = string(make([]byte, 16))
 	}
@@ -220,11 +233,33 @@ func shake(conn net.Conn, session int64, password string, ttl time.Duration) (gr
 	if err != nil || g.session == 0 {
 		return g, err
 	}
-	if _, err := conn.Write(request(1, opClose).frame()); err != nil {
-		return g, err
+	if auth != "" {
+		if err := answer(conn, authenticating(auth)); err != nil {
+			return g, err
+		}
 	}
-	if _, err = readFrame(conn); errors.Is(err, io.EOF) { // the server may close the connection first
+	err = answer(conn, request(1, opClose))
+	if errors.Is(err, io.EOF) { // the server may close the connection first
 		err = nil
 	}
 	return g, err
 }
+
+func authenticating(auth string) *packet {
+	return request(xidAuth, opAuth).int(0).text("digest").text(auth)
+}
+
+// answer sends a request and returns the error in the answer.
+func answer(conn net.Conn, request *packet) error {
+	if _, err := conn.Write(request.frame()); err != nil {
+		return err
+	}
+	frame, err := readFrame(conn)
+	if err != nil {
+		return err
+	}
+	return errorOf(codeOf(frame))
+}
+
+// codeOf returns the error code of a reply.
+func codeOf(frame []byte) int32 { return int32(binary.BigEndian.Uint32(frame[headerSize-4:])) }

@@ -52,8 +52,16 @@ func (s *driver) List(ctx context.Context, prefix string) ([]store.Entry, error)
 	return got.sorted(), err
 }
 
-// read runs f on a connection, and again on another if that breaks.
+// read runs f on a connection, and again on another if that breaks. Its errors have their class.
 func (s *driver) read(ctx context.Context, f func(w *wire) error) error {
+	if err := s.tryRead(ctx, f); err != nil {
+		return s.readError(err)
+	}
+	return nil
+}
+
+// tryRead is read with the reason alone as its error.
+func (s *driver) tryRead(ctx context.Context, f func(w *wire) error) error {
 	for {
 		_, w, err := s.connection(ctx)
 		if err == nil {
@@ -64,7 +72,7 @@ func (s *driver) read(ctx context.Context, f func(w *wire) error) error {
 			return nil
 		case errors.Is(err, errBroken) && ctx.Err() == nil && !s.running.Closed():
 		default:
-			return s.readError(err)
+			return err
 		}
 	}
 }

@@ -112,7 +112,7 @@ func TestCertificatesThatAreNoGood(t *testing.T) {
 		"no certificate of ours":  {good + "/ns?ca=" + a.CA(), "tls"},
 		"expired one of ours":     {good + "/ns?ca=" + a.CA() + with(a, "lapsed"), "tls"},
 		"wrong one of ours":       {good + "/ns?ca=" + a.CA() + with(stranger, "client"), "tls"},
-		"no TLS":                  {good + "/ns", "handshake"},
+		"no TLS":                  {good + "/ns", "speaks TLS"},
 		"TLS where there is none": {z.Addr() + "/ns?ca=" + a.CA(), z.Addr()},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -21,7 +21,8 @@ type tap struct {
 	mu     sync.Mutex
 	counts map[int32]int
 	refuse map[int32]bool
-	forget bool // have the server take every session for a new one
+	forget bool            // have the server take every session for a new one
+	codes  map[int32]int32 // of operations that are answered with an error, and not passed on
 }
 
 var names = map[int32]string{1: "create", 2: "delete", opExists: "exists", opGetData: "data", 5: "set", opGetChildren: "children", opSync: "sync", opPing: "ping",
@@ -79,6 +80,7 @@ func (p *tap) serve(in net.Conn) {
 		p.mu.Lock()
 		p.counts[op]++
 		refuse := p.refuse[op]
+		code := p.codes[op]
 		if first && p.forget {
 			clear(frame[20:28]) // after the length, the protocol, the last zxid and the TTL
 		}
@@ -88,6 +90,11 @@ func (p *tap) serve(in net.Conn) {
 			answer := (&packet{make([]byte, 4)}).int(int32(binary.BigEndian.Uint32(frame[4:]))).long(0).int(unimplemented)
 			in.Write(answer.frame()) // and hangs up
 			return
+		}
+		if code != 0 {
+			answer := (&packet{make([]byte, 4)}).int(int32(binary.BigEndian.Uint32(frame[4:]))).long(0).int(code)
+			in.Write(answer.frame())
+			continue
 		}
 		if _, err := out.Write(frame); err != nil {
 			return

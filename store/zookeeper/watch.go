@@ -32,7 +32,7 @@ func (s *driver) Watch(ctx context.Context, prefix string) (store.Watch, error) 
 	select {
 	case err = <-w.result:
 	case <-ctx.Done():
-		err = s.readError(ctx.Err())
+		err = s.readError(late(ctx, errNoAnswer))
 	case <-w.ctx.Done():
 		err = store.ErrClosed
 	}

@@ -139,6 +139,7 @@ func (w *wire) send(frames []byte) (int, error) {
 // does, and what comes first, the end of the answer or the refusal of the question, is chance.
 func (w *wire) refused(err error) {
 	if !w.greeted {
+		w.link.hosts.dialer.Avoid(w.addr)
 		w.link.failed(w.RemoteAddr().String(), fmt.Errorf("no answer to the handshake: %w", err))
 	}
 }
@@ -220,13 +221,13 @@ func (w *wire) authenticate() error {
 	if same {
 		return nil
 	}
-	_, err := w.send(request(xidAuth, opAuth).int(0).text("digest").text(auth).frame())
+	_, err := w.send(authenticating(auth).frame())
 	return err
 }
 
 // ours takes note of a frame and says whether it is none of the client library's business.
 func (w *wire) ours(frame []byte) bool {
-	xid, code := int32(binary.BigEndian.Uint32(frame[4:])), int32(binary.BigEndian.Uint32(frame[16:]))
+	xid, code := int32(binary.BigEndian.Uint32(frame[4:])), codeOf(frame)
 	w.mu.Lock()
 	w.heard = time.Now()
 	q, own := w.waiting[xid]
@@ -257,6 +258,8 @@ func (w *wire) ours(frame []byte) bool {
 	switch {
 	case q.to != nil:
 		q.to <- reply{q.index, errorOf(code), frame[headerSize:]}
+	case xid == xidAuth:
+		w.link.authenticated(errorOf(code))
 	case xid == xidEvent:
 		p := body{b: frame[headerSize:]}
 		p.take(2 * 4) // the type, and the state of the connection
@@ -264,7 +267,7 @@ func (w *wire) ours(frame []byte) bool {
 			w.link.onEvent(path)
 		}
 	}
-	return own || xid == xidPing || xid == xidEvent || xid == xidAuth && code == 0
+	return own || xid == xidPing || xid == xidEvent || xid == xidAuth
 }
 
 // lastProof is when it was last seen that the server has a leader.
@@ -370,12 +373,15 @@ func (w *wire) ask(ctx context.Context, asks ...ask) ([]reply, error) {
 		}
 		select {
 		case r := <-replies:
+			if errors.Is(r.err, errDemandsAuth) { // nothing else is answered
+				return nil, r.err
+			}
 			all[r.index] = r
 			continue
 		case <-w.closed:
 		case <-ctx.Done():
 			w.doubt(ctx, sent)
-			return nil, ctx.Err()
+			return nil, late(ctx, errNoAnswer)
 		}
 		select {
 		case r := <-replies: // the last that came: a server may answer and hang up

@@ -27,7 +27,7 @@ func OpenNamesTheHostsThatDontAnswer(t *testing.T, says map[string]string) {
 			t.Errorf("%s: took %v", url, took)
 		}
 		Mention(t, err, words...)
-		DontMention(t, err, "hunter2")
+		DontMention(t, err, "hunter2", "\n")
 	}
 }
 
