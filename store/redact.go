@@ -93,6 +93,10 @@ func Redact(raw string) string {
 		scheme, rest = "", raw
 	}
 	at := strings.LastIndexByte(rest, '@')
+	if _, before, _ := strings.Cut(rest[:max(at, 0)], "?"); strings.Contains(before, "=") {
+		// The @ may be in a parameter as well as in a password, so all that follows may be a part of a secret.
+		return strings.TrimSuffix(raw, rest) + hiddenText
+	}
 	hosts, query, hasQuery := strings.Cut(rest[at+1:], "?")
 
 	var b strings.Builder
