@@ -174,8 +174,9 @@ func (s *Scheduler) Remove(name string) error {
 // the next owner. It returns nil after that, an error if handlers did not return even then, and ErrClosed if the scheduler was closed
 // or has run before.
 //
-// A store that does not answer ends nothing: Run waits for it, and fires that could not begin are due when it is back. When Run
-// returns the scheduler is closed.
+// A store that does not answer ends nothing: Run waits for it, and fires that could not begin are due when it is back. A store
+// that has ended for good ([store.ErrEnded], or closed by the program) ends Run with its error: handlers are cancelled, and
+// Run waits for them as long as the grace time. When Run returns the scheduler is closed.
 func (s *Scheduler) Run(ctx context.Context) error {
 	s.mu.Lock()
 	if s.ran || s.closed {

@@ -162,7 +162,7 @@ func (e *Engine) suspect(j *job) {
 // mendAssignments writes the assignments that are wrong, when it is this instance's turn. A leader that lives but is stuck stops
 // nothing: the second oldest instance does it after a while, then the third.
 func (e *Engine) mendAssignments() {
-	if e.me == nil || e.drain.on || e.pause.on || !e.replica.ready() || !e.mendNow {
+	if e.me == nil || e.drain.on || !e.replica.ready() || !e.mendNow {
 		return
 	}
 	e.mendNow = false

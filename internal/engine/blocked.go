@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 
 	"github.com/elasticjob-go/elastic/internal/layout"
 	"github.com/elasticjob-go/elastic/store"
@@ -57,15 +56,15 @@ func (e *Engine) followBlocked() {
 
 // watchRuns has the loop call f for each update of a job's records until ctx ends.
 func (e *Engine) watchRuns(ctx context.Context, job string, f func(store.Update)) {
+	prefix := layout.RunsOf(job)
 	for tries := 0; ctx.Err() == nil; tries++ {
-		err := e.watch(ctx, layout.RunsOf(job), func(u store.Update) {
-			tries = 0
-			e.post(func() { f(u) })
-		})
-		if ctx.Err() != nil || errors.Is(err, store.ErrClosed) {
+		attempt, end := context.WithCancel(ctx)
+		err := e.watch(attempt, prefix, &tries, f)
+		end()
+		if ctx.Err() != nil {
 			return
 		}
-		e.post(func() { e.troubled("watch the runs of job "+job, err) })
+		e.post(func() { e.watchFailed(prefix, err) })
 		sleep(ctx, e.backoff(tries))
 	}
 }

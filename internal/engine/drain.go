@@ -35,6 +35,10 @@ func (e *Engine) checkDrained() {
 	if !e.drain.on || e.working > 0 && !e.drain.late {
 		return
 	}
+	if e.failed != nil {
+		e.drain.over = true // nothing can be recorded any more
+		return
+	}
 	for _, j := range e.jobs {
 		for _, s := range j.shards {
 			if s.run != nil && !(e.drain.late && s.run.phase == failover.Working) {

@@ -145,8 +145,12 @@ type Engine struct {
 	proofs      map[string][]*shard  // who waits for a proof that an instance is dead
 	sources     map[string]*source   // jobs that jobs of this instance follow
 	follows     map[string][]string  // by job: the jobs that it follows
-	pause       pause
-	working     int // handlers that have not returned
+	reading     faults               // reads of records and instances, by key or prefix
+	watching    faults               // by prefix
+	joining     faults               // the session: one subject
+	latest      *incident            // that was raised last
+	answered    bool                 // something of the store has worked since
+	working     int                  // handlers that have not returned
 	drain       drain
 	failed      error // why the engine ends though nobody asked it to
 	clocks      clocks

@@ -188,7 +188,7 @@ func (e *Engine) writeSpec(j *job, op store.Op) {
 			e.await(j, layout.JobKey(j.name), at)
 			return
 		}
-		e.later(func() { e.touch(j) })
+		e.touch(j)
 	}})
 }
 

@@ -1,21 +1,46 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/elasticjob-go/elastic/internal/layout"
 	"github.com/elasticjob-go/elastic/observe"
 	"github.com/elasticjob-go/elastic/store"
 )
 
 // lane sends writes to the store, one transaction at a time. What is asked for while one is under way waits and shares the
 // next: however many shards are due at once, they begin in as few commits as the store's transactions allow.
+//
+// Keys whose last write failed are sent apart from all others, so that one that
+// the store does not take stops itself alone.
 type lane struct {
-	queue   []*move
-	sending bool
-	linger  lingering
-	limit   int // moves in the next transaction; 0: as many as fit
+	queue  []*move
+	sound  slot // for keys whose last write did not fail
+	again  slot // for all others
+	linger lingering
+	size   sizes
+	faults faults
+	held   []*heldBatch
+	wake   time.Time // a timer wakes the loop then, for what may not be sent yet
+}
+
+// slot is the place of one transaction that is under way.
+type slot struct {
+	taken bool
+	limit int // moves in the next transaction; 0: as many as fit
+}
+
+// heldBatch is moves that failed, and whose owners are told so after a pause.
+type heldBatch struct {
+	moves []*move
+	err   error
+	until time.Time
 }
 
 // move is one write that somebody wants.
@@ -49,14 +74,58 @@ func (e *Engine) send(l *lane, m *move) {
 
 // flush sends what is queued, if nothing is under way.
 func (e *Engine) flush(l *lane) {
-	if l.sending || len(l.queue) == 0 || e.pause.on {
+	if len(l.queue) == 0 {
 		return
 	}
 	if e.me == nil || l.queue[0].member != e.me {
 		e.dropQueue(l)
 		return
 	}
-	if l.linger != held && e.working > 0 && allPatient(l.queue) {
+	if len(l.faults.failing) == 0 {
+		e.flushSound(l, l.queue, nil)
+		return
+	}
+	now := time.Now()
+	var sound, due, early []*move
+	for _, m := range l.queue {
+		x := l.faults.failing[m.op.Key]
+		switch {
+		case x == nil:
+			sound = append(sound, m)
+		case now.Before(x.until) || now.Before(l.faults.until):
+			early = append(early, m)
+			e.wakeAt(l, maxTime(x.until, l.faults.until))
+		default:
+			due = append(due, m)
+		}
+	}
+	if !l.again.taken && len(due) > 0 {
+		// What was tried least goes first, and by itself: it may have failed
+		// only because it shared a transaction.
+		slices.SortStableFunc(due, func(a, b *move) int {
+			return cmp.Compare(l.faults.tries(a.op.Key), l.faults.tries(b.op.Key))
+		})
+		first, n := l.faults.failing[due[0].op.Key], 0
+		for n < len(due) && l.faults.tries(due[n].op.Key) == first.tries {
+			n++
+		}
+		most := l.size.retry
+		if first.refused {
+			most = 1 // together with others it would only be refused again
+		}
+		due = due[e.transact(l, due[:n:n], most, &l.again):]
+	}
+	e.flushSound(l, sound, append(due, early...))
+}
+
+// flushSound sends moves of keys that did not fail before; others stay in the
+// queue as well.
+func (e *Engine) flushSound(l *lane, sound, others []*move) {
+	l.queue = append(sound, others...)
+	if l.sound.taken || len(sound) == 0 {
+		return
+	}
+	if l.linger != held && e.working > 0 && allPatient(sound) {
 		if l.linger == notLingering {
 			l.linger = holding
 			e.after(lingerTime, func() {
@@ -68,15 +137,48 @@ func (e *Engine) flush(l *lane) {
 		return
 	}
 	l.linger = notLingering
-	txn, n := pack(l.queue, l.limit, e.cfg.Store.Caps())
-	txn.Session = e.me.session
-	batch := l.queue[:n:n]
+	n := e.transact(l, sound, 0, &l.sound)
 	l.queue = l.queue[n:]
-	l.sending = true
+}
+
+// transact sends as many moves from the front of a list as one transaction
+// takes, and returns how many. most bounds them; 0: as many as fit.
+func (e *Engine) transact(l *lane, moves []*move, most int, at *slot) int {
+	if at.limit > 0 && (most == 0 || at.limit < most) {
+		most = at.limit
+	}
+	caps := e.cfg.Store.Caps()
+	caps.MaxTxn = l.size.most(caps.MaxTxn)
+	txn, n := pack(moves, most, caps)
+	txn.Session = e.me.session
+	batch := moves[:n:n]
+	at.taken = true
 	e.background(func(ctx context.Context) {
 		r, err := e.cfg.Store.Commit(ctx, txn)
-		e.post(func() { e.sent(l, batch, r, err) })
+		e.post(func() {
+			at.taken = false
+			e.sent(l, at, batch, txn.Bytes(), r, err)
+		})
 	})
+	return n
+}
+
+// wakeAt has the loop look at the lane again at a time. All that a lane waits
+// for goes through this one timer, so that what is due at one moment shares a
+// transaction.
+func (e *Engine) wakeAt(l *lane, at time.Time) {
+	if now := time.Now(); l.wake.After(now) && !at.Before(l.wake) {
+		return
+	}
+	l.wake = at
+	e.after(time.Until(at), func() { e.tellDue(l) })
+}
+
+func maxTime(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // dropQueue fails what was queued in a session that is over. Nothing of it was sent.
@@ -90,41 +192,108 @@ func (e *Engine) dropQueue(l *lane) {
 		m.done(0, store.ErrSessionLost)
 	}
 	l.queue = keep
+	for len(l.held) > 0 {
+		e.tellHeld(l, l.held[0])
+	}
 }
 
 // sent takes the answer to a transaction.
-func (e *Engine) sent(l *lane, batch []*move, r store.Result, err error) {
-	l.sending = false
+func (e *Engine) sent(l *lane, at *slot, batch []*move, bytes int, r store.Result, err error) {
 	if err == nil {
-		e.recovered()
-		l.limit = 0
+		at.limit = 0
+		e.fitted(l, batch, bytes)
+		e.worked(&l.faults, keysOf(batch)...)
 		for i, m := range batch {
 			m.done(r.Versions[i], nil)
 		}
 		return
 	}
 	conflict, refused := errors.Is(err, store.ErrConflict), refusal(err)
+	if conflict {
+		e.fitted(l, batch, bytes)
+		e.worked(&l.faults, keysOf(batch)...)
+	}
 	if len(batch) > 1 && (conflict || refused) {
-		e.retryWithoutCulprit(l, batch, err)
+		e.retryWithoutCulprit(l, at, batch, err)
 		return
 	}
-	l.limit = 0
-	fail := func() {
-		for _, m := range batch {
-			m.done(0, err)
-		}
-	}
+	at.limit = 0
 	switch {
-	case refused:
-		// It says nothing about other writes, so they go on; this one is not tried again at once.
-		e.emit(observe.Event{Kind: observe.Trouble, Shard: -1, Subject: batch[0].op.Key, Err: err, Detail: "the store refuses to write it"})
-		e.after(longestPause, fail)
-		return
-	case conflict, errors.Is(err, store.ErrSessionLost): // the conflict is somebody's move; of the session membership hears
+	case errors.Is(err, store.ErrEnded):
+		e.end(err)
+	case conflict, errors.Is(err, store.ErrSessionLost), errors.Is(err, store.ErrClosed):
+		// The conflict is the owners' business; of the session membership hears.
 	default:
-		e.troubled("commit", err)
+		e.pauseBatch(l, batch, bytes, err)
+		return
 	}
-	fail()
+	for _, m := range batch {
+		m.done(0, err)
+	}
+}
+
+// pauseBatch raises an alarm, and tells the owners of moves that failed after a pause.
+func (e *Engine) pauseBatch(l *lane, batch []*move, bytes int, err error) {
+	ev := observe.Event{Job: jobOf(batch), Err: err, Detail: fmt.Sprintf("commit of %d keys and %d bytes", len(batch), bytes)}
+	if len(batch) == 1 {
+		ev.Subject = batch[0].op.Key
+	}
+	if refusal(err) {
+		ev.Detail = "the store refuses to write it"
+	}
+	pause := e.troubled(&l.faults, keysOf(batch), ev)
+	if !refusal(err) {
+		l.size.failed(batch, bytes, l.faults.tries(batch[0].op.Key))
+	}
+	h := &heldBatch{batch, err, time.Now().Add(pause)}
+	l.held = append(l.held, h)
+	e.wakeAt(l, h.until)
+}
+
+// tellDue tells the owners of those moves whose pause is over that they failed.
+func (e *Engine) tellDue(l *lane) {
+	now := time.Now()
+	for _, h := range slices.Clone(l.held) {
+		if now.Before(h.until) {
+			e.wakeAt(l, h.until)
+			continue
+		}
+		e.tellHeld(l, h)
+	}
+}
+
+// tellHeld tells the owners of moves that they failed, unless it was done before.
+func (e *Engine) tellHeld(l *lane, h *heldBatch) {
+	i := slices.Index(l.held, h)
+	if i < 0 {
+		return
+	}
+	l.held = slices.Delete(l.held, i, i+1)
+	for _, m := range h.moves {
+		m.done(0, h.err)
+	}
+}
+
+func keysOf(batch []*move) []string {
+	keys := make([]string, len(batch))
+	for i, m := range batch {
+		keys[i] = m.op.Key
+	}
+	return keys
+}
+
+// jobOf returns the job that all moves are about; empty if there are several.
+func jobOf(batch []*move) string {
+	job := ""
+	for i, m := range batch {
+		kind, name, _ := strings.Cut(m.op.Key, "/")
+		name, _, _ = strings.Cut(name, "/")
+		if kind == layout.Instances || i > 0 && name != job {
+			return ""
+		}
+		job = name
+	}
+	return job
 }
 
 // refusal says whether the store will have a write neither now nor later.
@@ -134,7 +303,7 @@ func refusal(err error) bool {
 
 // retryWithoutCulprit fails the moves that a transaction failed on, and queues the others again. If the store does not
 // tell which they are, halves are tried.
-func (e *Engine) retryWithoutCulprit(l *lane, batch []*move, err error) {
+func (e *Engine) retryWithoutCulprit(l *lane, at *slot, batch []*move, err error) {
 	key := conflictKey(err)
 	rest := make([]*move, 0, len(batch)+len(l.queue))
 	for _, m := range batch {
@@ -145,7 +314,7 @@ func (e *Engine) retryWithoutCulprit(l *lane, batch []*move, err error) {
 		rest = append(rest, m)
 	}
 	if len(rest) == len(batch) {
-		l.limit = len(batch) / 2
+		at.limit = len(batch) / 2
 	}
 	l.queue = append(rest, l.queue...)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -42,7 +44,7 @@ func (e *Engine) keepMembership(ctx context.Context) {
 		}
 		if err != nil {
 			if ctx.Err() == nil {
-				e.post(func() { e.troubled("join", err) })
+				e.post(func() { e.joinFailed(err) })
 				sleep(ctx, e.backoff(tries))
 			}
 			continue
@@ -61,6 +63,15 @@ func (e *Engine) keepMembership(ctx context.Context) {
 		m.awaitHandlers(ctx)
 		e.endSession(m.session)
 	}
+}
+
+// joinFailed raises an alarm when this instance can't join.
+func (e *Engine) joinFailed(err error) {
+	if ended(err) {
+		e.end(err)
+		return
+	}
+	e.troubled(&e.joining, []string{layout.Instances}, observe.Event{Detail: "join", Err: err})
 }
 
 // join starts a session and makes this instance known. own are the IDs that it has had; the new one is added.
@@ -139,7 +150,7 @@ func (e *Engine) leave(m *member) {
 // joined takes up work as an instance.
 func (e *Engine) joined(m *member) {
 	e.me = m
-	e.recovered()
+	e.worked(&e.joining, slices.Sorted(maps.Keys(e.joining.failing))...)
 	e.emit(observe.Event{Kind: observe.Joined, Shard: -1})
 	e.selfChanged = true
 	for j := range e.suspects {
@@ -167,9 +178,30 @@ func (e *Engine) lost(m *member) {
 			}
 		}
 	}
-	e.dropQueue(&e.records)
-	e.dropQueue(&e.docs)
+	for _, l := range []*lane{&e.records, &e.docs} {
+		e.dropQueue(l)
+		e.endSessionFaults(l)
+	}
 	e.reviewAll()
+}
+
+// endSessionFaults forgets which keys a lane could not write in a session that
+// is over: other instances may have them from now on. Their alarms end when this
+// instance has joined again.
+func (e *Engine) endSessionFaults(l *lane) {
+	for _, key := range slices.Sorted(maps.Keys(l.faults.failing)) {
+		x := l.faults.failing[key]
+		if e.joining.failing == nil {
+			e.joining.failing = map[string]*fault{}
+		}
+		if e.joining.failing[key] == nil {
+			x.incident.subjects++
+			e.joining.failing[key] = &fault{incident: x.incident}
+		}
+		e.forgive(&l.faults, key)
+	}
+	l.faults = faults{}
+	l.size.giveUp()
 }
 
 // evicted gives the session up because the instance's key is gone, though the session may live: somebody declared this

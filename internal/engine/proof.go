@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/observe"
 	"github.com/elasticjob-go/elastic/store"
 )
 
@@ -42,12 +43,18 @@ func (e *Engine) proven(id string, err error) {
 			clear(e.dead) // they are proven again when they are asked for
 		}
 		e.dead[id] = time.Now()
+		e.worked(&e.reading, layout.InstanceKey(id))
 		again()
 	case err == nil:
+		e.worked(&e.reading, layout.InstanceKey(id))
 		e.after(proveAgain, again) // it lives; the watch has not shown it yet
 	default:
-		e.troubled("read instance "+id, err)
-		e.later(again)
+		if ended(err) {
+			e.end(err)
+			return
+		}
+		key := layout.InstanceKey(id)
+		e.after(e.troubled(&e.reading, []string{key}, observe.Event{Subject: key, Detail: "read an instance", Err: err}), again)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/elasticjob-go/elastic/failover"
 	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/observe"
 	"github.com/elasticjob-go/elastic/store"
 )
 
@@ -51,17 +52,25 @@ func (e *Engine) read(ctx context.Context, job string, shards []*shard) ([]store
 }
 
 func (e *Engine) haveRead(shards []*shard, entries []store.Entry, err error) {
+	job := shards[0].job.name
+	if ended(err) {
+		e.end(err)
+		return
+	}
+	if err != nil {
+		ev := observe.Event{Job: job, Subject: layout.RunsOf(job), Detail: "read the records of the job", Err: err}
+		e.after(e.troubled(&e.reading, []string{ev.Subject}, ev), func() {
+			for _, s := range shards {
+				s.busy = false
+				e.mark(s)
+			}
+		})
+		return
+	}
 	for _, s := range shards {
 		s.busy = false
 	}
-	if err != nil {
-		e.troubled("read records of job "+shards[0].job.name, err)
-		for _, s := range shards {
-			e.later(func() { e.mark(s) })
-		}
-		return
-	}
-	e.recovered()
+	e.worked(&e.reading, layout.RunsOf(job))
 	found := make(map[string]store.Entry, len(entries))
 	for _, entry := range entries {
 		found[entry.Key] = entry

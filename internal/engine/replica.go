@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/elasticjob-go/elastic/internal/layout"
@@ -109,22 +110,61 @@ func (e *Engine) follow(ctx context.Context, prefix string) {
 	for tries := 0; ctx.Err() == nil; tries++ {
 		again, forget := context.WithCancel(ctx)
 		e.post(func() { e.doubts[prefix] = forget })
-		err := e.watch(again, prefix, func(u store.Update) {
-			tries = 0
-			e.post(func() { e.updated(prefix, u) })
-		})
+		err := e.watch(again, prefix, &tries, func(u store.Update) { e.updated(prefix, u) })
 		doubted := again.Err() != nil
 		forget()
 		if doubted {
 			continue // at once; if the engine ends, the loop condition says so
 		}
-		e.post(func() { e.troubled("watch "+prefix, err) })
+		e.post(func() { e.watchFailed(prefix, err) })
 		sleep(ctx, e.backoff(tries))
 	}
 }
 
-// watch passes on the updates of one watch until ctx ends or the watch fails.
-func (e *Engine) watch(ctx context.Context, prefix string, f func(store.Update)) error {
+// watchFailed raises an alarm when a watch can't be started, or has ended.
+func (e *Engine) watchFailed(prefix string, err error) {
+	if ended(err) {
+		e.end(err)
+		return
+	}
+	e.troubled(&e.watching, []string{prefix}, observe.Event{Subject: prefix, Detail: "watch", Err: err})
+}
+
+// soundAfter is how long a watch must last before it counts as one that works:
+// as long as the longest pause, so that one which fails soon after each start is
+// started less and less often.
+const soundAfter = longestPause
+
+// watch has the loop call f for the updates of one watch until ctx ends or the
+// watch fails. It resets tries when the watch has lasted for a while.
+func (e *Engine) watch(ctx context.Context, prefix string, tries *int, f func(store.Update)) error {
+	var sound atomic.Bool
+	defer func() {
+		if sound.Load() {
+			*tries = 0
+		}
+	}()
+	shown := false
+	return e.updates(ctx, prefix, func(u store.Update) {
+		e.post(func() {
+			e.answered = e.answered || !u.Stale
+			f(u)
+		})
+		if shown || u.Stale {
+			return
+		}
+		shown = true
+		e.after(soundAfter, func() {
+			if ctx.Err() == nil {
+				sound.Store(true)
+				e.worked(&e.watching, prefix)
+			}
+		})
+	})
+}
+
+// updates passes on the updates of one watch until ctx ends or the watch fails.
+func (e *Engine) updates(ctx context.Context, prefix string, f func(store.Update)) error {
 	w, err := e.cfg.Store.Watch(ctx, prefix)
 	if err != nil {
 		return err

@@ -43,6 +43,14 @@ func (e *Engine) compare(prefix string, entries []store.Entry) {
 // reviewEverything decides anew what to do with every job and shard, from what is known; and reads again what could not be
 // read, in case it was repaired, and what waits for others.
 func (e *Engine) reviewEverything() {
+	for _, f := range []*faults{&e.records.faults, &e.docs.faults, &e.reading, &e.watching} {
+		e.forgiveAbandoned(f)
+	}
+	for _, l := range []*lane{&e.records, &e.docs} {
+		if len(l.faults.failing) == 0 {
+			l.size.giveUp()
+		}
+	}
 	for _, j := range e.jobs {
 		e.suspect(j)
 		for _, s := range j.shards {

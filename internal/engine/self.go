@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/observe"
 	"github.com/elasticjob-go/elastic/store"
 )
 
@@ -29,7 +30,7 @@ func (e *Engine) self() layout.Instance {
 // publishSelf writes the instance's key when what it says is no longer true.
 func (e *Engine) publishSelf() {
 	m := e.me
-	if !e.selfChanged && !e.clocks.due || m == nil || m.writing || e.pause.on {
+	if !e.selfChanged && !e.clocks.due || m == nil || m.writing {
 		return
 	}
 	e.selfChanged = false
@@ -61,7 +62,7 @@ func (e *Engine) publishSelf() {
 			})
 		default:
 			m.writing = false
-			e.later(func() { e.selfChanged = true })
+			e.selfChanged = true
 		}
 	}})
 }
@@ -95,12 +96,16 @@ func (e *Engine) readSelf(m *member, found func(store.Entry)) {
 			switch {
 			case e.me != m:
 			case err == nil:
+				e.worked(&e.reading, layout.InstanceKey(m.id))
 				found(entry)
 			case errors.Is(err, store.ErrNotFound):
+				e.worked(&e.reading, layout.InstanceKey(m.id))
 				e.evicted("the instance's key is gone from the store")
+			case ended(err):
+				e.end(err)
 			default:
-				e.troubled("read the instance's key", err)
-				e.later(func() { e.readSelf(m, found) })
+				ev := observe.Event{Subject: layout.InstanceKey(m.id), Detail: "read the instance's key", Err: err}
+				e.after(e.troubled(&e.reading, []string{ev.Subject}, ev), func() { e.readSelf(m, found) })
 			}
 		})
 	})

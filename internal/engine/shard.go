@@ -52,13 +52,10 @@ func (e *Engine) consider(s *shard) {
 		e.forget(s)
 		return
 	}
-	if e.me == nil || e.pause.on {
+	if e.me == nil {
 		e.unblock(s)
 		e.alarms.set(&s.alarm, time.Time{})
-		if e.pause.on {
-			e.later(func() { e.mark(s) })
-		}
-		return // joining, or the end of the pause, marks it
+		return // joining marks it
 	}
 	e.keepRecord(s)
 	if !s.known {

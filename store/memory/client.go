@@ -193,7 +193,7 @@ func (c *Client) Close(ctx context.Context) error {
 	slices.SortFunc(held, func(a, b *session) int { return cmp.Compare(a.lease.token, b.lease.token) })
 	var failed []error
 	for _, ss := range held {
-		if err := ss.Close(ctx); err != nil && !errors.Is(err, store.ErrClosed) {
+		if err := ss.Close(ctx); err != nil && !errors.Is(err, store.ErrClosed) && !errors.Is(err, store.ErrEnded) {
 			failed = append(failed, err)
 		}
 	}
