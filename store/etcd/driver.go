@@ -18,8 +18,12 @@ type driver struct {
 	client *clientv3.Client
 	kv     pb.KVClient // the client library's connection without its layers
 	leases pb.LeaseClient
-	lines  *lines
-	layout layout
+	auth   pb.AuthClient
+
+	account *account // nil without a user
+	release func()   // of the account
+	lines   *lines
+	layout  layout
 
 	// Fixed but for tests.
 	timeout              time.Duration // of what no caller bounds
@@ -32,12 +36,25 @@ type driver struct {
 	probing sync.Once // begins with the first watch
 }
 
-func newStore(client *clientv3.Client, lines *lines, l layout, set *running.Set[*watch]) *driver {
-	conn := client.ActiveConnection()
+func newStore(lines *lines, l layout, set *running.Set[*watch]) *driver {
 	return &driver{
-		client: client, kv: pb.NewKVClient(conn), leases: pb.NewLeaseClient(conn), lines: lines, layout: l,
-		timeout: store.DefaultRequestTimeout, page: page, probeEvery: probeEvery, patience: patience, running: set,
+		lines:      lines,
+		layout:     l,
+		timeout:    store.DefaultRequestTimeout,
+		page:       page,
+		probeEvery: probeEvery,
+		patience:   patience,
+		running:    set,
 	}
+}
+
+// use gives the store its connection.
+func (s *driver) use(client *clientv3.Client) {
+	conn := client.ActiveConnection()
+	s.client = client
+	s.kv = pb.NewKVClient(conn)
+	s.leases = pb.NewLeaseClient(conn)
+	s.auth = pb.NewAuthClient(conn)
 }
 
 // caps: etcd's own limits are 128 operations, of which the guard takes one, and 1.5 MiB for a request, in which a key
@@ -64,6 +81,8 @@ func (s *driver) Close(ctx context.Context) error {
 	err := s.running.Close(ctx)
 	if s.running.Context().Err() != nil {
 		s.client.Close()
+		s.lines.dialer.Close()
+		s.release()
 	}
 	return err
 }

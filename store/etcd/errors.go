@@ -17,6 +17,11 @@ import (
 // "No space" is not in it, although it looks like it: a server answers it, too, for the write that it has applied and
 // that went over the quota (quotaApplierV3 in etcd's server/etcdserver/apply/quota.go).
 func refusal(err error) error {
+	for _, class := range []error{store.ErrPermission, store.ErrClosed} { // which have their class already
+		if errors.Is(err, class) {
+			return class
+		}
+	}
 	switch e := rpctypes.Error(err); {
 	case is(e, rpctypes.ErrPermissionDenied, rpctypes.ErrAuthFailed, rpctypes.ErrUserEmpty, rpctypes.ErrUserNotFound,
 		rpctypes.ErrInvalidAuthToken, rpctypes.ErrAuthOldRevision, rpctypes.ErrPermissionNotGranted):
@@ -56,14 +61,6 @@ func noSpace(err error) bool { return is(rpctypes.Error(err), rpctypes.ErrNoSpac
 
 // failed puts an error of the client library in its class, one of the store's sentinels.
 func failed(class, why error) error { return fmt.Errorf("%w: %w", class, why) }
-
-// reason is what to tell of an error of the client library: etcd's own text, or that the caller's context has ended.
-func reason(ctx context.Context, err error) error {
-	if code := status.Code(err); ctx.Err() != nil && (code == codes.Canceled || code == codes.DeadlineExceeded || code == codes.Unknown) {
-		return ctx.Err()
-	}
-	return rpctypes.Error(err)
-}
 
 // readError gives the error of a request that changes nothing its class.
 func (s *driver) readError(ctx context.Context, err error) error {

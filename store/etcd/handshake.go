@@ -12,14 +12,23 @@ import (
 // configuration of its own, so that files which have changed are in use.
 type handshaker struct {
 	security *remote.Security
+	lines    *lines
 }
 
 // ClientHandshake begins TLS. The server must have a certificate for the name
 // of the URL, or for the host of authority.
 func (h *handshaker) ClientHandshake(ctx context.Context, authority string, conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	secure, info, err := credentials.NewTLS(h.security.Config(hostOf(authority))).ClientHandshake(ctx, authority, conn)
-	if err != nil {
-		return nil, nil, h.security.Explain(err)
+	n, ours := conn.(*line)
+	switch {
+	case err != nil:
+		err = h.security.Explain(err)
+		if ours && ctx.Err() == nil {
+			h.lines.note(n.addr, handshakeFault(err))
+		}
+		return nil, nil, err
+	case ours:
+		h.lines.note(n.addr, nil)
 	}
 	return secure, info, nil
 }

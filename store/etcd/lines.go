@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/elasticjob-go/elastic/store/internal/dial"
 	"google.golang.org/grpc"
 )
 
@@ -19,36 +20,101 @@ const silence = 500 * time.Millisecond
 // router has forgotten it, or the server's machine is gone. gRPC would ask for a sign of life after 10 s at
 // the earliest and wait for it, longer than a session lives. So whoever of us gets no answer in time has the
 // connections closed that have carried a request since, and nothing back; gRPC then makes new ones.
+//
+// A connection on which nothing has come yet is not given up in this way: a
+// server that is busy takes its time for TLS, and a handshake that is given up
+// is begun again from the start.
 type lines struct {
 	silence time.Duration // see silence
-	mu      sync.Mutex
-	open    map[*line]bool
+	dialer  *dial.Dialer
+	secure  bool // TLS is used
+
+	mu     sync.Mutex
+	open   map[*line]bool
+	faults map[string]*fault // of the hosts that have no connection, by address
 }
 
 // line is a connection that knows when it was last used. The times count from epoch.
 type line struct {
 	net.Conn
 	lines       *lines
+	addr        string
+	used        atomic.Bool // something was read
 	read, wrote atomic.Int64
 }
 
 var epoch = time.Now()
 
-func newLines() *lines { return &lines{silence: silence, open: map[*line]bool{}} }
+const (
+	// dialTimeout bounds one attempt to connect to a host by TCP.
+	dialTimeout = 3 * time.Second
+
+	// greetingTimeout is how long a server may be silent on a new connection
+	// without TLS. Its first message costs it nothing.
+	greetingTimeout = 3 * time.Second
+
+	// connectTimeout bounds all that it takes to make a connection. It is
+	// longer than a busy server takes for TLS.
+	connectTimeout = 10 * time.Second
+)
+
+func newLines(secure bool) *lines {
+	return &lines{
+		silence: silence,
+		dialer:  &dial.Dialer{Timeout: dialTimeout},
+		secure:  secure,
+		open:    map[*line]bool{},
+		faults:  map[string]*fault{},
+	}
+}
+
+// note takes note of why there is no connection to a host, nil if there is one.
+func (l *lines) note(addr string, f *fault) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if f == nil {
+		delete(l.faults, addr)
+		return
+	}
+	l.faults[addr] = f
+}
+
+// fault returns why there is no connection to a host, nil if nothing is known.
+func (l *lines) fault(addr string) *fault {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.faults[addr]
+}
 
 // dial makes a connection. gRPC calls it.
 func (l *lines) dial(ctx context.Context, addr string) (net.Conn, error) {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", addr)
+	conn, err := l.dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
+		if ctx.Err() == nil {
+			l.note(addr, dialFault(err))
+		}
 		return nil, err
 	}
-	n := &line{Conn: conn, lines: l}
+	n := &line{Conn: conn, lines: l, addr: addr}
 	n.read.Store(int64(time.Since(epoch)))
+	if !l.secure {
+		time.AfterFunc(greetingTimeout, func() {
+			if !n.used.Load() {
+				n.Close()
+			}
+		})
+	}
+	return n, nil
+}
+
+// greeted takes a connection in on which something has come.
+func (l *lines) greeted(n *line) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.open[n] = true
-	return n, nil
+	if !l.secure {
+		delete(l.faults, n.addr)
+	}
 }
 
 // giveUp closes the connections that have carried something since a time and have been silent since. It returns false
@@ -83,6 +149,12 @@ func (n *line) Read(b []byte) (int, error) {
 	got, err := n.Conn.Read(b)
 	if got > 0 {
 		n.read.Store(int64(time.Since(epoch)))
+		if !n.used.Swap(true) {
+			n.lines.greeted(n)
+		}
+	}
+	if err != nil && !n.used.Load() && !n.lines.secure && endedEarly(err) {
+		n.lines.note(n.addr, &fault{text: "the server ended the connection without an answer", cause: err})
 	}
 	return got, err
 }

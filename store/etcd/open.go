@@ -2,7 +2,6 @@ package etcd
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/elasticjob-go/elastic/store/internal/remote"
 	"github.com/elasticjob-go/elastic/store/internal/running"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
@@ -38,7 +38,7 @@ var callOptions = []grpc.CallOption{grpc.WaitForReady(true), grpc.MaxCallSendMsg
 var dialOptions = []grpc.DialOption{
 	grpc.WithConnectParams(grpc.ConnectParams{
 		Backoff:           grpcbackoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
-		MinConnectTimeout: 3 * time.Second,
+		MinConnectTimeout: connectTimeout,
 	}),
 }
 
@@ -46,6 +46,9 @@ var dialOptions = []grpc.DialOption{
 func open(ctx context.Context, c store.Config, more ...grpc.DialOption) (*driver, error) {
 	if len(c.Hosts) == 0 {
 		return nil, fmt.Errorf("%w: the URL names no host", store.ErrInvalid)
+	}
+	if c.User != "" && c.Password == "" {
+		return nil, fmt.Errorf("%w: the user has no password: write USER:PASSWORD@HOST or password_file=FILE; leave the user out if the client's certificate names it", store.ErrInvalid)
 	}
 	layout := newLayout(c.Namespace)
 	if len(layout.root) > maxNamespace {
@@ -57,41 +60,61 @@ func open(ctx context.Context, c store.Config, more ...grpc.DialOption) (*driver
 	}
 	hosts := remote.Addresses(c.Hosts, defaultPort)
 
-	lines := newLines()
-	dial := append([]grpc.DialOption{grpc.WithContextDialer(lines.dial), grpc.WithChainUnaryInterceptor(sendOnce, lines.overdue)}, dialOptions...)
+	set := running.New[*watch]()
+	s := newStore(newLines(security != nil), layout, set)
+	s.account, s.release = accountOf(c, hosts)
+	dial := append([]grpc.DialOption{
+		grpc.WithContextDialer(s.lines.dial),
+		grpc.WithChainUnaryInterceptor(s.authenticated, sendOnce, s.lines.overdue),
+	}, dialOptions...)
+	if s.account != nil {
+		dial = append(dial, grpc.WithPerRPCCredentials(s.account))
+	}
 	if name := c.Params["server_name"]; name != "" {
 		// The client library names each server by its host, and gRPC prefers that to the name in the TLS configuration.
 		dial = append(dial, grpc.WithAuthority(name))
 	}
 	if security != nil {
-		dial = append(dial, grpc.WithTransportCredentials(&handshaker{security}))
+		dial = append(dial, grpc.WithTransportCredentials(&handshaker{security, s.lines}))
 	}
-	set := running.New[*watch]()
 	opened := context.AfterFunc(ctx, func() { set.Close(ctx) }) // as long as this function runs
 	client, err := clientv3.New(clientv3.Config{
-		Endpoints: hosts, Username: c.User, Password: c.Password, Context: set.Context(), Logger: zap.NewNop(), DialOptions: append(dial, more...),
+		Endpoints: hosts, Context: set.Context(), Logger: zap.NewNop(), DialOptions: append(dial, more...),
 		// gRPC asks for a sign of life on an idle connection no more often than this; see lines.
 		DialKeepAliveTime: 10 * time.Second, DialKeepAliveTimeout: 3 * time.Second,
 	})
 	if err != nil {
 		set.Close(ctx)
-		return nil, openError(ctx, hosts, err)
+		s.release()
+		return nil, s.openError(ctx, hosts, err)
 	}
-	s := newStore(client, lines, layout, set)
+	s.use(client)
 	if c.RequestTimeout > 0 {
 		s.timeout = c.RequestTimeout
 	}
-	if err := s.hello(ctx); err != nil || !opened() {
+	if err := s.hello(ctx, hosts); err != nil || !opened() {
 		s.Close(ctx)
-		return nil, openError(ctx, hosts, err)
+		return nil, s.openError(ctx, hosts, err)
 	}
 	return s, nil
 }
 
 // hello asks for a linearizable read until it is answered. It does not wait for a connection in silence as other calls
-// do, to be able to say what is wrong with it.
-func (s *driver) hello(ctx context.Context) error {
-	var last error
+// do, to be able to say what is wrong with it; and it returns at once when waiting does not help.
+func (s *driver) hello(ctx context.Context, hosts []string) error {
+	if s.account != nil {
+		if _, number := s.account.current(); number == 0 {
+			// The check of the password waits for a connection. So see first that there can be one.
+			err := s.greet(context.WithValue(ctx, strangerKey{}, true), hosts)
+			if err != nil && !is(rpctypes.Error(err), rpctypes.ErrUserEmpty, rpctypes.ErrPermissionDenied) {
+				return err
+			}
+		}
+	}
+	return s.greet(ctx, hosts)
+}
+
+func (s *driver) greet(ctx context.Context, hosts []string) error {
 	for pause := (&backoff.Backoff{Next: 20 * time.Millisecond, Most: 500 * time.Millisecond}); ; pause.Wait(ctx) {
 		reply, err := s.kv.Range(ctx, &pb.RangeRequest{Key: []byte(s.layout.probe()), CountOnly: true}, grpc.WaitForReady(false))
 		if err == nil {
@@ -101,24 +124,75 @@ func (s *driver) hello(ctx context.Context) error {
 		if refusal(err) != nil {
 			return err
 		}
-		if ctx.Err() != nil {
-			return errors.Join(last, ctx.Err())
+		f := answerFault(err)
+		if f != nil && len(hosts) == 1 {
+			return f
 		}
-		// With TLS 1.3 a server's refusal of our certificate comes when we take the connection for made, and is told or
-		// drowned by its end, as chance has it.
-		if last == nil || !strings.Contains(last.Error(), "tls: ") {
-			last = err
+		all := s.lines.faultsOf(ctx, hosts)
+		final := len(all) == len(hosts)
+		var texts []string
+		for _, h := range all {
+			final = final && h.final
+			texts = append(texts, h.text)
+		}
+		why := error(&fault{text: strings.Join(texts, "; "), cause: err})
+		switch {
+		case len(all) > 0:
+		case f != nil:
+			why = f
+		default:
+			why = err
+		}
+		if final {
+			return why
+		}
+		if cause := ctx.Err(); cause != nil {
+			if len(all) > 0 || f != nil {
+				return &lateError{why.Error(), cause}
+			}
+			return reason(ctx, err)
 		}
 	}
 }
 
-func openError(ctx context.Context, hosts []string, err error) error {
+// faultsOf returns why hosts have no connection, as far as it is known. A host
+// that ended a connection without a word is looked at more closely.
+func (l *lines) faultsOf(ctx context.Context, hosts []string) []*fault {
+	var all []*fault
+	for _, addr := range hosts {
+		f := l.fault(addr)
+		if f == nil {
+			continue
+		}
+		if !f.final && endedEarly(f.cause) && ctx.Err() == nil {
+			if found := l.probe(ctx, addr, l.secure); found != nil {
+				f = found
+				l.note(addr, f)
+			}
+		}
+		if len(hosts) > 1 {
+			f = &fault{text: addr + ": " + f.text, cause: f.cause, final: f.final}
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+// openError says what is wrong, and what to do about it.
+func (s *driver) openError(ctx context.Context, hosts []string, err error) error {
 	class := store.ErrUnavailable
 	if c := refusal(err); c != nil {
 		class = c
 	}
 	if err == nil {
-		err = ctx.Err()
+		err = &lateError{"the store was opened too late", ctx.Err()}
 	}
-	return fmt.Errorf("%w: etcd at %s: %w", class, strings.Join(hosts, ", "), reason(ctx, err))
+	hint := ""
+	switch e := rpctypes.Error(err); {
+	case is(e, rpctypes.ErrUserEmpty):
+		hint = "; the server wants a user: write etcd://USER:PASSWORD@HOST, or name a certificate whose name is that of a user"
+	case is(e, rpctypes.ErrPermissionDenied):
+		hint = fmt.Sprintf("; the user needs a role with: grant-permission ROLE readwrite %s/ %s0", s.layout.root, s.layout.root)
+	}
+	return fmt.Errorf("%w: etcd at %s: %w%s", class, strings.Join(hosts, ", "), reason(ctx, err), hint)
 }

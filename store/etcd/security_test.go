@@ -161,7 +161,7 @@ func TestCertificatesThatAreNoGood(t *testing.T) {
 		"expired one of ours":     {good + "/ns?ca=" + a.CA() + with(a, "lapsed"), good},
 		"wrong one of ours":       {good + "/ns?ca=" + a.CA() + with(stranger, "client"), good},
 		"no TLS":                  {good + "/ns", good},
-		"TLS where there is none": {e.Addr() + "/ns?ca=" + a.CA(), "handshake"},
+		"TLS where there is none": {e.Addr() + "/ns?ca=" + a.CA(), "does not speak TLS"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -157,6 +157,14 @@ func (s *session) renew(sent time.Time) {
 			unanswered = sent
 		}
 		ttl, err := stream.ask()
+		if tokenRefused(err) && s.store.account != nil {
+			// An answer. The old token was good enough until now.
+			unanswered = time.Time{}
+			if s.store.renewToken(s.life.Context(), stream.token, err) == nil {
+				pause = failures.Pause()
+				continue
+			}
+		}
 		if err == nil && ttl <= 0 || is(rpctypes.Error(err), rpctypes.ErrLeaseNotFound) {
 			s.revoked.Store(true)
 			s.life.End(store.ErrSessionLost)
@@ -179,6 +187,7 @@ func (s *session) renew(sent time.Time) {
 type renewal struct {
 	session *session
 	stream  pb.Lease_LeaseKeepAliveClient
+	token   int // the number of the token that the stream was opened with, or of an earlier one
 	cancel  context.CancelFunc
 }
 
@@ -190,6 +199,7 @@ func (r *renewal) ask() (time.Duration, error) {
 		var ctx context.Context
 		ctx, r.cancel = context.WithCancel(s.life.Context())
 		timer := time.AfterFunc(s.attempt(), r.cancel)
+		_, r.token = s.store.account.current()
 		stream, err := s.store.leases.LeaseKeepAlive(ctx, callOptions...)
 		timer.Stop()
 		if err != nil {

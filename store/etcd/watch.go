@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc/metadata"
 )
 
 // The server is asked for a sign of life on the stream of all watches every probeEvery, in one request. If some watches
@@ -40,6 +42,7 @@ type watch struct {
 	cancel context.CancelFunc
 	misses int          // for probe
 	seen   atomic.Int64 // the revision up to which the server has told everything
+	token  atomic.Int64 // the number of the token of the stream that the watch is on
 
 	mu   sync.Mutex
 	stop context.CancelCauseFunc // of what follow is at
@@ -120,9 +123,14 @@ func (w *watch) follow(revision int64) (int64, error) {
 
 	from, to := w.store.layout.below(w.prefix)
 	// Without a leader, a server that is cut off from the others would be asked in vain, and say so.
-	replies := w.store.client.Watch(clientv3.WithRequireLeader(ctx), from, clientv3.WithRange(to), clientv3.WithRev(revision), clientv3.WithCreatedNotify())
+	_, number := w.store.account.current()
+	w.token.Store(int64(number))
+	replies := w.store.client.Watch(streamContext(ctx, int64(number)), from, clientv3.WithRange(to), clientv3.WithRev(revision), clientv3.WithCreatedNotify())
 	for reply := range replies {
 		if err := reply.Err(); err != nil {
+			if tokenRefused(err) && w.store.renewToken(ctx, number, err) == nil {
+				err = errResume
+			}
 			return revision, err
 		}
 		// A server that lags behind the one we have read from gives no sign of life of the state we have; and a store
@@ -143,6 +151,18 @@ func (w *watch) follow(revision int64) (int64, error) {
 		return revision, context.Cause(ctx)
 	}
 	return revision, errEnded
+}
+
+// streamContext is the context of the stream on which the watches are that were
+// begun with a token. The client library puts watches whose contexts have the
+// same metadata on one stream, and the server looks at the token of a stream
+// when a watch begins: so a new token needs another stream.
+func streamContext(ctx context.Context, number int64) context.Context {
+	ctx = clientv3.WithRequireLeader(ctx)
+	if number <= 1 {
+		return ctx
+	}
+	return metadata.AppendToOutgoingContext(ctx, "elastic-token", strconv.FormatInt(number, 10))
 }
 
 // restart ends what follow is at.
@@ -201,7 +221,13 @@ func (s *driver) probe() {
 		asked := time.Now()
 		if len(s.silentWatches(asked)) > 0 {
 			ctx, cancel := context.WithTimeout(life, s.patience/2)
-			s.client.RequestProgress(clientv3.WithRequireLeader(ctx)) // the watches hear the answer
+			asked := map[int64]bool{}
+			for _, w := range s.running.Watches() {
+				if number := w.token.Load(); !asked[number] {
+					asked[number] = true
+					s.client.RequestProgress(streamContext(ctx, number)) // the watches hear the answer
+				}
+			}
 			cancel()
 		}
 		backoff.Sleep(life, time.Until(asked.Add(s.patience/2)))

@@ -135,3 +135,14 @@ func (a *Authority) Front(addr, name string, protocols ...string) string {
 	}()
 	return l.Addr().String()
 }
+
+// ServerConfig returns the configuration of a server with the certificate of a
+// name, which asks clients for none.
+func (a *Authority) ServerConfig(name string) *tls.Config {
+	a.t.Helper()
+	pair, err := tls.LoadX509KeyPair(a.Cert(name), a.Key(name))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}}
+}
