@@ -135,7 +135,11 @@ func TestWatch_BeginsWithANewToken(t *testing.T) {
 	next := storetest.Follow(t, s, "next")
 	next.Next()
 	storetest.Commit(t, s, storetest.Do(store.Create("next/k", []byte("1"))))
-	next.UntilHas("next/k", "1")
+	for i := range 20 {
+		storetest.Commit(t, s, storetest.Do(store.Set("next/k", fmt.Append(nil, i))))
+		next.UntilHas("next/k", fmt.Sprint(i))
+	}
+	storetest.Equal(t, "contents told to the new watch", next.Resets, 1)
 	storetest.Commit(t, s, storetest.Do(store.Set("old/k", []byte("2"))))
 	old.UntilHas("old/k", "2")
 }

@@ -17,7 +17,9 @@
 //	key=FILE          its key
 //	server_name=NAME  the name in the servers' certificates, if it is not the host of the URL
 //
-// Open returns when a linearizable read has been answered. If none is, its error says why the last attempt failed.
+// Open returns when a linearizable read has been answered. If none is, its error
+// says why on one line, and comes at once where waiting does not help. The files
+// of ca, cert, key and password_file are read again when they change.
 //
 // # Servers
 //
