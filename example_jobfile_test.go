@@ -69,7 +69,7 @@ jobs:
 	// Output:
 	// reports-eu 2
 	// line 5: a job has no key "shard": did you mean "shards"?
-	// line 6: cannot unmarshal !!str `many` into int
+	// line 6: retries: "many" is not a whole number in decimal digits; write one such as 3
 }
 
 // The schema is for editors, and for whatever else checks files before they are deployed.

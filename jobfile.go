@@ -1,32 +1,28 @@
 package elastic
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"reflect"
 	"slices"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/elasticjob-go/elastic/internal/layout"
 )
 
-// LoadJobs reads the jobs of a file; see [ReadJobs].
+// LoadJobs reads the jobs of a file; see [ReadJobs]. Each line of its error
+// begins with the path.
 func LoadJobs(path string) ([]Job, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("load jobs: %w", err)
 	}
 	defer f.Close()
-	jobs, err := ReadJobs(f, os.LookupEnv)
-	if err != nil {
-		return nil, fmt.Errorf("load jobs of %s:\n%w", path, err)
-	}
-	return jobs, nil
+	return readJobs(f, os.LookupEnv, path+": ")
 }
 
 // ReadJobs reads jobs as YAML, or as JSON, which is YAML:
@@ -43,276 +39,340 @@ func LoadJobs(path string) ([]Job, error) {
 //
 // The keys are those of the job as the store holds it; [JobSchema] describes them for editors and other tools. In values, ${NAME} stands for
 // the variable of that name, ${NAME:-text} for text where there is none, and $$ for a dollar sign; lookup is [os.LookupEnv] or what a
-// program likes better.
+// program likes better. The value of a variable is text, whatever it looks like, and no error shows it.
 //
-// Nothing is guessed: a key that does not exist, one that is there twice, a value of another type, a variable that is not set and everything
-// that [Job.Validate] refuses, but for the name of a strategy, which Scheduler.Add knows, are errors. They name the line, and all are told at once.
+// Anchors, aliases and merges (<<) work; keys at the top that begin with "x-"
+// are ignored, and can hold what jobs share. Numbers are decimal integers,
+// booleans true or false, durations such as 1h30m, and start and end are
+// instants with their offset from UTC, as RFC 3339 has it.
+//
+// Nothing is guessed: a key that does not exist, one that is there twice, a value of another type, a second document, a variable that is not set,
+// a job in after that is not in the file, a cycle of such jobs, and everything
+// that [Job.Validate] refuses, but for the name of a strategy, which Scheduler.Add knows, are errors. Each names the line and the key and says what to
+// write. They are sorted by line; after 50 only the number of the others is told.
+// A file has at most 16 MiB.
 func ReadJobs(r io.Reader, lookup func(string) (string, bool)) ([]Job, error) {
+	return readJobs(r, lookup, "")
+}
+
+func readJobs(r io.Reader, lookup func(string) (string, bool), prefix string) ([]Job, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxJobFile+1))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%sread jobs: %w", prefix, err)
 	}
 	if len(text) > maxJobFile {
-		return nil, fmt.Errorf("a file of jobs has at most %d bytes", maxJobFile)
+		return nil, fmt.Errorf("%sa file of jobs has at most %d bytes; use several files", prefix, maxJobFile)
 	}
-	var root yaml.Node
-	if err := yaml.Unmarshal(text, &root); err != nil {
+	if lookup == nil {
+		lookup = func(string) (string, bool) { return "", false }
+	}
+	p := &fileReader{lookup: lookup, faults: faultList{prefix: prefix}, left: 1_000_000 + 2*len(text), expanded: map[*yaml.Node]expansion{}}
+	var jobs []Job
+	if root := p.parse(text); root != nil {
+		jobs = p.file(root)
+	}
+	if err := p.faults.err(); err != nil {
 		return nil, err
 	}
-	if root.Kind == 0 {
-		return nil, errors.New(`it is empty: it must begin with "jobs:"`)
-	}
-	p := jobParser{lookup: lookup}
-	jobs := p.file(root.Content[0])
-	return jobs, errors.Join(p.faults...)
+	return jobs, nil
 }
 
 // maxJobFile is what 10,000 long jobs take.
 const maxJobFile = 16 << 20
 
-// jobDoc is a job in a file. Its tags are those of layout.Spec.
-type jobDoc struct {
-	Name            string            `yaml:"name"`
-	Description     string            `yaml:"description"`
-	Schedule        string            `yaml:"schedule"`
-	After           []string          `yaml:"after"`
-	AfterEnds       AfterEnds         `yaml:"afterEnds"`
-	TimeZone        string            `yaml:"timeZone"`
-	Start           time.Time         `yaml:"start"`
-	End             time.Time         `yaml:"end"`
-	Except          []string          `yaml:"except"`
-	Jitter          layout.Duration   `yaml:"jitter"`
-	Shards          int               `yaml:"shards"`
-	Broadcast       bool              `yaml:"broadcast"`
-	Parameter       string            `yaml:"parameter"`
-	ShardParameters map[int]string    `yaml:"shardParameters"`
-	Sharding        string            `yaml:"sharding"`
-	Failover        bool              `yaml:"failover"`
-	MaxAttempts     int               `yaml:"maxAttempts"`
-	Misfire         Misfire           `yaml:"misfire"`
-	MisfireWindow   layout.Duration   `yaml:"misfireWindow"`
-	Overlap         Overlap           `yaml:"overlap"`
-	Timeout         layout.Duration   `yaml:"timeout"`
-	CarryOn         layout.Duration   `yaml:"carryOn"`
-	Retries         int               `yaml:"retries"`
-	RetryDelay      layout.Duration   `yaml:"retryDelay"`
-	RetryMaxDelay   layout.Duration   `yaml:"retryMaxDelay"`
-	MaxConcurrent   int               `yaml:"maxConcurrent"`
-	Requires        map[string]string `yaml:"requires"`
-	DisabledShards  []int             `yaml:"disabledShards"`
-	Unclaimed       bool              `yaml:"unclaimed"`
-	Disabled        bool              `yaml:"disabled"`
+// fileReader reads one file and keeps what is wrong with it.
+type fileReader struct {
+	lookup   func(string) (string, bool)
+	faults   faultList
+	left     int // nodes that may still be visited: aliases must not multiply the work without a bound
+	expanded map[*yaml.Node]expansion
 }
 
-func (d jobDoc) job() Job {
-	return Job{
-		Name: d.Name, Description: d.Description, Schedule: d.Schedule, After: d.After, AfterEnds: d.AfterEnds, TimeZone: d.TimeZone, Start: d.Start, End: d.End, Except: d.Except,
-		Jitter: time.Duration(d.Jitter), Shards: d.Shards, Broadcast: d.Broadcast, Parameter: d.Parameter, ShardParameters: d.ShardParameters,
-		Sharding: d.Sharding, Failover: d.Failover, MaxAttempts: d.MaxAttempts, Misfire: d.Misfire, MisfireWindow: time.Duration(d.MisfireWindow),
-		Overlap: d.Overlap, Timeout: time.Duration(d.Timeout), CarryOn: time.Duration(d.CarryOn), Retries: d.Retries, RetryDelay: time.Duration(d.RetryDelay),
-		RetryMaxDelay: time.Duration(d.RetryMaxDelay), MaxConcurrent: d.MaxConcurrent, Requires: d.Requires, DisabledShards: d.DisabledShards,
-		Unclaimed: d.Unclaimed, Disabled: d.Disabled,
+// parse returns the content of the one document of a file, or nil.
+func (p *fileReader) parse(text []byte) (root *yaml.Node) {
+	defer func() {
+		if recover() != nil {
+			root = nil
+			p.faults.add(1, "the file can't be read as YAML")
+		}
+	}()
+	if line := notUTF8(text); line > 0 {
+		p.faults.add(line, "the file is not UTF-8; save it as UTF-8")
+		return nil
 	}
-}
-
-// jobKeys are the keys of a job in a file, in the order of jobDoc.
-var jobKeys = func() (keys []string) {
-	for f := range reflect.TypeFor[jobDoc]().Fields() {
-		keys = append(keys, f.Tag.Get("yaml"))
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	var first, second yaml.Node
+	if err := dec.Decode(&first); errors.Is(err, io.EOF) {
+		p.faults.add(1, `the file is empty: it must begin with "jobs:"`)
+		return nil
+	} else if err != nil {
+		line, fault := syntaxFault(text, err)
+		p.faults.add(line, "%s", fault)
+		return nil
 	}
-	return keys
-}()
-
-// jobParser reads one file and keeps all that is wrong with it.
-type jobParser struct {
-	lookup func(string) (string, bool)
-	faults []error
+	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
+		p.faults.add(secondDocument(text, &second), "a second document begins here; a file has one, with one list of jobs")
+		return nil
+	}
+	if len(first.Content) == 0 {
+		p.faults.add(1, `the file is empty: it must begin with "jobs:"`)
+		return nil
+	}
+	return first.Content[0]
 }
 
-func (p *jobParser) fault(n *yaml.Node, format string, a ...any) {
-	p.faults = append(p.faults, fmt.Errorf("line %d: %s", n.Line, fmt.Sprintf(format, a...)))
-}
-
-func (p *jobParser) file(n *yaml.Node) (jobs []Job) {
-	values := p.mapping(n, "the file", []string{"jobs"})
-	list, ok := values["jobs"]
-	if !ok {
-		if len(p.faults) == 0 {
-			p.fault(n, `there is no "jobs:"`)
+func (p *fileReader) file(n *yaml.Node) []Job {
+	var list *yaml.Node
+	for _, e := range p.entries(n, "the file", []string{"jobs"}) {
+		switch {
+		case e.name == "jobs":
+			list = e.value
+		case strings.HasPrefix(e.name, "x-"):
+		default:
+			p.unknown(e, "the file", []string{"jobs"})
+		}
+	}
+	if list == nil {
+		if p.faults.count == 0 {
+			p.faults.add(n.Line, `there is no "jobs:"; write it, and below it a line that begins with "- name: " for each job`)
 		}
 		return nil
 	}
-	if list.Kind != yaml.SequenceNode {
-		p.fault(list, `"jobs" must be a list: a line that begins with "- name: " for each`)
+	at := list
+	if list = p.resolve(list); list.Kind != yaml.SequenceNode {
+		p.faults.add(at.Line, `"jobs" must be a list, %s; write a line that begins with "- name: " for each job`, shown(list))
 		return nil
 	}
-	seen := map[string]int{}
+	g := graph{jobs: map[string]*fileJob{}}
 	for _, item := range list.Content {
-		before := len(p.faults)
 		j := p.job(item)
-		if len(p.faults) > before {
+		if j == nil {
 			continue
 		}
-		if line, twice := seen[j.Name]; twice {
-			p.fault(item, "job %q is there already, on line %d", j.Name, line)
+		g.add(p, j)
+		if j.faults == 0 {
+			p.validate(j)
 		}
-		seen[j.Name] = item.Line
-		if err := j.validate(anyStrategy); err != nil {
-			p.fault(item, "%v", err)
-		}
-		jobs = append(jobs, j)
+	}
+	g.check(p)
+	jobs := make([]Job, 0, len(g.order))
+	for _, j := range g.order {
+		jobs = append(jobs, j.job)
 	}
 	return jobs
 }
 
-func (p *jobParser) job(n *yaml.Node) Job {
-	values := p.mapping(n, "a job", jobKeys)
-	p.expand(n)
-	p.durations(values)
-	var d jobDoc
-	if err := n.Decode(&d); err != nil {
-		var wrong *yaml.TypeError
-		if !errors.As(err, &wrong) {
-			p.fault(n, "%v", err)
-			return Job{}
-		}
-		for _, text := range wrong.Errors {
-			p.faults = append(p.faults, errors.New(text))
-		}
-	}
-	return d.job()
+// fileJob is a job of a file.
+type fileJob struct {
+	job    Job
+	line   int
+	faults int
+	values map[string]*yaml.Node // by key
+	depth  int                   // in the search for cycles: its place on the path; -1: done
 }
 
-// durations reports those that can't be read, and takes zero for them: the decoder would name the line of the job.
-func (p *jobParser) durations(values map[string]*yaml.Node) {
-	for f := range reflect.TypeFor[jobDoc]().Fields() {
-		key := f.Tag.Get("yaml")
-		value := values[key]
-		if f.Type != reflect.TypeFor[layout.Duration]() || value == nil || value.Kind != yaml.ScalarNode {
-			continue
-		}
-		if err := new(layout.Duration).UnmarshalText([]byte(value.Value)); err != nil {
-			p.fault(value, "%s: %v, want one such as 90s or 1h30m", key, err)
-			value.SetString("0s")
-		}
+// node returns where a key's value stands; the job itself if it has no such key.
+func (j *fileJob) lineOf(key string) int {
+	if n := j.values[key]; n != nil {
+		return n.Line
 	}
+	return j.line
 }
 
-// mapping returns the values of a mapping, and refuses keys that are not among those it may have.
-func (p *jobParser) mapping(n *yaml.Node, what string, may []string) map[string]*yaml.Node {
-	values := map[string]*yaml.Node{}
+// job reads one entry of the list; nil if it is not one.
+func (p *fileReader) job(item *yaml.Node) *fileJob {
+	line := item.Line
+	before := p.faults.count
+	n := p.resolve(item)
 	if n.Kind != yaml.MappingNode {
-		p.fault(n, "%s must be keys with values, such as %q", what, may[0]+": …")
-		return values
+		p.faults.add(line, `a job must be keys with values, such as "name: …", %s`, shown(n))
+		return nil
 	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		switch {
-		case slices.Contains(may, key.Value):
-			values[key.Value] = value
-		default:
-			text := fmt.Sprintf("%s has no key %q", what, key.Value)
-			if near := nearest(key.Value, may); near != "" {
-				text += fmt.Sprintf(": did you mean %q?", near)
-			} else {
-				text += ": there are " + strings.Join(may, ", ")
-			}
-			p.fault(key, "%s", text)
+	j := &fileJob{line: line, values: map[string]*yaml.Node{}}
+	entries := p.entries(n, "a job", jobKeys)
+	for _, e := range entries {
+		j.values[e.name] = e.value
+	}
+	for _, e := range entries {
+		if f := jobFields[e.name]; f != nil {
+			f.read(value{p, j, e.name, e.value, e.value.Line}, &j.job)
+		} else {
+			p.unknown(e, "a job", jobKeys)
 		}
 	}
-	return values
+	j.faults = p.faults.count - before
+	return j
 }
 
-// expand replaces the variables in all values below n. What came out of the environment is a value and never YAML: it can't bring keys.
-func (p *jobParser) expand(n *yaml.Node) {
-	switch n.Kind {
-	case yaml.MappingNode:
-		for i := 1; i < len(n.Content); i += 2 {
-			p.expand(n.Content[i])
+// validate reports what Job.Validate refuses, each fault on the line of its key.
+func (p *fileReader) validate(j *fileJob) {
+	err := j.job.validate(anyStrategy)
+	if err == nil {
+		return
+	}
+	for _, fault := range faultsOf(err) {
+		key := keyOf(fault, j)
+		problem := fault.Problem
+		if variable := p.variableIn(j, fault.Field, key); variable != "" {
+			problem = "the value of " + variable + " is not valid here; it is not shown, as it comes from a variable"
+		} else if n := j.values[key]; n != nil {
+			if n = p.resolve(n); n.Kind == yaml.ScalarNode && !strings.Contains(problem, clip(n.Value)) {
+				problem = shownText(n) + " " + problem
+			}
 		}
-	case yaml.SequenceNode:
+		p.faults.add(j.lineOf(key), "%s: %s", key, problem)
+		j.faults++
+	}
+}
+
+// faultsOf returns the faults that an error of Job.Validate joins.
+func faultsOf(err error) (list []*layout.Fault) {
+	if fault, ok := err.(*layout.Fault); ok {
+		return []*layout.Fault{fault}
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		return faultsOf(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			list = append(list, faultsOf(inner)...)
+		}
+	}
+	return list
+}
+
+// keyOf returns the key that a fault is about.
+func keyOf(fault *layout.Fault, j *fileJob) string {
+	words := strings.Fields(fault.Field)
+	for i := 1; i < len(words); i++ {
+		words[i] = strings.ToUpper(words[i][:1]) + words[i][1:]
+	}
+	key := strings.Join(words, "")
+	if key != "schedule" {
+		return key
+	}
+	for begin, other := range map[string]string{"exception": "except", "start ": "start", "end ": "end"} {
+		if strings.HasPrefix(fault.Problem, begin) && j.values[other] != nil {
+			return other
+		}
+	}
+	return key
+}
+
+// variableIn returns the text that brings a variable into what a fault is
+// about, or nothing.
+func (p *fileReader) variableIn(j *fileJob, field, key string) string {
+	keys := []string{key}
+	if field == "schedule" {
+		keys = []string{"schedule", "except", "start", "end", "timeZone"} // its message can show them all
+	}
+	for _, key := range keys {
+		if n := j.values[key]; n != nil {
+			if text := p.variableBelow(n, 3); text != "" {
+				return text
+			}
+		}
+	}
+	return ""
+}
+
+// variableBelow returns the first text at or below n that has a variable.
+func (p *fileReader) variableBelow(n *yaml.Node, depth int) string {
+	n = p.resolve(n)
+	if n.Kind == yaml.ScalarNode && p.expanded[n].variable {
+		return clip(n.Value)
+	}
+	if depth > 0 {
 		for _, item := range n.Content {
-			p.expand(item)
-		}
-	case yaml.ScalarNode:
-		if !strings.Contains(n.Value, "$") {
-			return
-		}
-		value, err := expand(n.Value, p.lookup)
-		if err != nil {
-			p.fault(n, "%v", err)
-			return
-		}
-		if n.Value = value; n.Style == 0 {
-			n.Tag = "" // plain: what it is, a number perhaps, is told by the new value
+			if text := p.variableBelow(item, depth-1); text != "" {
+				return text
+			}
 		}
 	}
+	return ""
 }
 
-// expand replaces ${NAME}, ${NAME:-text} and $$.
-func expand(text string, lookup func(string) (string, bool)) (string, error) {
-	var b strings.Builder
-	for {
-		before, rest, found := strings.Cut(text, "$")
-		b.WriteString(before)
-		if !found {
-			return b.String(), nil
-		}
-		switch {
-		case strings.HasPrefix(rest, "$"):
-			b.WriteByte('$')
-			text = rest[1:]
-		case strings.HasPrefix(rest, "{"):
-			inner, after, closed := strings.Cut(rest[1:], "}")
-			if !closed {
-				return "", fmt.Errorf("%q has no closing brace", "$"+rest)
-			}
-			name, otherwise, has := strings.Cut(inner, ":-")
-			value, set := lookup(name)
+func (p *fileReader) hasVariable(n *yaml.Node) bool { return p.variableBelow(n, 2) != "" }
+
+// graph is which job of a file follows which.
+type graph struct {
+	jobs  map[string]*fileJob
+	order []*fileJob
+}
+
+func (g *graph) add(p *fileReader, j *fileJob) {
+	g.order = append(g.order, j)
+	if j.job.Name == "" {
+		return // that is a fault of its own
+	}
+	if first, twice := g.jobs[j.job.Name]; twice {
+		p.faults.add(j.lineOf("name"), "name: job %s is there already, on line %d; give it another name", shownText(j.values["name"]), first.line)
+		return
+	}
+	g.jobs[j.job.Name] = j
+}
+
+// check reports names in after that are not in the file, and cycles.
+func (g *graph) check(p *fileReader) {
+	names := make([]string, 0, len(g.jobs))
+	for name := range g.jobs {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	var path []*fileJob
+	var visit func(j *fileJob)
+	visit = func(j *fileJob) {
+		path = append(path, j)
+		j.depth = len(path)
+		for _, name := range j.job.After[:min(len(j.job.After), layout.MaxAfter)] { // more are a fault of their own
+			next := g.jobs[name]
 			switch {
-			case name == "":
-				return "", fmt.Errorf("%q names no variable", "${"+inner+"}")
-			case set && (value != "" || !has):
-				b.WriteString(value)
-			case has:
-				b.WriteString(otherwise)
-			default:
-				return "", fmt.Errorf("the variable %s is not set: set it, or write ${%s:-something} for what to take then", name, name)
+			case next == nil:
+				g.unknown(p, j, name, names)
+			case next == j: // Validate says so
+			case next.depth == 0:
+				visit(next)
+			case next.depth > 0:
+				g.cycle(p, j, path[next.depth-1:])
 			}
-			text = after
-		default:
-			return "", fmt.Errorf("%q: write ${NAME} for a variable, $$ for a dollar sign", "$"+rest)
+		}
+		path = path[:len(path)-1]
+		j.depth = -1
+	}
+	for _, j := range g.order {
+		if j.depth == 0 {
+			visit(j)
 		}
 	}
 }
 
-// nearest returns the one of the keys that somebody who wrote key may have meant; empty if none is near.
-func nearest(key string, keys []string) string {
-	best, at := "", 3
-	for _, k := range keys {
-		if d := distance(strings.ToLower(key), strings.ToLower(k)); d < at && d < len(k)/2+1 {
-			best, at = k, d
-		}
+// cycle reports a cycle that j closes.
+func (g *graph) cycle(p *fileReader, j *fileJob, cycle []*fileJob) {
+	var text []string
+	for _, on := range cycle[:min(len(cycle), 10)] {
+		text = append(text, shownText(on.values["name"]))
 	}
-	return best
+	p.faults.add(j.lineOf("after"), "after: %d jobs follow each other in a cycle, and none would ever run: %s; take a name out of after",
+		len(cycle), strings.Join(text, ", "))
 }
 
-// distance is how many letters must be inserted, deleted or replaced to make b of a (Levenshtein 1965).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for k := range row {
-		row[k] = k
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for k := range len(b) {
-			cost := diagonal
-			if a[i] != b[k] {
-				cost = 1 + min(diagonal, row[k], row[k+1])
+func (g *graph) unknown(p *fileReader, j *fileJob, name string, names []string) {
+	line := j.lineOf("after")
+	n := j.values["after"]
+	written := fmt.Sprintf("%.60q", name)
+	if list := p.resolve(n); list.Kind == yaml.SequenceNode {
+		for _, item := range list.Content {
+			if item := p.resolve(item); p.expanded[item].text == name {
+				line, written = item.Line, shownText(item)
 			}
-			diagonal, row[k+1] = row[k+1], cost
 		}
 	}
-	return row[len(b)]
+	p.faults.add(line, "after: there is no job %s in the file%s", written, lazy(func() string {
+		if len(names) < 1000 {
+			if near := nearest(name, names); near != "" && !p.hasVariable(n) && !p.hasVariable(g.jobs[near].values["name"]) {
+				return fmt.Sprintf("; did you mean %q?", near)
+			}
+		}
+		return "; add it, or take it out of after"
+	}))
 }

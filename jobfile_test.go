@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -156,11 +157,11 @@ func TestAJobFileThatIsWrongSaysWhereAndWhatToWrite(t *testing.T) {
 		{"a key misspelt", job("shard: 3"), `line 4: a job has no key "shard": did you mean "shards"?`},
 		{"a key of another case", job("TimeZone: UTC"), `did you mean "timeZone"?`},
 		{"a key of another tool", job("concurrencyPolicy: Forbid"), `a job has no key "concurrencyPolicy": there are name, `},
-		{"a key twice", job("shards: 1\nshards: 2"), "already defined"},
-		{"a number that is none", job("shards: many"), "line 4: cannot unmarshal"},
-		{"a duration without a unit", job("shards: 2\ntimeout: 90"), "line 5: timeout: time: missing unit"},
-		{"a truth that is none", job("failover: perhaps"), "line 4: cannot unmarshal"},
-		{"a variable that is not set", job("parameter: ${MISSING}"), "line 4: the variable MISSING is not set"},
+		{"a key twice", job("shards: 1\nshards: 2"), `line 5: a job: the key "shards" is there already, on line 4`},
+		{"a number that is none", job("shards: many"), `line 4: shards: "many" is not a whole number`},
+		{"a duration without a unit", job("shards: 2\ntimeout: 90"), `line 5: timeout: "90" has no unit; write 90s`},
+		{"a truth that is none", job("failover: perhaps"), `line 4: failover: "perhaps" is not true or false`},
+		{"a variable that is not set", job("parameter: ${MISSING}"), "line 4: parameter: the variable MISSING is not set"},
 		{"a variable without a name", job("parameter: ${:-x}"), "names no variable"},
 		{"a brace that is open", job(`parameter: "${A"`), "no closing brace"},
 		{"a dollar sign", job("parameter: $HOME"), "write ${NAME} for a variable, $$ for a dollar sign"},
@@ -186,7 +187,7 @@ func TestJobsAreLoadedFromAFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte("jobs: [{name: report, schedule: '@daily', shards: '${REPORT_SHARDS}'}]"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := elastic.LoadJobs(path); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "cannot unmarshal") {
+	if _, err := elastic.LoadJobs(path); err == nil || !strings.HasPrefix(err.Error(), path+": line 1: shards: ") || !strings.Contains(err.Error(), "without quotes") {
 		t.Errorf("a quoted number is text: got %v, want an error that names the file", err)
 	}
 	if err := os.WriteFile(path, []byte("jobs:\n  - name: report\n    schedule: '@daily'\n    shards: ${REPORT_SHARDS}\n"), 0o600); err != nil {
@@ -268,6 +269,144 @@ func TestTheDocumentationHasEverySettingAndOption(t *testing.T) {
 	for _, example := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(page, -1) {
 		if _, err := read(string(example[1]), nil); err != nil {
 			t.Errorf("an example in docs/jobs.md: %v\n%s", err, example[1])
+		}
+	}
+}
+
+// Anchors, merges and keys for what jobs share work; what a job says itself
+// wins over what it merges.
+func TestJobFile_Merges(t *testing.T) {
+	jobs, err := read("\ufeff"+`
+x-nightly: &nightly
+  schedule: 0 0 3 * * ?
+  timeZone: &zone GMT+8
+  retries: 2
+x-careful: &careful {retries: 5, failover: true, requires: &eu {zone: eu}}
+jobs:
+  - {<<: *nightly, name: a, retries: 1}
+  - <<: [*nightly, *careful]
+    name: b
+  - name: c
+    schedule: "@daily"
+    timeZone: *zone
+    requires: {<<: *eu, disk: ssd}
+`, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eu := map[string]string{"zone": "eu"}
+	want := []elastic.Job{
+		{Name: "a", Schedule: "0 0 3 * * ?", TimeZone: "GMT+8", Retries: 1},
+		{Name: "b", Schedule: "0 0 3 * * ?", TimeZone: "GMT+8", Retries: 2, Failover: true, Requires: eu},
+		{Name: "c", Schedule: "@daily", TimeZone: "GMT+8", Requires: map[string]string{"zone": "eu", "disk": "ssd"}},
+	}
+	if !reflect.DeepEqual(jobs, want) {
+		t.Errorf("got  %+v\nwant %+v", jobs, want)
+	}
+}
+
+// The value of a variable is text, whatever it looks like.
+func TestJobFile_VariablesAreText(t *testing.T) {
+	for _, value := range []string{"null", "Null", "NULL", "~", "true", "010", "1.5", "{a: b}", "*x", "@daily", "- a", "# no", "2026-01-01", "!!int 3"} {
+		env := map[string]string{"P": value}
+		jobs, err := read("jobs:\n  - name: a\n    schedule: '@daily'\n    shards: 2\n    parameter: ${P}\n    description: ${Q:-"+"null}\n    shardParameters: {0: \"${P}\", 1: x}\n", env)
+		if err != nil || jobs[0].Parameter != value || jobs[0].ShardParameters[0] != value || jobs[0].Description != "null" {
+			t.Errorf("%s: got %+v, %v", value, jobs, err)
+		}
+		for _, key := range []string{"shards", "failover", "timeZone", "timeout", "start", "misfire"} {
+			if value == "true" && key == "failover" {
+				continue
+			}
+			if jobs, err := read("jobs:\n  - name: a\n    schedule: '@daily'\n    "+key+": ${P}\n", env); err == nil || strings.Contains(err.Error(), value) {
+				t.Errorf("%s: %s: got %+v, %v", key, value, jobs, err)
+			}
+		}
+	}
+}
+
+// JSON is read as it is, and Windows's line ends are, too.
+func TestJobFile_JSON(t *testing.T) {
+	jobs, err := read(`{"jobs": [{"name": "a", "schedule": "@daily", "shards": 2, "failover": true, "timeout": "90s",`+"\r\n"+`
+		"shardParameters": {"0": "x", "1": "null"}, "disabledShards": [1], "start": "2026-01-01T00:00:00+08:00"}]}`, nil)
+	if err != nil || len(jobs) != 1 || jobs[0].ShardParameters[1] != "null" || jobs[0].Timeout != 90*time.Second || !jobs[0].Failover || jobs[0].DisabledShards[0] != 1 {
+		t.Errorf("got %+v, %v", jobs, err)
+	}
+}
+
+// A file with very many faults is answered soon, with the first fifty, sorted
+// by line, and the number of the others.
+func TestJobFile_ManyFaults(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("jobs:\n")
+	for range 100_000 {
+		b.WriteString("- {shard: 3, retries: many, name: null}\n")
+	}
+	_, err := read(b.String(), nil)
+	if err == nil {
+		t.Fatal("the file is accepted")
+	}
+	lines := strings.Split(err.Error(), "\n")
+	if len(lines) != 51 || lines[50] != "and 299950 more faults" || !strings.HasPrefix(lines[0], "line 2: ") || !strings.HasPrefix(lines[49], "line 18: ") {
+		t.Errorf("%d lines, from %q to %q and %q", len(lines), lines[0], lines[max(0, len(lines)-2)], lines[len(lines)-1])
+	}
+	last := 0
+	for _, line := range lines[:len(lines)-1] {
+		var n int
+		if _, err := fmt.Sscanf(line, "line %d: ", &n); err != nil || n < last {
+			t.Errorf("%q after line %d", line, last)
+		}
+		last = n
+	}
+}
+
+// Aliases can't multiply the work without a bound.
+func TestJobFile_AliasBombs(t *testing.T) {
+	var deep strings.Builder
+	deep.WriteString("x-0: &m0 {shards: 1}\n")
+	for n := range 40 {
+		fmt.Fprintf(&deep, "x-%d: &m%d {<<: [*m%d, *m%d, *m%d]}\n", n+1, n+1, n, n, n)
+	}
+	deep.WriteString("jobs:\n  - {<<: *m15, name: a, schedule: '@daily'}\n  - {<<: *m40, name: b, schedule: '@daily'}\n")
+	wide := "x-p: &p {0: x" + strings.Repeat(", 1: x", 2000) + "}\njobs: [" + strings.Repeat("{name: a, shardParameters: *p},", 2000) + "]\n"
+	for name, text := range map[string]string{
+		"merges in merges":        deep.String(),
+		"many aliases of much":    wide,
+		"a list that has itself":  "jobs: &a [*a]\n",
+		"a merge that has itself": "jobs:\n  - &a {<<: *a, name: a, schedule: '@daily'}\n",
+		"a billion laughs":        "x-a: &a [x,x,x,x,x,x,x,x,x]\nx-b: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nx-c: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\njobs: [{name: a, after: *c}]\n",
+		"deep lists":              "jobs: " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + "\n",
+	} {
+		if jobs, err := read(text, nil); err == nil {
+			t.Errorf("%s: got %d jobs", name, len(jobs))
+		}
+	}
+}
+
+// A file that is not UTF-8 is answered with the line.
+func TestJobFile_NotUTF8(t *testing.T) {
+	_, err := read("jobs:\n  - name: a\n    schedule: '@daily'\n    parameter: \xd6\xd0\n", nil)
+	if err == nil || err.Error() != "line 4: the file is not UTF-8; save it as UTF-8" {
+		t.Errorf("got %v", err)
+	}
+	jobs, err := read("jobs:\n  - name: a\n    schedule: '@daily'\n    parameter: ${P}\n", map[string]string{"P": "\xd6\xd0"})
+	if err == nil || !strings.Contains(err.Error(), "line 4: parameter: ") {
+		t.Errorf("a variable: got %v, %v", jobs, err)
+	}
+}
+
+// Each line of an error of LoadJobs names the file.
+func TestLoadJobs_EachFaultNamesTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "jobs.yaml")
+	if err := os.WriteFile(path, []byte("jobs:\n  - {nam: a, shards: x}\n  - {name: b, schedule: 0 0 3 * *}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := elastic.LoadJobs(path)
+	if err == nil {
+		t.Fatal("the file is accepted")
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		if !strings.HasPrefix(line, path+": line ") {
+			t.Errorf("%q does not name the file and the line", line)
 		}
 	}
 }

@@ -2,8 +2,6 @@ package elastic
 
 import (
 	"encoding/json"
-	"reflect"
-	"time"
 
 	"github.com/elasticjob-go/elastic/failover"
 	"github.com/elasticjob-go/elastic/internal/layout"
@@ -13,9 +11,8 @@ import (
 // declarations as the reader. What is beyond a schema, such as whether a schedule ever fires, Job.Validate tells.
 func JobSchema() []byte {
 	properties := map[string]any{}
-	for f := range reflect.TypeFor[jobDoc]().Fields() {
-		key := f.Tag.Get("yaml")
-		s := schemaOf(f.Type)
+	for _, key := range jobKeys {
+		s := schemaOf(jobFields[key].kind)
 		for name, value := range schemaBounds[key] {
 			s[name] = value
 		}
@@ -25,6 +22,7 @@ func JobSchema() []byte {
 	text, err := json.MarshalIndent(map[string]any{
 		"$schema": "https://json-schema.org/draft/2020-12/schema",
 		"title":   "Jobs", "type": "object", "additionalProperties": false, "required": []string{"jobs"},
+		"patternProperties": map[string]any{"^x-": map[string]any{}},
 		"properties": map[string]any{"jobs": map[string]any{
 			"type": "array",
 			"items": map[string]any{
@@ -38,27 +36,30 @@ func JobSchema() []byte {
 	return append(text, '\n')
 }
 
-// schemaOf returns what a type of jobDoc looks like in a file. Strings with ${} stand for numbers and truths, too.
-func schemaOf(t reflect.Type) map[string]any {
+// schemaOf returns what a kind of value looks like in a file. Strings with ${} stand for numbers and truths, too.
+func schemaOf(kind fieldKind) map[string]any {
 	const variable = `\$\{[^}]+\}`
 	or := func(kind string) map[string]any {
 		return map[string]any{"anyOf": []any{map[string]any{"type": kind}, map[string]any{"type": "string", "pattern": variable}}}
 	}
-	switch {
-	case t == reflect.TypeFor[layout.Duration]():
+	text := map[string]any{"type": "string"}
+	switch kind {
+	case durationKind:
 		return map[string]any{"type": "string", "pattern": `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$|` + variable}
-	case t == reflect.TypeFor[time.Time]():
+	case instantKind:
 		return map[string]any{"type": "string", "format": "date-time"}
-	case t.Kind() == reflect.Int:
+	case numberKind:
 		return or("integer")
-	case t.Kind() == reflect.Bool:
+	case boolKind:
 		return or("boolean")
-	case t.Kind() == reflect.Slice:
-		return map[string]any{"type": "array", "items": schemaOf(t.Elem())}
-	case t.Kind() == reflect.Map:
-		return map[string]any{"type": "object", "additionalProperties": schemaOf(t.Elem())}
+	case textsKind:
+		return map[string]any{"type": "array", "items": text}
+	case numbersKind:
+		return map[string]any{"type": "array", "items": or("integer")}
+	case numberedKind, labelsKind:
+		return map[string]any{"type": "object", "additionalProperties": text}
 	}
-	return map[string]any{"type": "string"}
+	return text
 }
 
 var schemaBounds = map[string]map[string]any{
@@ -75,9 +76,9 @@ var schemaWords = map[string]string{
 	"schedule":        `when the job fires: Quartz ("0 0 3 * * ?"), Unix ("0 3 * * *"), @daily, @every 10s, @at <instant>, @after 10m, @manual`,
 	"after":           "jobs that this one follows, in place of a schedule: it runs for a fire when all their shards have ended it",
 	"afterEnds":       "how they must have ended; default succeeded",
-	"timeZone":        "in which the schedule is read, such as Asia/Shanghai; default UTC",
-	"start":           "no fire before it",
-	"end":             "no fire at or after it",
+	"timeZone":        "in which the schedule is read: an IANA name such as Asia/Shanghai, or an offset such as UTC+08:00; default UTC",
+	"start":           "no fire before it; an instant with its offset, such as 2027-01-01T00:00:00+08:00",
+	"end":             "no fire at or after it; an instant with its offset",
 	"except":          `times without fires: dates, weekdays ("SAT-SUN"), daily windows ("22:00-06:00")`,
 	"jitter":          "spreads the starts of shards that fire together; at most 24h",
 	"shards":          "into how many parts the job is cut, 1 to 10000; default 1",

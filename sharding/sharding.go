@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/elasticjob-go/elastic/internal/elasticjob"
 )
 
 // MaxShards is the largest number of shards of one job. An assignment is one document in a store, and
@@ -83,14 +85,6 @@ var (
 	Static Strategy = static{}
 )
 
-// elasticJobs are ElasticJob's names of strategies, and ours.
-var elasticJobs = map[string]string{
-	"AVG_ALLOCATION":       "average",
-	"ODEVITY":              "odevity",
-	"ROUND_ROBIN":          "rotate",
-	"SINGLE_SHARD_BALANCE": "single",
-}
-
 // ByName returns the strategy of that name, Sticky for "". The error for any other name lists those
 // that there are.
 func ByName(name string) (Strategy, error) {
@@ -104,7 +98,7 @@ func ByName(name string) (Strategy, error) {
 		}
 		known = append(known, s.Name())
 	}
-	if own, ok := elasticJobs[strings.ToUpper(name)]; ok {
+	if own := elasticjob.Strategy(name); own != "" {
 		return nil, fmt.Errorf("sharding strategy %q is ElasticJob's name; write %s", name, own)
 	}
 	return nil, fmt.Errorf("sharding strategy %.100q is unknown, there are: %s", name, strings.Join(known, ", "))
