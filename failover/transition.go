@@ -13,10 +13,9 @@ func (r Record) Begin(fire time.Time, owner string, now time.Time) Record {
 	return Record{Fire: fire, Trigger: r.Trigger, Done: r.Done, Fence: r.nextFence(now), State: Running, Owner: owner, Attempt: 1, Started: now}
 }
 
-// nextFence returns the fence of the next claim. The first of a record is the time, in milliseconds since 1970: a shard whose record was
-// deleted (the job lost the shard and got it back, was removed and made anew, or moved to another store) goes on with greater fences
-// than before, so that a resource which remembers the old ones does not refuse the new ones. From there it grows by one;
-// no shard is claimed a thousand times a second for long.
+// nextFence returns the least fence of the next claim; the job's assignment can ask for a greater one. The first of a record is the time, in milliseconds
+// since 1970: a shard whose record an operator has deleted goes on with greater fences than before, so that a resource which remembers the old ones
+// does not refuse the new ones. From there it grows by one; no shard is claimed a thousand times a second for long.
 func (r Record) nextFence(now time.Time) uint64 {
 	if r.Fence == 0 {
 		return uint64(max(years.Clamp(now).UnixMilli(), 1))

@@ -22,7 +22,7 @@ type Audit struct {
 	Operator string
 
 	// Wrong says that some clock is, or was, further off than MaxSkew. What a record says of times is then not to be relied on: fires can
-	// begin again, also those that others follow, and the first fence of a new record, which is a time, can be one that the record before it has had, or smaller.
+	// begin again, also those that others follow. Fences grow all the same.
 	Wrong bool
 
 	// Skew is how far clocks differ at most. What a shard has done is forgotten with its record when the job loses it; if it comes back what
@@ -40,6 +40,7 @@ type Audit struct {
 	died     map[string]time.Time          // when their key was gone
 	clients  map[string]string             // who wrote that key, also of those that are gone
 	shards   map[string]*Shard             // by the record's key
+	divided  map[string]*divided           // by job
 	now      memory.Commit                 // that is being checked
 }
 
@@ -55,6 +56,8 @@ type Shard struct {
 	since  time.Time // when the record was created
 	reborn time.Time // when the record was last deleted
 	there  bool
+
+	division int // of the job's work, when the shard was claimed last
 }
 
 // Since returns when the shard's record was created; the zero time if it has none.
@@ -80,13 +83,16 @@ type Claim struct {
 	Trigger uint64 // zero: the schedule asked for it
 	Attempt int
 	Total   int // how many shards the job had
+
+	Division int // of the job's work, by number; it grows with every change of who does which piece of it
+	Order    int // of the job's claims, as the store took them; one that is claimed anew keeps it
 }
 
 // NewAudit returns an audit that has seen nothing.
 func NewAudit(operator string) *Audit {
 	return &Audit{
 		Operator: operator, specs: map[string]*layout.Spec{}, inForce: map[string]time.Time{}, assigned: map[string]*layout.Assignment{},
-		alive: map[string]layout.Instance{}, died: map[string]time.Time{}, whole: map[string]map[int64]*Whole{}, clients: map[string]string{}, shards: map[string]*Shard{},
+		alive: map[string]layout.Instance{}, died: map[string]time.Time{}, whole: map[string]map[int64]*Whole{}, clients: map[string]string{}, shards: map[string]*Shard{}, divided: map[string]*divided{},
 	}
 }
 
@@ -214,6 +220,7 @@ func (a *Audit) assignment(job string, op store.Op) {
 		return
 	}
 	a.assigned[job] = &next
+	a.divides(job, next)
 	if spec := a.specs[job]; !fits(spec, &next) {
 		a.breach(6, job, -1, "assigned is %+v, and the spec has other shards: %+v", next, spec)
 	}

@@ -46,7 +46,7 @@ func (a *Audit) record(s *Shard, op store.Op) {
 		a.claimed(s, old, now)
 		a.takenOver(s, old, now)
 	}
-	if now.Fence < s.fence && !a.mayFall(s) {
+	if now.Fence < s.fence {
 		a.breach(1, s.Job, s.Item, "the fence %d is smaller than one before it, %d", now.Fence, s.fence)
 	}
 	s.fence = max(s.fence, now.Fence)
@@ -56,7 +56,7 @@ func (a *Audit) record(s *Shard, op store.Op) {
 func (a *Audit) claimed(s *Shard, old, now failover.Record) {
 	job, owner := s.Job, now.Owner
 	spec, assigned := a.specs[job], a.assigned[job]
-	if now.Fence <= s.fence && !a.mayFall(s) {
+	if now.Fence <= s.fence {
 		a.breach(1, job, s.Item, "claimed with the fence %d, and there was %d before: from %s to %s", now.Fence, s.fence, old, now)
 	}
 	if !a.Alive(owner) || a.clients[owner] != a.now.Client {
@@ -81,7 +81,11 @@ func (a *Audit) claimed(s *Shard, old, now failover.Record) {
 	if spec != nil {
 		a.asTold(s, spec, now)
 	}
-	s.Claims[now.Fence] = Claim{Time: a.now.Time, Client: a.now.Client, Fire: now.Time(), Trigger: triggerOf(now), Attempt: now.Attempt, Total: total}
+	d := a.outranks(s, now)
+	s.Claims[now.Fence] = Claim{
+		Time: a.now.Time, Client: a.now.Client, Fire: now.Time(), Trigger: triggerOf(now), Attempt: now.Attempt, Total: total,
+		Division: d.number, Order: d.claims,
+	}
 	f := s.fate(now)
 	if f == nil {
 		f = &Fate{Fire: now.Time(), Begun: a.now.Time}
@@ -114,12 +118,6 @@ func (a *Audit) forgets(s *Shard) bool {
 	return !s.reborn.IsZero() && (a.Wrong || a.Skew >= time.Millisecond)
 }
 
-// mayFall says whether a shard's fences may begin anew: see Wrong.
-func (a *Audit) mayFall(s *Shard) bool { return !s.reborn.IsZero() && a.Wrong }
-
-// FencesMayFall says whether a shard's fences may begin anew, because it was lost and came back while some clock was wrong.
-func (a *Audit) FencesMayFall(job string, item int) bool { return a.mayFall(a.shard(job, item)) }
-
 // reclaims says whether a process claims anew what it runs itself, after it has lost a session.
 func (a *Audit) reclaims(old, now failover.Record) bool {
 	return old.State == failover.Running && old.Owner != "" && now.Attempt == old.Attempt && sameWork(old, now) && a.clients[old.Owner] == a.clients[now.Owner]
@@ -138,6 +136,7 @@ func (a *Audit) reclaimed(s *Shard, old, now failover.Record) {
 	case now.Fence != old.Fence+1:
 		a.breach(1, s.Job, s.Item, "claimed anew with the fence %d after %d", now.Fence, old.Fence)
 	}
+	a.outrankedStill(s, now)
 	s.Claims[now.Fence] = s.Claims[old.Fence]
 }
 

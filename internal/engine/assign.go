@@ -38,13 +38,12 @@ func (e *Engine) planFor(job string, spec layout.Spec, have *layout.Assignment, 
 	}
 	p := plan{want: before}
 	p.want.Epoch, p.want.Strategy, p.want.Owners, p.want.Surplus = before.Epoch+1, spec.Sharding, owners, 0
-	if len(owners) > len(before.Owners) {
-		if have != nil {
-			p.want.RaiseFences(now)
-		}
-		if spec.Broadcast() && now.After(before.Grown) {
-			p.want.Grown = now
-		}
+	p.want.Division = spec.Division()
+	if have == nil || before.Divides(p.want) {
+		p.want.RaiseFences(now, 0)
+	}
+	if len(owners) > len(before.Owners) && spec.Broadcast() && now.After(before.Grown) {
+		p.want.Grown = now
 	}
 	surplus := len(before.Owners)
 	if !swept {
@@ -53,7 +52,7 @@ func (e *Engine) planFor(job string, spec layout.Spec, have *layout.Assignment, 
 	if surplus > len(owners) {
 		p.want.Surplus = surplus
 	}
-	p.urgent = have == nil || !spec.Broadcast() && len(before.Owners) != spec.Shards || before.Strategy != p.want.Strategy ||
+	p.urgent = have == nil || !spec.Broadcast() && len(before.Owners) != spec.Shards || before.Strategy != p.want.Strategy || before.Division != p.want.Division ||
 		slices.ContainsFunc(before.Owners, func(id string) bool { return !ids[id] })
 	p.wrong = p.urgent || !slices.Equal(owners, before.Owners) || p.want.Surplus != before.Surplus
 	return p, nil
@@ -121,6 +120,18 @@ func (e *Engine) passOn(j *job) {
 	}
 	want := *j.assigned
 	want.Epoch, want.Owners = want.Epoch+1, owners
+	e.assign(j, want)
+}
+
+// raiseFences writes an assignment with a higher floor, so that claims with fences of the given one and more may rest on it. Any instance may: the
+// division of the work stays as it is. The shards are considered again when the watch has shown it.
+func (e *Engine) raiseFences(j *job, least uint64) {
+	if j.assigning || j.awaiting() || !e.mayOwn(j) {
+		return
+	}
+	want := *j.assigned
+	want.Epoch++
+	want.RaiseFences(e.cfg.Now(), least)
 	e.assign(j, want)
 }
 
@@ -255,6 +266,8 @@ func (e *Engine) assign(j *job, want layout.Assignment) {
 		case errors.Is(err, store.ErrConflict) && e.refused(j, guards, conflictKey(err)):
 		case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrUnknown):
 			e.await(j, key, at)
+		default:
+			e.touch(j)
 		}
 	}})
 }

@@ -78,6 +78,10 @@ func waitUntil(ctx context.Context, t time.Time) bool {
 // reclaim claims a run anew whose handler has gone on since the last session.
 func (e *Engine) reclaim(s *shard) {
 	r, next := s.run, s.record.Reclaim(e.me.id)
+	if next.Fence >= r.ceiling { // it would be one of those for which the work may be divided otherwise
+		r.cancel(ErrSessionLost)
+		return
+	}
 	r.carry.by, r.carry.asked = e.me, next.Fence
 	e.write(s, next, []store.Cond{store.Exists(layout.InstanceKey(e.me.id))}, false, func() { e.recognize(s) })
 }

@@ -24,6 +24,7 @@ type job struct {
 	specVersion store.Version
 	policy      failover.Policy // of the last spec that could be read
 	learned     time.Time       // when that was read, by the monotonic clock
+	division    string          // of the work, as the spec has it
 	zone        *time.Location
 	writingSpec bool
 	explained   string // the schedule in words, as it was told last
@@ -103,6 +104,7 @@ func (e *Engine) decodeSpec(j *job, entry store.Entry) {
 		var policy failover.Policy
 		if policy, err = spec.Policy(); err == nil {
 			j.spec, j.policy, j.learned = &spec, policy, time.Now()
+			j.division = spec.Division()
 			j.zone, _ = spec.Location() // the policy has found it
 			e.explain(j)
 			return
@@ -273,10 +275,10 @@ func (e *Engine) refreshShards(j *job) {
 }
 
 // mayOwn says whether the assignment is one to act by. Its shard count must be the spec's, or a handler would compute with a
-// total that is not its own.
+// total that is not its own; and so must be its division of the work, or a fence could be smaller than one that the same work has seen.
 func (e *Engine) mayOwn(j *job) bool {
 	return e.me != nil && !e.drain.on && !e.clocks.outlier && !j.removed && j.spec != nil && j.assigned != nil &&
-		(j.spec.Broadcast() || len(j.assigned.Owners) == j.spec.Shards) &&
+		(j.spec.Broadcast() || len(j.assigned.Owners) == j.spec.Shards) && j.assigned.Division == j.division &&
 		layout.Instance{Labels: e.cfg.Labels}.Meets(j.spec.Requires)
 }
 

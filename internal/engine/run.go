@@ -21,6 +21,7 @@ type run struct {
 	previous string       // the instance whose run is repeated
 	spec     *layout.Spec // that the claim was guarded by
 	total    int          // the shards of the assignment that it was guarded by
+	ceiling  uint64       // of the fences that this run may ever have
 	zone     *time.Location
 	live     *Live  // that the handler looks at
 	carry    *carry // of a run that may outlive its session

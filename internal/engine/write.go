@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -18,11 +19,21 @@ func (e *Engine) claim(s *shard, next failover.Record, guards []store.Cond) {
 	}
 	if s.version == 0 {
 		// The job may have had the shard before.
-		next.Fence = max(next.Fence, s.job.assigned.Fences)
 		next.Trigger = max(next.Trigger, s.job.assigned.Triggers)
 	}
+	next.Fence = max(next.Fence, s.job.assigned.Fences)
+	switch {
+	case s.unclaimed:
+	case next.Fence >= failover.MaxFence: // only a hand gets there
+		s.broken = true
+		e.unreadable(s.job, s.item, layout.RunKey(s.job.name, s.item), fmt.Errorf("the fence %d is the last one", s.record.Fence))
+		return
+	case next.Fence >= s.job.assigned.Ceiling():
+		e.raiseFences(s.job, next.Fence)
+		return
+	}
 	next.CarryOn = time.Duration(s.job.spec.CarryOn)
-	e.setRun(s, &run{phase: failover.Claiming, owner: next.Owner, fence: next.Fence, previous: s.record.Owner, spec: s.job.spec, total: len(s.job.assigned.Owners), zone: s.job.zone, live: new(Live)})
+	e.setRun(s, &run{phase: failover.Claiming, owner: next.Owner, fence: next.Fence, previous: s.record.Owner, spec: s.job.spec, total: len(s.job.assigned.Owners), ceiling: s.job.assigned.Ceiling(), zone: s.job.zone, live: new(Live)})
 	e.write(s, next, guards, false, func() { e.start(s) })
 }
 

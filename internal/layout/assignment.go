@@ -23,25 +23,51 @@ type Assignment struct {
 	// leads the job removes them. It is written down so that a leader that dies half-way leaves nothing behind.
 	Surplus int
 
-	// Fences is the least that the first fence of a record may be; zero while the job has never got shards back.
+	// Fences is the floor of the fences: a claim that rests on this assignment has at least this one, and less than Ceiling. So all claims
+	// that rest on an assignment with a floor of Ceiling or more have greater fences than all that rest on this one.
 	Fences uint64
+
+	// Division says how the job's parameters divide its work; see Spec.Division. With another one, other shards do the same work.
+	Division string
 
 	// Triggers is the number of the last trigger that was given before a broadcast last got more shards: those that are new pass over all up to
 	// it. A shard of the same number may have been there before, and begun them.
 	Triggers uint64
 }
 
-// fencesApart is more than the clocks of two instances may differ by, in milliseconds, as first fences count.
-const fencesApart = 3 * uint64(failover.MaxSkew/time.Millisecond)
+// FenceSpan is how many fences lie between an assignment's floor and its ceiling. A shard that is claimed once a second takes nine hours to come to the
+// ceiling, and then costs one more commit. A floor that is raised much more often than every 33 seconds (FenceSpan milliseconds) runs ahead of
+// the clock; see decision 3 for what that means.
+const FenceSpan = 1 << 15
 
-// RaiseFences is for a job that gets shards. It may have had them before, and lost them, and their records with them: the fences of
-// those that are made now are greater than all that were given then, whatever the clocks of their instances show.
-func (a *Assignment) RaiseFences(now time.Time) {
-	a.Fences = min(max(a.Fences, uint64(max(years.Clamp(now).UnixMilli(), 0)))+fencesApart, maxFences)
+// maxFences is the greatest floor that is ever given. 70 million floors fit below it, from a clock of today on.
+const maxFences = failover.MaxFence / 2
+
+// Ceiling is the least fence that no claim may have which rests on this assignment. Beyond the greatest floor there is none.
+func (a *Assignment) Ceiling() uint64 {
+	if a.Fences >= maxFences {
+		return failover.MaxFence
+	}
+	return a.Fences + FenceSpan
 }
 
-// maxFences bounds Fences: far above all clocks, and far below MaxFence.
-const maxFences = failover.MaxFence / 2
+// RaiseFences sets the floor of an assignment that is to follow this one to a number above all fences that were given under this one and those before
+// it, and to at least the given one. Where no assignment was before, the floor is the time in milliseconds since 1970: the job may have been removed and
+// made again, or moved to another store, and a resource remembers its fences.
+func (a *Assignment) RaiseFences(now time.Time, least uint64) {
+	least = max(least, uint64(max(years.Clamp(now).UnixMilli(), 1)))
+	if a.Fences > 0 {
+		least = max(least, a.Ceiling())
+	}
+	a.Fences = min(least, maxFences)
+}
+
+// Divides reports whether the work of a job is divided otherwise by another assignment, so that a piece of it can have another shard. Of a
+// broadcast any change of its owners counts: its work is that of the instances.
+func (a *Assignment) Divides(other Assignment) bool {
+	return len(a.Owners) != len(other.Owners) || a.Strategy != other.Strategy || a.Division != other.Division ||
+		a.Strategy == BroadcastSharding && !slices.Equal(a.Owners, other.Owners)
+}
 
 // assignmentDoc names each owner once: an ID is long, and a job can have thousands of shards.
 type assignmentDoc struct {
@@ -54,6 +80,7 @@ type assignmentDoc struct {
 	Surplus   int       `json:"surplus,omitempty"`
 	Grown     time.Time `json:"grown,omitzero"`
 	Fences    uint64    `json:"fences,omitempty"`
+	Division  string    `json:"division,omitempty"`
 	Triggers  uint64    `json:"triggers,omitempty"`
 }
 
@@ -68,7 +95,7 @@ func (a Assignment) Encode() []byte {
 	for shard, id := range a.Owners {
 		owners[shard], _ = slices.BinarySearch(ids, id)
 	}
-	return encode(assignmentDoc{version, a.Epoch, a.Strategy, len(owners), ids, owners, a.Surplus, a.Grown, a.Fences, a.Triggers})
+	return encode(assignmentDoc{version, a.Epoch, a.Strategy, len(owners), ids, owners, a.Surplus, a.Grown, a.Fences, a.Division, a.Triggers})
 }
 
 // DecodeAssignment reads a stored document.
@@ -106,7 +133,7 @@ func DecodeAssignment(b []byte) (Assignment, error) {
 	if d.Fences > maxFences {
 		return Assignment{}, fmt.Errorf("assignment with fences from %d: want at most %d", d.Fences, uint64(maxFences))
 	}
-	a := Assignment{Epoch: d.Epoch, Strategy: d.Strategy, Owners: make([]string, d.Shards), Surplus: d.Surplus, Grown: d.Grown, Fences: d.Fences, Triggers: d.Triggers}
+	a := Assignment{Epoch: d.Epoch, Strategy: d.Strategy, Owners: make([]string, d.Shards), Surplus: d.Surplus, Grown: d.Grown, Fences: d.Fences, Division: d.Division, Triggers: d.Triggers}
 	for shard, i := range d.Owners {
 		if i < 0 || i >= len(d.Instances) {
 			return Assignment{}, fmt.Errorf("assignment gives shard %d to instance number %d of %d", shard, i, len(d.Instances))

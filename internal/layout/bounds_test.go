@@ -35,7 +35,7 @@ func TestEncode_AnyClock(t *testing.T) {
 			t.Errorf("%v: instance: %v", at, err)
 		}
 		a := Assignment{Epoch: math.MaxUint64, Strategy: "sticky", Owners: []string{"a@1"}, Grown: at, Fences: maxFences}
-		a.RaiseFences(at)
+		a.RaiseFences(at, 0)
 		if _, err := DecodeAssignment(a.Encode()); err != nil {
 			t.Errorf("%v: assignment: %v", at, err)
 		}

@@ -44,14 +44,45 @@ func TestDocumentsAreStoredLikeThis(t *testing.T) {
 	}
 }
 
-func TestRaisedFencesAreGreaterThanAnyThatAClockWithinMaxSkewGave(t *testing.T) {
+// Whatever the clocks show, a raised floor is above all fences that could be given before, and what was raised can be stored and read.
+func TestFences_RaisedAboveAllGiven(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	var a Assignment
-	for _, at := range []time.Time{now, now.Add(-failover.MaxSkew), now.Add(time.Hour), now} {
-		before := a.Fences
-		a.RaiseFences(at)
-		if ahead := uint64(at.Add(2 * failover.MaxSkew).UnixMilli()); a.Fences <= before || a.Fences <= ahead {
-			t.Errorf("raised to %d: want more than %d before, and than %d of a clock that is ahead", a.Fences, before, ahead)
+	a := Assignment{Strategy: "sticky", Owners: []string{"a@1"}}
+	for _, at := range []time.Time{now, now.Add(-failover.MaxSkew), now.Add(time.Hour), now, time.Unix(0, 0), now.Add(-24 * time.Hour), now.Add(24 * time.Hour)} {
+		before, floor := a.Ceiling(), a.Fences
+		a.RaiseFences(at, 0)
+		if floor > 0 && a.Fences < before {
+			t.Errorf("raised to %d at %s: want at least %d", a.Fences, at, before)
+		}
+		if clock := uint64(at.UnixMilli()); a.Fences < clock {
+			t.Errorf("raised to %d: want at least the time %d", a.Fences, clock)
+		}
+	}
+	a.RaiseFences(now, a.Fences+7_000_000)
+	for range 3 {
+		if got, err := DecodeAssignment(a.Encode()); err != nil || got.Fences != a.Fences || got.Ceiling() <= got.Fences {
+			t.Errorf("got %+v, %v; want the floor %d", got, err, a.Fences)
+		}
+		a.RaiseFences(now, failover.MaxFence)
+	}
+}
+
+// Whatever can make another shard do a piece of the work makes another division.
+func TestDivision_FollowsParameters(t *testing.T) {
+	specs := map[string]Spec{
+		"none": {}, "one": {Parameter: "a"}, "another": {Parameter: "b"}, "of shards": {ShardParameters: map[int]string{0: "a", 1: "b"}},
+		"exchanged": {ShardParameters: map[int]string{0: "b", 1: "a"}}, "moved": {ShardParameters: map[int]string{0: "a", 2: "b"}},
+		"both": {Parameter: "a", ShardParameters: map[int]string{0: "a", 1: "b"}}, "one shard's": {ShardParameters: map[int]string{0: "a"}},
+	}
+	seen := map[string]string{}
+	for name, s := range specs {
+		d := s.Division()
+		if other, twice := seen[d]; twice {
+			t.Errorf("%s and %s have the division %q", name, other, d)
+		}
+		seen[d] = name
+		if again := s.Division(); again != d {
+			t.Errorf("%s has the divisions %q and %q", name, d, again)
 		}
 	}
 }

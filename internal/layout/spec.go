@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"slices"
 	"time"
@@ -47,6 +48,20 @@ type Spec struct {
 	EnabledShards   EnabledShards     `json:"enabledShards,omitempty"` // since when shards that were disabled are not
 	Resharded       time.Time         `json:"resharded"`               // there have been as many shards since; a shard that never ran counts from here
 	Since           time.Time         `json:"since"`                   // the schedule has been in force since: creation, a change of it, being enabled
+}
+
+// Division is a fingerprint of the parameters by which handlers divide the job's work, besides the number of the shard; empty if there are none. Which shard
+// does a piece of the work can change with them: two shards may exchange their parameters.
+func (s Spec) Division() string {
+	if s.Parameter == "" && len(s.ShardParameters) == 0 {
+		return ""
+	}
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%q", s.Parameter)
+	for _, item := range slices.Sorted(maps.Keys(s.ShardParameters)) {
+		fmt.Fprintf(h, " %d %q", item, s.ShardParameters[item])
+	}
+	return fmt.Sprintf("%016x", h.Sum64())
 }
 
 // Duration is written as text, such as "1m30s".

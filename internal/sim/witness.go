@@ -109,14 +109,14 @@ func (w *World) began(n *node, ctx context.Context, r engine.Run) *execution {
 		w.violate(6, r.Job, r.Shard, "it is told of %d shards, the claim was one of %d: %s", r.Total, claim.Total, x)
 	}
 	for _, old := range w.runs[at] {
-		if old.run.Fence == r.Fence && !w.audit.FencesMayFall(r.Job, r.Shard) {
+		if old.run.Fence == r.Fence {
 			w.violate(1, r.Job, r.Shard, "one claim, two executions: %s; %s", old, x)
 			continue
 		}
 		if old.excused(x) || x.excused(old) {
 			continue
 		}
-		if old.run.Fence > r.Fence && !w.audit.FencesMayFall(r.Job, r.Shard) {
+		if old.run.Fence > r.Fence {
 			w.violate(1, r.Job, r.Shard, "the fence fell: %s; %s", old, x)
 		}
 		if !old.over() && old.ctx.Err() == nil {
@@ -162,9 +162,10 @@ func (w *World) effect(x *execution) {
 	defer w.mu.Unlock()
 	at := place{x.run.Job, x.run.Shard}
 	fence := x.fence()
+	w.update(x, fence)
 	if fence < w.fences[at] {
 		w.counts["effect refused"]++
-		if r := w.audit.Shard(at.job, at.shard).Record; r.Fence != 0 && r.Fence <= fence && !w.audit.FencesMayFall(at.job, at.shard) {
+		if r := w.audit.Shard(at.job, at.shard).Record; r.Fence != 0 && r.Fence <= fence {
 			w.violate(1, at.job, at.shard, "the resource refuses %s, which holds the claim", x)
 		}
 		return

@@ -40,6 +40,7 @@ type World struct {
 	audit    *checker.Audit
 	runs     map[place][]*execution
 	fences   map[place]uint64 // the greatest that the resource has seen
+	rows     map[string][]row // by job
 	missed   map[place][]time.Time
 	asked    map[string][]trigger
 	told     map[string]layout.Spec // what jobs are told in the plan: number of shards, schedule and policies can be others by now
@@ -82,7 +83,7 @@ func Run(p Plan, tracing bool) Result {
 	w := &World{
 		plan: p, dice: dice(p.Seed).of("world"), server: memory.NewServer(options...), gate: newGate(), started: time.Now(),
 		nodes: make([]*node, p.Nodes), boots: make([]int, p.Nodes), audit: checker.NewAudit(operator),
-		runs: map[place][]*execution{}, fences: map[place]uint64{}, missed: map[place][]time.Time{}, changed: map[string]bool{}, asked: map[string][]trigger{},
+		runs: map[place][]*execution{}, fences: map[place]uint64{}, rows: map[string][]row{}, missed: map[place][]time.Time{}, changed: map[string]bool{}, asked: map[string][]trigger{},
 		told: map[string]layout.Spec{}, orphaned: map[string]bool{}, counts: map[string]int{}, tracing: tracing,
 	}
 	w.audit.Skew = p.skew()
