@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/internal/secret"
+	"github.com/elasticjob-go/elastic/store/internal/progress"
 )
 
 // OpenTimeout bounds Open when its context has no deadline.
@@ -69,7 +70,7 @@ func (p *Portable) List(ctx context.Context, prefix string) ([]Entry, error) {
 	if err := checkPrefix(prefix); err != nil {
 		return nil, err
 	}
-	ctx, done, err := p.begin(ctx, &p.counts.lists)
+	ctx, done, err := p.beginLong(ctx, &p.counts.lists)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +117,7 @@ func (p *Portable) Watch(ctx context.Context, prefix string) (Watch, error) {
 	if err := checkPrefix(prefix); err != nil {
 		return nil, err
 	}
-	ctx, done, err := p.begin(ctx, &p.counts.watches)
+	ctx, done, err := p.beginLong(ctx, &p.counts.watches)
 	if err != nil {
 		return nil, err
 	}
@@ -138,6 +139,18 @@ func (p *Portable) Close(ctx context.Context) error {
 
 // begin counts a call and gives it a deadline. A context that has ended costs no request.
 func (p *Portable) begin(ctx context.Context, n *atomic.Int64) (context.Context, context.CancelFunc, error) {
+	return p.beginWith(ctx, n, context.WithTimeout)
+}
+
+// beginLong is begin for a call that may be many requests: the deadline moves on
+// while the driver reports progress.
+func (p *Portable) beginLong(ctx context.Context, n *atomic.Int64) (context.Context, context.CancelFunc, error) {
+	return p.beginWith(ctx, n, progress.Context)
+}
+
+func (p *Portable) beginWith(
+	ctx context.Context, n *atomic.Int64, bound func(context.Context, time.Duration) (context.Context, context.CancelFunc),
+) (context.Context, context.CancelFunc, error) {
 	if p.closed.Load() {
 		return nil, nil, ErrClosed
 	}
@@ -147,7 +160,7 @@ func (p *Portable) begin(ctx context.Context, n *atomic.Int64) (context.Context,
 	n.Add(1)
 	p.counts.inFlight.Add(1)
 	start := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, p.timeout)
+	ctx, cancel := bound(ctx, p.timeout)
 	return ctx, func() {
 		cancel()
 		p.counts.inFlight.Add(-1)

@@ -60,7 +60,8 @@ func (c Config) CurrentPassword() string {
 // DefaultNamespace holds the jobs of a URL without a path.
 const DefaultNamespace = "elastic"
 
-// DefaultRequestTimeout bounds one call to the store. It is below a third of DefaultTTL, so that a lost packet costs
+// DefaultRequestTimeout bounds one call to the store. A list and the first content of a watch may take longer while a
+// driver that needs many requests for them has answers. It is below a third of DefaultTTL, so that a lost packet costs
 // a renewal and not the session.
 const DefaultRequestTimeout = 3 * time.Second
 

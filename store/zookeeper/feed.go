@@ -13,6 +13,7 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
 	"github.com/elasticjob-go/elastic/store/internal/mailbox"
+	"github.com/elasticjob-go/elastic/store/internal/progress"
 	"github.com/go-zookeeper/zk"
 )
 
@@ -138,6 +139,24 @@ type round struct {
 	follows map[*watch]bool // those that have had the whole content on this connection
 	armed   map[string]bool // paths that the server follows for us
 	known   map[string]bool // without persistent watches: see visit
+	goesOn  time.Time       // when the watches that wait were last told so
+}
+
+// onward returns a context for a reading that watches which have not begun wait
+// for: they have as much time as it makes progress.
+func (r *round) onward(ctx context.Context) context.Context {
+	const often = 20 * time.Millisecond
+	return progress.Also(ctx, func() {
+		if time.Since(r.goesOn) < often {
+			return
+		}
+		r.goesOn = time.Now()
+		for _, w := range r.all() {
+			if !w.started {
+				progress.Made(w.start)
+			}
+		}
+	})
 }
 
 // run returns when the connection is closed, or there is no watch left.
@@ -189,7 +208,7 @@ func (r *round) begin(w *watch) bool {
 	s := r.store
 	ctx, cancel := w.context()
 	defer cancel()
-	got, err := r.everything(ctx, w)
+	got, err := r.everything(r.onward(ctx), w)
 	switch {
 	case err == nil:
 		w.box.Reset(got.sorted())
@@ -272,7 +291,7 @@ func (r *round) visit(ctx context.Context, paths []string, known map[string]bool
 
 // refresh reads what is told to have changed. It returns false if the connection is of no use.
 func (r *round) refresh(paths []string) bool {
-	got, err := r.visit(r.store.running.Context(), paths, r.known)
+	got, err := r.visit(r.onward(r.store.running.Context()), paths, r.known)
 	if err == nil {
 		r.tell(got)
 		return true

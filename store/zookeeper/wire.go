@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/elasticjob-go/elastic/store/internal/progress"
 	"github.com/go-zookeeper/zk"
 )
 
@@ -35,15 +36,16 @@ type wire struct {
 
 	mu       sync.Mutex
 	xid      int32
-	waiting  map[int32]question  // our own requests that are not answered
-	farewell int32               // the number of the library's last request, which ends the session
-	pinged   time.Time           // when the last ping was sent
-	pings    []time.Time         // when those were sent that are not answered
-	asked    map[int32]time.Time // when the library's requests were sent that are not answered
-	answered []time.Time         // when pings and requests were sent that are answered, as far as extend needs them
-	heard    time.Time           // when the last frame came
-	proof    time.Time           // when a leader was last behind an answer
-	shown    string              // the user and the password that the server was told
+	waiting  map[int32]question     // our own requests that are not answered
+	farewell int32                  // the number of the library's last request, which ends the session
+	pinged   time.Time              // when the last ping was sent
+	pings    []time.Time            // when those were sent that are not answered
+	askers   map[chan struct{}]bool // told that a part of an answer has come
+	asked    map[int32]time.Time    // when the library's requests were sent that are not answered
+	answered []time.Time            // when pings and requests were sent that are answered, as far as extend needs them
+	heard    time.Time              // when the last frame came
+	proof    time.Time              // when a leader was last behind an answer
+	shown    string                 // the user and the password that the server was told
 }
 
 // question is a request of ours. The reply goes to the channel, which must have room for it; nil is for nobody.
@@ -79,6 +81,7 @@ func newWire(conn net.Conn, l *link, addr string) *wire {
 		xid:     firstXid,
 		waiting: map[int32]question{},
 		asked:   map[int32]time.Time{},
+		askers:  map[chan struct{}]bool{},
 	}
 }
 
@@ -175,7 +178,27 @@ func (w *wire) frame() ([]byte, error) {
 		w.Conn.SetReadDeadline(time.Now().Add(w.link.silence()))
 		defer w.Conn.SetReadDeadline(time.Time{})
 	}
-	return readFrame(w.Conn)
+	return readFrame(arriving{w})
+}
+
+// arriving is the reader of a wire that tells those who wait for an answer that
+// a part of one has come. A part of a frame is enough: answers come in the order
+// of the requests, and that to one for the names in a directory may be long.
+type arriving struct{ *wire }
+
+func (a arriving) Read(p []byte) (int, error) {
+	n, err := a.Conn.Read(p)
+	if n > headerSize { // more than the answer to a ping, which says nothing of other answers
+		a.mu.Lock()
+		for moved := range a.askers {
+			select {
+			case moved <- struct{}{}:
+			default:
+			}
+		}
+		a.mu.Unlock()
+	}
+	return n, err
 }
 
 // greet deals with the answer to the handshake: the session, its password and its TTL, or that there is no such session.
@@ -361,6 +384,15 @@ var errBroken = errors.New("the connection broke")
 func (w *wire) ask(ctx context.Context, asks ...ask) ([]reply, error) {
 	all := make([]reply, len(asks))
 	replies := make(chan reply, atOnce)
+	moved := make(chan struct{}, 1)
+	w.mu.Lock()
+	w.askers[moved] = true
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		delete(w.askers, moved)
+		w.mu.Unlock()
+	}()
 	var sent time.Time
 	for answered, begun := 0, 0; answered < len(asks); answered++ {
 		if on := begun - answered; on <= atOnce/2 && begun < len(asks) {
@@ -377,6 +409,11 @@ func (w *wire) ask(ctx context.Context, asks ...ask) ([]reply, error) {
 				return nil, r.err
 			}
 			all[r.index] = r
+			progress.Made(ctx)
+			continue
+		case <-moved:
+			progress.Made(ctx)
+			answered--
 			continue
 		case <-w.closed:
 		case <-ctx.Done():
