@@ -97,6 +97,11 @@ func (p *Portable) Commit(ctx context.Context, t Txn) (Result, error) {
 	return r, p.failed("commit", err)
 }
 
+// SessionTTL returns the TTL that is asked for when SessionOptions name none:
+// the session_ttl of the URL, or DefaultTTL. The store may grant another; see
+// Session.TTL.
+func (p *Portable) SessionTTL() time.Duration { return p.ttl }
+
 // NewSession starts a session.
 func (p *Portable) NewSession(ctx context.Context, o SessionOptions) (Session, error) {
 	if o.TTL <= 0 {

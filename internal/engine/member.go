@@ -42,6 +42,13 @@ func (e *Engine) keepMembership(ctx context.Context) {
 			e.post(func() { e.fail(err) })
 			return
 		}
+		if errors.Is(err, store.ErrPermission) && !own.joined {
+			// A process that has never joined has the wrong user, or one without
+			// rights, and waits in vain. Rights that are taken away from one that
+			// runs may come back.
+			e.post(func() { e.fail(fmt.Errorf("join: %w; the store's user needs to read and write the namespace", err)) })
+			return
+		}
 		if err != nil {
 			if ctx.Err() == nil {
 				e.post(func() { e.joinFailed(err) })
@@ -151,7 +158,7 @@ func (e *Engine) leave(m *member) {
 func (e *Engine) joined(m *member) {
 	e.me = m
 	e.worked(&e.joining, slices.Sorted(maps.Keys(e.joining.failing))...)
-	e.emit(observe.Event{Kind: observe.Joined, Shard: -1})
+	e.emit(e.joinedEvent(m.session.TTL()))
 	e.selfChanged = true
 	for j := range e.suspects {
 		e.suspects[j] = time.Now() // it waits its turn from now on, however long it was away
@@ -161,6 +168,22 @@ func (e *Engine) joined(m *member) {
 		e.lookForSelf() // the key came and went before this process knew that it had joined
 	}
 	clear(e.replica.ended)
+}
+
+// joinedEvent is the event of a join. It has a code if the store has granted a
+// TTL that was not asked for.
+func (e *Engine) joinedEvent(granted time.Duration) observe.Event {
+	event := observe.Event{Kind: observe.Joined, Shard: -1}
+	asked := e.cfg.TTL
+	if s, ok := e.cfg.Store.(interface{ SessionTTL() time.Duration }); ok && asked <= 0 {
+		asked = s.SessionTTL()
+	}
+	if asked > 0 && asked != granted {
+		event.Code = "session_ttl"
+		event.Args = map[string]string{"asked": asked.String(), "granted": granted.String()}
+		event.Detail = fmt.Sprintf("the store granted a session TTL of %s, and not %s", granted, asked)
+	}
+	return event
 }
 
 // lost gives all work up: the store has ended the session, or may have.
