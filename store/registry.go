@@ -59,12 +59,7 @@ func Open(ctx context.Context, rawURL string) (*Portable, error) {
 	d, ok := drivers[c.Scheme]
 	driversMu.RUnlock()
 	if !ok {
-		known := strings.Join(Schemes(), ", ")
-		if known == "" {
-			known = "none"
-		}
-		return nil, fmt.Errorf("%w: store URL %q: no driver for %q is linked in (there are: %s); import its package, such as _ %q",
-			ErrInvalid, c, c.Scheme, known, packageOf(c.Scheme))
+		return nil, noDriver(c)
 	}
 	for name, value := range c.Params {
 		if !slices.Contains(d.Params, name) {
@@ -92,7 +87,7 @@ func Open(ctx context.Context, rawURL string) (*Portable, error) {
 // packageOf returns the package to import for a scheme, which is all of them where it is nobody's that we know.
 func packageOf(scheme string) string {
 	const here = "github.com/elasticjob-go/elastic/store/"
-	if slices.Contains([]string{"consul", "etcd", "file", "memory", "zookeeper"}, scheme) {
+	if slices.Contains(ourSchemes, scheme) {
 		return here + scheme
 	}
 	return here + "all"

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -69,7 +70,7 @@ const DefaultRequestTimeout = 3 * time.Second
 func ParseURL(raw string) (Config, error) {
 	scheme, rest, ok := strings.Cut(raw, "://")
 	if !ok || scheme == "" {
-		return Config{}, fmt.Errorf("%w: store URL %q: want scheme://host/namespace, such as etcd://127.0.0.1:2379/demo", ErrInvalid, Redact(raw))
+		return Config{}, fmt.Errorf("%w: store URL %q: %s", ErrInvalid, Redact(raw), noScheme(raw))
 	}
 	fault := func(format string, a ...any) (Config, error) {
 		return Config{}, fmt.Errorf("%w: store URL %q: %s", ErrInvalid, Redact(raw), fmt.Sprintf(format, a...))
@@ -99,7 +100,9 @@ func ParseURL(raw string) (Config, error) {
 			return fault("empty host between commas")
 		}
 		if strings.Contains(host, ":") {
-			if _, port, err := net.SplitHostPort(host); (err != nil || !isPort(port)) && !(strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]")) {
+			if _, port, err := net.SplitHostPort(host); err == nil && isNumber(port) && !isPort(port) {
+				return fault("host %q: want a port from 1 to 65535", shownHost(host))
+			} else if (err != nil || !isPort(port)) && !(strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]")) {
 				return fault("host %q: want host, host:port or [ipv6]:port", shownHost(host))
 			}
 		}
@@ -141,6 +144,8 @@ func isPort(text string) bool {
 	return err == nil && n > 0
 }
 
+func isNumber(text string) bool { return text != "" && strings.Trim(text, "0123456789") == "" }
+
 // takeCommon moves the parameters that every store understands from Params into their fields.
 func (c *Config) takeCommon() error {
 	for name, field := range map[string]*time.Duration{"session_ttl": &c.SessionTTL, "request_timeout": &c.RequestTimeout} {
@@ -169,6 +174,9 @@ func (c *Config) takeCommon() error {
 		}
 		c.Password = c.password.Get()
 		delete(c.Params, "password_file")
+	}
+	if c.Password != "" && c.User == "" {
+		return errors.New("the password has no user; write USER:PASSWORD@HOST, or USER@HOST with password_file or password_env; for Consul write token_file=FILE")
 	}
 	return nil
 }
