@@ -323,3 +323,14 @@ func TestParameter_IsUTF8(t *testing.T) {
 		}
 	})
 }
+
+// The labels of an instance stand in its key, so they are bounded.
+func TestWithLabels_Bound(t *testing.T) {
+	labels := map[string]string{}
+	for n := range 65 {
+		labels[fmt.Sprint("l", n)] = strings.Repeat("x", 100)
+	}
+	if _, err := elastic.New(store.NewPortable(memory.NewServer().Connect("a"), store.Config{}), elastic.WithLabels(labels)); err == nil || !strings.Contains(err.Error(), "at most 64 labels, are 65") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -56,10 +56,8 @@ func configure(options []Option) (config, error) {
 	if c.weight < 1 || c.weight > maxWeight {
 		fault("WithWeight", "must be 1 to %d, is %d", maxWeight, c.weight)
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.labels)) {
-		if err := layout.CheckLabel(name, c.labels[name]); err != nil {
-			fault("WithLabels", "%v", err)
-		}
+	for _, err := range layout.CheckLabels(c.labels) {
+		fault("WithLabels", "%v", err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.strategies)) {
 		if _, err := sharding.ByName(name); err == nil || layout.CheckName(name) != nil || c.strategies[name] == nil {
@@ -81,7 +79,7 @@ func configure(options []Option) (config, error) {
 	return c, errors.Join(faults...)
 }
 
-const maxWeight = 1_000_000
+const maxWeight = layout.MaxWeight
 
 // WithName names the instance, for people and logs. The default is the host's name. Names need not be unique: an instance's ID
 // has a part that is fresh for every session.
@@ -99,7 +97,7 @@ func WithExclusiveName(name string) Option {
 func WithWeight(weight int) Option { return func(c *config) { c.weight = weight } }
 
 // WithLabels gives the instance labels, such as "zone": "eu-1", that jobs can require; see [Job.Requires]. Names are as those of jobs, values
-// text of at most 100 bytes.
+// text of at most 100 bytes; at most 64 labels.
 func WithLabels(labels map[string]string) Option {
 	return func(c *config) { c.labels = maps.Clone(labels) }
 }

@@ -254,15 +254,22 @@ func (s Spec) checkBroadcast(fault func(field, format string, a ...any)) {
 const BroadcastSharding = "broadcast"
 
 func (s Spec) checkRequires(fault func(field, format string, a ...any)) {
-	if len(s.Requires) > MaxLabels {
-		fault("requires", "must name at most %d labels, has %d", MaxLabels, len(s.Requires))
-		return
+	for _, err := range CheckLabels(s.Requires) {
+		fault("requires", "%v", err)
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.Requires)) {
-		if err := CheckLabel(name, s.Requires[name]); err != nil {
-			fault("requires", "%v", err)
+}
+
+// CheckLabels returns what is wrong with the labels of an instance or of a job.
+func CheckLabels(labels map[string]string) (faults []error) {
+	if len(labels) > MaxLabels {
+		return []error{fmt.Errorf("must be at most %d labels, are %d", MaxLabels, len(labels))}
+	}
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		if err := CheckLabel(name, labels[name]); err != nil {
+			faults = append(faults, err)
 		}
 	}
+	return faults
 }
 
 // CheckLabel returns an error unless an instance can have such a label.
