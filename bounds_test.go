@@ -334,3 +334,23 @@ func TestWithLabels_Bound(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Jobs that are wrong are answered with what to write instead.
+func TestJob_SaysWhatToWrite(t *testing.T) {
+	for want, j := range map[string]elastic.Job{
+		"write 2027-01-01T00:00:00+08:00 for the time in Asia/Shanghai":                                 {Schedule: "@at 2027-01-01 00:00", TimeZone: "Asia/Shanghai"},
+		"time zone: time zone \"Beijing\" is unknown; did you mean Asia/Shanghai?":                      {Schedule: "@daily", TimeZone: "Beijing"},
+		"time zone: time zone \"CST\" stands for several zones; write Asia/Shanghai or America/Chicago": {Schedule: "@daily", TimeZone: "CST"},
+		"sharding: sharding strategy \"AVG_ALLOCATION\" is ElasticJob's name; write average":            {Schedule: "@daily", Sharding: "AVG_ALLOCATION"},
+		"retry delay: has no effect without retries, is 1s; set retries, or leave it out":               {Schedule: "@daily", RetryDelay: time.Second},
+		"description: the job takes 2097":                                                               {Schedule: "@daily", Description: strings.Repeat("x", 2<<20)},
+	} {
+		j.Name = "j"
+		if err := j.Validate(); err == nil || !strings.Contains(err.Error(), want) || len(err.Error()) > 1000 {
+			t.Errorf("got %.1000v, want %q", err, want)
+		}
+	}
+	if err := (elastic.Job{Name: "j", Schedule: "@daily", TimeZone: "GMT+8"}).Validate(); err != nil {
+		t.Errorf("a fixed offset: %v", err)
+	}
+}
