@@ -141,31 +141,22 @@ func TestAStreamingDataflowStopsBetweenBatchesWhenItsShardMovesAndItsNextOwnerGo
 	bubble(t, func(c *cluster) {
 		const items = 100
 		var mu sync.Mutex
-		var offset [2]int
 		var done [2][]int
+		cursors := &cursors{}
 		log := dataflow.Resuming[int, int]{
-			Load: func(_ context.Context, sh elastic.Shard) (int, error) {
-				mu.Lock()
-				defer mu.Unlock()
-				return offset[sh.Item], nil
-			},
-			Fetch: func(_ context.Context, _ elastic.Shard, from int) ([]int, int, error) {
+			Partitions: 2,
+			Cursors:    cursors,
+			Fetch: func(_ context.Context, _ dataflow.Partition, from int) ([]int, int, error) {
 				if from == items {
 					return nil, from, nil
 				}
 				return []int{from}, from + 1, nil
 			},
-			Process: func(ctx context.Context, sh elastic.Shard, batch []int) error {
+			Process: func(ctx context.Context, p dataflow.Partition, batch []int) error {
 				mu.Lock()
-				done[sh.Item] = append(done[sh.Item], batch...)
+				done[p.Number] = append(done[p.Number], batch...)
 				mu.Unlock()
-				return sleepFor(time.Second)(ctx, sh)
-			},
-			Save: func(_ context.Context, sh elastic.Shard, to int) error {
-				mu.Lock()
-				defer mu.Unlock()
-				offset[sh.Item] = to
-				return nil
+				return sleepFor(time.Second)(ctx, p.Shard)
 			},
 		}
 		c.does(log.Handle)
@@ -180,7 +171,7 @@ func TestAStreamingDataflowStopsBetweenBatchesWhenItsShardMovesAndItsNextOwnerGo
 		c.until("both are through", func() bool {
 			mu.Lock()
 			defer mu.Unlock()
-			return len(done[0]) == items && len(done[1]) == items && offset[0] == items && offset[1] == items
+			return len(done[0]) == items && len(done[1]) == items && cursors.offset(0) == items && cursors.offset(1) == items
 		})
 		if n := len(c.find(func(r *ran) bool { return r.node == b && r.attempt == 2 })); n != 1 {
 			t.Errorf("B went on with %d shards, want 1", n)

@@ -116,7 +116,7 @@ func TestAllThatIsWrongWithSettingsIsSaidAtOnce(t *testing.T) {
 		want []string
 	}{
 		{dataflow.Dataflow[int]{Batch: -1, Passes: -2}, []string{"fetch: is nil", "process: is nil", "batch: must not be negative, is -1", "passes: must not be negative, is -2"}},
-		{dataflow.Resuming[int, int]{Passes: -2}, []string{"load: is nil", "fetch: is nil", "process: is nil", "save: is nil", "passes: must not be negative, is -2"}},
+		{dataflow.Resuming[int, int]{Passes: -2}, []string{"partitions: must be 1 at least, is 0", "cursors: is nil", "fetch: is nil", "process: is nil, and so is transact", "passes: must not be negative, is -2"}},
 	} {
 		for _, err := range []error{tt.h.Validate(), tt.h.Handle(t.Context(), shard)} {
 			for _, want := range tt.want {
@@ -138,32 +138,39 @@ func TestAllThatIsWrongWithSettingsIsSaidAtOnce(t *testing.T) {
 // log is a log of numbers 1, 2, … of which a run reads three at a time, and the offset that it has come to.
 type log struct {
 	length, offset int
+	fence          uint64
 	failSave       error
+	failClaim      error
 	did            []string
 }
 
+func (l *log) Claim(_ context.Context, p dataflow.Partition) (dataflow.Cursor[int], error) {
+	l.did = append(l.did, fmt.Sprintf("load %d", l.offset))
+	return dataflow.Cursor[int]{Of: p.Of, Offset: l.offset, Fence: l.fence}, l.failClaim
+}
+
+func (l *log) Save(_ context.Context, _ dataflow.Partition, offset int) (bool, error) {
+	l.did = append(l.did, fmt.Sprintf("save %d", offset))
+	if l.failSave == nil {
+		l.offset = offset
+	}
+	return l.failSave == nil, l.failSave
+}
+
+// resuming reads the log in one partition; each batch claims the cursor once more.
 func (l *log) resuming() dataflow.Resuming[int, int] {
 	return dataflow.Resuming[int, int]{
-		Load: func(context.Context, elastic.Shard) (int, error) {
-			l.did = append(l.did, fmt.Sprintf("load %d", l.offset))
-			return l.offset, nil
-		},
-		Fetch: func(_ context.Context, _ elastic.Shard, from int) (items []int, next int, err error) {
+		Partitions: 2, // the shard of these tests, 1 of 3, has one of them
+		Cursors:    l,
+		Fetch: func(_ context.Context, _ dataflow.Partition, from int) (items []int, next int, err error) {
 			for next = from; next < l.length && len(items) < 3; next++ {
 				items = append(items, next+1)
 			}
 			return items, next, nil
 		},
-		Process: func(_ context.Context, _ elastic.Shard, items []int) error {
+		Process: func(_ context.Context, _ dataflow.Partition, items []int) error {
 			l.did = append(l.did, fmt.Sprint(items))
 			return nil
-		},
-		Save: func(_ context.Context, _ elastic.Shard, offset int) error {
-			l.did = append(l.did, fmt.Sprintf("save %d", offset))
-			if l.failSave == nil {
-				l.offset = offset
-			}
-			return l.failSave
 		},
 	}
 }
@@ -179,7 +186,7 @@ func TestOffsetsAreHandedThroughAndSavedAfterTheirItems(t *testing.T) {
 	if err := once.Handle(t.Context(), shard); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := strings.Join(l.did, ", "), "load 0, [1 2 3], save 3, [4 5], save 5, load 5, [6 7], save 7"; got != want {
+	if got, want := strings.Join(l.did, ", "), "load 0, load 0, [1 2 3], save 3, load 3, [4 5], save 5, load 5, load 5, [6 7], save 7"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
@@ -192,16 +199,14 @@ func TestWhatWasNotSavedIsProcessedAgain(t *testing.T) {
 	}
 	l.failSave = nil
 	broken := l.resuming()
-	broken.Process = func(context.Context, elastic.Shard, []int) error { return full }
+	broken.Process = func(context.Context, dataflow.Partition, []int) error { return full }
 	if err := broken.Handle(t.Context(), shard); !errors.Is(err, full) || l.offset != 0 {
 		t.Errorf("got %v and offset %d, want 0 as nothing was processed", err, l.offset)
 	}
 	for name, breakIt := range map[string]func(r *dataflow.Resuming[int, int]){
-		"load the offset": func(r *dataflow.Resuming[int, int]) {
-			r.Load = func(context.Context, elastic.Shard) (int, error) { return 0, full }
-		},
-		"fetch from offset 0": func(r *dataflow.Resuming[int, int]) {
-			r.Fetch = func(context.Context, elastic.Shard, int) ([]int, int, error) { return nil, 0, full }
+		"claim the cursor of partition 1": func(r *dataflow.Resuming[int, int]) { r.Cursors = &log{failClaim: full} },
+		"fetch partition 1 from offset 0": func(r *dataflow.Resuming[int, int]) {
+			r.Fetch = func(context.Context, dataflow.Partition, int) ([]int, int, error) { return nil, 0, full }
 		},
 	} {
 		r := l.resuming()
@@ -214,7 +219,7 @@ func TestWhatWasNotSavedIsProcessedAgain(t *testing.T) {
 	if err := l.resuming().Handle(t.Context(), shard); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := strings.Join(l.did, ", "), "load 0, [1 2 3], save 3, [4 5], save 5"; got != want {
+	if got, want := strings.Join(l.did, ", "), "load 0, load 0, [1 2 3], save 3, load 3, [4 5], save 5"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
@@ -225,16 +230,47 @@ func TestNothingIsProcessedOrSavedOnceTheContextHasEnded(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	r := l.resuming()
 	fetch := r.Fetch
-	r.Fetch = func(ctx context.Context, sh elastic.Shard, from int) ([]int, int, error) {
+	r.Fetch = func(ctx context.Context, p dataflow.Partition, from int) ([]int, int, error) {
 		if from == 3 {
 			cancel(leaving)
 		}
-		return fetch(ctx, sh, from)
+		return fetch(ctx, p, from)
 	}
 	if err := r.Handle(ctx, shard); !errors.Is(err, leaving) || l.offset != 3 {
 		t.Errorf("got %v and offset %d, want the cause and 3", err, l.offset)
 	}
-	if err := l.resuming().Handle(ctx, shard); !errors.Is(err, leaving) || len(l.did) != 3 {
+	if err := l.resuming().Handle(ctx, shard); !errors.Is(err, leaving) || len(l.did) != 4 {
 		t.Errorf("got %v after %q, want the cause and no load", err, l.did)
+	}
+}
+
+// A run whose partition another has claimed since does nothing with it, and says so.
+func TestResuming_OutdatedRunStops(t *testing.T) {
+	l := &log{length: 5, fence: 7}
+	if err := l.resuming().Handle(t.Context(), shard); !errors.Is(err, dataflow.ErrOutdated) || len(l.did) != 1 {
+		t.Errorf("got %v after %q, want that it is outdated, and nothing done", err, l.did)
+	}
+}
+
+// Each partition is one shard's, however many shards there are.
+func TestResuming_EachPartitionOnce(t *testing.T) {
+	for total := 1; total < 8; total++ {
+		seen := map[int]int{}
+		for item := range total {
+			r := (&log{}).resuming()
+			r.Partitions = 5
+			r.Fetch = func(_ context.Context, p dataflow.Partition, from int) ([]int, int, error) {
+				seen[p.Number]++
+				return nil, from, nil
+			}
+			if err := r.Handle(t.Context(), elastic.Shard{Job: "orders", Item: item, Total: total}); err != nil {
+				t.Error(err)
+			}
+		}
+		for n := range 5 {
+			if seen[n] != 1 {
+				t.Errorf("with %d shards partition %d is read by %d, want one", total, n, seen[n])
+			}
+		}
 	}
 }

@@ -47,29 +47,49 @@ func ExampleDataflow_onePass() {
 	// <nil>
 }
 
-// A log is read on from where the shard has come to.
+// positions keeps cursors; in real life it is a table, beside the effects.
+type positions map[int]dataflow.Cursor[int]
+
+func (c positions) Claim(_ context.Context, p dataflow.Partition) (dataflow.Cursor[int], error) {
+	at, there := c[p.Number]
+	if !there {
+		at.Of = p.Of
+	}
+	at.Fence = max(at.Fence, p.Fence())
+	c[p.Number] = at
+	return at, nil
+}
+
+func (c positions) Save(_ context.Context, p dataflow.Partition, offset int) (bool, error) {
+	if c[p.Number].Fence > p.Fence() {
+		return false, nil // another run has claimed the partition since
+	}
+	c[p.Number] = dataflow.Cursor[int]{Of: p.Of, Fence: p.Fence(), Offset: offset}
+	return true, nil
+}
+
+// A log of four partitions is read on from where each of them has come to. Of three shards, the first has the partitions 0 and 3; with another number of
+// shards each partition still goes on from its own offset.
 func ExampleResuming() {
-	events := []string{"signed up", "ordered", "paid", "left"}
-	position := 1 // kept where the effects are; one for each shard
+	log := [][]string{{"signed up", "ordered", "paid", "left"}, {"signed up"}, {}, {"ordered"}}
+	var kept dataflow.Cursors[int] = positions{0: dataflow.Cursor[int]{Of: 4, Offset: 1}}
 
 	handler := dataflow.Resuming[string, int]{
-		Load: func(context.Context, elastic.Shard) (int, error) { return position, nil },
-		Fetch: func(_ context.Context, _ elastic.Shard, from int) ([]string, int, error) {
-			to := min(from+2, len(events))
-			return events[from:to], to, nil
+		Partitions: 4, // for ever
+		Cursors:    kept,
+		Fetch: func(_ context.Context, p dataflow.Partition, from int) ([]string, int, error) {
+			to := min(from+2, len(log[p.Number]))
+			return log[p.Number][from:to], to, nil
 		},
-		Process: func(_ context.Context, _ elastic.Shard, items []string) error {
-			fmt.Println(items)
-			return nil
-		},
-		Save: func(_ context.Context, _ elastic.Shard, offset int) error {
-			position = offset
+		Process: func(_ context.Context, p dataflow.Partition, items []string) error {
+			fmt.Println("partition", p.Number, items)
 			return nil
 		},
 	}
-	fmt.Println(handler.Handle(context.Background(), elastic.Shard{}), position)
+	fmt.Println(handler.Handle(context.Background(), elastic.Shard{Job: "events", Item: 0, Total: 3}))
 	// Output:
-	// [ordered paid]
-	// [left]
-	// <nil> 4
+	// partition 0 [ordered paid]
+	// partition 0 [left]
+	// partition 3 [ordered]
+	// <nil>
 }
