@@ -50,6 +50,12 @@ func newShard(r engine.Run) Shard {
 // refuses smaller ones, cannot be harmed by an instance that was declared dead while its code still ran: no lock can
 // reach a process that was paused, but its fence is out of date when it wakes.
 //
+// The fence may be kept with each piece of the work, as in UPDATE … SET fence = $1 WHERE id = $2 AND fence <= $1, although another shard may do that piece later: when the
+// work is divided otherwise (the job gets another number of shards, another strategy or other parameters, or the instances of a broadcast come and go), all
+// runs from then on have greater fences than all runs before, whichever their shards. So a row refuses what is outdated, and never what is not. Fences of
+// different shards have no order while the work is divided as it is. A trigger's own parameter changes no division: if it makes a shard do another shard's
+// work, that shard may be refused until its fences have caught up. Zero means that the job runs without claims.
+//
 // It is asked for when it is needed, and not kept: a run that outlives a session gets another one (Job.CarryOn).
 func (s Shard) Fence() uint64 {
 	if s.live == nil {
