@@ -19,6 +19,7 @@ type ZooKeeper struct {
 	t       testing.TB
 	process *process
 	addr    string
+	dir     string // of its data
 }
 
 // zooKeeperJars are what a server needs of Debian's zookeeper package and those that it depends on. With all jars of the
@@ -108,7 +109,7 @@ func newZooKeeper(t testing.TB, g Group, member, port int, config []string) *Zoo
 	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return &ZooKeeper{t: t, addr: fmt.Sprintf("127.0.0.1:%d", port), process: newMember(t, g, member, Spec{Server: "zookeeper", Ports: []int{port}, Args: []string{
+	return &ZooKeeper{t: t, dir: dir, addr: fmt.Sprintf("127.0.0.1:%d", port), process: newMember(t, g, member, Spec{Server: "zookeeper", Ports: []int{port}, Args: []string{
 		// It is to be up soon and small; it need not be fast for long.
 		"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
@@ -186,6 +187,34 @@ func (z *ZooKeeper) Restart() {
 		z.t.Fatalf("restart zookeeper: %v", err)
 	}
 }
+
+// PutBack kills the server, puts its data back to what Save has kept, and starts
+// it again.
+func (z *ZooKeeper) PutBack(kept string) {
+	z.t.Helper()
+	z.process.kill()
+	data := filepath.Join(z.dir, zooKeeperData)
+	if err := errors.Join(os.RemoveAll(data), os.CopyFS(data, os.DirFS(kept))); err != nil {
+		z.t.Fatalf("put data back: %v", err)
+	}
+	z.Restart()
+}
+
+// Save stops the server, keeps its data, and starts it again. It is for servers
+// that are processes of this machine.
+func (z *ZooKeeper) Save() (kept string) {
+	z.t.Helper()
+	z.process.stop()
+	kept = z.t.TempDir()
+	if err := os.CopyFS(kept, os.DirFS(filepath.Join(z.dir, zooKeeperData))); err != nil {
+		z.t.Fatalf("save data: %v", err)
+	}
+	z.Restart()
+	return kept
+}
+
+// zooKeeperData is where a server has its data, below its directory.
+const zooKeeperData = "version-2"
 
 // Pause freezes the server: connections stay open and nothing answers.
 func (z *ZooKeeper) Pause() { z.t.Helper(); z.process.pause() }

@@ -98,7 +98,11 @@ func (s *driver) connection(ctx context.Context) (*link, *wire, error) {
 		s.mu.Lock()
 		var err error
 		if s.reader == nil || s.reader.ctx.Err() != nil {
+			last := s.reader
 			s.reader = &link{hosts: s.hosts, idly: true, onEvent: s.feed.event, onRenewed: func(time.Time, time.Duration) {}}
+			if last != nil {
+				s.reader.fault = last.lastFault()
+			}
 			err = s.dial(s.reader, min(max(readerTTL, s.caps.MinTTL), s.caps.MaxTTL))
 		}
 		l := s.reader

@@ -32,6 +32,7 @@ const (
 var (
 	errLeft      = errors.New("the session was closed")
 	errAbandoned = errors.New("the connection was given up")
+	errForsaken  = errors.New("no server has taken the session back for its TTL")
 
 	// errEarlyEnd is that of a server that took the connection and ended it
 	// before we had looked.
@@ -92,16 +93,18 @@ type link struct {
 	changed  chan struct{} // closed at every change of wire
 	session  int64
 	password string
-	attempts int   // of dialling since the last greeting
-	fault    error // of the last attempt that failed since then
-	denied   error // the last answer to our credentials, nil if they are good
-	next     int   // of hosts
+	attempts int       // of dialling since the last greeting
+	fault    error     // of the last attempt that failed since then
+	alone    time.Time // since when no server has greeted us
+	denied   error     // the last answer to our credentials, nil if they are good
+	next     int       // of hosts
 }
 
 // newLink begins to connect. The caller must have run called in a goroutine.
 func newLink(l *link, ttl time.Duration) (run func(), err error) {
 	l.leaving, l.changed, l.next = make(chan struct{}), make(chan struct{}), rand.IntN(len(l.hosts.hosts))
 	l.granted.Store(int64(ttl))
+	l.alone = time.Now()
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	conn, events, err := zk.Connect(l.hosts.hosts, ttl, zk.WithHostProvider(hostsInTurn{l}), zk.WithDialer(l.dial),
 		zk.WithLogger(silent{}), zk.WithLogInfo(false))
@@ -212,10 +215,18 @@ func (l *link) authenticated(denied error) {
 	l.denied = denied
 }
 
+// lastFault returns why there is no connection, nil if there is one.
+func (l *link) lastFault() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.fault
+}
+
 func (l *link) disconnected(w *wire) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.wire == w {
+		l.alone = time.Now()
 		l.set(nil)
 	}
 }
@@ -255,10 +266,7 @@ func (l *link) ready(ctx context.Context) (*wire, error) {
 		case <-changed:
 		case <-l.ctx.Done():
 		case <-ctx.Done():
-			l.mu.Lock()
-			fault := l.fault
-			l.mu.Unlock()
-			return nil, late(ctx, cmp.Or(fault, errNoConnection))
+			return nil, late(ctx, cmp.Or(l.lastFault(), errNoConnection))
 		}
 	}
 }
@@ -297,6 +305,17 @@ func (l *link) leave(ctx context.Context) error {
 	}
 }
 
+// forsaken reports whether the link is of no use any more: its session has
+// expired, as far as we can know, and no server says so. Servers whose data was
+// put back to an older state refuse a client that has seen newer ones. They close
+// the connection without an answer, for ever. A session that something is kept
+// alive by ends by its own deadline.
+func (l *link) forsaken() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.idly && l.wire == nil && time.Since(l.alone) >= l.ttl()
+}
+
 // run keeps the session alive until the link ends.
 func (l *link) run(events <-chan zk.Event) {
 	timer := time.NewTimer(0)
@@ -312,6 +331,8 @@ func (l *link) run(events <-chan zk.Event) {
 			if w := l.current(); w != nil {
 				w.authenticate()
 				pause = w.look(time.Now())
+			} else if l.forsaken() {
+				l.end(errForsaken)
 			}
 			timer.Reset(pause)
 		}
