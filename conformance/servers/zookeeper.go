@@ -28,7 +28,8 @@ var zooKeeperJars = []string{"zookeeper.jar", "zookeeper-jute.jar", "slf4j-api.j
 
 // StartZooKeeper starts a ZooKeeper server with an empty data directory and returns once it serves. The server dies with
 // the test. A tick is half a second, so that it grants sessions of 1 s to 10 s. Each of config is one more line
-// of its configuration, such as "maxSessionTimeout=60000".
+// of its configuration, such as "maxSessionTimeout=60000", or, if it begins with
+// a dash, an argument of Java, such as "-Djute.maxbuffer=16384".
 //
 // The jars are those in $ELASTIC_ZOOKEEPER_JARS, or in /usr/share/java, where Debian's package zookeeper has them. If they
 // are missing, or Java is, the test fails: tests that skip are tests that nobody runs.
@@ -104,12 +105,20 @@ func newZooKeeper(t testing.TB, g Group, member, port int, config []string) *Zoo
 	if err := os.WriteFile(filepath.Join(dir, "myid"), []byte(fmt.Sprint(member+1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	lines := append([]string{"dataDir=" + dir, fmt.Sprintf("clientPort=%d", port)}, config...)
+	lines := []string{"dataDir=" + dir, fmt.Sprintf("clientPort=%d", port)}
+	var options []string
+	for _, line := range config {
+		if strings.HasPrefix(line, "-") {
+			options = append(options, line)
+		} else {
+			lines = append(lines, line)
+		}
+	}
 	file := filepath.Join(dir, "zoo.cfg")
 	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return &ZooKeeper{t: t, dir: dir, addr: fmt.Sprintf("127.0.0.1:%d", port), process: newMember(t, g, member, Spec{Server: "zookeeper", Ports: []int{port}, Args: []string{
+	return &ZooKeeper{t: t, dir: dir, addr: fmt.Sprintf("127.0.0.1:%d", port), process: newMember(t, g, member, Spec{Server: "zookeeper", Ports: []int{port}, Args: append(options,
 		// It is to be up soon and small; it need not be fast for long.
 		"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
@@ -118,7 +127,7 @@ func newZooKeeper(t testing.TB, g Group, member, port int, config []string) *Zoo
 		// Directories that have become empty are removed every second instead of every minute, to have it happen in tests.
 		"-Dznode.container.checkIntervalMs=1000",
 		"org.apache.zookeeper.server.quorum.QuorumPeerMain", file,
-	}})}
+	)})}
 }
 
 func startZooKeepers(ensemble []*ZooKeeper) error {

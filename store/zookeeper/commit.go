@@ -105,10 +105,15 @@ func (s *session) commit(ctx context.Context, t store.Txn) (store.Result, error)
 	}
 }
 
+// suspicious is the size of a request from on which a server that ends the
+// connection may have done so for the size: the lowest limits seen are 4 KiB.
+const suspicious = 3 << 10
+
 // submit sends a transaction once. Without a class the server has answered it, one way or the other. The class ErrUnknown
 // means that it may have been applied or may be yet; any other, that it never will be. The last result is the reason.
 func (l *link) submit(ctx context.Context, p *plan) (answers []zk.MultiResponse, class, why error) {
-	if _, err := l.ready(ctx); err != nil {
+	w, err := l.ready(ctx)
+	if err != nil {
 		class := refusal(err)
 		if class == nil {
 			class = store.ErrUnavailable
@@ -119,7 +124,7 @@ func (l *link) submit(ctx context.Context, p *plan) (answers []zk.MultiResponse,
 	if p.guarded {
 		ops = append([]any{}, ops...) // the next attempt may begin with another guard while this one is being sent
 	}
-	answers, err := call(ctx, func() ([]zk.MultiResponse, error) { return l.conn.Multi(ops...) })
+	answers, err = call(ctx, func() ([]zk.MultiResponse, error) { return l.conn.Multi(ops...) })
 	if f, _, _ := p.fault(answers); f != noFault || err == nil && len(answers) == len(p.ops) {
 		return answers, nil, nil
 	}
@@ -133,6 +138,9 @@ func (l *link) submit(ctx context.Context, p *plan) (answers []zk.MultiResponse,
 		class = store.ErrUnavailable
 	default:
 		class = store.ErrUnknown
+		if size := p.bytes(); w.hungUp.Load() && size >= suspicious {
+			err = fmt.Errorf("%w: the server closed the connection on a request of %d KiB: is its jute.maxbuffer lower?", err, (size+1023)>>10)
+		}
 	}
 	return nil, class, err
 }

@@ -69,6 +69,25 @@ func (p *plan) add(key string, op any) {
 	p.keys = append(p.keys, key)
 }
 
+// bytes returns roughly how long the request is.
+func (p *plan) bytes() (n int) {
+	const each = 60
+	for _, op := range p.ops {
+		n += each
+		switch op := op.(type) {
+		case *zk.CheckVersionRequest:
+			n += len(op.Path)
+		case *zk.CreateRequest:
+			n += len(op.Path) + len(op.Data)
+		case *zk.SetDataRequest:
+			n += len(op.Path) + len(op.Data)
+		case *zk.DeleteRequest:
+			n += len(op.Path)
+		}
+	}
+	return n
+}
+
 // expected is the version that a condition asks for in ZooKeeper's terms: -1 is any, and -2 is none.
 func expected(c store.Cond) int32 {
 	switch {

@@ -54,6 +54,23 @@ func TestLargestTransactionPassesAndALargerOneIsNotSent(t *testing.T) {
 	storetest.Equal[error](t, "the session", n.Err(), nil)
 }
 
+// A server that takes less than the driver thinks ends the connection. The error
+// names the suspicion, with a session and without, and the session lives on.
+func TestSizes_LowerLimitIsSuspected(t *testing.T) {
+	t.Parallel()
+	z := server(t, "-Djute.maxbuffer=16384")
+	s := openAt(t, z.Addr(), storetest.Namespace())
+	n := newSession(t, s)
+	large := store.Create("large", make([]byte, 20<<10))
+	for _, txn := range []store.Txn{storetest.In(n, large), storetest.Do(large)} {
+		_, err := s.Commit(storetest.Bounded(t, storetest.Patience), txn)
+		storetest.WantError(t, err, store.ErrUnknown)
+		storetest.Mention(t, err, "21 KiB", "jute.maxbuffer")
+	}
+	storetest.Commit(t, s, storetest.In(n, store.Create("small", make([]byte, 10<<10))))
+	storetest.Equal[error](t, "the session", n.Err(), nil)
+}
+
 func TestNamespacesDontSeeEachOther(t *testing.T) {
 	t.Parallel()
 	z := server(t)

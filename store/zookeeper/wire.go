@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/elasticjob-go/elastic/store/internal/progress"
@@ -28,6 +29,7 @@ type wire struct {
 	addr    string // host:port of the URL
 	dialled time.Time
 	closed  chan struct{}
+	hungUp  atomic.Bool // the other end has ended the connection
 	once    sync.Once
 
 	writing sync.Mutex
@@ -132,10 +134,18 @@ func (w *wire) send(frames []byte) (int, error) {
 	w.Conn.SetWriteDeadline(time.Now().Add(w.link.silence()))
 	n, err := w.Conn.Write(frames)
 	if err != nil {
-		w.refused(err)
+		w.ended(err)
 		w.Close() // half a frame may be out
 	}
 	return n, err
+}
+
+// ended takes note of the end of the connection.
+func (w *wire) ended(err error) {
+	if !errors.Is(err, net.ErrClosed) {
+		w.hungUp.Store(true)
+	}
+	w.refused(err)
 }
 
 // refused says what is wrong with a server that has ended the connection before it has answered the handshake. One that has as many as it may have
@@ -152,7 +162,7 @@ func (w *wire) Read(p []byte) (int, error) {
 	for len(w.reading) == 0 {
 		frame, err := w.frame()
 		if err != nil {
-			w.refused(err)
+			w.ended(err)
 			w.Close()
 			return 0, err
 		}
