@@ -226,7 +226,8 @@ func (s *Scheduler) closeStore() error {
 
 // The causes with which a handler's context ends; context.Cause tells which.
 var (
-	// ErrTimeout: the run took longer than the job's Timeout. It is recorded as failed.
+	// ErrTimeout: the run took longer than the job's Timeout. It is recorded as
+	// failed, whatever the handler returns.
 	ErrTimeout = engine.ErrTimeout
 
 	// ErrSessionLost: the instance lost its session with the store, or can no longer be sure of it. Another instance may run

@@ -91,7 +91,9 @@ type Job struct {
 	// Overlap says what becomes of a fire that comes while the shard still runs. Empty means OverlapQueue.
 	Overlap Overlap
 
-	// Timeout ends the context of a run that takes longer, retries included. Zero means none.
+	// Timeout ends the context of a run that takes longer, retries included, with
+	// ErrTimeout. The run is then recorded as failed, whatever its handler
+	// returns. Zero means none.
 	Timeout time.Duration
 
 	// CarryOn lets handlers go on when their instance loses its session with the store, for so long, up to a day and in whole milliseconds: for

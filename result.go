@@ -25,9 +25,11 @@ func Permanent(err error) error {
 // MaxAttempts. Else, and if the job is disabled or has lost the shard by then, or the shard does not move, the run has failed.
 func HandOver(reason string) error { return &engine.HandOver{Reason: reason} }
 
-// RetryIn returns an error that wraps err and has the handler called again after d, inside the same claim; it does not count against
-// the job's Retries, so a handler that always returns it keeps its shard until the job's Timeout. If err is nil, the reason is that it
-// asked.
+// RetryIn returns an error that wraps err and makes the scheduler call the
+// handler again after d, inside the same claim. Less than 100 ms counts as
+// 100 ms. It does not count against the job's Retries, so a handler that always
+// returns it keeps its shard until the job's Timeout. If err is nil, the reason
+// is that the handler asked for it.
 func RetryIn(d time.Duration, err error) error {
 	if err == nil {
 		err = errors.New("the handler asked to be called again")

@@ -10,9 +10,18 @@ import (
 
 // Handler runs one shard of a job for one fire.
 //
-// It should return soon after ctx ends: the shard does not run again on this instance until it has returned. A nil error means that
-// the work is done, even if ctx has ended meanwhile. A panic counts as an error and does not end the process. Handle
-// is called from many goroutines at once, one for each shard that is running; for one shard never twice at a time.
+// It should return soon after ctx ends: the shard does not run again on this
+// instance until it has returned. A nil error means that the work is done, also
+// when ctx has ended in the meantime; only a run that took longer than the
+// job's Timeout has failed whatever the handler returns. Handle is called from
+// many goroutines at once, one for each shard that is running; for one shard
+// never twice at a time.
+//
+// A panic, runtime.Goexit, and an error whose methods panic or don't return
+// count as an error; none of them ends the process or disturbs other jobs. An
+// error that is a nil pointer is an error, as it is to Go. What a handler can't
+// be kept from is to end the process by os.Exit, or by a panic in a goroutine
+// that it has started itself.
 type Handler interface {
 	Handle(ctx context.Context, sh Shard) error
 }

@@ -12,7 +12,7 @@ import (
 func (e *Engine) resync(ctx context.Context) {
 	for {
 		period := e.cfg.Resync
-		sleep(ctx, period-period/10+e.cfg.Rand(period/5+1)) // spread, so that a fleet does not read at once
+		sleep(ctx, period-period/10+e.random(period/5+1)) // spread, so that a fleet does not read at once
 		if ctx.Err() != nil {
 			return
 		}

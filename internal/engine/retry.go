@@ -2,7 +2,8 @@ package engine
 
 import (
 	"context"
-	"errors"
+	"math"
+	"strconv"
 	"time"
 
 	"github.com/elasticjob-go/elastic/internal/layout"
@@ -34,50 +35,58 @@ type HandOver struct{ Reason string }
 
 func (h *HandOver) Error() string { return "not finished: " + h.Reason }
 
-// tryAgain says whether a handler that returned err is called again, and after which delay at most. tries is how often it was already.
-func tryAgain(spec *layout.Spec, err error, tries int) (delay time.Duration, jitter, again bool) {
-	var skipped *Skipped
-	var permanent *Permanent
-	var unfinished *HandOver
-	var asked *Again
+// shortestPause is the least time before a handler is called again. One that
+// asks for no time, or less, must not keep a processor busy.
+const shortestPause = 100 * time.Millisecond
+
+// tryAgain reports whether a handler is called again after an outcome, and
+// after which delay; with jitter it is the longest delay. tries is how often it
+// was called again before.
+func tryAgain(spec *layout.Spec, o outcome, tries int) (delay time.Duration, jitter, again bool) {
 	switch {
-	case err == nil, errors.As(err, &skipped), errors.As(err, &permanent), errors.As(err, &unfinished):
-		return 0, false, false
-	case errors.As(err, &asked):
-		return max(asked.After, 0), false, true
-	case tries >= spec.Retries:
+	case o.class == classAgain:
+		return max(o.after, shortestPause), false, true
+	case o.class != classFailed || tries >= spec.Retries:
 		return 0, false, false
 	}
 	delay, longest := time.Duration(spec.RetryDelay), time.Duration(spec.RetryMaxDelay)
 	for range tries {
-		if delay *= 2; delay >= longest {
-			break
+		if delay > longest/2 {
+			return longest, true, true
 		}
+		delay *= 2
 	}
 	return min(delay, longest), true, true
 }
 
-// persist calls a handler until it has its result: inside one claim, so a retry costs the store nothing.
-func (e *Engine) persist(ctx context.Context, s *shard, spec *layout.Spec, h Handler, told Run) error {
+// persist calls a handler until it has its result: inside one claim, so a retry
+// costs the store nothing.
+func (e *Engine) persist(ctx context.Context, s *shard, spec *layout.Spec, h Handler, told Run) outcome {
 	for ; ; told.Retry++ {
 		if !told.Live.Held() {
-			return ErrSessionLost
+			return notHeld()
 		}
-		err := call(ctx, h, told)
-		delay, jitter, again := tryAgain(spec, err, told.Retry)
+		o := call(ctx, h, told)
+		delay, jitter, again := tryAgain(spec, o, told.Retry)
 		if !again || ctx.Err() != nil {
-			return err
+			return o
 		}
 		if jitter { // full, so that shards that failed together don't come back together
-			delay = e.cfg.Rand(delay + 1)
+			delay = e.random(min(delay, math.MaxInt64-1) + 1)
 		}
+		retry := told.Retry + 1
 		e.post(func() {
+			if o.panic != nil {
+				e.emit(s.panicked(o))
+			}
 			ev := s.event(observe.Retrying)
-			ev.Err, ev.Detail = err, "again in "+delay.Round(time.Millisecond).String()
+			ev.Err, ev.Code = o.err, o.code
+			ev.Detail = "again in " + delay.Round(time.Millisecond).String()
+			ev.Args = map[string]string{"delay": delay.Round(time.Millisecond).String(), "retry": strconv.Itoa(retry)}
 			e.emit(ev)
 		})
 		if sleep(ctx, delay); ctx.Err() != nil {
-			return err
+			return o
 		}
 	}
 }

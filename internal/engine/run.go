@@ -5,10 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/internal/guard"
 	"github.com/elasticjob-go/elastic/internal/layout"
 	"github.com/elasticjob-go/elastic/observe"
 )
@@ -30,6 +30,7 @@ type run struct {
 	result  failover.Result
 	message string
 	err     error
+	code    string // why it ended with result; empty if it succeeded
 	took    time.Duration
 }
 
@@ -38,14 +39,6 @@ const stuckAfter = 10 * time.Second
 
 // errExited is what a handler returns that does not return.
 var errExited = errors.New("the handler ended its goroutine with runtime.Goexit")
-
-// panicked is what a handler's panic becomes.
-type panicked struct {
-	value any
-	stack []byte
-}
-
-func (p *panicked) Error() string { return fmt.Sprintf("the handler panicked: %v", p.value) }
 
 // start runs the handler of a claim that holds.
 func (e *Engine) start(s *shard) {
@@ -90,32 +83,39 @@ func (e *Engine) start(s *shard) {
 	watched := context.AfterFunc(ctx, func() { e.watchStuck(s, r, ctx) })
 	// Not in the wait group: a handler that never returns must not keep the instance from leaving.
 	go func() {
-		err := errExited
+		o := exited()
 		// Deferred, because a handler can end its goroutine without returning: then, too, its shard must go on.
 		defer func() {
 			cause := context.Cause(ctx)
-			if err == ErrSessionLost && !r.live.Held() {
-				cause = err // also if the context had ended before for another reason: nothing was done that could be recorded
+			if o.code == codeSessionLost && !r.live.Held() {
+				cause = ErrSessionLost // also if the context had ended before for another reason: nothing was done that could be recorded
 			}
 			watched()
 			stop()
 			cancel(nil)
 			took := time.Since(began)
 			handlers.add(-1)
-			e.post(func() { e.returned(s, r, err, cause, took) })
+			e.post(func() { e.returned(s, r, o, cause, took) })
 		}()
-		err = e.persist(ctx, s, r.spec, handler, told)
+		o = e.persist(ctx, s, r.spec, handler, told)
 	}()
 }
 
-// call keeps a panic from ending the process.
-func call(ctx context.Context, h Handler, r Run) (err error) {
+// call calls a handler and finds out what its return means.
+func call(ctx context.Context, h Handler, r Run) (o outcome) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &panicked{v, debug.Stack()}
+			o = crashed(guard.Recovered(v))
 		}
 	}()
-	return h(ctx, r)
+	return judge(h(ctx, r))
+}
+
+// panicked is the event of a handler's panic.
+func (s *shard) panicked(o outcome) observe.Event {
+	ev := s.event(observe.Panicked)
+	ev.Err, ev.Code, ev.Detail = o.err, o.code, o.panic.Detail()
+	return ev
 }
 
 // watchStuck reports a handler that goes on although its context has ended. Its shard is not started again here until it
@@ -146,23 +146,28 @@ func (e *Engine) tellMoved(s *shard) {
 }
 
 // returned decides what a handler's return means.
-func (e *Engine) returned(s *shard, r *run, err, cause error, took time.Duration) {
+func (e *Engine) returned(s *shard, r *run, o outcome, cause error, took time.Duration) {
 	e.working--
 	if r.carry != nil {
 		r.carry.stop()
 	}
-	r.took, r.err = took, err
-	if p := (*panicked)(nil); errors.As(err, &p) {
-		ev := s.event(observe.Panicked)
-		ev.Err, ev.Detail = err, string(p.stack)
+	r.took, r.err, r.code = took, o.err, o.code
+	if o.panic != nil {
+		e.emit(s.panicked(o))
+	}
+	if o.code == codeErrorBlocked {
+		ev := s.event(observe.Stuck)
+		ev.Err, ev.Code = o.err, o.code
+		ev.Detail = "a method of the error that the handler returned does not return; its goroutine is left behind"
 		e.emit(ev)
 	}
-	skipped, unfinished := (*Skipped)(nil), (*HandOver)(nil)
 	switch {
-	case err == nil:
+	case errors.Is(cause, ErrTimeout):
+		r.timedOut(o)
+	case o.class == classDone:
 		r.phase, r.result = failover.Finished, failover.Succeeded // even if it was cancelled meanwhile: it says that it is done
-	case errors.As(err, &skipped):
-		r.phase, r.result, r.message, r.err = failover.Finished, failover.Skipped, skipped.Reason, nil
+	case o.class == classSkipped:
+		r.phase, r.result, r.message, r.err = failover.Finished, failover.Skipped, o.text, nil
 	case errors.Is(cause, ErrSessionLost) && r.carry != nil:
 		r.phase = failover.Yielded // its claim may be made anew at this moment, and then nobody else would care for the run
 	case errors.Is(cause, ErrSessionLost):
@@ -170,14 +175,23 @@ func (e *Engine) returned(s *shard, r *run, err, cause error, took time.Duration
 	case errors.Is(cause, ErrShutdown):
 		r.phase = failover.Yielded
 	case errors.Is(cause, ErrReplaced):
-		r.phase, r.result, r.message = failover.Finished, failover.Replaced, cause.Error()
-	case errors.As(err, &unfinished) && cause == nil && r.live.Moving.Load() && s.resumable():
+		r.phase, r.result, r.message, r.code = failover.Finished, failover.Replaced, cause.Error(), codeReplaced
+	case o.class == classHandOver && cause == nil && r.live.Moving.Load() && s.resumable():
 		r.phase = failover.Yielded
 	default:
-		r.phase, r.result, r.message = failover.Finished, failover.Failed, err.Error()
-		if errors.Is(cause, ErrTimeout) {
-			r.message = fmt.Sprintf("%v: %v", cause, err)
-		}
+		r.phase, r.result, r.message = failover.Finished, failover.Failed, o.text
 	}
 	e.mark(s)
+}
+
+// timedOut makes a failed run of one that took longer than its job's timeout,
+// whatever its handler returned: a handler that ends its work early because its
+// context has ended mostly returns nil.
+func (r *run) timedOut(o outcome) {
+	text := cmp.Or(o.text, "the handler returned no error")
+	r.phase = failover.Finished
+	r.result = failover.Failed
+	r.code = codeTimeout
+	r.message = fmt.Sprintf("%v: %s", ErrTimeout, text)
+	r.err = &guard.Error{Err: errors.Join(ErrTimeout, o.err), Text: r.message}
 }

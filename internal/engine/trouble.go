@@ -51,7 +51,15 @@ const (
 // but at least the half of it, so that no loop spins.
 func (e *Engine) backoff(tries int) time.Duration {
 	d := min(firstPause<<min(tries, 10), longestPause)
-	return d/2 + e.cfg.Rand(d/2)
+	return d/2 + e.random(d/2)
+}
+
+// random returns a random duration from zero up to most.
+func (e *Engine) random(most time.Duration) time.Duration {
+	if most <= 0 {
+		return 0
+	}
+	return min(max(e.cfg.Rand(most), 0), most)
 }
 
 // troubled notes that things of one kind failed together, and returns how long to

@@ -45,7 +45,10 @@ func (e *Engine) complete(s *shard, now time.Time) {
 	}
 	e.write(s, next, nil, true, func() {
 		ev := s.event(observe.Ended)
-		ev.Result, ev.Took, ev.Err = string(r.result), r.took, r.err
+		ev.Result, ev.Took, ev.Err, ev.Code = string(r.result), r.took, r.err, r.code
+		if r.result == failover.Skipped {
+			ev.Detail = r.message
+		}
 		e.emit(ev)
 		if s.job.spec != nil {
 			e.passOn(s.job)
