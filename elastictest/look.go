@@ -3,7 +3,6 @@ package elastictest
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"testing/synctest"
 	"time"
 
@@ -127,7 +126,7 @@ func (c *Cluster) Record(job string, shard int) failover.Record {
 }
 
 func decodeRecord(e store.Entry) (failover.Record, bool) {
-	if !strings.HasPrefix(e.Key, "runs/") {
+	if _, _, ok := layout.RunOf(e.Key); !ok {
 		return failover.Record{}, false
 	}
 	r, err := failover.Decode(e.Value)
@@ -138,7 +137,7 @@ func decodeRecord(e store.Entry) (failover.Record, bool) {
 func (c *Cluster) Alive(name string) bool {
 	synctest.Wait()
 	for _, e := range c.server.Dump() {
-		if id, ok := strings.CutPrefix(e.Key, layout.Instances+"/"); ok && c.NameOf(id) == name {
+		if id, ok := layout.NameOf(layout.Instances, e.Key); ok && c.NameOf(id) == name {
 			return true
 		}
 	}

@@ -101,6 +101,12 @@ func (a *Audit) Commit(c memory.Commit) {
 	a.now = c
 	for _, op := range c.Do {
 		prefix, rest, _ := strings.Cut(op.Key, "/")
+		if _, ok := layout.NameOf(prefix, op.Key); !ok && prefix != "runs" {
+			if !a.byOperator() { // a person may put a key anywhere, and all ignore it
+				a.breach(8, "", -1, "nothing has the key %s", op.Key)
+			}
+			continue
+		}
 		switch prefix {
 		case layout.Instances:
 			a.instance(rest, op)

@@ -141,6 +141,9 @@ func (c *checker) hygiene() map[string]*job {
 // inspect looks at one key, and says what is wrong with it.
 func (c *checker) inspect(e store.Entry, of func(job string) *job) string {
 	prefix, rest, _ := strings.Cut(e.Key, "/")
+	if _, ok := layout.NameOf(prefix, e.Key); !ok && prefix != "runs" {
+		return "nothing has such a key"
+	}
 	switch prefix {
 	case layout.Jobs:
 		spec, err := layout.DecodeSpec(e.Value)

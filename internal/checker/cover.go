@@ -13,7 +13,7 @@ func (c *checker) cover(name string, spec *layout.Spec) {
 	var owners []string
 	there := false
 	for _, e := range c.Final {
-		if id := layout.Base(e.Key); e.Key == layout.InstanceKey(id) {
+		if id, ok := layout.NameOf(layout.Instances, e.Key); ok {
 			i, err := layout.DecodeInstance(e.Value)
 			may[id] = err == nil && i.State == layout.Up && i.Has(name)
 		}

@@ -76,6 +76,7 @@ func (e *Engine) runsChanged(j *job, u store.Update) {
 	show := func(key string, entry store.Entry, there bool) {
 		item, err := layout.ShardOf(key)
 		if err != nil {
+			e.reportStray(key)
 			return
 		}
 		s := j.shards[item]

@@ -33,11 +33,15 @@ func (e *Engine) predecessors(ctx context.Context, own *ownIDs) ([]store.Op, err
 	}
 	var evict []store.Op
 	for _, entry := range entries {
+		id, ok := layout.NameOf(layout.Instances, entry.Key)
+		if !ok {
+			continue
+		}
 		doc, err := layout.DecodeInstance(entry.Value)
 		if err != nil || doc.Name != e.cfg.Name || !doc.Exclusive {
 			continue
 		}
-		if own.joined && !slices.Contains(own.tried, layout.Base(entry.Key)) {
+		if own.joined && !slices.Contains(own.tried, id) {
 			return nil, fmt.Errorf("instance %s: %w", e.cfg.Name, ErrNameTaken)
 		}
 		evict = append(evict, store.Delete(entry.Key))

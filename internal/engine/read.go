@@ -73,6 +73,10 @@ func (e *Engine) haveRead(shards []*shard, entries []store.Entry, err error) {
 	e.worked(&e.reading, layout.RunsOf(job))
 	found := make(map[string]store.Entry, len(entries))
 	for _, entry := range entries {
+		if _, _, ok := layout.RunOf(entry.Key); !ok {
+			e.reportStray(entry.Key)
+			continue
+		}
 		found[entry.Key] = entry
 	}
 	for _, s := range shards {

@@ -62,7 +62,9 @@ func (r *replica) signals(job string) (store.Entry, bool) {
 
 // version returns that of a key; zero if the watch shows none.
 func (r *replica) version(key string) store.Version {
-	return r.entries[layout.Prefix(key)][layout.Base(key)].Version
+	prefix := layout.Prefix(key)
+	name, _ := layout.NameOf(prefix, key)
+	return r.entries[prefix][name].Version
 }
 
 // alive says whether an instance is among those that the watch has shown. That it is not is no proof that it is dead: the
@@ -72,15 +74,17 @@ func (r *replica) alive(id string) bool {
 	return ok
 }
 
-// apply takes an update of a watch and returns the names whose entries are different now.
-func (r *replica) apply(prefix string, u store.Update) []string {
+// apply takes an update of a watch and returns the names whose entries are
+// different now, and the keys that are no keys of this program.
+func (r *replica) apply(prefix string, u store.Update) (changed, stray []string) {
 	have := r.entries[prefix]
-	var changed []string
 	if u.Reset {
 		r.synced[prefix] = true
 		there := make(map[string]bool, len(u.Entries))
 		for _, e := range u.Entries {
-			there[layout.Base(e.Key)] = true
+			if name, ok := layout.NameOf(prefix, e.Key); ok {
+				there[name] = true
+			}
 		}
 		for name := range have {
 			if !there[name] {
@@ -90,19 +94,26 @@ func (r *replica) apply(prefix string, u store.Update) []string {
 		}
 	}
 	for _, key := range u.Deleted {
-		name := layout.Base(key)
+		name, ok := layout.NameOf(prefix, key)
+		if !ok {
+			continue
+		}
 		delete(have, name) // which may not have been there: it came and went between two updates
 		changed = append(changed, name)
 	}
 	for _, e := range u.Entries {
-		name := layout.Base(e.Key)
+		name, ok := layout.NameOf(prefix, e.Key)
+		if !ok {
+			stray = append(stray, e.Key)
+			continue
+		}
 		if old, ok := have[name]; ok && old.Version == e.Version && old.Created == e.Created {
 			continue
 		}
 		have[name] = e
 		changed = append(changed, name)
 	}
-	return changed
+	return changed, stray
 }
 
 // follow keeps a watch on a prefix.
@@ -189,7 +200,8 @@ func (e *Engine) doubt(prefix string) {
 // updated takes an update of the replica.
 func (e *Engine) updated(prefix string, u store.Update) {
 	ready := e.replica.ready()
-	changed := e.replica.apply(prefix, u)
+	changed, stray := e.replica.apply(prefix, u)
+	e.reportStray(stray...)
 	if !ready && e.replica.ready() {
 		close(e.looking)
 	}

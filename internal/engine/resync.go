@@ -30,11 +30,17 @@ func (e *Engine) resync(ctx context.Context) {
 // anew for nothing, which is harmless.
 func (e *Engine) compare(prefix string, entries []store.Entry) {
 	have := e.replica.entries[prefix]
-	same := len(have) == len(entries)
+	same, ours := true, 0
 	for _, entry := range entries {
-		old, ok := have[layout.Base(entry.Key)]
+		name, ok := layout.NameOf(prefix, entry.Key)
+		if !ok {
+			continue
+		}
+		ours++
+		old, ok := have[name]
 		same = same && ok && old.Version == entry.Version
 	}
+	same = same && ours == len(have)
 	if !same {
 		e.doubt(prefix)
 	}

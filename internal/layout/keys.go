@@ -38,8 +38,13 @@ func RunsOf(job string) string { return runs + "/" + job }
 // RunKey holds the record of one shard.
 func RunKey(job string, shard int) string { return runs + "/" + job + "/" + strconv.Itoa(shard) }
 
-// Base returns the last segment of a key: the ID of an instance, the name of a job.
-func Base(key string) string { return key[strings.LastIndexByte(key, '/')+1:] }
+// NameOf returns the name in a key of exactly the form prefix/NAME: the ID of an
+// instance, the name of a job. Any other key below the prefix, such as
+// jobs/backup/report, is not a key of this package, and false is returned.
+func NameOf(prefix, key string) (name string, ok bool) {
+	name, ok = strings.CutPrefix(key, prefix+"/")
+	return name, ok && name != "" && !strings.Contains(name, "/")
+}
 
 // Prefix returns the first element of a key: what it is a key of.
 func Prefix(key string) string {
@@ -47,12 +52,27 @@ func Prefix(key string) string {
 	return prefix
 }
 
-// ShardOf returns the shard of a record's key.
-func ShardOf(key string) (int, error) {
-	text := Base(key)
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 0 || strconv.Itoa(n) != text {
-		return 0, fmt.Errorf("key %q: want the number of a shard at its end", key)
+// RunOf returns the job and the shard of a record's key, which has exactly the
+// form runs/JOB/SHARD with a decimal number. Any other key is not a record's, and
+// false is returned.
+func RunOf(key string) (job string, shard int, ok bool) {
+	rest, ok := strings.CutPrefix(key, runs+"/")
+	if !ok {
+		return "", 0, false
 	}
-	return n, nil
+	job, number, _ := strings.Cut(rest, "/")
+	shard, err := strconv.Atoi(number)
+	if err != nil || shard < 0 || job == "" || RunKey(job, shard) != key {
+		return "", 0, false
+	}
+	return job, shard, true
+}
+
+// ShardOf returns the shard of a record's key; see RunOf.
+func ShardOf(key string) (int, error) {
+	_, shard, ok := RunOf(key)
+	if !ok {
+		return 0, fmt.Errorf("key %q: want runs/JOB/SHARD with the number of a shard", key)
+	}
+	return shard, nil
 }

@@ -140,13 +140,19 @@ func TestKeysNameTheirShard(t *testing.T) {
 	if n, err := ShardOf(RunKey("job", 12)); n != 12 || err != nil {
 		t.Errorf("got %d, %v", n, err)
 	}
-	for _, key := range []string{"runs/job/x", "runs/job/-1", "runs/job/01", "runs/job/", "runs/job/1x"} {
+	for _, key := range []string{"runs/job/x", "runs/job/-1", "runs/job/01", "runs/job/", "runs/job/1x", "runs/a/job/1", "runs/1", "runs//1", "job/1", "x/runs/job/1", "runs/job/1/2"} {
 		if _, err := ShardOf(key); err == nil {
 			t.Errorf("%s is accepted", key)
 		}
 	}
-	if id := InstanceID("web-1", "k3"); InstanceName(id) != "web-1" || Base(InstanceKey(id)) != id {
+	id := InstanceID("web-1", "k3")
+	if name, ok := NameOf(Instances, InstanceKey(id)); InstanceName(id) != "web-1" || name != id || !ok {
 		t.Errorf("instance %s", id)
+	}
+	for _, key := range []string{"jobs", "jobs/", "jobs/a/b", "jobs//b", "jobsx/b", "assignments/b", "x/jobs/b"} {
+		if name, ok := NameOf(Jobs, key); ok {
+			t.Errorf("%s is taken for the key of job %s", key, name)
+		}
 	}
 }
 

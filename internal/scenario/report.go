@@ -188,7 +188,7 @@ func (w *world) recordLine(key string, value []byte) string {
 		return key + ": unreadable"
 	}
 	job, _, _ := strings.Cut(key, "/")
-	shard, _ := layout.ShardOf(key)
+	_, shard, _ := layout.RunOf("runs/" + key)
 	s := fmt.Sprintf("%s: %s", key, r.State)
 	switch {
 	case r.State == failover.Idle:

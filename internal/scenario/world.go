@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -80,12 +79,12 @@ func (w *world) committed(c memory.Commit) {
 	defer w.mu.Unlock()
 	for _, op := range c.Do {
 		r, err := failover.Decode(op.Value)
-		if err != nil || !strings.HasPrefix(op.Key, "runs/") {
+		job, _, ok := layout.RunOf(op.Key)
+		if err != nil || !ok {
 			continue
 		}
 		w.note(op.Key, r.Fence)
 		if r.Trigger != 0 {
-			job, _, _ := strings.Cut(strings.TrimPrefix(op.Key, "runs/"), "/")
 			w.note(layout.SignalsKey(job), r.Trigger)
 		}
 	}

@@ -196,8 +196,7 @@ func (w *World) evict(n *node) {
 }
 
 func instanceOf(e store.Entry) (id string, ok bool) {
-	id = layout.Base(e.Key)
-	return id, e.Key == layout.InstanceKey(id)
+	return layout.NameOf(layout.Instances, e.Key)
 }
 
 func (w *World) clientOf(id string) string {
