@@ -40,6 +40,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/internal/engine"
+	"github.com/elasticjob-go/elastic/internal/guard"
 	"github.com/elasticjob-go/elastic/internal/layout"
 	"github.com/elasticjob-go/elastic/observe"
 	"github.com/elasticjob-go/elastic/sharding"
@@ -52,20 +53,24 @@ import (
 type Scheduler struct {
 	engine *engine.Engine
 	store  store.Store
-	events *queue
+	events *observers
 
 	middleware []Middleware
 	strategies map[string]sharding.Strategy
+	patience   time.Duration // how long leaving may take, by drain timeout and grace
 
 	mu     sync.Mutex
 	ran    bool
 	closed bool
 	cancel context.CancelFunc // of Run, while it runs
+	began  chan struct{}      // closed when Run has begun
+	over   chan struct{}      // closed by Close, and when Run has ended
 	done   chan struct{}      // closed when Run has ended
 }
 
-// ErrClosed is returned by Run on a scheduler that was closed, or has run before.
-var ErrClosed = errors.New("elastic: the scheduler is closed")
+// ErrClosed is returned by the methods of a scheduler that was closed or whose
+// Run has ended, and by a second Run.
+var ErrClosed = errors.New("the scheduler is closed")
 
 // Open connects to the store that a URL names and returns a scheduler on it; [store.Config] has the URL's form. It returns once
 // the store has answered; if ctx has no deadline it gives up after [store.OpenTimeout]. Nothing is written before Run.
@@ -83,6 +88,9 @@ func Open(ctx context.Context, url string, options ...Option) (*Scheduler, error
 
 // New returns a scheduler on a store that the program has made itself. The scheduler closes it in the end.
 func New(s store.Store, options ...Option) (*Scheduler, error) {
+	if guard.IsNil(s) {
+		return nil, errors.New("make a scheduler: the store is nil")
+	}
 	cfg, err := configure(options)
 	if err != nil {
 		return nil, err
@@ -91,16 +99,49 @@ func New(s store.Store, options ...Option) (*Scheduler, error) {
 }
 
 func newScheduler(s store.Store, c config) *Scheduler {
-	events := newQueue(c.observers)
+	events := newObservers(c.observers)
+	cfg := engine.Config{
+		Store:       s,
+		Name:        c.name,
+		Host:        c.host,
+		PID:         os.Getpid(),
+		Weight:      c.weight,
+		Labels:      c.labels,
+		Most:        c.most,
+		Exclusive:   c.exclusive,
+		Strategies:  c.strategies,
+		TTL:         c.ttl,
+		Drain:       c.drain,
+		Grace:       c.grace,
+		JoinDelay:   c.joinDelay,
+		StandIn:     standIn,
+		Resync:      resync,
+		Now:         time.Now,
+		Incarnation: incarnation,
+		Observe:     events.observe(),
+	}
+	if c.clock != nil {
+		c.clock.guarded.become("WithClock", events.add)
+		cfg.Now = c.clock.now
+	}
+	if c.names != nil {
+		c.names.guarded.become("WithIncarnations", events.add)
+		cfg.Incarnation = c.names.next
+	}
+	if c.chance != nil {
+		c.chance.guarded.become("WithRandom", events.add)
+		cfg.Rand = c.chance.upTo
+	}
 	return &Scheduler{
-		store:  s,
-		events: events, middleware: c.middleware, strategies: c.strategies,
-		done: make(chan struct{}),
-		engine: engine.New(engine.Config{
-			Store: s, Name: c.name, Host: c.host, PID: os.Getpid(), Weight: c.weight, Labels: c.labels, Most: c.most, Exclusive: c.exclusive, Strategies: c.strategies, TTL: c.ttl,
-			Drain: c.drain, Grace: c.grace, JoinDelay: c.joinDelay, StandIn: standIn, Resync: resync,
-			Now: c.now, Incarnation: c.incarnation, Rand: c.random, Observe: events.observer(),
-		}),
+		engine:     engine.New(cfg),
+		store:      s,
+		events:     events,
+		middleware: c.middleware,
+		strategies: c.strategies,
+		patience:   c.drain + c.grace,
+		began:      make(chan struct{}),
+		over:       make(chan struct{}),
+		done:       make(chan struct{}),
 	}
 }
 
@@ -123,26 +164,50 @@ var ErrNameTaken = engine.ErrNameTaken
 // as an event, unless Overwrite says otherwise.
 //
 // All faults of the job are reported in one error. A handler that has a method Validate() error is asked, too. A name can be added once.
+// On a scheduler that is closed the error is [ErrClosed].
 func (s *Scheduler) Add(job Job, h Handler, options ...AddOption) error {
-	if h == nil {
+	if s.isClosed() {
+		return fmt.Errorf("add job %q: %w", job.Name, ErrClosed)
+	}
+	if guard.IsNil(h) {
 		return fmt.Errorf("job %q: the handler is nil", job.Name)
 	}
 	if err := job.validate(s.strategy); err != nil {
 		return err
 	}
-	if v, ok := h.(interface{ Validate() error }); ok {
-		if err := v.Validate(); err != nil {
-			return fmt.Errorf("job %q: its handler is not valid: %w", job.Name, err)
-		}
+	if err := validate(h); err != nil {
+		return fmt.Errorf("job %q: its handler is not valid: %w", job.Name, err)
 	}
 	var a addition
-	for _, o := range options {
+	for i, o := range options {
+		if o == nil {
+			a.faults = append(a.faults, fmt.Errorf("option %d is nil", i+1))
+			continue
+		}
 		o(&a)
 	}
-	h = wrap(wrap(whileHeld{h}, a.middleware), s.middleware)
-	return s.engine.Add(engine.Job{Name: job.Name, Spec: job.spec(), Overwrite: a.overwrite, Handler: func(ctx context.Context, r engine.Run) error {
-		return h.Handle(ctx, newShard(r))
-	}})
+	if err := errors.Join(a.faults...); err != nil {
+		return fmt.Errorf("job %q: %w", job.Name, err)
+	}
+	h, err := wrap(whileHeld{h}, a.middleware)
+	if err != nil {
+		return fmt.Errorf("job %q: %w", job.Name, err)
+	}
+	if h, err = wrap(h, s.middleware); err != nil {
+		return fmt.Errorf("job %q: the scheduler's %w", job.Name, err)
+	}
+	return s.engine.Add(engine.Job{
+		Name:      job.Name,
+		Spec:      job.spec(),
+		Overwrite: a.overwrite,
+		Handler:   func(ctx context.Context, r engine.Run) error { return h.Handle(ctx, newShard(r)) },
+	})
+}
+
+func (s *Scheduler) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
 }
 
 // strategy returns the strategy of a name: the program's own, or one that is always there.
@@ -161,23 +226,39 @@ func (s *Scheduler) MustAdd(job Job, h Handler, options ...AddOption) {
 }
 
 // Remove ends this instance's part in a job: its shards move to other instances that have it, and what runs here may finish. The job
-// itself stays in the store.
+// itself stays in the store. On a scheduler that is closed the error is [ErrClosed].
 func (s *Scheduler) Remove(name string) error {
+	if s.isClosed() {
+		return fmt.Errorf("remove job %q: %w", name, ErrClosed)
+	}
 	if !s.engine.Remove(name) {
 		return fmt.Errorf("job %q was not added, or was removed before", name)
 	}
 	return nil
 }
 
+// Ready returns a channel that is closed when the instance has joined: it has a
+// session, the other instances know it, and it takes its part in the jobs. It
+// stays closed while a lost session is made again. If Run ends before the
+// instance has joined, and if Run is never called, the channel is never closed;
+// so select on the end of Run's context, too.
+func (s *Scheduler) Ready() <-chan struct{} { return s.engine.Ready() }
+
 // Run takes part until ctx ends, and then leaves in good order: other instances take the shards over at once, running
 // handlers get the drain timeout to finish, then their contexts end with ErrShutdown, and what is still unfinished is handed to
-// the next owner. It returns nil after that, an error if handlers did not return even then, and ErrClosed if the scheduler was closed
-// or has run before.
+// the next owner. It returns nil after that, an error if handlers or observers did not return even then, and ErrClosed if the
+// scheduler was closed or has run before.
+//
+// Whatever handlers, observers and other functions of the program do, Run
+// returns at most the drain timeout and four seconds after ctx has ended.
 //
 // A store that does not answer ends nothing: Run waits for it, and fires that could not begin are due when it is back. A store
 // that has ended for good ([store.ErrEnded], or closed by the program) ends Run with its error: handlers are cancelled, and
 // Run waits for them as long as the grace time. When Run returns the scheduler is closed.
 func (s *Scheduler) Run(ctx context.Context) error {
+	if ctx == nil {
+		return errors.New("run the scheduler: the context is nil")
+	}
 	s.mu.Lock()
 	if s.ran || s.closed {
 		s.mu.Unlock()
@@ -185,24 +266,57 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	}
 	s.ran = true
 	ctx, s.cancel = context.WithCancel(ctx)
+	close(s.began)
 	s.mu.Unlock()
 
 	defer close(s.done)
 	defer s.cancel()
-	var events sync.WaitGroup
-	events.Go(s.events.deliver)
+	left := make(chan time.Time, 1)
+	defer context.AfterFunc(ctx, func() { left <- time.Now() })()
+	s.events.start()
 	err := s.engine.Run(ctx)
-	s.events.end()
-	events.Wait()
-	return errors.Join(err, s.closeStore())
+	s.close()
+	told := s.events.end(s.lastEvent(left))
+	return errors.Join(err, told, s.closeStore())
+}
+
+// lastEvent returns until when observers may take events after the engine has
+// ended. left may have the moment at which this instance began to leave.
+func (s *Scheduler) lastEvent(left <-chan time.Time) time.Time {
+	ended := time.Now()
+	end := ended.Add(lastEvents)
+	select {
+	case began := <-left:
+		if limit := began.Add(s.patience); limit.Before(end) {
+			end = limit
+		}
+	default:
+	}
+	if shortest := ended.Add(lastCall); end.Before(shortest) {
+		return shortest
+	}
+	return end
+}
+
+// close notes that the scheduler is closed, and reports whether it was not
+// before.
+func (s *Scheduler) close() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.closed = true
+	close(s.over)
+	return true
 }
 
 // Close ends Run as the end of its context does, and waits for it; without Run it closes the store. It may be called more than
-// once.
+// once, also by a handler, a middleware or an observer: Run does not wait for these longer than it says, and Close returns then.
 func (s *Scheduler) Close() error {
+	first := s.close()
 	s.mu.Lock()
-	first, ran, cancel := !s.closed, s.ran, s.cancel
-	s.closed = true
+	ran, cancel := s.ran, s.cancel
 	s.mu.Unlock()
 	if ran {
 		cancel()

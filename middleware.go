@@ -2,7 +2,10 @@ package elastic
 
 import (
 	"context"
+	"fmt"
 	"slices"
+
+	"github.com/elasticjob-go/elastic/internal/guard"
 )
 
 // Middleware is put around a handler: for what is to be done before and after each call, such as to open a transaction, start a trace
@@ -20,14 +23,32 @@ import (
 // A retry is a call of its own. What the outermost returns is the result; a panic passes through all.
 type Middleware func(next Handler) Handler
 
-// WithMiddleware puts middleware around the handlers of all jobs, the first outermost.
+// WithMiddleware puts middleware around the handlers of all jobs, the first
+// outermost. None may be nil.
 func WithMiddleware(m ...Middleware) Option {
-	return func(c *config) { c.middleware = append(c.middleware, m...) }
+	return func(c *config) {
+		if i := indexNil(m); i >= 0 {
+			c.fault("option WithMiddleware: middleware %d is nil", i+1)
+			return
+		}
+		c.middleware = append(c.middleware, m...)
+	}
 }
 
-// Use puts middleware around the handler of one job, the first outermost, inside that of the scheduler.
+// Use puts middleware around the handler of one job, the first outermost, inside
+// that of the scheduler. None may be nil.
 func Use(m ...Middleware) AddOption {
-	return func(a *addition) { a.middleware = append(a.middleware, m...) }
+	return func(a *addition) {
+		if i := indexNil(m); i >= 0 {
+			a.faults = append(a.faults, fmt.Errorf("option Use: middleware %d is nil", i+1))
+			return
+		}
+		a.middleware = append(a.middleware, m...)
+	}
+}
+
+func indexNil(all []Middleware) int {
+	return slices.IndexFunc(all, func(m Middleware) bool { return m == nil })
 }
 
 // whileHeld enters a handler only while its instance surely holds the run. It is the innermost: middleware can take long, or be where the process was
@@ -42,9 +63,15 @@ func (h whileHeld) Handle(ctx context.Context, sh Shard) error {
 	return h.next.Handle(ctx, sh)
 }
 
-func wrap(h Handler, around []Middleware) Handler {
-	for _, m := range slices.Backward(around) {
-		h = m(h)
+// wrap puts middleware around a handler.
+func wrap(h Handler, around []Middleware) (Handler, error) {
+	for i, m := range slices.Backward(around) {
+		if fault := guard.Catch(func() { h = m(h) }); fault != nil {
+			return nil, fmt.Errorf("middleware %d %w", i+1, fault)
+		}
+		if guard.IsNil(h) {
+			return nil, fmt.Errorf("middleware %d returned a nil handler", i+1)
+		}
 	}
-	return h
+	return h, nil
 }

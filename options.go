@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"slices"
 	"time"
 
+	"github.com/elasticjob-go/elastic/internal/guard"
 	"github.com/elasticjob-go/elastic/internal/layout"
 	"github.com/elasticjob-go/elastic/observe"
 	"github.com/elasticjob-go/elastic/sharding"
@@ -26,11 +26,17 @@ type config struct {
 	ttl          time.Duration
 	drain, grace time.Duration
 	joinDelay    time.Duration
-	now          func() time.Time
-	incarnation  func() string
-	random       func(time.Duration) time.Duration
+	clock        *clock  // nil: time.Now
+	names        *names  // nil: incarnation
+	chance       *chance // nil: math/rand
 	observers    []func(observe.Event)
 	middleware   []Middleware
+
+	faults []error // of the options, as far as they are found when they are applied
+}
+
+func (c *config) fault(format string, a ...any) {
+	c.faults = append(c.faults, fmt.Errorf(format, a...))
 }
 
 // DefaultDrain is how long running handlers may go on when the instance leaves, if WithDrainTimeout does not say. Kubernetes
@@ -42,11 +48,22 @@ const grace = 3 * time.Second
 
 func configure(options []Option) (config, error) {
 	host := hostName()
-	c := config{name: instanceName(host), host: host, weight: 1, drain: DefaultDrain, grace: grace, joinDelay: time.Second, now: time.Now, incarnation: incarnation}
-	for _, o := range options {
+	c := config{
+		name:      instanceName(host),
+		host:      host,
+		weight:    1,
+		drain:     DefaultDrain,
+		grace:     grace,
+		joinDelay: time.Second,
+	}
+	for i, o := range options {
+		if o == nil {
+			c.fault("option %d is nil", i+1)
+			continue
+		}
 		o(&c)
 	}
-	var faults []error
+	faults := c.faults
 	fault := func(option, format string, a ...any) {
 		faults = append(faults, fmt.Errorf("option %s: %s", option, fmt.Sprintf(format, a...)))
 	}
@@ -58,11 +75,6 @@ func configure(options []Option) (config, error) {
 	}
 	for _, err := range layout.CheckLabels(c.labels) {
 		fault("WithLabels", "%v", err)
-	}
-	for _, name := range slices.Sorted(maps.Keys(c.strategies)) {
-		if _, err := sharding.ByName(name); err == nil || layout.CheckName(name) != nil || c.strategies[name] == nil {
-			fault("WithStrategy", "%q is the name of a strategy that is always there, or none that a strategy can have, or the strategy is nil", name)
-		}
 	}
 	if c.most < 0 {
 		fault("WithMaxConcurrent", "must not be negative, is %d", c.most)
@@ -106,16 +118,57 @@ func WithLabels(labels map[string]string) Option {
 // [sharding.Func] and [sharding.Pin]. Give it to all instances that have such jobs: one that does not know the strategy assigns nothing. If the strategy
 // leaves a shard out, or names somebody who is not live, the assignment stays as it is, and an event says so.
 func WithStrategy(s sharding.Strategy) Option {
-	return func(c *config) {
-		if c.strategies == nil {
-			c.strategies = map[string]sharding.Strategy{}
-		}
-		if s == nil {
-			c.strategies[""] = nil
-			return
-		}
-		c.strategies[s.Name()] = s
+	return func(c *config) { c.addStrategy(s) }
+}
+
+func (c *config) addStrategy(s sharding.Strategy) {
+	if guard.IsNil(s) {
+		c.fault("option WithStrategy: the strategy is nil")
+		return
 	}
+	name, err := guard.Call(guard.Patience, s.Name)
+	if err != nil {
+		c.fault("option WithStrategy: Name of the %T %w", s, err)
+		return
+	}
+	if err := layout.CheckName(name); err != nil {
+		c.fault("option WithStrategy: the name %q %w", name, err)
+		return
+	}
+	if _, err := sharding.ByName(name); err == nil {
+		c.fault("option WithStrategy: strategy %q is built in; choose another name", name)
+		return
+	}
+	if _, taken := c.strategies[name]; taken {
+		c.fault("option WithStrategy: there are two strategies of the name %q", name)
+		return
+	}
+	if err := validate(s); err != nil {
+		c.fault("option WithStrategy: strategy %q is not valid: %w", name, err)
+		return
+	}
+	if c.strategies == nil {
+		c.strategies = map[string]sharding.Strategy{}
+	}
+	c.strategies[name] = s
+}
+
+// validate asks a value of the program whether it is valid, if it can tell. The
+// error has its text made already.
+func validate(v any) error {
+	asked, ok := v.(interface{ Validate() error })
+	if !ok {
+		return nil
+	}
+	var err error
+	if fault := guard.Catch(func() { err = asked.Validate() }); fault != nil {
+		return fmt.Errorf("Validate of the %T %w", v, fault)
+	}
+	if err == nil {
+		return nil
+	}
+	text, _ := guard.Show(err)
+	return &guard.Error{Err: err, Text: text}
 }
 
 // WithMaxConcurrent sets how many shards the instance runs at a time, of all jobs; others that are due wait their turn, first come first
@@ -139,28 +192,77 @@ func WithJoinDelay(d time.Duration) Option { return func(c *config) { c.joinDela
 
 // WithClock has fires measured by another clock than time.Now, for tests of what a wrong one does. Sessions, timeouts and
 // delays don't depend on it.
-func WithClock(now func() time.Time) Option { return func(c *config) { c.now = now } }
+func WithClock(now func() time.Time) Option {
+	return func(c *config) {
+		if now == nil {
+			c.fault("option WithClock: the function is nil")
+			return
+		}
+		c.clock = &clock{f: now}
+	}
+}
 
 // WithIncarnations has f make what is fresh in the instance's ID for every session, and not chance, for tests that must be the same
 // each time: who gets which shard depends on the IDs. f returns 1 to 100 of the letters and digits that a job's name may have, is
 // called from one goroutine at a time, and must never return the same for two sessions of instances of one name: that an ID never
 // comes back is what proves a dead instance dead.
-func WithIncarnations(f func() string) Option { return func(c *config) { c.incarnation = f } }
+func WithIncarnations(f func() string) Option {
+	return func(c *config) {
+		if f == nil {
+			c.fault("option WithIncarnations: the function is nil")
+			return
+		}
+		c.names = &names{f: f, used: map[string]bool{}}
+	}
+}
 
 // WithRandom has f draw the random part of the pauses between tries, when the store does not answer, for tests that must be the same
 // each time: f returns a part of d, from zero up to it. It is called from many goroutines at once.
 func WithRandom(f func(d time.Duration) time.Duration) Option {
-	return func(c *config) { c.random = f }
+	return func(c *config) {
+		if f == nil {
+			c.fault("option WithRandom: the function is nil")
+			return
+		}
+		c.chance = &chance{f: f}
+	}
 }
 
-// WithLogger logs what the scheduler does: changes as Info, what needs a person as Warn, each run as Debug. Without it nothing is
-// logged.
-func WithLogger(l *slog.Logger) Option { return WithEvents(observe.Log(l)) }
+// WithLogger logs the events of the scheduler: each run at level Debug, other
+// changes at Info, and events that need a person ([Event.Alarm]) at Warn. Without
+// it nothing is logged. A logger is an observer; see [WithEvents].
+func WithLogger(l *slog.Logger) Option {
+	return func(c *config) {
+		if l == nil || guard.IsNil(l.Handler()) {
+			c.fault("option WithLogger: the logger is nil, or has no handler")
+			return
+		}
+		c.observers = append(c.observers, observe.Log(l))
+	}
+}
 
-// WithEvents has f called with everything that the scheduler does, in order, from one goroutine while Run lasts. A slow f delays
-// nothing but itself: when more than 4,096 events wait, the oldest are dropped. It may be given more than once.
+// WithEvents makes f an observer: it is called with everything that the
+// scheduler does, in order, while Run lasts. It may be given more than once;
+// each f has a goroutine of its own, so one is never called twice at a time, and
+// two may run at the same time.
+//
+// Whatever f does, it delays nothing but itself. When more than 4,096 events
+// wait for it the oldest are dropped, and it is told how many by an event of
+// kind [observe.ObserverFailed]; the other observers hear that it is slow, has
+// blocked for ten seconds, or has panicked. A panic does not end the process.
+//
+// When the scheduler has ended, f gets five seconds for the events that wait,
+// less if drain timeout and grace have passed, and each call half a second.
+// Then Run returns an error that says how many events f has lost. So f may call
+// Close, which returns when f has been given up.
 func WithEvents(f func(Event)) Option {
-	return func(c *config) { c.observers = append(c.observers, f) }
+	return func(c *config) {
+		if f == nil {
+			c.fault("option WithEvents: the function is nil")
+			return
+		}
+		c.observers = append(c.observers, f)
+	}
 }
 
 // AddOption says how a job is added.
@@ -169,6 +271,7 @@ type AddOption func(*addition)
 type addition struct {
 	overwrite  bool
 	middleware []Middleware
+	faults     []error
 }
 
 // Overwrite has the job given to Add replace the one in the store. Its schedule counts from then on, unless it is the same.

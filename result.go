@@ -26,8 +26,8 @@ func Permanent(err error) error {
 func HandOver(reason string) error { return &engine.HandOver{Reason: reason} }
 
 // RetryIn returns an error that wraps err and makes the scheduler call the
-// handler again after d, inside the same claim. Less than 100 ms counts as
-// 100 ms. It does not count against the job's Retries, so a handler that always
+// handler again after d, inside the same claim. Less than 10 ms counts as
+// 10 ms. It does not count against the job's Retries, so a handler that always
 // returns it keeps its shard until the job's Timeout. If err is nil, the reason
 // is that the handler asked for it.
 func RetryIn(d time.Duration, err error) error {

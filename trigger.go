@@ -2,8 +2,11 @@ package elastic
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
+	"github.com/elasticjob-go/elastic/internal/engine"
 	"github.com/elasticjob-go/elastic/internal/layout"
 )
 
@@ -15,34 +18,59 @@ import (
 // number of shards changes, shards that have not begun it by then don't: all that run a trigger must agree on how the work is
 // divided.
 //
-// Trigger may be called from Run's beginning to its end; while the instance has no session it waits for one, until ctx ends. The job
-// must be in the store and enabled; this instance need not have it. An error that is [store.ErrUnknown] means that the trigger
-// may have been given; after any other it was not.
+// While the instance has no session Trigger waits until ctx ends, and for Run to
+// begin it waits five seconds; so it may be called right after go s.Run(ctx). The job must be in the
+// store and enabled, and a live instance must have it, not necessarily this one;
+// for a job that was added here Trigger waits until it is in the store. On a
+// scheduler that is closed the error is [ErrClosed]. An error that is
+// [store.ErrUnknown] means that the trigger may have been given; after any other
+// it was not.
 //
 // [store.ErrUnknown]: https://pkg.go.dev/github.com/elasticjob-go/elastic/store#ErrUnknown
 func (s *Scheduler) Trigger(ctx context.Context, job string, options ...TriggerOption) (uint64, error) {
-	s.mu.Lock()
-	runs := s.ran && !s.closed
-	s.mu.Unlock()
-	if !runs {
-		return 0, fmt.Errorf("trigger job %q: the scheduler does not run", job)
+	if ctx == nil {
+		return 0, fmt.Errorf("trigger job %q: the context is nil", job)
+	}
+	if s.isClosed() {
+		return 0, fmt.Errorf("trigger job %q: %w", job, ErrClosed)
 	}
 	if err := layout.CheckName(job); err != nil {
 		return 0, fmt.Errorf("trigger job %q: its name %w", job, err)
 	}
 	var t trigger
-	for _, o := range options {
+	for i, o := range options {
+		if o == nil {
+			return 0, fmt.Errorf("trigger job %q: option %d is nil", job, i+1)
+		}
 		o(&t)
 	}
 	if err := layout.CheckParameter(t.parameter); err != nil {
 		return 0, fmt.Errorf("trigger job %q: the parameter %w", job, err)
 	}
+	toRun := time.NewTimer(runPatience)
+	defer toRun.Stop()
+	select {
+	case <-s.began:
+	case <-toRun.C:
+		return 0, fmt.Errorf("trigger job %q: the scheduler does not run; call Run first", job)
+	case <-s.over:
+		return 0, fmt.Errorf("trigger job %q: %w", job, ErrClosed)
+	case <-ctx.Done():
+		return 0, fmt.Errorf("trigger job %q: the scheduler does not run: %w", job, context.Cause(ctx))
+	}
 	seq, err := s.engine.Trigger(ctx, job, t.shards, t.parameter)
+	if errors.Is(err, engine.ErrStopped) {
+		err = ErrClosed
+	}
 	if err != nil {
 		return 0, fmt.Errorf("trigger job %q: %w", job, err)
 	}
 	return seq, nil
 }
+
+// runPatience is how long Trigger waits for Run to begin, which is mostly called
+// by a goroutine that has just been started.
+const runPatience = 5 * time.Second
 
 // TriggerOption says what Trigger asks for.
 type TriggerOption func(*trigger)

@@ -35,7 +35,7 @@ level=WARN msg=unreadable job=report subject=jobs/report error="not a job"
 }
 
 func TestAlarmsAreWhatNeedsAPerson(t *testing.T) {
-	for kind, want := range map[observe.Kind]bool{observe.Abandoned: true, observe.Stuck: true, observe.Unreadable: true, observe.Began: false, observe.Missed: false} {
+	for kind, want := range map[observe.Kind]bool{observe.Abandoned: true, observe.Stuck: true, observe.Unreadable: true, observe.Began: false, observe.Missed: true} {
 		if kind.Alarm() != want {
 			t.Errorf("%s: alarm %v, want %v", kind, !want, want)
 		}

@@ -8,14 +8,15 @@ import (
 	"time"
 )
 
-// Log returns a function that writes events to l: what happens at each fire as Debug, what needs a person as Warn, what
-// changes who does what as Info.
+// Log returns a function that writes events to l, one line each: events that
+// need a person ([Event.Alarm]) at level Warn, what happens at each fire at
+// Debug, all others at Info. If l is nil the function is, too.
 func Log(l *slog.Logger) func(Event) {
+	if l == nil {
+		return nil
+	}
 	return func(e Event) {
-		level := e.Kind.level()
-		if e.Result == "failed" {
-			level = slog.LevelWarn
-		}
+		level := e.level()
 		if !l.Enabled(context.Background(), level) {
 			return
 		}
@@ -23,13 +24,13 @@ func Log(l *slog.Logger) func(Event) {
 	}
 }
 
-func (k Kind) level() slog.Level {
-	switch k {
+func (e Event) level() slog.Level {
+	if e.Alarm() {
+		return slog.LevelWarn
+	}
+	switch e.Kind {
 	case Began, Ended, Gained, Dropped:
 		return slog.LevelDebug
-	}
-	if k.Alarm() {
-		return slog.LevelWarn
 	}
 	return slog.LevelInfo
 }

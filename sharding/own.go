@@ -1,6 +1,11 @@
 package sharding
 
-import "maps"
+import (
+	"errors"
+	"maps"
+
+	"github.com/elasticjob-go/elastic/internal/guard"
+)
 
 // Func makes a function a Strategy of that name. The function is what Assign of Strategy describes: pure, whatever the order of
 // live, and giving each shard to a live instance; Valid says whether it does. What it returns for an assignment of its own and the same
@@ -17,6 +22,14 @@ type function struct {
 }
 
 func (f *function) Name() string { return f.name }
+
+// Validate returns an error if there is no function.
+func (f *function) Validate() error {
+	if f.assign == nil {
+		return errors.New("the function is nil")
+	}
+	return nil
+}
 
 func (f *function) Assign(job string, shards int, live []Instance, prev []string) []string {
 	if f.assign == nil {
@@ -45,6 +58,17 @@ type pinned struct {
 }
 
 func (p *pinned) Name() string { return p.name }
+
+// Validate returns an error if the strategy for the rest is not valid.
+func (p *pinned) Validate() error {
+	if guard.IsNil(p.rest) {
+		return errors.New("the strategy for the rest is a nil pointer")
+	}
+	if rest, ok := p.rest.(interface{ Validate() error }); ok {
+		return rest.Validate()
+	}
+	return nil
+}
 
 func (p *pinned) Assign(job string, shards int, live []Instance, prev []string) []string {
 	instances := canonical(live)

@@ -21,8 +21,8 @@ type plan struct {
 }
 
 // planFor derives the assignment of a job from its spec, the instances that may own, oldest first, and what there is; a nil
-// have means none. swept says that the records of its surplus shards are gone.
-func (e *Engine) planFor(job string, spec layout.Spec, have *layout.Assignment, may []*peer, swept bool, now time.Time) (plan, error) {
+// have means none. swept says that the records of its surplus shards are gone. The error is errAsking while the job's strategy is asked.
+func (e *Engine) planFor(j *job, spec layout.Spec, have *layout.Assignment, may []*peer, swept bool, now time.Time) (plan, error) {
 	var before layout.Assignment
 	if have != nil {
 		before = *have
@@ -32,7 +32,7 @@ func (e *Engine) planFor(job string, spec layout.Spec, have *layout.Assignment, 
 	for _, p := range may {
 		ids[p.id] = true
 	}
-	owners, err := e.ownersOf(job, spec, live, before.Owners)
+	owners, err := e.ownersOf(j, spec, live, before.Owners)
 	if err != nil {
 		return plan{}, err
 	}
@@ -59,7 +59,7 @@ func (e *Engine) planFor(job string, spec layout.Spec, have *layout.Assignment, 
 }
 
 // ownersOf asks the job's strategy.
-func (e *Engine) ownersOf(job string, spec layout.Spec, live []sharding.Instance, before []string) ([]string, error) {
+func (e *Engine) ownersOf(j *job, spec layout.Spec, live []sharding.Instance, before []string) ([]string, error) {
 	if spec.Broadcast() {
 		if len(live) > layout.MaxShards {
 			return nil, fmt.Errorf("a broadcast has at most %d shards, and there are %d instances", layout.MaxShards, len(live))
@@ -70,25 +70,23 @@ func (e *Engine) ownersOf(job string, spec layout.Spec, live []sharding.Instance
 	if err != nil {
 		return nil, err
 	}
-	owners, err := ask(strategy, job, spec.Shards, live, before)
+	var owners []string
+	if e.isOwn(spec.Sharding) {
+		owners, err = e.consult(j, spec, strategy, live, before)
+	} else {
+		owners = strategy.Assign(j.name, spec.Shards, live, before)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if err := sharding.Valid(owners, spec.Shards, live); err != nil {
-		return nil, fmt.Errorf("strategy %s: %w", strategy.Name(), err)
+		return nil, fmt.Errorf("strategy %s: %w", spec.Sharding, err)
 	}
 	return owners, nil
 }
 
-// ask keeps a panic of somebody's strategy from ending the process.
-func ask(s sharding.Strategy, job string, shards int, live []sharding.Instance, before []string) (owners []string, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("strategy %s panicked: %v", s.Name(), v)
-		}
-	}()
-	return s.Assign(job, shards, live, before), nil
-}
+// isOwn reports whether a strategy is one of this program's own.
+func (e *Engine) isOwn(strategy string) bool { return e.cfg.Strategies[strategy] != nil }
 
 // strategy returns the strategy of a name: this program's own, or one that is always there.
 func (e *Engine) strategy(name string) (sharding.Strategy, error) {
@@ -114,7 +112,16 @@ func (e *Engine) passOn(j *job) {
 	if err != nil || !ok || j.assigning || j.awaiting() || !e.mayOwn(j) {
 		return
 	}
-	owners := round.Rotate(j.name, candidates(e.mayOwners(j)), j.assigned.Owners)
+	live := candidates(e.mayOwners(j))
+	if e.isOwn(j.spec.Sharding) {
+		e.consultRotation(j, round, live)
+		return
+	}
+	e.rotate(j, round.Rotate(j.name, live, j.assigned.Owners))
+}
+
+// rotate gives a job's shards to these owners, if it is their turn.
+func (e *Engine) rotate(j *job, owners []string) {
 	if slices.Equal(owners, j.assigned.Owners) {
 		return
 	}
@@ -217,9 +224,12 @@ func (e *Engine) mend(j *job, suspectFor time.Duration) time.Duration {
 	if suspectFor < turn {
 		return turn - suspectFor
 	}
-	p, err := e.planFor(j.name, *j.spec, j.assigned, may, j.allSwept(), e.cfg.Now())
+	p, err := e.planFor(j, *j.spec, j.assigned, may, j.allSwept(), e.cfg.Now())
+	if errors.Is(err, errAsking) {
+		return answered
+	}
 	if err != nil {
-		e.emit(observe.Event{Kind: observe.Trouble, Job: j.name, Shard: -1, Detail: "the assignment stays as it is", Err: err})
+		e.strategyFailed(j, "strategy_failed", err)
 		return done
 	}
 	if !p.wrong {

@@ -111,6 +111,7 @@ type Engine struct {
 	cfg     Config
 	inbox   chan func()
 	stopped chan struct{}
+	ready   chan struct{}   // closed when this instance has joined for the first time
 	looking chan struct{}   // closed when the first content of all watches is there
 	life    context.Context // of everything but handlers; ends when the loop has
 	work    context.Context // of handlers that may outlive a session; ends when the instance has left
@@ -126,6 +127,7 @@ type Engine struct {
 
 	// What follows belongs to the loop.
 	me          *member
+	isReady     bool // the channel ready is closed
 	selfChanged bool // what this instance tells the others about itself may be different
 	replica     replica
 	jobs        map[string]*job
@@ -154,6 +156,7 @@ type Engine struct {
 	drain       drain
 	failed      error // why the engine ends though nobody asked it to
 	clocks      clocks
+	strays      map[string]bool               // keys that are none of this program's, and were reported
 	waits       map[waitID]*wait              // why jobs and shards do not run
 	doubts      map[string]context.CancelFunc // ends a watch, so that it starts again
 }
@@ -164,11 +167,15 @@ func New(cfg Config) *Engine {
 		cfg.Rand = rand.N[time.Duration]
 	}
 	return &Engine{
-		cfg: cfg, inbox: make(chan func(), 256), stopped: make(chan struct{}), looking: make(chan struct{}), reads: make(chan struct{}, parallelReads),
+		cfg: cfg, inbox: make(chan func(), 256), stopped: make(chan struct{}), looking: make(chan struct{}), ready: make(chan struct{}), reads: make(chan struct{}, parallelReads),
 		registered: map[string]Job{}, jobs: map[string]*job{}, suspects: map[*job]time.Time{}, proofs: map[string][]*shard{}, sources: map[string]*source{}, follows: map[string][]string{}, dead: map[string]time.Time{},
-		replica: newReplica(), doubts: map[string]context.CancelFunc{}, waits: map[waitID]*wait{},
+		replica: newReplica(), doubts: map[string]context.CancelFunc{}, waits: map[waitID]*wait{}, strays: map[string]bool{},
 	}
 }
+
+// Ready returns a channel that is closed when this instance has joined for the
+// first time.
+func (e *Engine) Ready() <-chan struct{} { return e.ready }
 
 // Add makes a job known. It does not touch the store: Run does.
 func (e *Engine) Add(j Job) error {

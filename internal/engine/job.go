@@ -35,6 +35,8 @@ type job struct {
 	assigned        *layout.Assignment // nil likewise
 	assignedVersion store.Version
 	assigning       bool
+	advice          *advice // what the strategy was asked last; nil: its answer was used
+	rotating        bool    // the strategy is asked whose turn it is
 
 	sources        []string // the jobs that it follows, while it has shards here
 	triggers       []failover.Trigger

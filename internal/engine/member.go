@@ -159,6 +159,10 @@ func (e *Engine) joined(m *member) {
 	e.me = m
 	e.worked(&e.joining, slices.Sorted(maps.Keys(e.joining.failing))...)
 	e.emit(e.joinedEvent(m.session.TTL()))
+	if !e.isReady {
+		e.isReady = true
+		close(e.ready)
+	}
 	e.selfChanged = true
 	for j := range e.suspects {
 		e.suspects[j] = time.Now() // it waits its turn from now on, however long it was away

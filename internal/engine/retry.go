@@ -35,9 +35,9 @@ type HandOver struct{ Reason string }
 
 func (h *HandOver) Error() string { return "not finished: " + h.Reason }
 
-// shortestPause is the least time before a handler is called again. One that
+// ShortestPause is the least time before a handler is called again. One that
 // asks for no time, or less, must not keep a processor busy.
-const shortestPause = 100 * time.Millisecond
+const ShortestPause = 10 * time.Millisecond
 
 // tryAgain reports whether a handler is called again after an outcome, and
 // after which delay; with jitter it is the longest delay. tries is how often it
@@ -45,7 +45,7 @@ const shortestPause = 100 * time.Millisecond
 func tryAgain(spec *layout.Spec, o outcome, tries int) (delay time.Duration, jitter, again bool) {
 	switch {
 	case o.class == classAgain:
-		return max(o.after, shortestPause), false, true
+		return max(o.after, ShortestPause), false, true
 	case o.class != classFailed || tries >= spec.Retries:
 		return 0, false, false
 	}

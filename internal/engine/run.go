@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/elasticjob-go/elastic/failover"
@@ -188,10 +189,13 @@ func (e *Engine) returned(s *shard, r *run, o outcome, cause error, took time.Du
 // whatever its handler returned: a handler that ends its work early because its
 // context has ended mostly returns nil.
 func (r *run) timedOut(o outcome) {
-	text := cmp.Or(o.text, "the handler returned no error")
+	message := o.text
+	if !strings.Contains(message, ErrTimeout.Error()) { // it mostly returns the cause
+		message = fmt.Sprintf("%v: %s", ErrTimeout, cmp.Or(o.text, "the handler returned no error"))
+	}
 	r.phase = failover.Finished
 	r.result = failover.Failed
 	r.code = codeTimeout
-	r.message = fmt.Sprintf("%v: %s", ErrTimeout, text)
-	r.err = &guard.Error{Err: errors.Join(ErrTimeout, o.err), Text: r.message}
+	r.message = message
+	r.err = &guard.Error{Err: errors.Join(ErrTimeout, o.err), Text: message}
 }

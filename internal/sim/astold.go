@@ -87,7 +87,8 @@ func (w *World) calledAgain(n *node, r engine.Run) *execution {
 func (w *World) wait(x *execution) (shortest, longest time.Duration) {
 	way := max(w.plan.Latency, w.plan.Tail) + time.Millisecond
 	if again := (*engine.Again)(nil); errors.As(x.err, &again) {
-		return again.After, again.After + way
+		after := max(again.After, engine.ShortestPause)
+		return after, after + way
 	}
 	spec := w.told[x.run.Job]
 	longest = time.Duration(spec.RetryDelay) << x.run.Retry

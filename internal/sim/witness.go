@@ -243,6 +243,8 @@ func (x *execution) returnedBefore(t time.Time) bool {
 func (x *execution) result() failover.Result {
 	skipped := (*engine.Skipped)(nil)
 	switch {
+	case errors.Is(context.Cause(x.ctx), engine.ErrTimeout):
+		return failover.Failed
 	case x.err == nil:
 		return failover.Succeeded
 	case errors.As(x.err, &skipped):
@@ -253,14 +255,7 @@ func (x *execution) result() failover.Result {
 	return failover.Failed
 }
 
-func shardOf(key string) (job string, item int, ok bool) {
-	item, err := layout.ShardOf(key)
-	if err != nil {
-		return "", 0, false
-	}
-	job = layout.Base(key[:len(key)-len(layout.Base(key))-1])
-	return job, item, key == layout.RunKey(job, item)
-}
+func shardOf(key string) (job string, item int, ok bool) { return layout.RunOf(key) }
 
 // recorded checks that what a record says of an end is what the handler said.
 func (w *World) recorded(job string, item int) {

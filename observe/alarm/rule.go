@@ -9,11 +9,11 @@ import (
 // Rule says which events are alarms.
 type Rule func(observe.Event) bool
 
-// Default is the rule that is used where a Config has none: runs that failed, fires that were missed, and every kind of event that
-// needs a person, such as a run that was given up, a stuck handler, a lost session or a store in trouble (see [observe.Kind.Alarm]).
-func Default(e observe.Event) bool {
-	return Failed(e) || e.Kind == observe.Missed || e.Kind.Alarm()
-}
+// Default is the rule of a Config that has none: the events that need a person
+// by [observe.Event.Alarm], which are also those that the log shows at level
+// Warn. Among them are runs that failed, fires that were missed, runs that were
+// given up, jobs that wait, stuck handlers, and a store in trouble.
+func Default(e observe.Event) bool { return e.Alarm() }
 
 // Failed is the rule for runs that ended with an error.
 func Failed(e observe.Event) bool { return e.Kind == observe.Ended && e.Result == "failed" }

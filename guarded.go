@@ -1,0 +1,146 @@
+package elastic
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/elasticjob-go/elastic/internal/guard"
+	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/observe"
+)
+
+// The functions of WithClock, WithIncarnations and WithRandom are called by the
+// engine's loop, so each is guarded: one that panics, exits, blocks or returns
+// nonsense is replaced by the function of every day for that call, and the
+// observers are told.
+
+// optionPatience bounds one call of such a function.
+const optionPatience = time.Second
+
+// guarded is the guard of one function.
+type guarded struct {
+	option  string
+	report  func(observe.Event)
+	hanging atomic.Int64 // calls that have not returned in time: it is not called again before
+	failing atomic.Bool  // the last call failed, and the observers know
+}
+
+// become names the option, and whom to tell of its faults.
+func (g *guarded) become(option string, report func(observe.Event)) {
+	g.option = option
+	g.report = report
+}
+
+// ask calls f, unless an earlier call has not returned. It reports false if
+// there is no answer, or one that check refuses.
+func ask[T any](g *guarded, f func() T, check func(T) error) (value T, ok bool) {
+	if g.hanging.Load() > 0 {
+		return value, false
+	}
+	state := new(atomic.Int32) // 1: it has returned; 2: it was given up
+	value, err := guard.Call(optionPatience, func() T {
+		defer func() {
+			if !state.CompareAndSwap(0, 1) {
+				g.hanging.Add(-1)
+			}
+		}()
+		return f()
+	})
+	if blocked := (*guard.Blocked)(nil); errors.As(err, &blocked) {
+		g.hanging.Add(1)
+		if !state.CompareAndSwap(0, 2) {
+			g.hanging.Add(-1) // it has returned at the last moment
+		}
+	}
+	if err == nil {
+		err = check(value)
+	}
+	if failed := err != nil; g.failing.Swap(failed) != failed && failed {
+		g.tell(err)
+	}
+	return value, err == nil
+}
+
+func (g *guarded) tell(err error) {
+	g.report(observe.Event{
+		Time:   time.Now(),
+		Kind:   observe.Trouble,
+		Shard:  -1,
+		Code:   "option_failed",
+		Args:   map[string]string{"option": g.option},
+		Err:    fmt.Errorf("the function of %s %w", g.option, err),
+		Detail: "the default is used instead",
+	})
+}
+
+// clock is the clock of WithClock. While it fails, time goes on from what it
+// showed last.
+type clock struct {
+	guarded
+	f     func() time.Time
+	ahead atomic.Int64 // by how much it was ahead of the system's clock when it last worked
+}
+
+func (c *clock) now() time.Time {
+	t, ok := ask(&c.guarded, c.f, func(t time.Time) error {
+		if year := t.UTC().Year(); year < 1900 || year > 9000 {
+			return fmt.Errorf("returned %s, which no clock shows", t)
+		}
+		return nil
+	})
+	if !ok {
+		return time.Now().Add(time.Duration(c.ahead.Load()))
+	}
+	c.ahead.Store(int64(t.Sub(time.Now())))
+	return t
+}
+
+// chance is the random part of pauses of WithRandom.
+type chance struct {
+	guarded
+	f func(time.Duration) time.Duration
+}
+
+func (c *chance) upTo(most time.Duration) time.Duration {
+	d, ok := ask(&c.guarded, func() time.Duration { return c.f(most) }, func(d time.Duration) error {
+		if d < 0 || d > most {
+			return fmt.Errorf("returned %s, want 0s to %s", d, most)
+		}
+		return nil
+	})
+	if !ok {
+		return rand.N(most)
+	}
+	return d
+}
+
+// names are the fresh parts of IDs of WithIncarnations.
+type names struct {
+	guarded
+	f    func() string
+	mu   sync.Mutex
+	used map[string]bool
+}
+
+func (n *names) next() string {
+	name, ok := ask(&n.guarded, n.f, func(name string) error {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if err := layout.CheckName(name); err != nil {
+			return fmt.Errorf("returned %q, which %w", name, err)
+		}
+		if n.used[name] {
+			return fmt.Errorf("returned %q twice", name)
+		}
+		n.used[name] = true
+		return nil
+	})
+	if !ok {
+		return incarnation()
+	}
+	return name
+}
