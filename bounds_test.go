@@ -13,6 +13,7 @@ import (
 	"github.com/elasticjob-go/elastic/failover"
 	"github.com/elasticjob-go/elastic/internal/layout"
 	"github.com/elasticjob-go/elastic/internal/vtime"
+	"github.com/elasticjob-go/elastic/observe"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/memory"
 )
@@ -353,4 +354,21 @@ func TestJob_SaysWhatToWrite(t *testing.T) {
 	if err := (elastic.Job{Name: "j", Schedule: "@daily", TimeZone: "GMT+8"}).Validate(); err != nil {
 		t.Errorf("a fixed offset: %v", err)
 	}
+}
+
+// A shard whose fence can't grow stands still, and an event names its record.
+func TestStored_FenceAtItsEnd(t *testing.T) {
+	vtime.Test(t, func(t *testing.T) {
+		f := fleet{server: memory.NewServer()}
+		f.put(t, "runs/j/0", `{"v":1,"state":"idle","fire":"2000-01-01T00:00:00Z","fence":4611686018427387904,"attempt":1,"started":"2000-01-01T00:00:00Z","ended":"2000-01-01T00:00:01Z","result":"ok"}`)
+		var said []string
+		f.run(t, 10*time.Second, elastic.WithEvents(func(e elastic.Event) {
+			if e.Kind == observe.Unreadable {
+				said = append(said, fmt.Sprint(e.Subject, ": ", e.Err))
+			}
+		}))
+		if len(said) == 0 || said[0] != "runs/j/0: the fence 4611686018427387904 can't grow" {
+			t.Errorf("got %q", said)
+		}
+	})
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/elasticjob-go/elastic/failover"
 	"github.com/elasticjob-go/elastic/internal/layout"
@@ -99,6 +100,8 @@ func (e *Engine) learn(s *shard, entry store.Entry, there bool) {
 		if err != nil {
 			s.broken = true
 			e.unreadable(s.job, s.item, entry.Key, err)
+		} else if r.Fence >= failover.MaxFence { // it is claimed no more
+			e.unreadable(s.job, s.item, entry.Key, fmt.Errorf("the fence %d can't grow", r.Fence))
 		}
 		s.record, s.version = r, entry.Version
 	}
