@@ -50,6 +50,11 @@ func refusal(err error) error {
 	return nil
 }
 
+// deniedError is an answer by which the token lacks a right.
+type deniedError struct{ error }
+
+func (deniedError) Is(target error) bool { return target == store.ErrPermission }
+
 // final says whether a refusal would be the same from another agent, or a moment later.
 func final(class error) bool {
 	return class == store.ErrPermission || class == store.ErrTooLarge || class == store.ErrInvalid
@@ -91,10 +96,19 @@ func (s *driver) readError(err error) error {
 	return failed(class, err)
 }
 
-// because adds to an error that the caller's context has ended, which the caller may look for.
+// because makes an error that of the caller's context, too, if that has ended.
+// The text says why no answer came, and not that the time was up.
 func because(ctx context.Context, err error) error {
 	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
-		return fmt.Errorf("%w: %w", err, cause)
+		return timeUp{err, cause}
 	}
 	return err
 }
+
+// timeUp is an error of a call whose context has ended.
+type timeUp struct {
+	error
+	cause error
+}
+
+func (e timeUp) Unwrap() []error { return []error{e.error, e.cause} }

@@ -12,7 +12,8 @@ import (
 )
 
 func TestAnotherHostIsOneThatAnsweredLast(t *testing.T) {
-	a, b, c, d := &host{addr: "a"}, &host{addr: "b"}, &host{addr: "c"}, &host{addr: "d"}
+	named := func(addr string) *host { return &host{addr: addr, wire: newWire(nil, &token{}, false)} }
+	a, b, c, d := named("a"), named("b"), named("c"), named("d")
 	h := &hosts{all: []*host{a, b, c, d}}
 	now := time.Now
 	mark := func(at interface{ Store(int64) }) { at.Store(int64(now().Sub(epoch))) }

@@ -145,11 +145,7 @@ func (s *driver) hello(ctx context.Context) error {
 	for i, h := range s.hosts.all {
 		text = append(text, fmt.Sprintf("consul at %s: %v", h.addr, errs[i]))
 	}
-	err := fmt.Errorf("%w: %s", class, strings.Join(text, "; "))
-	if class == store.ErrUnavailable {
-		err = because(ctx, err)
-	}
-	return err
+	return because(ctx, fmt.Errorf("%w: %s", class, strings.Join(text, "; ")))
 }
 
 // manyOps is one more operation than a transaction could have before Consul 1.14, which has what is needed besides.
@@ -167,7 +163,7 @@ func (s *driver) greet(ctx context.Context, h *host) error {
 		ops[i] = s.op(checkAt, s.layout.probe())
 	}
 	var last error
-	patience := greetPatience
+	patience, failures, finals := greetPatience, 0, 0
 	for pause := (&backoff.Backoff{Next: 20 * time.Millisecond, Most: 500 * time.Millisecond}); ; pause.Wait(ctx) {
 		// One that takes the connection and never answers is left for another of the host's addresses. One that is
 		// slow is given more time.
@@ -184,7 +180,7 @@ func (s *driver) greet(ctx context.Context, h *host) error {
 		case err == nil:
 			for _, e := range reply.Errors {
 				if f, why := (&plan{ops: ops, keys: make([]string, manyOps)}).faultOf(e); f == denied {
-					return failed(store.ErrPermission, why)
+					return deniedError{why}
 				}
 			}
 			// An edition without namespaces and partitions ignores them in transactions, and refuses them here.
@@ -195,15 +191,22 @@ func (s *driver) greet(ctx context.Context, h *host) error {
 				return nil
 			}
 		}
+		if failures++; failures&(failures-1) == 0 && ctx.Err() == nil && h.wire.speaksTLS(ctx, h.addr, err) {
+			err = errSpeaksTLS // asked less and less often, for a server that is not ready yet
+		}
+		reason, certain := explain(err)
 		if final(refusal(err)) {
-			return err
+			return reason
 		}
-		// With TLS 1.3 a server's refusal of our certificate comes when we take the connection for made, and is told or
-		// drowned by its end, as chance has it.
-		if last == nil || ctx.Err() == nil && !strings.Contains(last.Error(), "tls: ") {
-			last = err
+		if certain {
+			finals++
 		}
-		if ctx.Err() != nil {
+		// What says more wins: an agent that refuses a connection, or a certificate, is told or drowned by the end of the
+		// connection, as chance has it.
+		if last == nil || ctx.Err() == nil && weight(reason) >= weight(last) {
+			last = reason
+		}
+		if ctx.Err() != nil || finals > 0 && finals >= h.wire.dialer.Addresses(h.addr) {
 			return last
 		}
 		h.turn()

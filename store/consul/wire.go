@@ -22,6 +22,7 @@ type wire struct {
 	*http.Transport
 	dialer     *dial.Dialer
 	token      *token
+	secure     bool // the URL asks for TLS
 	namespaces bool // the URL names a namespace or a partition of Consul Enterprise
 }
 
@@ -50,8 +51,18 @@ func newWire(security *remote.Security, t *token, namespaces bool) *wire {
 		defer cancel()
 		return security.Handshake(ctx, conn, addr)
 	}
-	return &wire{token: t, namespaces: namespaces, dialer: dialer, Transport: &http.Transport{
-		DialContext: dialer.DialContext, DialTLSContext: secure,
+	// kept makes the connections of a dialer those that lose no answer.
+	kept := func(connect func(ctx context.Context, network, addr string) (net.Conn, error)) func(ctx context.Context, network, addr string) (net.Conn, error) {
+		return func(ctx context.Context, network, addr string) (net.Conn, error) {
+			c, err := connect(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return &conn{Conn: c}, nil
+		}
+	}
+	return &wire{token: t, secure: security != nil, namespaces: namespaces, dialer: dialer, Transport: &http.Transport{
+		DialContext: kept(dialer.DialContext), DialTLSContext: kept(secure),
 		// HTTP/1.1 only, which is the default with a configuration of one's own: a call that is given up then takes its
 		// connection with it, and the next one does not wait on a line that may be dead.
 		MaxIdleConnsPerHost: 32, IdleConnTimeout: 30 * time.Second,
@@ -66,15 +77,37 @@ type sending struct {
 
 type sendingKey struct{}
 
+// trace follows a request in net/http.
+func (s *sending) trace() *httptrace.ClientTrace {
+	var on *conn
+	return &httptrace.ClientTrace{
+		GotConn: func(info httptrace.GotConnInfo) {
+			s.sent = true
+			if on, _ = info.Conn.(*conn); on != nil {
+				on.requests.Add(1)
+			}
+		},
+		// The connection may be another request's by now, which is counted, too.
+		PutIdleConn: func(error) {
+			if on != nil {
+				on.requests.Add(-1)
+			}
+		},
+		GotFirstResponseByte: s.answered,
+	}
+}
+
 // RoundTrip sends a request once. The library calls it.
 //
 // http.Transport sends a request again by itself only if none of its bytes was written, or if it is a GET; see
 // shouldRetryRequest in net/http/transport.go.
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx := r.Context()
-	if s, ok := ctx.Value(sendingKey{}).(*sending); ok {
-		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { s.sent = true }, GotFirstResponseByte: s.answered})
+	s, ok := ctx.Value(sendingKey{}).(*sending)
+	if !ok {
+		s = &sending{}
 	}
+	ctx = httptrace.WithClientTrace(ctx, s.trace())
 	r = r.Clone(ctx)
 	r.Header.Del(tokenHeader)
 	if secret := w.token.get(); secret != "" {
