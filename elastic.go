@@ -252,6 +252,9 @@ func (s *Scheduler) Ready() <-chan struct{} { return s.engine.Ready() }
 // Whatever handlers, observers and other functions of the program do, Run
 // returns at most the drain timeout and four seconds after ctx has ended.
 //
+// A user of the store that may not write the namespace ends Run at the first attempt to join, with [store.ErrPermission]. Rights
+// that are taken away later end nothing: Run waits for them.
+//
 // A store that does not answer ends nothing: Run waits for it, and fires that could not begin are due when it is back. A store
 // that has ended for good ([store.ErrEnded], or closed by the program) ends Run with its error: handlers are cancelled, and
 // Run waits for them as long as the grace time. When Run returns the scheduler is closed.

@@ -124,16 +124,22 @@ func (a *Authority) Front(addr, name string, protocols ...string) string {
 			if err != nil {
 				return
 			}
-			out, err := net.Dial("tcp", addr)
-			if err != nil {
-				in.Close()
-				continue
-			}
-			go func() { io.Copy(out, in); out.Close() }()
-			go func() { io.Copy(in, out); in.Close() }()
+			Pipe(in, addr)
 		}
 	}()
 	return l.Addr().String()
+}
+
+// Pipe passes on what comes on a connection to a server and back, in the
+// background, until one of them ends.
+func Pipe(in net.Conn, addr string) {
+	out, err := net.Dial("tcp", addr)
+	if err != nil {
+		in.Close()
+		return
+	}
+	go func() { io.Copy(out, in); out.Close() }()
+	go func() { io.Copy(in, out); in.Close() }()
 }
 
 // ServerConfig returns the configuration of a server with the certificate of a
