@@ -32,6 +32,11 @@
 #define ATTEMPTS 2	/* of one fire; hand-overs don't count */
 #endif
 
+#ifndef RESHARDS
+#define RESHARDS 0	/* assignments that divide the work otherwise, so that a shard can get another's */
+#endif
+#define SPAN    16	/* from a floor of the fences to its ceiling: more than all claims of this world, so that none comes to the ceiling */
+
 #define QUIET   (faults == 0 && moves == 0)	/* nothing more goes wrong, and at least one instance is up, or comes back */
 #define IDS     (INSTANCES + FAULTS)	/* a fault ends at most one session, so no more are ever needed */
 #define AGENTS  (INSTANCES * SHARDS)
@@ -74,6 +79,17 @@
 #define ASSIGNMENT_HOLDS(a) ag[a].guard
 #endif
 
+#ifdef CLAIM_IGNORES_FLOOR
+#define NEXT_FENCE(p, a) (ag[a].rec.fence + 1)
+#else
+#define NEXT_FENCE(p, a) (ag[a].rec.fence + 1 > proc[p].floor -> ag[a].rec.fence + 1 : proc[p].floor)
+#endif
+#ifdef RESHARD_KEEPS_FLOOR
+#define RAISED(f)        f
+#else
+#define RAISED(f)        f + SPAN
+#endif
+
 /* ---- the store ---- */
 
 typedef Record {
@@ -88,6 +104,7 @@ typedef Record {
 Record rec[SHARDS];		/* /runs/{job}/{shard} */
 byte keys;			/* /instances/{id}: which exist, as bits */
 byte assigned[SHARDS];		/* /assignments/{job} */
+byte floor = 1;			/* in it: the least fence of a claim that rests on it */
 
 #define ALIVE(id) (keys & (1 << (id)))
 
@@ -97,6 +114,7 @@ byte clock = 1;			/* the latest scheduled time */
 byte faults = FAULTS;
 byte lost   = LOST;
 byte moves  = MOVES;
+byte reshards = RESHARDS;
 byte nextID = INSTANCES + 1;
 
 /* ---- the instances ---- */
@@ -106,6 +124,7 @@ typedef Process {
 	bit  returns;	/* it is down, and will be started again; or it leaves, and will */
 	bit  leaving;
 	byte me;	/* the ID of its session; NOBODY between two sessions. The session may be over at the store, unnoticed */
+	byte floor;	/* of the fences, as its replica shows the assignment */
 	bit  fresh;	/* its replica shows the assignment as it is */
 	byte owned	/* the shards that its replica gives it, as bits */
 };
@@ -126,6 +145,7 @@ typedef Agent {
 	mtype stage = none;
 	byte  as;		/* the instance that sent it */
 	byte  fire;		/* to begin */
+	byte  next;		/* the fence of a claim */
 	bit   guard;		/* the assignment has not changed since it was decided */
 
 	mtype phase = none;	/* of the local run */
@@ -141,6 +161,7 @@ Agent ag[AGENTS];
 
 byte begun[SHARDS];		/* the fires that began with attempt 1, as bits */
 byte highest[SHARDS];		/* the greatest fence so far */
+byte outranked;			/* the greatest fence, of any shard, before the work was divided otherwise */
 
 #define clearRecord(r) r.running = 0; r.owner = NOBODY; r.fire = 0; r.attempt = 0; r.fence = 0; r.version = 0
 #define copyRecord(to, from) to.running = from.running; to.owner = from.owner; to.fire = from.fire; \
@@ -152,7 +173,7 @@ inline noRun(a) {
 	ag[a].phase = none; ag[a].owner = NOBODY; ag[a].fence = 0
 }
 inline noOp(a) {
-	ag[a].op = none; ag[a].stage = none; ag[a].as = NOBODY; ag[a].fire = 0; ag[a].guard = 0
+	ag[a].op = none; ag[a].stage = none; ag[a].as = NOBODY; ag[a].fire = 0; ag[a].guard = 0; ag[a].next = 0
 }
 /* A shard that this process neither owns nor runs is forgotten; if it comes back its record is read again. */
 inline tidy(p, s, a) {
@@ -181,7 +202,7 @@ inline start(p, s, a) {
 
 /* The process gives its session up: it is no instance any more. Its handlers are told, and may or may not obey. */
 inline lose(p) {
-	proc[p].me = NOBODY; proc[p].owned = 0; proc[p].fresh = 0;
+	proc[p].me = NOBODY; proc[p].owned = 0; proc[p].fresh = 0; proc[p].floor = 0;
 	t = 0;
 	do
 	:: t < SHARDS ->
@@ -209,7 +230,7 @@ inline apply(s, a) {
 		assert(!(begun[s] & (1 << ag[a].fire)));		/* invariant 2: one begin a fire */
 		begun[s] = begun[s] | (1 << ag[a].fire);
 		ag[a].rec.running = 1; ag[a].rec.owner = ag[a].as; ag[a].rec.fire = ag[a].fire;
-		ag[a].rec.attempt = 1; ag[a].rec.fence++
+		ag[a].rec.attempt = 1; ag[a].rec.fence = ag[a].next
 	:: ag[a].op == takeOver || ag[a].op == abandon ->
 		assert(ALIVE(ag[a].as));
 		/* Invariant 3: attempt k was running, not completed, and its owner was dead; or it is the claimer's own, and not run. */
@@ -223,7 +244,7 @@ inline apply(s, a) {
 			:: else		/* handed over: nobody died of it */
 			fi;
 			assert(ag[a].rec.attempt <= ATTEMPTS);
-			ag[a].rec.owner = ag[a].as; ag[a].rec.fence++
+			ag[a].rec.owner = ag[a].as; ag[a].rec.fence = ag[a].next
 		fi
 	:: else ->	/* complete, hand over: a zombie's never succeeds after a take-over */
 		assert(rec[s].running && rec[s].owner == ag[a].owner && rec[s].fence == ag[a].fence);
@@ -233,6 +254,7 @@ inline apply(s, a) {
 	if
 	:: ag[a].op == begin || ag[a].op == takeOver ->
 		assert(ag[a].rec.fence > highest[s]);			/* invariant 1: fences strictly grow */
+		assert(ag[a].rec.fence > outranked);			/* across all shards, when the work is divided otherwise */
 		highest[s] = ag[a].rec.fence
 	:: else -> assert(ag[a].rec.fence == highest[s])
 	fi;
@@ -277,13 +299,13 @@ inline consider(p, s, a) {
 
 	/* a fire is due */
 	:: FREE && !ag[a].rec.running && ag[a].rec.fire < clock ->
-		ag[a].phase = claiming; ag[a].owner = ME; ag[a].fence = ag[a].rec.fence + 1;
-		send(a, begin, ME); ag[a].fire = clock
+		ag[a].phase = claiming; ag[a].owner = ME; ag[a].fence = NEXT_FENCE(p, a);
+		send(a, begin, ME); ag[a].fire = clock; ag[a].next = ag[a].fence
 
 	/* the run's owner is dead, or nobody, or this instance, which does not run it */
 	:: FREE && ag[a].rec.running && ORPHAN && (ag[a].rec.attempt < ATTEMPTS || ag[a].rec.owner == NOBODY) ->
-		ag[a].phase = claiming; ag[a].owner = ME; ag[a].fence = ag[a].rec.fence + 1;
-		send(a, takeOver, ME)
+		ag[a].phase = claiming; ag[a].owner = ME; ag[a].fence = NEXT_FENCE(p, a);
+		send(a, takeOver, ME); ag[a].next = ag[a].fence
 	:: FREE && ag[a].rec.running && ORPHAN && !(ag[a].rec.attempt < ATTEMPTS || ag[a].rec.owner == NOBODY) ->
 		noRun(a);
 		send(a, abandon, ME)
@@ -383,7 +405,7 @@ end:	do
 
 /* The process dies. A transaction that is on its way may still arrive; nothing else of it is left. */
 inline crash(p) {
-	proc[p].up = 0; proc[p].me = NOBODY; proc[p].owned = 0; proc[p].fresh = 0; proc[p].leaving = 0; proc[p].returns = 0;
+	proc[p].up = 0; proc[p].me = NOBODY; proc[p].owned = 0; proc[p].fresh = 0; proc[p].floor = 0; proc[p].leaving = 0; proc[p].returns = 0;
 	t = 0;
 	do
 	:: t < SHARDS ->
@@ -443,7 +465,7 @@ end:	do
 
 	/* the watch shows the assignment */
 	:: d_step { proc[p].up && ME != NOBODY && !proc[p].fresh ->
-		proc[p].fresh = 1; proc[p].owned = 0;
+		proc[p].fresh = 1; proc[p].owned = 0; proc[p].floor = floor;
 		t = 0;
 		do
 		:: t < SHARDS ->
@@ -507,6 +529,29 @@ end:	do
 #define WRONG(s) (!(assigned[s] == proc[0].me && MAY_OWN(0)) && !(assigned[s] == proc[1].me && MAY_OWN(1)) \
 	&& !(INSTANCES == 3 && assigned[s] == proc[INSTANCES - 1].me && MAY_OWN(INSTANCES - 1)))
 
+/* The work is divided otherwise: every replica is old, and so is every guard. */
+inline reshard() {
+	floor = RAISED(floor);
+	q = 0;
+	do
+	:: q < SHARDS ->
+		outranked = (highest[q] > outranked -> highest[q] : outranked);
+		q++
+	:: else -> break
+	od;
+	q = 0;
+	do
+	:: q < INSTANCES -> proc[q].fresh = 0; q++
+	:: else -> break
+	od;
+	q = 0;
+	do
+	:: q < AGENTS -> ag[q].guard = 0; q++
+	:: else -> break
+	od;
+	q = 0
+}
+
 inline assign(s, id) {
 	assigned[s] = id;
 	q = 0;
@@ -537,6 +582,7 @@ end:	do
 #if INSTANCES == 3
 	:: d_step { WRONG(s) && MAY_OWN(2) -> assign(s, proc[2].me) }
 #endif
+	:: d_step { reshards > 0 && s == 0 -> reshards--; reshard() }
 	:: d_step { moves > 0 && assigned[s] != 1 -> moves--; assign(s, 1) }
 	:: d_step { moves > 0 && assigned[s] != 2 -> moves--; assign(s, 2) }
 	:: d_step { moves > 0 && assigned[s] != 3 && INSTANCES == 3 -> moves--; assign(s, 3) }

@@ -59,6 +59,8 @@ check holds protocol safety -DFIRES=2 -DSHARDS=1
 check holds protocol no_orphan_for_ever -DLOST=0
 check holds protocol every_due_fire_begins -DLOST=0 -DSHARDS=1
 
+check holds protocol safety -DRESHARDS=1 -DLOST=0 -DINSTANCES=2
+
 # Safety rests on records alone: without the guard on the assignment it must still hold.
 check holds protocol safety -DMOVES=1 -DSHARDS=1 -DCLAIM_WITHOUT_ASSIGNMENT
 
@@ -67,6 +69,11 @@ for mutant in $(cat "$models/mutants"); do
 	check fails protocol safety -DMOVES=1 -DSHARDS=1 -D"$mutant"
 done
 check fails protocol no_orphan_for_ever -DSHARDS=1 -DLOST=0 -DRUNNING_IS_BELIEVED
+
+# Fences across shards do rest on the guard, and on the floor.
+for mutant in CLAIM_WITHOUT_ASSIGNMENT CLAIM_IGNORES_FLOOR RESHARD_KEEPS_FLOOR; do
+	check fails protocol safety -DRESHARDS=1 -DLOST=0 -DINSTANCES=2 -D"$mutant"
+done
 
 # The old protocol: two crashes block a shard, one does not.
 check holds elasticjob303 safety -DCRASHES=1

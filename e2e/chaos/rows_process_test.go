@@ -242,6 +242,38 @@ func freeze(t *testing.T, k kind) {
 	}
 }
 
+// freezeAtTheAnswer stops a process again and again just when its claims are on their way, for longer than its session lives. When it wakes it has their answers, and must
+// enter no handler whose run has begun elsewhere as a later attempt.
+func freezeAtTheAnswer(t *testing.T, k kind) {
+	l := small
+	l.shards, l.work = 12, 5*time.Millisecond
+	f := launch(t, k, l)
+	for round := range 8 {
+		p := f.places[round%len(f.places)]
+		f.awaitStart(p)
+		f.hits("freeze")
+		next := time.Now().Truncate(time.Second).Add(time.Second)
+		worker.Until(next.Add(time.Duration(round) * 1500 * time.Microsecond))
+		p.Freeze()
+		worker.Until(next.Add(f.load.ttl * 9 / 4))
+		p.Wake()
+		f.awaitAll()
+	}
+	f.finish()
+	f.Look()
+	for _, late := range f.Lines {
+		if late.Event != "start" {
+			continue
+		}
+		i := slices.IndexFunc(f.Lines, func(early checker.Line) bool {
+			return early.Event == "start" && worker.Of(early) == worker.Of(late) && early.Fire.Equal(late.Fire) && early.Attempt > late.Attempt && early.Time.Before(late.Time)
+		})
+		if i >= 0 {
+			t.Errorf("%s began %v after %s", late, late.Time.Sub(f.Lines[i].Time), f.Lines[i])
+		}
+	}
+}
+
 func freezeTheLeader(t *testing.T, k kind) {
 	f := launch(t, k, small)
 	leader := f.oldest()

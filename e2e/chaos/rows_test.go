@@ -10,6 +10,7 @@ var rows = []row{
 	{name: "E06-leave", run: leave, not: needsProcesses},
 	{name: "E07-leave-with-a-deaf-handler", run: leaveDeaf},
 	{name: "E08-freeze", run: freeze},
+	{name: "E08-freeze-at-the-answer", run: freezeAtTheAnswer, not: needsProcesses},
 	{name: "E09-freeze-the-leader", run: freezeTheLeader, not: needsProcesses},
 	{name: "E10-store-crash", run: storeCrash, not: needsServer},
 	{name: "E11-store-leader-crash", run: storeLeaderCrash, not: needsServer},
