@@ -162,7 +162,13 @@ func (l *link) dial(_, addr string, _ time.Duration) (net.Conn, error) {
 		most := min(500*time.Millisecond, l.ttl()/20)
 		(&backoff.Backoff{Next: min(most, 10*time.Millisecond<<min(rounds, 6)), Most: most}).Wait(l.ctx)
 	}
-	ctx, cancel := context.WithTimeout(l.ctx, min(time.Second, l.silence()))
+	patience := min(time.Second, l.silence())
+	if l.hosts.security != nil {
+		// A handshake is work that a busy server does slowly. One that is given up is begun again from the start, so each
+		// round has twice the time of the one before.
+		patience = min(patience<<min(rounds, 4), l.ttl()/3)
+	}
+	ctx, cancel := context.WithTimeout(l.ctx, patience)
 	defer cancel()
 	conn, err := l.hosts.dial(ctx, addr)
 	if err != nil {

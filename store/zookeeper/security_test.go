@@ -83,6 +83,25 @@ func TestCertificate_IsReadAgain(t *testing.T) {
 	storetest.RenewedCertificateIsUsed(t, "zookeeper", addr, a)
 }
 
+// A server that is slow with the handshake of TLS costs no session.
+func TestHandshake_MayBeSlow(t *testing.T) {
+	t.Parallel()
+	z := server(t)
+	a := storetest.NewAuthority(t)
+	a.Issue("server", storetest.Loopback)
+	a.Issue("client")
+	p := servers.StartProxy(t, a.Front(z.Addr(), "server"))
+	s := storetest.MustOpen(t, "zookeeper://"+p.Addr()+"/"+storetest.Namespace()+
+		"?ca="+a.CA()+"&cert="+a.Cert("client")+"&key="+a.Key("client"))
+	n := storetest.Session(t, s, 10*time.Second)
+	storetest.Commit(t, s, storetest.In(n, store.CreateEphemeral("live", nil)))
+	before := n.Deadline()
+	p.Delay(servers.ToClient, 1200*time.Millisecond)
+	p.Reset()
+	storetest.Await(t, "a renewal", func() bool { return n.Deadline().After(before.Add(5*time.Second)) || n.Err() != nil })
+	storetest.Equal[error](t, "the session", n.Err(), nil)
+}
+
 func TestCertificatesThatAreNoGood(t *testing.T) {
 	t.Parallel()
 	z := server(t)
