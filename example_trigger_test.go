@@ -32,3 +32,24 @@ func ExampleScheduler_Trigger() {
 	// shard 2: "2026-01", by trigger: true
 	// trigger job "report": job "report" has the shards 0 to 2, but was triggered for [3]
 }
+
+// Ready is for what has to wait until this instance has joined, such as a
+// readiness probe.
+func ExampleScheduler_Ready() {
+	s, err := elastic.Open(context.Background(), "memory://ready")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.Run(context.Background()) }()
+	select {
+	case <-s.Ready():
+		fmt.Println("joined")
+	case err := <-done: // before it has joined
+		fmt.Println(err)
+	}
+	_ = s.Close()
+	// Output:
+	// joined
+}

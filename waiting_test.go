@@ -2,6 +2,7 @@ package elastic_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,6 +49,120 @@ func TestWaiting_LabelsThatNoInstanceHas(t *testing.T) {
 		over := eventsOf(c, observe.WaitingOver)
 		if len(over) != 1 || over[0].Code != w.Code || over[0].Took < 3*time.Minute-10*time.Second {
 			t.Errorf("got %+v, want one event that says that the wait of three minutes is over", over)
+		}
+	})
+}
+
+// A job in the store that differs from the one given here is a warning that
+// names the fields with both values; a change, disabling and enabling are told.
+func TestChange_IsToldWithItsFields(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := elastictest.New(t)
+		job := elastic.Job{Name: "report", Schedule: "0 * * * * ?", Shards: 2}
+		done := elastic.HandlerFunc(func(context.Context, elastic.Shard) error { return nil })
+		c.Add(job, done)
+		c.Start("a")
+		c.Advance(10 * time.Second)
+		give := func(instance string, options ...elastic.AddOption) {
+			t.Helper()
+			if err := c.Scheduler(instance).Remove("report"); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.AddTo(instance, job, done, options...); err != nil {
+				t.Fatal(err)
+			}
+			c.Advance(10 * time.Second)
+		}
+		job.Shards = 3
+		c.Start("b")
+		c.Advance(5 * time.Second)
+		give("b")
+		differs := eventsOf(c, observe.Differs)
+		if len(differs) != 1 || differs[0].Code != "job_differs" || differs[0].Args["stored.shards"] != "2" || differs[0].Args["given.shards"] != "3" || !differs[0].Alarm() {
+			t.Errorf("got %+v", differs)
+		}
+		give("b", elastic.Overwrite())
+		job.Disabled = true
+		give("b", elastic.Overwrite())
+		job.Disabled = false
+		give("b", elastic.Overwrite())
+		codes := map[string]int{}
+		for _, e := range eventsOf(c, observe.Changed) {
+			if e.Instance == c.ID("a") {
+				codes[e.Code]++
+				if e.Code == "job_changed" && (e.Args["was.shards"] != "2" || e.Args["is.shards"] != "3") {
+					t.Errorf("got %+v", e)
+				}
+			}
+		}
+		if codes["job_changed"] != 1 || codes["job_disabled"] != 1 || codes["job_enabled"] != 1 {
+			t.Errorf("a was told of %v", codes)
+		}
+	})
+}
+
+// An instance that leaves says what it waits for, again and again, and which
+// handlers it leaves behind.
+func TestLeaving_SaysWhatItWaitsFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		block := blocking(t)
+		var leaving, stuck []elastic.Event
+		s := plain(t, elastic.WithDrainTimeout(12*time.Second), elastic.WithEvents(func(e elastic.Event) {
+			switch e.Kind {
+			case observe.Leaving:
+				leaving = append(leaving, e)
+			case observe.Stuck:
+				stuck = append(stuck, e)
+			}
+		}))
+		s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Shard) error {
+			block()
+			return nil
+		}))
+		if took, err := leaves(t, s, 10*time.Second); err == nil || took > 12*time.Second+rest {
+			t.Errorf("Run returned %v after %s", err, took)
+		}
+		if len(leaving) != 3 || leaving[0].Count != 1 || leaving[0].Detail != "waits for 1 handlers: report/0" {
+			t.Errorf("got %+v", leaving)
+		}
+		if len(stuck) != 1 || stuck[0].Code != "stuck_while_leaving" || stuck[0].Job != "report" {
+			t.Errorf("got %+v", stuck)
+		}
+	})
+}
+
+// Trigger right after Run was started waits until it can be given; for a job
+// that no live instance has it is an error at once.
+func TestTrigger_WaitsForRunAndJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := plain(t)
+		runs := 0
+		s.MustAdd(elastic.Job{Name: "report", Schedule: "@manual"}, elastic.HandlerFunc(func(context.Context, elastic.Shard) error {
+			runs++
+			return nil
+		}))
+		done := make(chan error, 1)
+		go func() { done <- s.Run(t.Context()) }()
+		if _, err := s.Trigger(t.Context(), "report"); err != nil {
+			t.Errorf("Trigger right after Run: %v", err)
+		}
+		<-s.Ready()
+		time.Sleep(5 * time.Second)
+		if runs != 1 {
+			t.Errorf("%d runs, want 1", runs)
+		}
+		if err := s.Remove("report"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Trigger(t.Context(), "report"); err == nil || !strings.Contains(err.Error(), "no live instance has the job") {
+			t.Errorf("a trigger for a job that no instance has: %v", err)
+		}
+		if _, err := s.Trigger(t.Context(), "nosuch"); err == nil || !strings.Contains(err.Error(), "there is no job") {
+			t.Errorf("a trigger for a job that is not there: %v", err)
+		}
+		_ = s.Close()
+		if err := <-done; err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -1,6 +1,14 @@
 package engine
 
-import "github.com/elasticjob-go/elastic/failover"
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/observe"
+)
 
 // drain is how far this instance is with leaving.
 type drain struct {
@@ -26,7 +34,11 @@ func (e *Engine) startDrain() {
 			}
 		}
 	})
-	e.after(e.cfg.Drain+e.cfg.Grace, func() { e.drain.late = true })
+	e.tellLeaving()
+	e.after(e.cfg.Drain+e.cfg.Grace, func() {
+		e.drain.late = true
+		e.tellStuck()
+	})
 	e.after(e.cfg.Drain+e.cfg.Grace+farewell, func() { e.drain.over = true })
 }
 
@@ -47,4 +59,62 @@ func (e *Engine) checkDrained() {
 		}
 	}
 	e.drain.over = true
+}
+
+const (
+	// leavingAgain is how often an instance that leaves says what it waits for.
+	leavingAgain = 5 * time.Second
+
+	// namedRuns bounds how many runs it names.
+	namedRuns = 10
+)
+
+// inHandlers returns the shards whose handlers have not returned, in order.
+func (e *Engine) inHandlers() []*shard {
+	var all []*shard
+	for _, j := range e.jobs {
+		for _, s := range j.shards {
+			if s.run != nil && s.run.phase == failover.Working {
+				all = append(all, s)
+			}
+		}
+	}
+	slices.SortFunc(all, byJob)
+	return all
+}
+
+// tellLeaving reports what this instance waits for before it leaves.
+func (e *Engine) tellLeaving() {
+	shards := e.inHandlers()
+	if len(shards) == 0 || e.drain.over || e.drain.late {
+		return
+	}
+	var names []string
+	for _, s := range shards[:min(len(shards), namedRuns)] {
+		names = append(names, fmt.Sprintf("%s/%d", s.job.name, s.item))
+	}
+	text := strings.Join(names, ", ")
+	if more := len(shards) - len(names); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	e.emit(observe.Event{
+		Kind:   observe.Leaving,
+		Shard:  -1,
+		Code:   "runs_in_progress",
+		Count:  len(shards),
+		Args:   map[string]string{"drain": e.cfg.Drain.String(), "grace": e.cfg.Grace.String()},
+		Detail: fmt.Sprintf("waits for %d handlers: %s", len(shards), text),
+	})
+	e.after(leavingAgain, e.tellLeaving)
+}
+
+// tellStuck reports the handlers that have not returned though their time is
+// over; this instance leaves without them.
+func (e *Engine) tellStuck() {
+	for _, s := range e.inHandlers() {
+		ev := s.event(observe.Stuck)
+		ev.Code, ev.Err = "stuck_while_leaving", ErrShutdown
+		ev.Detail = "the handler ignores its context; the instance leaves without waiting for it any longer"
+		e.emit(ev)
+	}
 }

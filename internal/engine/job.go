@@ -27,10 +27,11 @@ type job struct {
 	division    string          // of the work, as the spec has it
 	zone        *time.Location
 	writingSpec bool
-	explained   string // the schedule in words, as it was told last
-	refused     bool   // the spec given here never fires again, and was not written
-	overwritten bool   // what Overwrite asks for is done
-	compared    bool   // the spec in the store was compared with the one given here
+	told        *layout.Spec // the spec that observers know
+	explained   string       // the schedule in words, as it was told last
+	refused     bool         // the spec given here never fires again, and was not written
+	overwritten bool         // what Overwrite asks for is done
+	compared    bool         // the spec in the store was compared with the one given here
 
 	assigned        *layout.Assignment // nil likewise
 	assignedVersion store.Version
@@ -67,6 +68,9 @@ func (e *Engine) refresh(j *job) {
 	}
 	e.endAwaits(j)
 	specChanged := e.refreshSpec(j)
+	if specChanged {
+		e.tellChange(j)
+	}
 	assignmentChanged := e.refreshAssignment(j)
 	if specChanged || assignmentChanged {
 		e.suspect(j)
@@ -167,8 +171,15 @@ func (e *Engine) compareSpec(j *job) {
 		e.writeSpec(j, store.Set(layout.JobKey(j.name), spec.Encode()))
 	case !same && !j.compared && !j.registered.Overwrite:
 		j.compared = true
-		e.emit(observe.Event{Kind: observe.Differs, Job: j.name, Shard: -1,
-			Detail: "the job in the store differs from the one given here, and wins; add it with Overwrite to replace it"})
+		args, text := compared(*j.spec, "stored", j.registered.Spec, "given")
+		e.emit(observe.Event{
+			Kind:   observe.Differs,
+			Job:    j.name,
+			Shard:  wholeJob,
+			Code:   "job_differs",
+			Args:   args,
+			Detail: "the job in the store differs from the one given here, and wins; add it with Overwrite to replace it; " + text,
+		})
 	}
 }
 

@@ -22,7 +22,7 @@ func (e *Engine) Trigger(ctx context.Context, job string, shards []int, paramete
 		}
 		if m != nil {
 			seq, err := e.trigger(ctx, m, job, failover.Trigger{By: m.id, At: e.cfg.Now(), Shards: shards, Parameter: parameter})
-			if !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrSessionLost) {
+			if !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrSessionLost) && !errors.Is(err, errNotYet) {
 				return seq, err
 			}
 		}
@@ -35,9 +35,18 @@ func (e *Engine) Trigger(ctx context.Context, job string, shards []int, paramete
 
 // trigger tries once. A conflict, or a lost session, means that nothing was written.
 func (e *Engine) trigger(ctx context.Context, m *member, job string, t failover.Trigger) (uint64, error) {
-	spec, version, err := e.triggerable(ctx, job, t.Shards)
+	holder, err := e.askHolder(ctx, job)
 	if err != nil {
 		return 0, err
+	}
+	spec, version, err := e.triggerable(ctx, job, t.Shards)
+	switch {
+	case errors.Is(err, errNotYet) && !holder.here:
+		return 0, fmt.Errorf("there is no job %q in the store: an instance that has it must run first", job)
+	case err != nil:
+		return 0, err
+	case !holder.here && !holder.elsewhere:
+		return 0, fmt.Errorf("no live instance has the job %q: start one that has", job)
 	}
 	key := layout.SignalsKey(job)
 	signal, at, err := e.readSignal(ctx, key)
@@ -85,7 +94,7 @@ func (e *Engine) trigger(ctx context.Context, m *member, job string, t failover.
 func (e *Engine) triggerable(ctx context.Context, job string, shards []int) (layout.Spec, store.Version, error) {
 	entry, err := e.cfg.Store.Get(ctx, layout.JobKey(job))
 	if errors.Is(err, store.ErrNotFound) {
-		return layout.Spec{}, 0, fmt.Errorf("there is no job %q in the store: an instance that has it must run first", job)
+		return layout.Spec{}, 0, errNotYet
 	}
 	if err != nil {
 		return layout.Spec{}, 0, err
@@ -163,6 +172,42 @@ func (e *Engine) waiting(ctx context.Context, job string, spec layout.Spec, sign
 		return signal, fmt.Errorf("%d triggers of job %q wait already: find out why they don't run", n, job)
 	}
 	return signal, nil
+}
+
+// errNotYet says that a job is not in the store. An instance that has the job
+// will put it there.
+var errNotYet = errors.New("the job is not in the store")
+
+// holder says which instances have a job.
+type holder struct {
+	here      bool // this one has it, and puts it into the store
+	elsewhere bool // a live one has it, or one that can't be read
+}
+
+// askHolder asks the loop which instances have a job.
+func (e *Engine) askHolder(ctx context.Context, job string) (holder, error) {
+	answer := make(chan holder, 1)
+	e.post(func() {
+		e.mu.Lock()
+		_, here := e.registered[job]
+		e.mu.Unlock()
+		if j := e.jobs[job]; j != nil && j.refused {
+			here = false // it never fires, and is not put into the store
+		}
+		h := holder{here: here}
+		for _, p := range e.replica.peers {
+			h.elsewhere = h.elsewhere || !e.isMe(p.id) && (!p.readable || p.Has(job))
+		}
+		answer <- h
+	})
+	select {
+	case h := <-answer:
+		return h, nil
+	case <-ctx.Done():
+		return holder{}, context.Cause(ctx)
+	case <-e.stopped:
+		return holder{}, ErrStopped
+	}
 }
 
 // askMember has the loop say who this instance is now; nil while it has no session.
