@@ -2,12 +2,14 @@ package elastic_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/elastictest"
 	"github.com/elasticjob-go/elastic/failover"
 	"github.com/elasticjob-go/elastic/store/memory"
 )
@@ -149,5 +151,37 @@ func TestAnInstanceThatComesBackDoesNotBeginWhatABroadcastWasTriggeredForBefore(
 				}
 			})
 		}
+	}
+}
+
+// A broadcast's new instance waits the join delay, whether it is the second, the
+// third, or one that comes back.
+func TestBroadcast_GrowsAfterTheJoinDelay(t *testing.T) {
+	for n := range 5 {
+		inCluster(t, fmt.Sprint("try ", n), func(t *testing.T, c *elastictest.Cluster) {
+			c.Add(elastic.Job{Name: "j", Schedule: "0 * * * * ?", Broadcast: true}, succeeds)
+			c.Start("a")
+			c.Advance(10*time.Second + time.Duration(n)*137*time.Millisecond)
+			grows := func(name string, want int) {
+				t.Helper()
+				c.Start(name)
+				began := time.Now()
+				c.Until("it has a shard", func() bool { return len(c.Owners("j")) == want })
+				if took := time.Since(began); took > 1100*time.Millisecond {
+					t.Errorf("instance %d got its shard after %s, want the join delay of 1s", want, took)
+				}
+				c.Advance(20 * time.Second)
+			}
+			grows("b", 2)
+			grows("c", 3)
+			c.Leave("b")
+			c.Until("its shard is gone", func() bool { return len(c.Owners("j")) == 2 })
+			c.Advance(5 * time.Second)
+			grows("b", 3)
+			c.Crash("a") // the oldest, which leads
+			c.Until("its shard is gone", func() bool { return len(c.Owners("j")) == 2 })
+			c.Advance(5 * time.Second)
+			grows("d", 3)
+		})
 	}
 }

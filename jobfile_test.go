@@ -99,7 +99,7 @@ func TestAJobFileReadsAsTheStoreHoldsTheJob(t *testing.T) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		keys[name] = true
 	}
-	for _, own := range []string{"since", "resharded", "enabledShards"} { // the store's own book-keeping
+	for _, own := range []string{"since", "resharded", "enabled", "enabledShards"} { // the store's own book-keeping
 		delete(keys, own)
 	}
 	var schema struct {

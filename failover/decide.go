@@ -1,18 +1,20 @@
 package failover
 
 import (
-	"cmp"
+	"strconv"
 	"time"
 
 	"github.com/elasticjob-go/elastic/cron"
 )
 
-// Policy is what a job says about its runs.
+// Policy is the part of a job that decides about its runs.
 type Policy struct {
 	Schedule    cron.Schedule // never nil
 	Since       time.Time     // the schedule has been in force since
+	Enabled     time.Time     // the shard has not been disabled since; zero: it never was
 	Resharded   time.Time     // there have been as many shards since: a shard without a record counts from here
 	Grown       time.Time     // the same of a broadcast, whose shards come and go with the instances
+	Came        time.Time     // the shard has been this instance's since, where runs are not recorded; zero: that does not matter
 	Passed      uint64        // the last trigger that is not for a shard without a record: it was given before the shard came into being
 	Disabled    bool          // nothing begins, nothing is taken over
 	Misfire     Misfire
@@ -46,6 +48,7 @@ type View struct {
 	Local  Local         // what this process does about the shard
 
 	Trigger *Trigger // what NextTrigger says
+	Learned Learned  // when this instance learned of the stored times
 }
 
 // Liveness is what is known about a record's owner.
@@ -103,39 +106,70 @@ type Decision struct {
 	Fire    time.Time // with Begin
 	Trigger *Trigger  // with Begin, in place of Fire
 	Wake    time.Time // with Wait and Block: decide again then at the latest; zero: when something changes
-	Missed  time.Time // fires from here on, up to Fire or now, are not run, as the policy has it; zero: none
-	Reason  string    // in words, for people who ask why
+
+	// Fires of the schedule from Missed on and before MissedBefore are not run,
+	// for the reason MissedCode. Missed is a fire, or zero if none is missed. How
+	// many they are, Policy.CountMissed says.
+	Missed, MissedBefore time.Time
+	MissedCode           Code
+
+	Code   Code              // the reason, for programs
+	Args   map[string]string // its values, by name; nil: none. Must not be changed
+	Reason string            // the same in English
 }
 
-// Decide says what to do with a shard now. It is the only place where that is decided.
+// because returns d with its reason. args are names and values, in turn.
+func (d Decision) because(code Code, reason string, args ...string) Decision {
+	d.Code, d.Reason = code, reason
+	if len(args) > 0 {
+		d.Args = make(map[string]string, len(args)/2)
+		for i := 0; i < len(args); i += 2 {
+			d.Args[args[i]] = args[i+1]
+		}
+	}
+	return d
+}
+
+// missing returns d with fires that are missed.
+func (d Decision) missing(s span) Decision {
+	d.Missed, d.MissedBefore, d.MissedCode = s.first, s.before, s.why
+	return d
+}
+
+// Decide says what to do with a shard now. It is the only place where that is
+// decided.
 func Decide(p Policy, v View) Decision {
 	r := v.Record
 	mine := r.State == Running && v.Local.Phase != None && r.Owner == v.Local.Owner && r.Fence == v.Local.Fence
+	p, judged, dropped := p.believe(r, v.Learned, v.Now)
+	v.Record = judged
 	switch {
 	case mine && v.Local.Phase == Claiming && r.Owner == v.Me: // of an earlier incarnation it would be a dead instance's run
-		return Decision{Action: Start, Reason: "the claim was applied, though its answer was lost"}
+		return Decision{Action: Start}.because(CodeClaimApplied, "the claim was applied, though its answer was lost")
 	case mine && v.Local.Phase == Finished:
-		return Decision{Action: Complete, Reason: "the handler has returned"}
+		return Decision{Action: Complete}.missing(p.skipped(v)).because(CodeHandlerReturned, "the handler has returned")
 	case mine && v.Local.Phase == Yielded:
-		return Decision{Action: HandOver, Reason: "the handler was stopped because its instance leaves, or its shard moves"}
+		return Decision{Action: HandOver}.because(CodeHandlerStopped, "the handler was stopped because its instance leaves, or its shard moves")
 	case v.Local.Phase == Working:
 		return decideWorking(p, v, mine)
 	case !v.Owned:
-		return Decision{Action: Wait, Reason: "another instance owns the shard"}
+		return Decision{Action: Wait}.because(CodeNotOwner, "another instance owns the shard")
 	case r.Fence >= MaxFence:
-		return Decision{Action: Wait, Reason: "the fence of the record can't grow: something else wrote it; delete the record"}
+		return Decision{Action: Wait}.because(CodeFenceAtEnd, "the fence of the record can't grow: something else wrote it; delete the record")
 	case r.State == Idle:
-		return decideIdle(p, v)
+		return decideIdle(p, v, dropped)
 	case r.Owner == "":
-		return decideOrphan(p, r, "the run was handed over")
+		return decideOrphan(p, r, CodeHandedOver, "the run was handed over")
 	case r.Owner == v.Me:
-		return decideOrphan(p, r, "this instance claimed the run, and does not run it")
+		return decideOrphan(p, r, CodeRunForgotten, "this instance claimed the run, and does not run it")
 	case v.Owner == Unproven:
-		return Decision{Action: ProveDeath, Reason: "the run's instance " + r.Owner + " is not among the live ones"}
+		return Decision{Action: ProveDeath}.because(CodeOwnerUnproven, "the run's instance "+r.Owner+" is not among the live ones", "instance", r.Owner)
 	case v.Owner == Dead && v.Since < r.CarryOn:
-		return Decision{Action: Wait, Wake: v.Now.Add(r.CarryOn - v.Since), Reason: "the run's instance " + r.Owner + " is dead, but its handler may go on for a while"}
+		left := r.CarryOn - v.Since
+		return Decision{Action: Wait, Wake: v.Now.Add(left)}.because(CodeOwnerMayCarryOn,
+			"the run's instance "+r.Owner+" is dead, but its handler may go on for a while", "instance", r.Owner, "left", left.String())
 	case v.Owner == Dead:
-		return decideOrphan(p, r, "the run's instance "+r.Owner+" is dead")
+		return decideOrphan(p, r, CodeOwnerDead, "the run's instance "+r.Owner+" is dead")
 	}
 	return decideOthers(p, v)
 }
@@ -143,69 +177,129 @@ func Decide(p Policy, v View) Decision {
 // decideOthers is for a run of another instance that lives.
 func decideOthers(p Policy, v View) Decision {
 	d := p.due(v.Record, v.Now)
+	owner := v.Record.Owner
 	switch {
 	case !d.fire.IsZero(), p.AfterEnd, v.Trigger != nil && !p.Disabled:
-		return Decision{Action: Block, Reason: "the instance " + v.Record.Owner + " still runs it"}
+		return Decision{Action: Block}.because(CodeRunsElsewhere, "the instance "+owner+" still runs it", "instance", owner)
 	case p.Failover && !p.Disabled:
-		return Decision{Action: Block, Wake: d.next, Reason: "the instance " + v.Record.Owner + " runs it, and may hand it over"}
+		return Decision{Action: Block, Wake: d.next}.because(CodeRunsElsewhere, "the instance "+owner+" runs it, and may hand it over", "instance", owner)
 	}
-	return Decision{Action: Wait, Wake: d.next, Reason: "the instance " + v.Record.Owner + " runs it, and no fire is due"}
+	return Decision{Action: Wait, Wake: d.next}.because(CodeRunsElsewhere, "the instance "+owner+" runs it, and no fire is due", "instance", owner)
 }
 
-func decideIdle(p Policy, v View) Decision {
+func decideIdle(p Policy, v View, dropped time.Time) Decision {
 	if p.Disabled {
-		return Decision{Action: Wait, Reason: "the job is disabled"}
+		return Decision{Action: Wait}.because(CodeJobDisabled, "the job is disabled, or the shard is, or the job has fewer shards by now")
 	}
 	if v.Trigger != nil {
-		return Decision{Action: Begin, Trigger: v.Trigger, Reason: "it was triggered"}
+		return Decision{Action: Begin, Trigger: v.Trigger}.because(CodeTriggered, "it was triggered")
 	}
 	d := p.due(v.Record, v.Now)
+	missed := p.withDropped(d.missed, v.Record, dropped)
 	if !d.fire.IsZero() {
-		return Decision{Action: Begin, Fire: d.fire, Missed: d.missed, Reason: "a fire is due"}
+		return Decision{Action: Begin, Fire: d.fire}.missing(missed).because(CodeFireDue, "a fire is due")
 	}
 	if d.next.IsZero() {
-		return Decision{Action: Wait, Missed: d.missed, Reason: "the schedule has no further fire"}
+		return Decision{Action: Wait}.missing(missed).because(CodeScheduleOver, "the schedule has no further fire")
 	}
-	return Decision{Action: Wait, Wake: d.next, Missed: d.missed, Reason: "no fire is due"}
+	return Decision{Action: Wait, Wake: d.next}.missing(missed).because(CodeNoFireDue, "no fire is due")
 }
 
-// decideWorking is for a shard whose handler runs in this process. Whatever the record says, a second one is not started beside
-// it, even if the claim was lost and the handler ignores its context.
+// withDropped returns missed with the fires before it that don't count because
+// a broken clock has written from when on they do.
+func (p Policy) withDropped(missed span, r Record, dropped time.Time) span {
+	if dropped.IsZero() || r.Fire.IsZero() || p.AfterEnd {
+		return missed
+	}
+	first := p.Schedule.Next(r.Fire)
+	switch {
+	case first.IsZero() || first.After(dropped):
+		return missed
+	case missed.first.IsZero():
+		return span{first, dropped.Add(1), MissedClock}
+	}
+	return span{first, missed.before, MissedClock}
+}
+
+// decideWorking is for a shard whose handler runs in this process. Whatever the
+// record says, a second one is not started beside it, even if the claim was
+// lost and the handler ignores its context.
 func decideWorking(p Policy, v View, mine bool) Decision {
 	switch {
 	case !mine && v.Local.Owner != v.Me:
-		return Decision{Action: GiveUp, Reason: "a handler that lost its claim has not returned"}
+		return Decision{Action: GiveUp}.because(CodeClaimLost, "a handler that lost its claim has not returned")
 	case !mine:
-		return Decision{Action: Wait, Reason: "a handler that lost its claim has not returned"}
+		return Decision{Action: Wait}.because(CodeClaimLost, "a handler that lost its claim has not returned")
 	case v.Record.CarryOn > 0 && v.Record.Owner != v.Me && v.Record.Fence < MaxFence:
-		return Decision{Action: Reclaim, Reason: "the handler went on while this instance had no session"}
+		return Decision{Action: Reclaim}.because(CodeWentOn, "the handler went on while this instance had no session")
 	}
 	if p.Overlap == OverlapQueue || p.AfterEnd || !v.Owned {
-		return Decision{Action: Wait, Reason: "the handler runs"}
+		return Decision{Action: Wait}.because(CodeHandlerRuns, "the handler runs")
 	}
 	d := p.due(v.Record, v.Now)
 	if d.fire.IsZero() {
-		return Decision{Action: Wait, Wake: d.next, Reason: "the handler runs, and no later fire is due"}
+		return Decision{Action: Wait, Wake: d.next}.because(CodeHandlerRuns, "the handler runs, and no later fire is due")
 	}
 	if p.Overlap == OverlapSkip {
-		return Decision{Action: Wait, Missed: cmp.Or(d.missed, d.fire), Reason: "the handler runs, and fires that come meanwhile are skipped"}
+		return Decision{Action: Wait}.missing(p.skipped(v)).because(CodeHandlerRuns, "the handler runs, and fires that come meanwhile are skipped")
 	}
-	return Decision{Action: Cancel, Reason: "a later fire replaces the run"}
+	return Decision{Action: Cancel}.because(CodeReplaced, "a later fire replaces the run")
 }
 
-// decideOrphan is for a run that nobody works on and nobody will.
-func decideOrphan(p Policy, r Record, why string) Decision {
+// Dropped returns a decision to wait whose missed fires are those that were to
+// begin by the policy before, and that don't count any more since p replaced it.
+func (p Policy) Dropped(before Policy, v View) Decision {
+	d := Decision{Action: Wait}
+	p, r, _ := p.believe(v.Record, v.Learned, v.Now)
+	before.Since, before.Delay = Credible(before.Since, p.Since), 0
+	if p.Disabled || before.AfterEnd || r.State == Running && before.Overlap == OverlapSkip {
+		return d
+	}
+	pending := before.due(r, p.Since)
+	first := pending.fire
+	if !pending.missed.first.IsZero() {
+		first = pending.missed.first
+	}
+	if first.IsZero() {
+		return d
+	}
+	return d.missing(span{first, p.Since.Add(1), MissedJobChanged})
+}
+
+// skipped returns the fires that have come while a run goes on, where they are
+// skipped.
+func (p Policy) skipped(v View) span {
+	if p.Overlap != OverlapSkip || p.AfterEnd || !v.Owned {
+		return span{}
+	}
+	d := p.due(v.Record, v.Now)
+	if d.fire.IsZero() && d.missed.first.IsZero() {
+		return span{}
+	}
+	first := d.fire
+	if !d.missed.first.IsZero() {
+		first = d.missed.first
+	}
+	return span{first, v.Now.Add(1 - p.Delay), MissedOverlap}
+}
+
+// decideOrphan is for a run that no instance works on, or will.
+func decideOrphan(p Policy, r Record, code Code, why string) Decision {
 	switch {
 	case !p.Failover:
-		return Decision{Action: Abandon, Reason: why + ", and failover is off"}
+		return Decision{Action: Abandon}.because(CodeFailoverOff, why+", and failover is off", "instance", r.Owner)
 	case p.Disabled:
-		return Decision{Action: Abandon, Reason: why + ", and the job is disabled, or the shard is, or the job has fewer shards by now"}
+		return Decision{Action: Abandon}.because(CodeRunOfDisabledJob,
+			why+", and the job is disabled, or the shard is, or the job has fewer shards by now", "instance", r.Owner)
 	case r.Attempt-r.HandOvers >= p.MaxAttempts || r.Attempt >= MaxTries:
-		return Decision{Action: Abandon, Reason: why + ", and no attempt is left"}
+		return Decision{Action: Abandon}.because(CodeNoAttemptLeft, why+", and no attempt is left",
+			"instance", r.Owner, "attempts", strconv.Itoa(r.Attempt-r.HandOvers))
 	}
-	return Decision{Action: TakeOver, Reason: why}
+	return Decision{Action: TakeOver}.because(code, why, "instance", r.Owner)
 }
 
-var actions = [...]string{"wait", "begin", "start", "complete", "hand over", "take over", "abandon", "prove death", "block", "cancel", "reclaim", "give up"}
+var actions = [...]string{
+	"wait", "begin", "start", "complete", "hand over", "take over", "abandon", "prove death", "block", "cancel", "reclaim", "give up",
+}
 
 func (a Action) String() string { return actions[a] }

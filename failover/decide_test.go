@@ -2,6 +2,8 @@ package failover
 
 import (
 	"fmt"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -55,7 +57,7 @@ const (
 
 // view is what the instance knows that owns the shard by assignment.
 func view(r Record, change func(*View)) View {
-	v := View{Record: r, Now: now, Me: me, Owned: true}
+	v := View{Record: r, Now: now, Me: me, Owned: true, Learned: learnedAt(now)}
 	if change != nil {
 		change(&v)
 	}
@@ -301,10 +303,56 @@ func TestDecide(t *testing.T) {
 			if strings.Contains(got.Reason, want.Reason) {
 				want.Reason = got.Reason
 			}
-			if got != want {
+			want.MissedBefore, want.MissedCode = got.MissedBefore, got.MissedCode // see TestDecide_CountsMissedFires
+			want.Code, want.Args = got.Code, got.Args                             // see TestDecide_Codes
+			if !snakeCase.MatchString(string(got.Code)) {
+				t.Errorf("the code %q of %v is not in snake_case", got.Code, got)
+			}
+			if !reflect.DeepEqual(got, want) {
 				t.Errorf("\ngot    %v\nwant   %v\n%s", got, want, dump(p, v))
 			}
 		})
+	}
+}
+
+var snakeCase = regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`)
+
+// Codes are for programs: they stay as they are.
+func TestDecide_Codes(t *testing.T) {
+	dead, alive := func(v *View) { v.Owner = Dead }, func(v *View) { v.Owner = Alive }
+	for _, tt := range []struct {
+		want   string
+		policy func(*Policy)
+		record Record
+		view   func(*View)
+	}{
+		{"claim_applied map[]", nil, running("10:00:00", me), func(v *View) { v.Local = Local{Claiming, me, 7} }},
+		{"handler_returned map[]", nil, running("10:00:00", me), func(v *View) { v.Local = Local{Finished, me, 7} }},
+		{"handler_stopped map[]", nil, running("10:00:00", me), func(v *View) { v.Local = Local{Yielded, me, 7} }},
+		{"handler_runs map[]", nil, running("10:00:00", me), func(v *View) { v.Local = Local{Working, me, 7} }},
+		{"claim_lost map[]", nil, idle("10:00:00"), func(v *View) { v.Local = Local{Working, me, 6} }},
+		{"went_on map[]", nil, carrying("10:00:00", before), func(v *View) { v.Local = Local{Working, before, 7} }},
+		{"replaced map[]", func(p *Policy) { p.Overlap = OverlapReplace }, running("09:59:50", me), func(v *View) { v.Local = Local{Working, me, 7} }},
+		{"not_owner map[]", nil, idle("10:00:00"), func(v *View) { v.Owned = false }},
+		{"job_disabled map[]", func(p *Policy) { p.Disabled = true }, idle("10:00:00"), nil},
+		{"triggered map[]", nil, idle("10:00:00"), func(v *View) { v.Trigger = &Trigger{Seq: 1} }},
+		{"fire_due map[]", nil, idle("09:59:50"), nil},
+		{"no_fire_due map[]", nil, idle("10:00:00"), nil},
+		{"schedule_over map[]", func(p *Policy) { p.Schedule = times{} }, idle("10:00:00"), nil},
+		{"runs_elsewhere map[instance:b@1]", nil, running("10:00:00", other), alive},
+		{"owner_unproven map[instance:b@1]", nil, running("10:00:00", other), nil},
+		{"owner_may_carry_on map[instance:b@1 left:1m0s]", nil, carrying("10:00:00", other), dead},
+		{"owner_dead map[instance:b@1]", nil, running("10:00:00", other), dead},
+		{"handed_over map[instance:]", nil, running("10:00:00", ""), nil},
+		{"run_forgotten map[instance:a@2]", nil, running("10:00:00", me), nil},
+		{"failover_off map[instance:b@1]", func(p *Policy) { p.Failover = false }, running("10:00:00", other), dead},
+		{"no_attempt_left map[attempts:3 instance:b@1]", nil, tried(running("10:00:00", other), 3, 0), dead},
+		{"run_of_disabled_job map[instance:b@1]", func(p *Policy) { p.Disabled = true }, running("10:00:00", other), dead},
+	} {
+		d := Decide(policy(tt.policy), view(tt.record, tt.view))
+		if got := fmt.Sprint(d.Code, " ", d.Args); got != tt.want {
+			t.Errorf("got %s, want %s: %v", got, tt.want, d)
+		}
 	}
 }
 

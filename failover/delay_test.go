@@ -22,8 +22,8 @@ func TestAFireWithADelayIsDueWhenTheDelayHasPassed(t *testing.T) {
 			{"10:00:19", "10:00:10", ""}, // the window counts from when it is due
 			{"10:00:20", "", "10:00:24"},
 		} {
-			d := p.due(r, at(row.now))
-			want := due{}
+			d := p.asksFor(r, at(row.now))
+			want := asks{}
 			if row.fire != "" {
 				want.fire = at(row.fire)
 			}
@@ -51,7 +51,7 @@ func TestAScheduleThatCountsFromTheEndOfTheLastRun(t *testing.T) {
 		{"now", done, "10:06:00", "10:06:00", ""},
 		{"however late", done, "14:00:00", "10:06:00", ""},
 	} {
-		d := p.due(row.r, at(row.now))
+		d := p.asksFor(row.r, at(row.now))
 		var fire, next time.Time
 		if row.fire != "" {
 			fire = at(row.fire)

@@ -6,8 +6,9 @@ import (
 	"github.com/elasticjob-go/elastic/cron"
 )
 
-// Misfire says what becomes of fires that nobody began in time: because the shard was still running, because its owner
-// died a millisecond before, because the whole fleet was down over night.
+// Misfire is the policy for fires that did not begin in time: because the shard
+// was still running, because its owner died a millisecond before, because the
+// whole fleet was down over night.
 type Misfire string
 
 // The misfire policies.
@@ -17,9 +18,10 @@ const (
 	All  Misfire = "all"  // each is run, in order
 )
 
-// Window returns how late a fire may begin under m when the job does not say: a minute where missed fires are skipped,
-// as in Quartz; a day where each is made up for, which bounds how many there can be; for ever (zero) where one run stands for
-// all.
+// Window returns how late a fire may begin under m when the job does not say: a
+// minute where missed fires are skipped, as in Quartz; a day where each is made
+// up for, which bounds how many there can be; for ever (zero) where one run
+// stands for all.
 func (m Misfire) Window() time.Duration {
 	switch m {
 	case Skip:
@@ -30,26 +32,94 @@ func (m Misfire) Window() time.Duration {
 	return 0
 }
 
-// MaxSkew is how far in the future a record's fire may lie before it counts as the work of a broken clock. Instances whose
-// clocks differ by less agree on everything; time synchronisation keeps machines within a tenth of a second.
+// MaxSkew is how far in the future a stored time may lie before it counts as
+// the work of a broken clock. Instances whose clocks differ by less agree on
+// everything; time synchronisation keeps machines within a tenth of a second.
 const MaxSkew = 5 * time.Second
+
+// Credible returns a stored time that says from when on fires count, or, if a
+// broken clock has written it, the moment at which this instance learned of it.
+//
+// A time that lies further in the future than clocks may differ must not
+// silence a shard until then. The moment that replaces it is fixed. If it moved
+// with the clock, a fire that begins some time after it, because of a delay or
+// because its schedule counts from the end of a run, would never be due. And as
+// the time comes nearer it looks more and more credible, so it is judged by the
+// moment at which it was learned, not by the present.
+func Credible(stored, learned time.Time) time.Time {
+	if inFuture(stored, learned) {
+		return learned
+	}
+	return stored
+}
+
+// inFuture reports whether a stored time lay further in the future than clocks
+// may differ when it was learned: a broken clock has written it.
+func inFuture(stored, learned time.Time) bool { return stored.Sub(learned) > MaxSkew }
+
+// InFuture reports whether the record's fire lay further in the future than
+// clocks may differ when this instance learned of it.
+func InFuture(r Record, learned time.Time) bool { return inFuture(r.Fire, learned) }
+
+// Learned holds the moments at which this instance learned of the stored times
+// that a decision rests on, by its wall clock as it is now. A zero moment
+// stands for the moment of the decision.
+type Learned struct {
+	Since, Enabled, Resharded, Grown time.Time // of the Policy's
+	Fire, Ended                      time.Time // of the Record's
+}
+
+// believe returns policy and record with credible times in place of those that
+// a broken clock has written. All that follows rests on these. dropped is the
+// time up to which fires don't count for such a time alone; zero if there is
+// none.
+func (p Policy) believe(r Record, l Learned, now time.Time) (_ Policy, _ Record, dropped time.Time) {
+	judge := func(stored *time.Time, learned time.Time) (replaced bool) {
+		if learned.IsZero() {
+			learned = now
+		}
+		replaced = inFuture(*stored, learned)
+		*stored = Credible(*stored, learned)
+		return replaced
+	}
+	judge(&r.Ended, l.Ended)
+	judge(&p.Resharded, l.Resharded)
+	judge(&p.Grown, l.Grown)
+	replaced := judge(&p.Since, l.Since)
+	if judge(&p.Enabled, l.Enabled) && p.Enabled.After(p.Since) || replaced && !p.Enabled.After(p.Since) {
+		dropped = later(p.Since, p.Enabled)
+	}
+	if judge(&r.Fire, l.Fire) {
+		dropped = time.Time{} // it is not known which fires were run
+	}
+	return p, r, dropped
+}
 
 // due is what a schedule asks for at a moment.
 type due struct {
 	fire   time.Time // the fire to begin; zero if there is none
-	missed time.Time // the first of the fires before it, or before now, that will not be run; zero if there is none
+	missed span      // the fires before it, or before now, that will not be run
 	next   time.Time // the first fire in the future; zero if there is none. Only set if fire is zero
 }
 
-// due returns the fire of the schedule that is due: one after base and not after now.
+// span is the fires of a schedule from the first on and before a moment. The
+// zero span has none.
+type span struct {
+	first, before time.Time
+	why           Code
+}
+
+// due returns the fire of the schedule that is due: one after base and not
+// after now. The times of p and r must be credible.
 //
-// base is the later of the record's fire and the moment since which the schedule has been in force. Nothing is remembered
-// about missed fires: one that nobody began is simply still due.
+// base is the later of the record's fire and the moment since which the
+// schedule has been in force. Nothing is remembered about missed fires: one
+// that has not begun is simply still due.
 func (p Policy) due(r Record, now time.Time) due {
 	if p.Disabled {
 		return due{}
 	}
-	base := p.base(r, now)
+	base := p.base(r)
 	now = now.Add(-p.Delay) // a fire is due when its delay has passed
 	first := p.Schedule.Next(base)
 	if first.IsZero() || first.After(now) {
@@ -58,13 +128,11 @@ func (p Policy) due(r Record, now time.Time) due {
 	if p.AfterEnd {
 		return due{fire: first} // there is one, whenever it comes
 	}
-	window := p.Window
-	if window == 0 {
-		window = p.Misfire.Window()
-	}
+	window := p.window()
 	var fire time.Time
+	why := MissedSuperseded
 	if p.Misfire == All {
-		fire = first
+		fire, why = first, MissedTooLate
 		if oldest := now.Add(-window); fire.Before(oldest) {
 			fire = p.Schedule.Next(oldest.Add(-1)) // -1: a fire at that very moment is still in the window
 		}
@@ -75,15 +143,23 @@ func (p Policy) due(r Record, now time.Time) due {
 		}
 	}
 	if fire.IsZero() || fire.After(now) {
-		return due{missed: first, next: p.delayed(p.Schedule.Next(now))}
+		return due{missed: span{first, now.Add(1), MissedTooLate}, next: p.delayed(p.Schedule.Next(now))}
 	}
 	if fire.Equal(first) {
-		first = time.Time{}
+		return due{fire: fire}
 	}
-	return due{fire: fire, missed: first}
+	return due{fire: fire, missed: span{first, fire, why}}
 }
 
-// delayed is when a fire of the schedule is due.
+// window returns how late a fire may begin; zero: for ever.
+func (p Policy) window() time.Duration {
+	if p.Window == 0 {
+		return p.Misfire.Window()
+	}
+	return p.Window
+}
+
+// delayed returns when a fire of the schedule is due.
 func (p Policy) delayed(fire time.Time) time.Time {
 	if fire.IsZero() {
 		return fire
@@ -91,48 +167,34 @@ func (p Policy) delayed(fire time.Time) time.Time {
 	return fire.Add(p.Delay)
 }
 
-// base is the time after which fires count: the latest of what the policy and the record name.
-//
-// The first fire that begins puts a record right whose own fire is not credible.
-func (p Policy) base(r Record, now time.Time) time.Time {
-	var base time.Time
-	later := func(t time.Time) {
-		if t = Credible(t, now); t.After(base) {
-			base = t
-		}
+// base returns the time after which fires count: the latest of those that the
+// policy and the record name.
+func (p Policy) base(r Record) time.Time {
+	base := later(later(p.Since, p.Enabled), later(p.Came, r.Fire))
+	if r.Fire.IsZero() { // earlier fires were divided among fewer shards
+		base = later(base, later(p.Resharded, p.Grown))
 	}
-	later(p.Since)
-	if r.Fire.IsZero() {
-		later(p.Resharded) // earlier fires were divided among fewer shards
-		later(p.Grown)
-	}
-	later(r.Fire)
-	if r.State == Idle && (p.AfterEnd || p.Overlap == OverlapSkip) {
-		later(r.Ended) // the fires that came while it ran don't count
+	switch {
+	case r.State != Idle:
+	case p.AfterEnd:
+		base = later(base, r.Ended)
+	case p.Overlap == OverlapSkip && !r.Ended.IsZero():
+		base = later(base, r.Ended.Add(-p.Delay)) // what was due while it ran does not count
 	}
 	return base
 }
 
-// Credible returns a time that says from when on fires count, as far as it can be believed. One that lies further in the future than clocks may
-// differ was written by a broken clock. It must not silence a shard until then, so it does not count; but as it is not known what ran before
-// it, only fires of this very moment count then. The nearer such a time comes the more credible it looks: who can should ask with the moment at
-// which it learned of it.
-func Credible(t, now time.Time) time.Time {
-	if t.Sub(now) > MaxSkew {
-		return now.Add(-moment)
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
 	}
-	return t
+	return a
 }
-
-// moment is how long after its time a fire counts as one of this very moment: longer than a busy process needs to wake.
-const moment = time.Second
-
-// InFuture says whether the record's fire lies further in the future than clocks may differ: it was written by a broken clock.
-func InFuture(r Record, now time.Time) bool { return r.Fire.Sub(now) > MaxSkew }
 
 // latest returns the last fire of s that is not after now. fire is one of them.
 //
-// It halves the span that is left, so that a fleet which comes back after a month does not step through millions of seconds.
+// It halves the span that is left, so that a fleet which comes back after a
+// month does not step through millions of seconds.
 func latest(s cron.Schedule, fire, now time.Time) time.Time {
 	end := now // no fire lies in (end, now]
 	for {
@@ -147,4 +209,21 @@ func latest(s cron.Schedule, fire, now time.Time) time.Time {
 			fire = late
 		}
 	}
+}
+
+// MaxMissed bounds how many missed fires are counted. A count of more stands
+// for "or more".
+const MaxMissed = 1000
+
+// CountMissed returns how many fires d says are missed, at most MaxMissed+1,
+// and the last of them. It asks the schedule for each, so it is for reports and
+// not for every decision.
+func (p Policy) CountMissed(d Decision) (count int, last time.Time) {
+	for fire := d.Missed; !fire.IsZero() && fire.Before(d.MissedBefore); fire = p.Schedule.Next(fire) {
+		count, last = count+1, fire
+		if count > MaxMissed {
+			return count, latest(p.Schedule, fire, d.MissedBefore.Add(-1))
+		}
+	}
+	return count, last
 }

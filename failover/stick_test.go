@@ -269,6 +269,7 @@ func TestNothingSticks(t *testing.T) {
 				for range 4 {
 					w := world{p: randomPolicy(rng), lose: rng.IntN(2) == 0}
 					w.v = View{Record: r, Now: at(pick(rng, "10:00:00", "10:00:00.5", "10:00:05", "10:00:10")), Me: me, Owned: true, Owner: owner, Local: local}
+					w.v.Learned = learnedAt(w.v.Now)
 					first := w
 					if err := w.settle(); err != nil {
 						t.Fatalf("%v\n%s\n\n%s", err, dump(first.p, first.v), strings.Join(w.log, "\n"))

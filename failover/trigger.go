@@ -13,6 +13,7 @@ type Trigger struct {
 	Shards    []int     // sorted; nil means all
 	Parameter string    // for this run, in place of the shard's own
 	Resharded time.Time // Policy.Resharded of the job that it was given to
+	Enabled   time.Time // when that job, or a shard of it, was enabled last
 }
 
 // Manual is what a record says of a run that a trigger asked for. The zero Manual is that of a run of the schedule.
@@ -23,21 +24,32 @@ type Manual struct {
 	Parameter string
 }
 
-// NextTrigger returns the first of a job's triggers, which are sorted by Seq, that a shard has still to begin; nil if there is none.
+// NextTrigger returns the first of a job's triggers, which are sorted by Seq,
+// that a shard has still to begin; nil if there is none.
 func NextTrigger(triggers []Trigger, shard int, r Record, p Policy) *Trigger {
 	for i, t := range triggers {
-		switch {
-		case t.Seq <= r.Trigger:
-		case t.Shards != nil && !slices.Contains(t.Shards, shard):
-		case !p.Resharded.Equal(t.Resharded):
-			// The work was divided among another number of shards, and some of it may be done. And what a shard has begun is
-			// forgotten when the job loses it: the one of that number which comes later does not know.
-		case r.Fence == 0 && t.Seq <= p.Passed:
-		default:
+		if t.Awaits(shard, r, p) {
 			return &triggers[i]
 		}
 	}
 	return nil
+}
+
+// Awaits reports whether a shard has still to begin the trigger.
+func (t Trigger) Awaits(shard int, r Record, p Policy) bool {
+	switch {
+	case t.Seq <= r.Trigger:
+		return false
+	case t.Shards != nil && !slices.Contains(t.Shards, shard):
+		return false
+	case !p.Resharded.Equal(t.Resharded):
+		// The work was divided among another number of shards, and some of it may be done. And what a shard has begun is
+		// forgotten when the job loses it: the one of that number which comes later does not know.
+		return false
+	case p.Enabled.After(t.Enabled):
+		return false // the shard was disabled when the trigger was given, or since: that it is enabled begins nothing
+	}
+	return r.Fence != 0 || t.Seq > p.Passed
 }
 
 // BeginTrigger claims a run that a trigger asks for. Fire stays: what the schedule has due is due all the same. Who may: as

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/elasticjob-go/elastic/failover"
 	"github.com/elasticjob-go/elastic/internal/layout"
 	"github.com/elasticjob-go/elastic/observe"
 	"github.com/elasticjob-go/elastic/sharding"
@@ -42,7 +43,8 @@ func (e *Engine) planFor(j *job, spec layout.Spec, have *layout.Assignment, may 
 	if have == nil || before.Divides(p.want) {
 		p.want.RaiseFences(now, 0)
 	}
-	if len(owners) > len(before.Owners) && spec.Broadcast() && now.After(before.Grown) {
+	// A time that a broken clock has written gives way, too.
+	if grown := failover.Credible(before.Grown, now); len(owners) > len(before.Owners) && spec.Broadcast() && !grown.After(now) {
 		p.want.Grown = now
 	}
 	surplus := len(before.Owners)

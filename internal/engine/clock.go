@@ -142,6 +142,7 @@ const stepped = time.Second
 func (e *Engine) noticeStep(now time.Time) {
 	if offset := e.clocks.against(now); (offset - e.clocks.offset).Abs() > stepped {
 		e.clocks.offset, e.clocks.due = offset, true
+		e.believePast(now)
 		e.judgeClock()
 		e.reviewAll()
 	}

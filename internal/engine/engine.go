@@ -134,6 +134,7 @@ type Engine struct {
 	alarms      alarms
 	stale       []*job             // to be refreshed
 	dirty       []*shard           // to be considered
+	missed      []*misses          // to be reported
 	held        []*shard           // that wait until fewer run here, in the order in which they came
 	active      int                // runs of this instance, from claim to recorded end
 	unread      []*job             // with shards whose records must be read
@@ -311,6 +312,7 @@ func (e *Engine) settle() {
 			e.consider(s)
 		}
 	}
+	e.reportMissed()
 	e.readRecords()
 	e.followBlocked()
 	e.mendAssignments()

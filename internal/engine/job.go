@@ -23,8 +23,13 @@ type job struct {
 	spec        *layout.Spec // nil while it is not in the store, or can't be read
 	specVersion store.Version
 	policy      failover.Policy // of the last spec that could be read
-	learned     time.Time       // when that was read, by the monotonic clock
 	division    string          // of the work, as the spec has it
+
+	since, resharded, grown firstSeen         // the times of spec and assignment
+	wholeEnabled            firstSeen         // since when the job is not disabled
+	enabled                 map[int]firstSeen // the same of shards
+	before                  *failover.Policy  // the one that the present policy replaced, and whose fires of the past no longer count; nil: none
+
 	zone        *time.Location
 	writingSpec bool
 	told        *layout.Spec // the spec that observers know
@@ -104,13 +109,19 @@ func (e *Engine) refreshSpec(j *job) (changed bool) {
 }
 
 func (e *Engine) decodeSpec(j *job, entry store.Entry) {
+	old := j.spec
 	j.spec = nil
 	spec, err := layout.DecodeSpec(entry.Value)
 	if err == nil {
 		var policy failover.Policy
 		if policy, err = spec.Policy(); err == nil {
-			j.spec, j.policy, j.learned = &spec, policy, time.Now()
+			if old != nil && !old.Since.Equal(spec.Since) {
+				before := j.policy
+				j.before = &before
+			}
+			j.spec, j.policy = &spec, policy
 			j.division = spec.Division()
+			j.seeSpec()
 			j.zone, _ = spec.Location() // the policy has found it
 			e.explain(j)
 			return
@@ -152,6 +163,14 @@ func (e *Engine) createSpec(j *job) {
 	if !e.replica.ready() || e.drain.on {
 		return
 	}
+	// Not an error of Add: a process that restarts after the last fire of its job must come up all the same.
+	if err := j.registered.Spec.Fires(e.cfg.Now()); err != nil {
+		if !j.refused && e.me != nil && !j.removed {
+			j.refused = true
+			e.emit(observe.Event{Kind: observe.Refused, Job: j.name, Shard: -1, Err: err, Detail: "the job was not put into the store"})
+		}
+		return
+	}
 	spec := j.registered.Spec.From(e.cfg.Now())
 	e.writeSpec(j, store.Create(layout.JobKey(j.name), spec.Encode()))
 }
@@ -185,13 +204,7 @@ func (e *Engine) compareSpec(j *job) {
 
 // writeSpec creates or sets the job's spec, once at a time.
 func (e *Engine) writeSpec(j *job, op store.Op) {
-	if e.me == nil || j.removed || j.writingSpec || j.awaits.has(layout.JobKey(j.name)) || j.refused {
-		return
-	}
-	// Not an error of Add: a process that restarts after the last fire of its job must come up all the same.
-	if err := j.registered.Spec.Fires(e.cfg.Now()); err != nil {
-		j.refused = true
-		e.emit(observe.Event{Kind: observe.Refused, Job: j.name, Shard: -1, Err: err, Detail: "the job was not put into the store"})
+	if e.me == nil || j.removed || j.writingSpec || j.awaits.has(layout.JobKey(j.name)) {
 		return
 	}
 	j.writingSpec = true
@@ -225,6 +238,7 @@ func (e *Engine) refreshAssignment(j *job) (changed bool) {
 		return true
 	}
 	j.assigned = &a
+	j.grown.see(a.Grown)
 	return true
 }
 
@@ -335,6 +349,7 @@ func (e *Engine) endAwaits(j *job) {
 	for key, w := range j.awaits {
 		if e.replica.version(key) != w.version {
 			j.awaits.end(key)
+			e.mendNow = true // mend may have waited for it, and what has come need not make the assignment suspect
 		}
 	}
 }

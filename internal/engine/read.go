@@ -94,16 +94,18 @@ func (e *Engine) haveRead(shards []*shard, entries []store.Entry, err error) {
 // learn takes a shard's record from the store.
 func (e *Engine) learn(s *shard, entry store.Entry, there bool) {
 	s.known, s.broken = true, false
-	s.record, s.version = failover.Record{}, 0
+	var r failover.Record
+	var version store.Version
 	if there {
-		r, err := failover.Decode(entry.Value)
-		if err != nil {
+		var err error
+		if r, err = failover.Decode(entry.Value); err != nil {
 			s.broken = true
 			e.unreadable(s.job, s.item, entry.Key, err)
 		} else if r.Fence >= failover.MaxFence { // it is claimed no more
 			e.unreadable(s.job, s.item, entry.Key, fmt.Errorf("the fence %d can't grow", r.Fence))
 		}
-		s.record, s.version = r, entry.Version
+		version = entry.Version
 	}
+	s.setRecord(r, version)
 	e.mark(s)
 }

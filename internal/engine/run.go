@@ -134,7 +134,7 @@ func (e *Engine) watchStuck(s *shard, r *run, ctx context.Context) {
 
 // resumable says whether the shard's next owner would go on with a run that is handed over, and not give it up.
 func (s *shard) resumable() bool {
-	p := s.policy()
+	p := s.policy(time.Time{})
 	return p.Failover && !p.Disabled
 }
 

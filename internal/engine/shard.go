@@ -32,13 +32,17 @@ type shard struct {
 	record   failover.Record
 	version  store.Version // zero: there is no record yet
 
-	unclaimed bool      // the record is only here, not in the store
-	came      time.Time // and this instance has had the shard since, by the monotonic clock
-	run       *run      // what this process does about the shard
-	proving   string    // an instance for whose death a proof is sought
-	missed    time.Time
+	unclaimed bool          // the record is only here, not in the store
+	came      time.Time     // and this instance has had the shard since, by the monotonic clock
+	run       *run          // what this process does about the shard
+	proving   string        // an instance for whose death a proof is sought
+	told      time.Time     // the last missed fire that was reported
+	rest      *misses       // those that are reported when the next run begins
 	delay     time.Duration // how much later than its time a fire begins here
 	future    time.Time
+
+	fire, ended firstSeen // the record's times
+	changed     time.Time // Since of the policy whose change was looked at
 }
 
 func byJob(a, b *shard) int { return cmp.Or(byName(a.job, b.job), cmp.Compare(a.item, b.item)) }
@@ -73,10 +77,11 @@ func (e *Engine) consider(s *shard) {
 	}
 	now := e.cfg.Now()
 	e.reportFuture(s, now)
-	p := s.policy()
-	p.Since = s.inForce(p.Since, now)
-	d := failover.Decide(p, e.view(s, p, now))
-	e.reportMissed(s, d)
+	p := s.policy(now)
+	v := e.view(s, p, now)
+	e.noteDropped(s, p, v)
+	d := failover.Decide(p, v)
+	e.noteMissed(s, p, d)
 	e.alarms.set(&s.alarm, d.Wake)
 	if d.Action != failover.Block {
 		e.unblock(s)
@@ -98,38 +103,29 @@ func (e *Engine) view(s *shard, p failover.Policy, now time.Time) failover.View 
 	if s.run != nil {
 		v.Local = failover.Local{Phase: s.run.phase, Owner: s.run.owner, Fence: s.run.fence}
 	}
+	v.Learned = s.learned(now)
 	return v
 }
 
-// policy is the job's; of a shard that the job no longer has nothing begins, and a lost run is not repeated.
-func (s *shard) policy() failover.Policy {
+// policy is the job's; of a shard that the job no longer has nothing begins, and
+// a lost run is not repeated.
+func (s *shard) policy(now time.Time) failover.Policy {
 	p := s.job.policy
 	p.Delay = s.delay
 	if spec := s.job.spec; spec != nil {
 		p.Disabled = p.Disabled || slices.Contains(spec.DisabledShards, s.item)
-		if at := spec.EnabledShards[s.item]; at.After(p.Since) {
-			p.Since = at
-		}
+		p.Enabled = spec.EnabledSince(s.item)
 	}
 	if a := s.job.assigned; a != nil {
 		p.Grown, p.Passed = a.Grown, a.Triggers
+	}
+	if s.unclaimed {
+		p.Came = moment(s.came, now)
 	}
 	if s.surplus {
 		p.Disabled = true
 	}
 	return p
-}
-
-// inForce returns since when the shard's fires count. Whether a broken clock has written what the job says of that shows at the moment at which this
-// instance learned of it: as time goes on, it looks more and more credible. What has passed since is counted by the monotonic clock, and this instance's
-// own clock may have been broken then, and be right by now, or the other way round.
-func (s *shard) inForce(since, now time.Time) time.Time {
-	shown := func(t time.Time) time.Time { return now.Add(-time.Since(t)) } // what the clock as it is now would have shown
-	since = failover.Credible(since, shown(s.job.learned))
-	if came := shown(s.came); s.unclaimed && came.After(since) {
-		return came
-	}
-	return since
 }
 
 // claimStands says whether the record is the one that our run's claim wrote.
@@ -216,7 +212,8 @@ func (e *Engine) tidy(s *shard) {
 				s.busy, s.outdated = false, false
 				e.mark(s)
 				if err == nil {
-					s.record, s.version, s.asOf = failover.Record{}, 0, asOf
+					s.setRecord(failover.Record{}, 0)
+					s.asOf = asOf
 					return
 				}
 				e.writeFailed(s, guards, e.me == m, err)
@@ -239,23 +236,13 @@ func (e *Engine) forget(s *shard) {
 	}
 }
 
-func (e *Engine) reportMissed(s *shard, d failover.Decision) {
-	if d.Missed.IsZero() || d.Missed.Equal(s.missed) || s.surplus {
-		return
-	}
-	s.missed = d.Missed
-	ev := observe.Event{Kind: observe.Missed, Job: s.job.name, Shard: s.item, Fire: d.Missed, Detail: "misfire " + string(s.job.policy.Misfire) + ", overlap " + string(s.job.policy.Overlap)}
-	if !d.Fire.IsZero() {
-		ev.Detail += "; the fire of " + d.Fire.Format(time.RFC3339) + " runs"
-	}
-	e.emit(ev)
-}
-
 func (e *Engine) reportFuture(s *shard, now time.Time) {
-	if failover.InFuture(s.record, now) && !s.future.Equal(s.record.Fire) {
+	learned := s.fire.learned(now)
+	if failover.InFuture(s.record, learned) && !s.future.Equal(s.record.Fire) {
 		s.future = s.record.Fire
 		ev := s.event(observe.FutureFire)
-		ev.Detail = "it was written by a clock that is ahead of this one, and counts as now"
+		ev.Code = "fire_in_future"
+		ev.Detail = "it was written by a clock that is ahead of this one, and counts as " + learned.UTC().Format(time.RFC3339) + "; fires before that are not made up for"
 		e.emit(ev)
 	}
 }

@@ -58,7 +58,10 @@ func (e *Engine) trigger(ctx context.Context, m *member, job string, t failover.
 			return 0, err
 		}
 	}
-	t.Resharded = spec.Resharded
+	t.Resharded, t.Enabled = spec.Resharded, spec.LastEnabled()
+	if len(t.Shards) > 0 {
+		t.Shards = slices.DeleteFunc(slices.Clone(t.Shards), func(shard int) bool { return slices.Contains(spec.DisabledShards, shard) })
+	}
 	if spec.Broadcast() { // for the instances that are there now
 		if t.Shards, err = e.broadcastShards(ctx, job); err != nil {
 			return 0, err
@@ -111,6 +114,10 @@ func (e *Engine) triggerable(ctx context.Context, job string, shards []int) (lay
 		return spec, 0, fmt.Errorf("job %q is a broadcast: it can be triggered on all instances, not on some", job)
 	case len(shards) > 0 && (shards[0] < 0 || shards[len(shards)-1] >= spec.Shards):
 		return spec, 0, fmt.Errorf("job %q has the shards 0 to %d, but was triggered for %v", job, spec.Shards-1, shards)
+	case len(shards) > 0 && allIn(shards, spec.DisabledShards):
+		return spec, 0, fmt.Errorf("shards %v of job %q are disabled; enable one of them first", shards, job)
+	case len(spec.DisabledShards) > 0 && len(spec.DisabledShards) == spec.Shards:
+		return spec, 0, fmt.Errorf("all shards of job %q are disabled; enable one of them first", job)
 	}
 	return spec, entry.Version, nil
 }
@@ -151,7 +158,12 @@ func (e *Engine) readSignal(ctx context.Context, key string) (layout.Signal, sto
 	return signal, entry.Version, nil
 }
 
-// waiting drops the triggers that have begun everywhere.
+// allIn reports whether all numbers are among some others.
+func allIn(numbers, others []int) bool {
+	return !slices.ContainsFunc(numbers, func(n int) bool { return !slices.Contains(others, n) })
+}
+
+// waiting drops the triggers that no shard awaits any more.
 func (e *Engine) waiting(ctx context.Context, job string, spec layout.Spec, signal layout.Signal) (layout.Signal, error) {
 	entries, err := e.cfg.Store.List(ctx, layout.RunsOf(job))
 	if err != nil {
@@ -167,7 +179,15 @@ func (e *Engine) waiting(ctx context.Context, job string, spec layout.Spec, sign
 	if spec.Broadcast() {
 		shards = len(records)
 	}
-	signal = signal.Waiting(shards, records)
+	signal = signal.Waiting(func(t failover.Trigger) bool {
+		for shard := range shards {
+			p := failover.Policy{Resharded: spec.Resharded, Enabled: spec.EnabledSince(shard)}
+			if t.Awaits(shard, records[shard], p) && !slices.Contains(spec.DisabledShards, shard) {
+				return true
+			}
+		}
+		return false
+	})
 	if n := len(signal.Triggers); n >= layout.MaxTriggers {
 		return signal, fmt.Errorf("%d triggers of job %q wait already: find out why they don't run", n, job)
 	}

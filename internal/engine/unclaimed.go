@@ -18,7 +18,7 @@ func (e *Engine) keepRecord(s *shard) {
 	}
 	if s.unclaimed && !s.known {
 		s.known, s.broken = true, false
-		s.record, s.version = failover.Record{}, 0
+		s.setRecord(failover.Record{}, 0)
 		s.came = time.Now()
 	}
 }

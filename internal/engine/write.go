@@ -60,7 +60,7 @@ func (e *Engine) complete(s *shard, now time.Time) {
 // write changes the shard's record by compare-and-swap; then is called if it was applied.
 func (e *Engine) write(s *shard, next failover.Record, guards []store.Cond, patient bool, then func()) {
 	if s.unclaimed {
-		s.record, s.version = next, 0
+		s.setRecord(next, 0)
 		e.mark(s)
 		then()
 		return
@@ -76,7 +76,7 @@ func (e *Engine) write(s *shard, next failover.Record, guards []store.Cond, pati
 		s.busy, s.outdated = false, false
 		e.mark(s)
 		if e.me == m && err == nil {
-			s.record, s.version = next, v
+			s.setRecord(next, v)
 			then()
 			return
 		}

@@ -113,26 +113,60 @@ func TestDocumentsThatAreNotOursAreRefused(t *testing.T) {
 	}
 }
 
-func TestAScheduleThatStaysTheSameStaysInForce(t *testing.T) {
-	now := spec.Since.Add(time.Hour)
-	same, schedule, shards, enabled := spec, spec, spec, spec
-	same.Parameter = "other"
-	schedule.Schedule = "0 0 4 * * ?"
-	shards.Shards = 9
-	enabled.Disabled = true
+// What decides about fires of the past counts from the change on; what leaves
+// the past as it is stays in force.
+func TestReplaces_Since(t *testing.T) {
+	now := spec.Since.Add(50 * time.Hour)
+	with := func(change func(*Spec)) (s Spec) {
+		s = spec
+		change(&s)
+		return s
+	}
 	for name, row := range map[string]struct {
 		next             Spec
 		since, resharded time.Time
 	}{
-		"another parameter": {same, spec.Since, spec.Resharded},
-		"another schedule":  {schedule, now, spec.Resharded},
-		"other shards":      {shards, spec.Since, now},
-		"disabled":          {enabled, now, spec.Resharded},
+		"another parameter":   {with(func(s *Spec) { s.Parameter = "other" }), spec.Since, spec.Resharded},
+		"another schedule":    {with(func(s *Spec) { s.Schedule = "0 0 4 * * ?" }), now, spec.Resharded},
+		"other shards":        {with(func(s *Spec) { s.Shards = 9 }), spec.Since, now},
+		"disabled":            {with(func(s *Spec) { s.Disabled = true }), now, spec.Resharded},
+		"another misfire":     {with(func(s *Spec) { s.Misfire = failover.All }), now, spec.Resharded},
+		"another window":      {with(func(s *Spec) { s.MisfireWindow = Duration(7 * time.Hour) }), now, spec.Resharded},
+		"other labels":        {with(func(s *Spec) { s.Requires = map[string]string{"zone": "east"} }), now, spec.Resharded},
+		"another strategy":    {with(func(s *Spec) { s.Sharding = "odevity" }), now, spec.Resharded},
+		"an end to come":      {with(func(s *Spec) { s.End = now.Add(time.Hour) }), spec.Since, spec.Resharded},
+		"an end that is past": {with(func(s *Spec) { s.End = now.Add(-25 * time.Hour) }), now, spec.Resharded},
+		"an exception":        {with(func(s *Spec) { s.Except = []string{"12-25"} }), spec.Since, spec.Resharded},
 	} {
 		got := row.next.Replaces(spec, now)
 		if !got.Since.Equal(row.since) || !got.Resharded.Equal(row.resharded) {
 			t.Errorf("%s: in force since %s and %s, want %s and %s", name, got.Since, got.Resharded, row.since, row.resharded)
 		}
+	}
+	broken := with(func(s *Spec) { s.Since = now.Add(time.Hour) })
+	if got := spec.Replaces(broken, now); !got.Since.Equal(now) {
+		t.Errorf("a time that a clock wrote which was ahead stays: %s", got.Since)
+	}
+}
+
+// Each enabling is later than those before it, whatever clocks show: triggers
+// name the last that came before them.
+func TestReplaces_Enabled(t *testing.T) {
+	at := spec.Since
+	disabled, shard := spec, spec
+	disabled.Disabled = true
+	shard.DisabledShards = []int{1}
+	s := disabled.Replaces(spec, at)
+	if !s.LastEnabled().IsZero() {
+		t.Errorf("enabled at %s before it ever was", s.LastEnabled())
+	}
+	first := spec.Replaces(s, at)
+	second := spec.Replaces(shard.Replaces(first, at), at.Add(-time.Hour))
+	if !first.Enabled.Equal(at) || !second.EnabledSince(1).After(first.Enabled) {
+		t.Errorf("enabled at %s, and then a shard at %s", first.Enabled, second.EnabledSince(1))
+	}
+	if !second.EnabledSince(0).Equal(first.Enabled) || !second.LastEnabled().Equal(second.EnabledSince(1)) {
+		t.Errorf("shard 0 at %s, the last at %s", second.EnabledSince(0), second.LastEnabled())
 	}
 }
 

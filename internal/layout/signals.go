@@ -31,6 +31,7 @@ type triggerDoc struct {
 	Shards    []int     `json:"shards,omitempty"` // none: all
 	Parameter string    `json:"parameter,omitempty"`
 	Resharded time.Time `json:"resharded"`
+	Enabled   time.Time `json:"enabled,omitzero"`
 }
 
 // Add returns the signals with one more trigger, and its number. Numbers are times, in milliseconds since 1970, or one more than the last: they
@@ -54,22 +55,15 @@ func (s Signal) Add(t failover.Trigger) (Signal, uint64, error) {
 	return next, t.Seq, nil
 }
 
-// Waiting returns the signals without the triggers that every shard which they are for has begun. The last one stays in any case: the next
-// must get a greater number, also from an instance whose clock is behind.
-func (s Signal) Waiting(shards int, records map[int]failover.Record) Signal {
-	done := func(t failover.Trigger) bool {
-		for shard := range shards {
-			if records[shard].Trigger < t.Seq && (t.Shards == nil || slices.Contains(t.Shards, shard)) {
-				return false
-			}
-		}
-		return true
-	}
+// Waiting returns the signals without the triggers that no shard awaits. The
+// last one stays in any case: the next must get a greater number, also from an
+// instance whose clock is behind.
+func (s Signal) Waiting(awaited func(failover.Trigger) bool) Signal {
 	n := len(s.Triggers)
 	if n == 0 {
 		return s
 	}
-	waiting := slices.DeleteFunc(slices.Clone(s.Triggers[:n-1]), done)
+	waiting := slices.DeleteFunc(slices.Clone(s.Triggers[:n-1]), func(t failover.Trigger) bool { return !awaited(t) })
 	return Signal{append(waiting, s.Triggers[n-1])}
 }
 
@@ -77,7 +71,7 @@ func (s Signal) Waiting(shards int, records map[int]failover.Record) Signal {
 func (s Signal) Encode() []byte {
 	d := signalsDoc{V: version, Triggers: []triggerDoc{}}
 	for _, t := range s.Triggers {
-		d.Triggers = append(d.Triggers, triggerDoc{t.Seq, t.By, years.Clamp(t.At), t.Shards, t.Parameter, years.Clamp(t.Resharded)})
+		d.Triggers = append(d.Triggers, triggerDoc{t.Seq, t.By, years.Clamp(t.At), t.Shards, t.Parameter, years.Clamp(t.Resharded), years.Clamp(t.Enabled)})
 	}
 	return encode(d)
 }
@@ -110,14 +104,14 @@ func DecodeSignal(b []byte) (Signal, error) {
 			t.Shards = nil
 		}
 		last = t.Seq
-		s.Triggers = append(s.Triggers, failover.Trigger{Seq: t.Seq, By: t.By, At: t.At, Shards: t.Shards, Parameter: t.Parameter, Resharded: t.Resharded})
+		s.Triggers = append(s.Triggers, failover.Trigger{Seq: t.Seq, By: t.By, At: t.At, Shards: t.Shards, Parameter: t.Parameter, Resharded: t.Resharded, Enabled: t.Enabled})
 	}
 	return s, nil
 }
 
 // check returns an error unless the trigger can be written again.
 func (t triggerDoc) check() error {
-	if err := within("a trigger", t.At, t.Resharded); err != nil {
+	if err := within("a trigger", t.At, t.Resharded, t.Enabled); err != nil {
 		return err
 	}
 	if err := CheckID(t.By); err != nil {

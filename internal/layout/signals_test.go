@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"fmt"
 	"reflect"
 	"testing"
 	"time"
@@ -28,17 +29,25 @@ func TestSignalsReadAsTheyWereWritten(t *testing.T) {
 	}
 }
 
-func TestATriggerIsDoneOnceEveryShardThatItIsForHasBegunIt(t *testing.T) {
-	s := Signal{[]failover.Trigger{{Seq: 1}, {Seq: 2, Shards: []int{1}}, {Seq: 3}}}
-	records := map[int]failover.Record{0: {Trigger: 1}, 1: {Trigger: 2}}
-	if got := s.Waiting(2, map[int]failover.Record{0: {Trigger: 3}, 1: {Trigger: 3}}); len(got.Triggers) != 1 || got.Triggers[0].Seq != 3 {
-		t.Errorf("when all are done: got %+v, want the last, so that the next gets a greater number", got)
-	}
-	if got := s.Waiting(2, records); len(got.Triggers) != 1 || got.Triggers[0].Seq != 3 {
-		t.Errorf("got %+v, want the third alone", got)
-	}
-	if got := s.Waiting(3, records); len(got.Triggers) != 2 || got.Triggers[0].Seq != 1 {
-		t.Errorf("with a shard that has begun none: got %+v, want the first and the third", got)
+// Triggers that no shard awaits are dropped, but for the last: the next must
+// get a greater number.
+func TestSignal_Waiting(t *testing.T) {
+	s := Signal{[]failover.Trigger{{Seq: 1}, {Seq: 2}, {Seq: 3}}}
+	for name, row := range map[string]struct {
+		awaited uint64
+		want    string
+	}{
+		"none":      {0, "[3]"},
+		"the first": {1, "[1 3]"},
+		"the last":  {3, "[3]"},
+	} {
+		var left []uint64
+		for _, t := range s.Waiting(func(t failover.Trigger) bool { return t.Seq == row.awaited }).Triggers {
+			left = append(left, t.Seq)
+		}
+		if got := fmt.Sprint(left); got != row.want {
+			t.Errorf("awaited is %s: got %s, want %s", name, got, row.want)
+		}
 	}
 }
 

@@ -46,6 +46,7 @@ type Spec struct {
 	Unclaimed       bool              `json:"unclaimed,omitempty"`      // runs are not recorded
 	Disabled        bool              `json:"disabled,omitempty"`
 	EnabledShards   EnabledShards     `json:"enabledShards,omitempty"` // since when shards that were disabled are not
+	Enabled         time.Time         `json:"enabled,omitzero"`        // since when the job is not disabled; zero: it never was
 	Resharded       time.Time         `json:"resharded"`               // there have been as many shards since; a shard that never ran counts from here
 	Since           time.Time         `json:"since"`                   // the schedule has been in force since: creation, a change of it, being enabled
 }
@@ -143,6 +144,7 @@ func (s Spec) Same(o Spec) bool {
 	}
 	s.Requires, o.Requires = nil, nil
 	s.EnabledShards, o.EnabledShards = nil, nil
+	s.Enabled, o.Enabled = time.Time{}, time.Time{}
 	s.Since, o.Since = time.Time{}, time.Time{}
 	s.Resharded, o.Resharded = time.Time{}, time.Time{}
 	return bytes.Equal(s.Encode(), o.Encode())
@@ -154,15 +156,30 @@ func (s Spec) From(now time.Time) Spec {
 	return s
 }
 
-// Replaces returns s as it is to be written over old: a schedule that stays the same stays in force since when it was, and so
-// does the number of shards. A shard that is no longer disabled counts its fires from now.
+// Replaces returns s as it is to be written over old.
+//
+// A change begins nothing by itself: fires that would be due by the new job
+// alone don't count, and those that were missed by the old one stay missed. So
+// whatever decides about fires of the past counts from now on if it changes. A
+// change after which the past is the same, such as of an end that is far away,
+// leaves what is due as it is.
 func (s Spec) Replaces(old Spec, now time.Time) Spec {
 	s = s.From(now)
 	if s.Shards == old.Shards {
 		s.Resharded = old.Resharded
 	}
-	if s.Schedule == old.Schedule && slices.Equal(s.After, old.After) && s.AfterEnds == old.AfterEnds && s.TimeZone == old.TimeZone && s.Start.Equal(old.Start) && s.End.Equal(old.End) && s.Disabled == old.Disabled && s.Unclaimed == old.Unclaimed {
+	if s.decidesAs(old) && s.firesAs(old, now) && !old.Since.After(now.Add(failover.MaxSkew)) {
 		s.Since = old.Since
+	}
+	// Each enabling is later than all before it, also where clocks differ: a
+	// trigger names the last that came before it.
+	enabled := now.UTC()
+	if last := old.LastEnabled(); !enabled.After(last) {
+		enabled = last.Add(1)
+	}
+	s.Enabled = old.Enabled
+	if old.Disabled && !s.Disabled {
+		s.Enabled = enabled
 	}
 	s.EnabledShards = EnabledShards{}
 	for shard, at := range old.EnabledShards {
@@ -172,10 +189,89 @@ func (s Spec) Replaces(old Spec, now time.Time) Spec {
 	}
 	for _, shard := range old.DisabledShards {
 		if shard < s.Shards && !slices.Contains(s.DisabledShards, shard) {
-			s.EnabledShards[shard] = now.UTC()
+			s.EnabledShards[shard] = enabled
 		}
 	}
 	return s
+}
+
+// EnabledSince returns since when a shard has not been disabled, by itself or
+// with the job; zero if it never was.
+func (s Spec) EnabledSince(shard int) time.Time {
+	if at := s.EnabledShards[shard]; at.After(s.Enabled) {
+		return at
+	}
+	return s.Enabled
+}
+
+// LastEnabled returns when the job, or a shard of it, was enabled last; zero if
+// none ever was.
+func (s Spec) LastEnabled() time.Time {
+	last := s.Enabled
+	for _, at := range s.EnabledShards {
+		if at.After(last) {
+			last = at
+		}
+	}
+	return last
+}
+
+// decidesAs reports whether two jobs decide in the same way which fires of a
+// schedule begin, and when.
+func (s Spec) decidesAs(old Spec) bool {
+	return s.Disabled == old.Disabled && s.Unclaimed == old.Unclaimed && s.Broadcast() == old.Broadcast() &&
+		s.Misfire == old.Misfire && s.MisfireWindow == old.MisfireWindow && s.Overlap == old.Overlap &&
+		s.Sharding == old.Sharding && maps.Equal(s.Requires, old.Requires) && // fires wait while no instance can have them
+		slices.Equal(s.After, old.After) && s.AfterEnds == old.AfterEnds && s.jitterStays(old)
+}
+
+// jitterStays reports whether the jitter of s lets no fire begin that was
+// missed by that of old. A fire that waits for its delay begins earlier, or
+// later, and is not lost.
+func (s Spec) jitterStays(old Spec) bool {
+	switch {
+	case s.Jitter == old.Jitter:
+		return true
+	case s.Overlap == failover.OverlapSkip: // a delay decides whether a fire came while the shard ran
+		return false
+	}
+	forEver := s.MisfireWindow == 0 && s.Misfire.Window() == 0
+	return forEver || s.Jitter < old.Jitter // what is too late by a short delay may not be by a longer one
+}
+
+// compared bounds how many fires of the past are compared.
+const compared = 10_000
+
+// firesAs reports whether two jobs have the same fires up to now. More than can
+// be compared count as different.
+func (s Spec) firesAs(old Spec, now time.Time) bool {
+	if outstanding := func(end time.Time) bool { return end.IsZero() || end.After(now) }; outstanding(s.End) && outstanding(old.End) {
+		s.End, old.End = time.Time{}, time.Time{}
+	}
+	if s.Schedule == old.Schedule && s.TimeZone == old.TimeZone && s.Start.Equal(old.Start) && s.End.Equal(old.End) && slices.Equal(s.Except, old.Except) {
+		return true
+	}
+	these, err := s.Times()
+	if err != nil || cron.AfterEnd(these) {
+		return false
+	}
+	those, err := old.Times()
+	if err != nil || cron.AfterEnd(those) {
+		return false
+	}
+	from := old.Since
+	for range compared {
+		this, that := these.Next(from), those.Next(from)
+		thisIsPast, thatIsPast := !this.IsZero() && !this.After(now), !that.IsZero() && !that.After(now)
+		switch {
+		case !thisIsPast && !thatIsPast:
+			return true
+		case !this.Equal(that):
+			return false
+		}
+		from = this
+	}
+	return false
 }
 
 type specDoc struct {
@@ -185,7 +281,7 @@ type specDoc struct {
 
 // Encode returns the document as it is stored.
 func (s Spec) Encode() []byte {
-	for _, t := range []*time.Time{&s.Since, &s.Resharded, &s.Start, &s.End} {
+	for _, t := range []*time.Time{&s.Since, &s.Resharded, &s.Enabled, &s.Start, &s.End} {
 		*t = years.Clamp(*t)
 	}
 	return encode(specDoc{version, s})
@@ -212,7 +308,7 @@ func DecodeSpec(b []byte) (Spec, error) {
 	if err := dec.Decode(&d); err != nil {
 		return Spec{}, fmt.Errorf("not a job: %w", err)
 	}
-	if err := within("a job", d.Since, d.Resharded); err != nil {
+	if err := within("a job", d.Since, d.Resharded, d.Enabled); err != nil {
 		return Spec{}, err
 	}
 	if err := d.EnabledShards.check(); err != nil {

@@ -259,16 +259,14 @@ func (w *World) accounted(s *checker.Shard, spec *layout.Spec, policy failover.P
 		fires = w.followedUntil(spec, s.Record.Fire)
 	}
 	said := w.missed[place{s.Job, s.Item}]
-	silent := false // nobody began the fire before
 	for fire := range fires {
 		f := s.Fires[fire.Unix()]
 		if f != nil {
-			silent = false
 			w.fate(s, spec, f)
 			continue
 		}
-		told := silent || slices.ContainsFunc(said, func(t time.Time) bool { return t.Equal(fire) }) // the first is told, for all
-		if silent = true; (spec.Misfire == failover.All || !told) && fire.After(assigned.Grown) && !w.excused(s, spec, fire) {
+		told := slices.ContainsFunc(said, func(s span) bool { return !fire.Before(s.from) && !fire.After(s.to) })
+		if (spec.Misfire == failover.All || !told) && fire.After(assigned.Grown) && !w.excused(s, spec, fire) {
 			w.violate(4, s.Job, s.Item, "nobody began the fire of %s, and nobody said so", stamp(fire))
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"container/heap"
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -41,7 +42,7 @@ type World struct {
 	runs     map[place][]*execution
 	fences   map[place]uint64 // the greatest that the resource has seen
 	rows     map[string][]row // by job
-	missed   map[place][]time.Time
+	missed   map[place][]span // the fires that an instance has reported as missed
 	asked    map[string][]trigger
 	told     map[string]layout.Spec // what jobs are told in the plan: number of shards, schedule and policies can be others by now
 	changed  map[string]bool        // jobs whose spec was changed: not all of their fires are due any more
@@ -83,7 +84,7 @@ func Run(p Plan, tracing bool) Result {
 	w := &World{
 		plan: p, dice: dice(p.Seed).of("world"), server: memory.NewServer(options...), gate: newGate(), started: time.Now(),
 		nodes: make([]*node, p.Nodes), boots: make([]int, p.Nodes), audit: checker.NewAudit(operator),
-		runs: map[place][]*execution{}, fences: map[place]uint64{}, rows: map[string][]row{}, missed: map[place][]time.Time{}, changed: map[string]bool{}, asked: map[string][]trigger{},
+		runs: map[place][]*execution{}, fences: map[place]uint64{}, rows: map[string][]row{}, missed: map[place][]span{}, changed: map[string]bool{}, asked: map[string][]trigger{},
 		told: map[string]layout.Spec{}, orphaned: map[string]bool{}, counts: map[string]int{}, tracing: tracing,
 	}
 	w.audit.Skew = p.skew()
@@ -294,9 +295,27 @@ func (w *World) event(n *node, e observe.Event) {
 	defer w.mu.Unlock()
 	w.counts["event "+string(e.Kind)]++
 	if e.Kind == observe.Missed {
-		at := place{e.Job, e.Shard}
-		w.missed[at] = append(w.missed[at], e.Fire)
+		for _, shard := range shardsOf(e) {
+			at := place{e.Job, shard}
+			w.missed[at] = append(w.missed[at], span{e.Fire, e.Until})
+		}
 	}
+}
+
+// shardsOf returns the shards that an event about missed fires is about.
+func shardsOf(e observe.Event) (shards []int) {
+	for part := range strings.SplitSeq(e.Args["shards"], ", ") {
+		first, last, isRange := strings.Cut(part, "-")
+		from, _ := strconv.Atoi(first)
+		to := from
+		if isRange {
+			to, _ = strconv.Atoi(last)
+		}
+		for shard := from; shard <= to; shard++ {
+			shards = append(shards, shard)
+		}
+	}
+	return shards
 }
 
 func firstLine(s string) string {
