@@ -52,7 +52,7 @@ func ExampleOpen() {
 	_, err = elastic.Open(context.Background(), "memory://demo", elastic.WithWeight(0), elastic.WithName("a/b"))
 	fmt.Println(err)
 	// Output:
-	// store: invalid request: store URL "redis://user:***@db/jobs": no driver for "redis" is linked in (there are: memory); import its package, such as _ "github.com/elasticjob-go/elastic/store/all"
+	// store: invalid request: store URL "redis://***@db/jobs": no driver for "redis" is linked in (there are: memory); import its package, such as _ "github.com/elasticjob-go/elastic/store/all"
 	// option WithName: must hold only letters a to z, digits and . _ -, has '/'
 	// option WithWeight: must be 1 to 1000000, is 0
 }

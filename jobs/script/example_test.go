@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 
 	"github.com/elasticjob-go/elastic"
 	"github.com/elasticjob-go/elastic/jobs/script"
@@ -59,4 +60,17 @@ func ExampleLog() {
 	// Output:
 	// level=INFO msg=script job=backup shard=1 key=backup/1/trigger-7 output=done
 	// <nil>
+}
+
+// A script gets no credentials of the store unless the program adds them.
+func ExampleEnviron() {
+	os.Setenv("ETCDCTL_USER", "root:secret")
+	defer os.Unsetenv("ETCDCTL_USER")
+	_, err := script.New(script.Script{
+		Path: "/bin/sh",
+		Args: []string{"-c", "etcdctl snapshot save /backup/etcd.db"},
+		Env:  append(script.Environ(), "ETCDCTL_USER=backup:"+os.Getenv("BACKUP_PASSWORD")),
+	})
+	fmt.Println(err, slices.Contains(script.Environ(), "ETCDCTL_USER=root:secret"))
+	// Output: <nil> false
 }
