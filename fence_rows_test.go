@@ -18,16 +18,13 @@ type rows struct {
 	mu      sync.Mutex
 	t       *testing.T
 	fence   []uint64
-	writer  []string            // the run that wrote the row last
-	order   map[string]int      // of the runs, as the store took their claims
-	claimed int                 // claims so far
-	refused map[string]int      // rows by run
-	writes  map[string]int      // rows by run
-	latest  map[string][]uint64 // fences by run, for messages
+	writer  []string       // the run that wrote the row last
+	refused map[string]int // rows by run
+	writes  map[string]int // rows by run
 }
 
 func newRows(t *testing.T, n int) *rows {
-	return &rows{t: t, fence: make([]uint64, n), writer: make([]string, n), order: map[string]int{}, refused: map[string]int{}, writes: map[string]int{}}
+	return &rows{t: t, fence: make([]uint64, n), writer: make([]string, n), refused: map[string]int{}, writes: map[string]int{}}
 }
 
 // update does what a handler's statement does, for all rows that are the shard's.
