@@ -218,3 +218,26 @@ func TestWhatAJobThatFollowsMayNotSay(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A job that follows a frequent one and a slow one runs for each fire that both
+// have, though the frequent one ends many others meanwhile.
+func TestAfter_AFastAndASlowJob(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{
+			{Name: "tick", Schedule: "* * * * * ?"},
+			{Name: "slow", Schedule: "0 * * * * ?"},
+			{Name: "close", After: []string{"tick", "slow"}},
+		}
+		c.does(func(ctx context.Context, sh elastic.Shard) error {
+			if sh.Job == "slow" {
+				return sleepFor(50*time.Second)(ctx, sh)
+			}
+			return nil
+		})
+		c.start("a")
+		c.pass(5*time.Minute + 55*time.Second)
+		if n := len(c.find(func(r *ran) bool { return r.job == "close" })); n != 5 {
+			t.Errorf("it ran %d times, want 5", n)
+		}
+	})
+}

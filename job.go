@@ -30,7 +30,7 @@ type Job struct {
 
 	// After names jobs that this one follows, in place of a Schedule, 10 at most: it runs for a fire when all shards of all of them have
 	// succeeded for that fire, or have said [Skip]. Whatever becomes of instances in between, no fire is lost and none runs twice; what the
-	// misfire policy is for is several that wait. The last 16 fires are remembered, so a job that is further behind loses the oldest. A fire
+	// misfire policy is for is several that wait. The last 64 fires are remembered, so a job that is further behind loses the oldest. A fire
 	// during which one of them got more shards is not followed, nor is what a trigger asked for.
 	After []string
 

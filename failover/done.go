@@ -10,7 +10,7 @@ import (
 )
 
 // KeptDone is how many of a shard's last fires a record remembers for jobs that follow. One that is further behind loses the oldest.
-const KeptDone = 16
+const KeptDone = 64
 
 // Done are the fires that a shard has ended last, oldest first, in seconds since 1970: negative if the run did not succeed, zero where
 // there is none. Only the records of jobs that others follow have any. It is an array so that records can be compared.
