@@ -13,7 +13,7 @@ import (
 // broken. addr is a server that wants certificates of the authority.
 func RenewedCertificateIsUsed(t *testing.T, scheme, addr string, a *Authority) {
 	t.Helper()
-	expiry := time.Now().Add(10 * time.Second)
+	expiry := time.Now().Add(15 * time.Second) // time to open on a busy machine
 	a.Issue("renewed", Until(expiry))
 	p := servers.StartProxy(t, addr)
 	files := "?ca=" + a.CA() + "&cert=" + a.Cert("renewed") + "&key=" + a.Key("renewed")
