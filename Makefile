@@ -4,8 +4,8 @@
 SHELL    := bash
 BIN      := $(CURDIR)/.bin
 STAGES   := $(BIN)/stage-runner
-MODULES  := . store/etcd store/consul store/zookeeper store/all examples e2e conformance/servers/containers conformance/matrix
-TESTED   := . store/etcd store/consul store/all store/zookeeper examples
+MODULES  := . store/etcd store/consul store/zookeeper store/all examples e2e conformance/servers/containers conformance/matrix elasticjob
+TESTED   := . store/etcd store/consul store/all store/zookeeper examples elasticjob
 ZOOKEEPER := /usr/share/java/zookeeper.jar
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@latest
@@ -109,7 +109,7 @@ vuln: ## known vulnerabilities in what is linked in; needs the vulnerability dat
 # What is fuzzed: the directory of a module, one of a package in it, a target.
 FUZZED := .:cron:FuzzParse .:cron:FuzzUnixGuardAgreesWithRobfig .:cron:FuzzCalendar .:sharding:FuzzAssign .:failover:FuzzDecode .:internal/scenario:FuzzParse .:.:FuzzReadJobs .:jobs/httpcall:FuzzAParameterStaysInItsPlace \
 	.:internal/layout:FuzzDecode .:internal/layout:FuzzDecodeSignal .:.:FuzzStored .:internal/checker:FuzzRead .:store:FuzzParseURL .:store/file:FuzzReplay .:store/file:FuzzPayload \
-	store/etcd:.:FuzzEveryKeyHasItsOwnNameInItsOwnNamespace store/zookeeper:.:FuzzEveryKeyHasItsOwnPath store/zookeeper:.:FuzzReadFrame store/consul:.:FuzzEveryKeyHasItsOwnName .:store/internal/escape:FuzzWhatComesBackIsWhatWasEscaped
+	store/etcd:.:FuzzEveryKeyHasItsOwnNameInItsOwnNamespace store/zookeeper:.:FuzzEveryKeyHasItsOwnPath store/zookeeper:.:FuzzReadFrame elasticjob:.:FuzzReadConfig store/consul:.:FuzzEveryKeyHasItsOwnName .:store/internal/escape:FuzzWhatComesBackIsWhatWasEscaped
 
 fuzz: ## all parsers, and all values that are read from a store, FUZZTIME=10s each
 	@for t in $(FUZZED); do IFS=: read -r module package target <<< "$$t"; echo "== $$t"; \
