@@ -4,8 +4,8 @@
 SHELL    := bash
 BIN      := $(CURDIR)/.bin
 STAGES   := $(BIN)/stage-runner
-MODULES  := . store/etcd store/consul store/zookeeper store/all examples e2e conformance/servers/containers conformance/matrix elasticjob
-TESTED   := . store/etcd store/consul store/all store/zookeeper examples elasticjob
+MODULES  := . store/etcd store/consul store/zookeeper store/all examples e2e conformance/servers/containers conformance/matrix elasticjob cmd/elasticctl
+TESTED   := . store/etcd store/consul store/all store/zookeeper examples elasticjob cmd/elasticctl
 ZOOKEEPER := /usr/share/java/zookeeper.jar
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@latest

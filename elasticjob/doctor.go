@@ -62,10 +62,12 @@ type Report struct {
 	Outcomes   []Outcome `json:"findings"`
 }
 
-// Findings returns the number of findings that need a repair or a person.
+// Findings returns the number of findings that need a repair or a person, and
+// have not been repaired. What an operator has decided is none.
 func (r *Report) Findings() (n int) {
+	notes := []Rule{NoJob, LongRun, ShardDisabled, JobDisabled, UnmonitoredClaim}
 	for _, o := range r.Outcomes {
-		if !o.Repaired {
+		if !o.Repaired && !slices.Contains(notes, o.Rule) {
 			n++
 		}
 	}
@@ -238,7 +240,7 @@ func (d *Doctor) round(ctx context.Context, only map[string]bool, repair bool) (
 			store.ErrInvalid, d.Client.root, len(foreign))
 	case len(foreign) > 0:
 		report.Outcomes = append(report.Outcomes, Outcome{Finding: &Finding{Job: foreign[0], Rule: NoJob, Class: Tell,
-			What: fmt.Sprintf("%d nodes of the namespace are no jobs, such as %s; they were left alone", len(foreign), quoted(foreign))}})
+			What: fmt.Sprintf("the namespace has nodes that are no jobs and were left alone: %d, such as %s", len(foreign), quoted(foreign))}})
 	}
 	sortOutcomes(report.Outcomes)
 	return report, nil

@@ -205,7 +205,7 @@ func (o *collector) shards(ctx context.Context, present []string) {
 		o.unread("sharding", "it has %d shards, %d are read", items, maxShards)
 	}
 	if len(foreign) > 0 {
-		o.unread("sharding", "%d children are not numbers, such as %s; Java fails on them", len(foreign), quoted(foreign))
+		o.unread("sharding", "children that are not numbers: %d, such as %s; Java fails on them", len(foreign), quoted(foreign))
 	}
 	o.all(reads...)
 }
