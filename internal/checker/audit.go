@@ -34,6 +34,7 @@ type Audit struct {
 
 	specs    map[string]*layout.Spec       // nil: there is one, and it can't be read
 	inForce  map[string]time.Time          // since when a spec's schedule is, as far as that can be believed
+	changed  map[string]time.Time          // when what decides about fires of the past changed last
 	assigned map[string]*layout.Assignment // likewise
 	alive    map[string]layout.Instance    // the instances that have a key; zero: one that can't be read
 	whole    map[string]map[int64]*Whole   // by job and Fire.Unix(): what all its shards have ended
@@ -91,7 +92,7 @@ type Claim struct {
 // NewAudit returns an audit that has seen nothing.
 func NewAudit(operator string) *Audit {
 	return &Audit{
-		Operator: operator, specs: map[string]*layout.Spec{}, inForce: map[string]time.Time{}, assigned: map[string]*layout.Assignment{},
+		Operator: operator, specs: map[string]*layout.Spec{}, inForce: map[string]time.Time{}, changed: map[string]time.Time{}, assigned: map[string]*layout.Assignment{},
 		alive: map[string]layout.Instance{}, died: map[string]time.Time{}, whole: map[string]map[int64]*Whole{}, clients: map[string]string{}, shards: map[string]*Shard{}, divided: map[string]*divided{},
 	}
 }
@@ -190,10 +191,15 @@ func (a *Audit) spec(job string, op store.Op) {
 	defer a.ends(job)
 	if op.Kind == store.OpDelete {
 		delete(a.specs, job)
+		delete(a.changed, job)
 		return
 	}
+	old := a.specs[job]
 	a.specs[job] = nil
 	if spec, err := layout.DecodeSpec(op.Value); err == nil {
+		if old != nil && !decidesAs(&spec, old) {
+			a.changed[job] = a.now.Time
+		}
 		a.specs[job], a.inForce[job] = &spec, failover.Credible(spec.Since, a.now.Time)
 	} else if !a.byOperator() {
 		a.breach(8, job, -1, "a spec that can't be read: %v", err)

@@ -44,6 +44,8 @@ func story() []memory.Commit {
 		5: do("b", append(assigned("b@1"), store.At("assignments/job", 3)), store.Set("assignments/job", given(2, "b@1"))),
 		6: do("b", claimed("b@1", 6, store.At("runs/job/0", 4)), store.Set("runs/job/0", again.Encode())),
 		7: do("b", []store.Cond{store.At("runs/job/0", 7)}, store.Set("runs/job/0", done.Encode())),
+		8: do("operator", nil),
+		9: do("b", claimed("b@1", 6, store.At("runs/job/0", 8))),
 	}
 	all[0].Do = all[0].Do[:1]
 	all = slices.Insert(all, 1, do("b", nil, store.CreateEphemeral("instances/b@1", instance("b"))))
@@ -106,6 +108,16 @@ func TestADoctoredStoreBreaksJustWhatIsDoctored(t *testing.T) {
 			all[8].Do = []store.Op{store.Set("runs/job/0", claimed.Reclaim("b@1").Complete(failover.Succeeded, "", midnight).Encode())}
 		}
 	}
+	// The job is changed after the last run, and its second fire begins long after.
+	change := func(f func(s *layout.Spec)) func([]memory.Commit) {
+		return func(all []memory.Commit) {
+			spec, _ := layout.DecodeSpec(all[2].Do[0].Value)
+			done, _ := failover.Decode(all[8].Do[0].Value)
+			f(&spec)
+			all[9].Do = []store.Op{store.Set("jobs/job", spec.Encode())}
+			all[10].Do = []store.Op{store.Set("runs/job/0", done.Begin(midnight.Add(2*time.Second), "b@1", midnight).Encode())}
+		}
+	}
 	for _, row := range []struct {
 		name   string
 		doctor func(all []memory.Commit)
@@ -149,6 +161,8 @@ func TestADoctoredStoreBreaksJustWhatIsDoctored(t *testing.T) {
 			all[8].Do = nil
 		}, []int{1}},
 		{"a record removed while it runs", func(all []memory.Commit) { all[8].Do = []store.Op{store.Delete("runs/job/0")} }, []int{2, 4}},
+		{"a fire that a change of the job begins", change(func(s *layout.Spec) { s.Misfire = failover.All }), []int{2}},
+		{"a fire from before a change that decides nothing", change(func(s *layout.Spec) { s.MaxAttempts = 5 }), nil},
 		{"a key that nobody knows", func(all []memory.Commit) { all[8].Do = []store.Op{store.Create("leader/job", nil)} }, []int{8}},
 	} {
 		all := story()

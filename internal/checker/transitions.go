@@ -154,7 +154,20 @@ func (a *Audit) begun(s *Shard, old, now failover.Record) {
 		a.breach(2, s.Job, s.Item, "a fire forgets a trigger: from %s to %s", old, now)
 	case !now.IsManual() && !now.Fire.After(old.Fire) && !a.Wrong && !failover.InFuture(old, a.now.Time):
 		a.breach(2, s.Job, s.Item, "the fire of %s begins after that of %s", now.Fire.Format(clock), old.Fire.Format(clock))
+	case !now.IsManual() && !a.Wrong && now.Fire.Before(a.changed[s.Job].Add(-a.Skew-underWay)):
+		a.breach(2, s.Job, s.Item, "the fire of %s begins by a change of %s: %s", now.Fire.Format(clock), a.changed[s.Job].Format(clock), now)
 	}
+}
+
+// underWay bounds how long a change of a job is on its way to the store: the
+// time in it is that at which its writer asked.
+const underWay = 3 * time.Second
+
+// decidesAs reports whether two jobs pick the same fires of the past. After a
+// change of that no fire from before it may begin: it was missed, or will be
+// reported as such.
+func decidesAs(s, o *layout.Spec) bool {
+	return s.Misfire == o.Misfire && s.MisfireWindow == o.MisfireWindow && s.Overlap == o.Overlap && slices.Equal(s.Except, o.Except)
 }
 
 func (a *Audit) takenOver(s *Shard, old, now failover.Record) {

@@ -52,6 +52,7 @@ func (w *World) judgeShard(s *checker.Shard, spec *layout.Spec, assigned *layout
 		return
 	}
 	w.inTime(s, spec, policy)
+	w.missedStay(s)
 	if !w.altered(spec, s.Job) && !w.audit.Wrong {
 		w.accounted(s, spec, policy, assigned)
 	}
@@ -249,6 +250,30 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
+// missed is fires that an instance has reported as missed, and when it did.
+type missed struct {
+	span
+	said time.Time
+}
+
+func (m missed) has(fire time.Time) bool { return !fire.Before(m.from) && !fire.After(m.to) }
+
+// missedStay checks that no fire begins that was reported as missed. An
+// instance whose clock is behind that of the reporter may take it for one that
+// is due a little longer.
+func (w *World) missedStay(s *checker.Shard) {
+	if w.audit.Wrong {
+		return
+	}
+	for _, m := range w.missed[place{s.Job, s.Item}] {
+		for _, f := range s.Fires {
+			if m.has(f.Fire) && f.Begun.After(m.said.Add(w.audit.Skew+promptly)) {
+				w.violate(2, s.Job, s.Item, "the fire of %s began at %s, and was reported as missed at %s", stamp(f.Fire), stamp(f.Begun), stamp(m.said))
+			}
+		}
+	}
+}
+
 // accounted checks invariant 4: each fire up to the record's ended somehow, or somebody has said that it is missed.
 func (w *World) accounted(s *checker.Shard, spec *layout.Spec, policy failover.Policy, assigned *layout.Assignment) {
 	if spec.Overlap == failover.OverlapSkip {
@@ -265,7 +290,7 @@ func (w *World) accounted(s *checker.Shard, spec *layout.Spec, policy failover.P
 			w.fate(s, spec, f)
 			continue
 		}
-		told := slices.ContainsFunc(said, func(s span) bool { return !fire.Before(s.from) && !fire.After(s.to) })
+		told := slices.ContainsFunc(said, func(m missed) bool { return m.has(fire) })
 		if (spec.Misfire == failover.All || !told) && fire.After(assigned.Grown) && !w.excused(s, spec, fire) {
 			w.violate(4, s.Job, s.Item, "nobody began the fire of %s, and nobody said so", stamp(fire))
 			return

@@ -40,9 +40,9 @@ type World struct {
 	mu       sync.Mutex
 	audit    *checker.Audit
 	runs     map[place][]*execution
-	fences   map[place]uint64 // the greatest that the resource has seen
-	rows     map[string][]row // by job
-	missed   map[place][]span // the fires that an instance has reported as missed
+	fences   map[place]uint64   // the greatest that the resource has seen
+	rows     map[string][]row   // by job
+	missed   map[place][]missed // the fires that an instance has reported as missed
 	asked    map[string][]trigger
 	told     map[string]layout.Spec // what jobs are told in the plan: number of shards, schedule and policies can be others by now
 	changed  map[string]bool        // jobs whose spec was changed: not all of their fires are due any more
@@ -84,7 +84,7 @@ func Run(p Plan, tracing bool) Result {
 	w := &World{
 		plan: p, dice: dice(p.Seed).of("world"), server: memory.NewServer(options...), gate: newGate(), started: time.Now(),
 		nodes: make([]*node, p.Nodes), boots: make([]int, p.Nodes), audit: checker.NewAudit(operator),
-		runs: map[place][]*execution{}, fences: map[place]uint64{}, rows: map[string][]row{}, missed: map[place][]span{}, changed: map[string]bool{}, asked: map[string][]trigger{},
+		runs: map[place][]*execution{}, fences: map[place]uint64{}, rows: map[string][]row{}, missed: map[place][]missed{}, changed: map[string]bool{}, asked: map[string][]trigger{},
 		told: map[string]layout.Spec{}, orphaned: map[string]bool{}, counts: map[string]int{}, tracing: tracing,
 	}
 	w.audit.Skew = p.skew()
@@ -297,7 +297,7 @@ func (w *World) event(n *node, e observe.Event) {
 	if e.Kind == observe.Missed {
 		for _, shard := range shardsOf(e) {
 			at := place{e.Job, shard}
-			w.missed[at] = append(w.missed[at], span{e.Fire, e.Until})
+			w.missed[at] = append(w.missed[at], missed{span{e.Fire, e.Until}, time.Now()})
 		}
 	}
 }
