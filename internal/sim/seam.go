@@ -129,3 +129,43 @@ func (n *node) entered(r engine.Run) {
 	defer n.w.mu.Unlock()
 	n.w.violate(1, r.Job, r.Shard, "a handler is entered %s after its session's deadline: fire %s attempt %d fence %d, retry %d on %s", late, stamp(r.Fire), r.Attempt, r.Fence, r.Retry, n.id)
 }
+
+func (s *seam) Watch(ctx context.Context, prefix string) (store.Watch, error) {
+	s.node.pass("watch ", prefix)
+	w, err := s.Store.Watch(ctx, prefix)
+	if err != nil {
+		return nil, err
+	}
+	return &view{w, s.node, s.node.watched(prefix)}, nil
+}
+
+// watched returns a name that tells a watch from others of the same node: of
+// two on the same keys, one may end while the other begins, or both may be shown
+// something in one step.
+func (n *node) watched(prefix string) string {
+	n.w.mu.Lock()
+	defer n.w.mu.Unlock()
+	if n.watches[prefix]++; n.watches[prefix] > 1 {
+		return fmt.Sprint(prefix, " ", n.watches[prefix])
+	}
+	return prefix
+}
+
+// view is a watch whose updates wait at the gate.
+type view struct {
+	store.Watch
+	node *node
+	name string
+}
+
+func (v *view) Next(ctx context.Context) (store.Update, error) {
+	u, err := v.Watch.Next(ctx)
+	if err == nil {
+		// An update and the end of the watch can come in one step. Which of them
+		// the reader sees must make no difference.
+		n := v.node
+		n.w.gate.pass(ctx, n, n.id+" shown "+v.name, n.latency)
+		err = ctx.Err()
+	}
+	return u, err
+}
