@@ -81,6 +81,12 @@ func (e *Engine) flush(l *lane) {
 		e.dropQueue(l)
 		return
 	}
+	if !e.me.alive() {
+		// Nothing is sent in a session that has reached its deadline. What is queued
+		// is dropped when the loop has been told that the session is lost.
+		e.me.giveUp(ErrSessionLost)
+		return
+	}
 	if len(l.faults.failing) == 0 {
 		e.flushSound(l, l.queue, nil)
 		return
