@@ -109,7 +109,7 @@ vuln: ## known vulnerabilities in what is linked in; needs the vulnerability dat
 # What is fuzzed: the directory of a module, one of a package in it, a target.
 FUZZED := .:cron:FuzzParse .:cron:FuzzUnixGuardAgreesWithRobfig .:cron:FuzzCalendar .:sharding:FuzzAssign .:failover:FuzzDecode .:internal/scenario:FuzzParse .:.:FuzzReadJobs .:jobs/httpcall:FuzzAParameterStaysInItsPlace \
 	.:internal/layout:FuzzDecode .:internal/layout:FuzzDecodeSignal .:.:FuzzStored .:internal/checker:FuzzRead .:store:FuzzParseURL .:store/file:FuzzReplay .:store/file:FuzzPayload \
-	store/etcd:.:FuzzEveryKeyHasItsOwnNameInItsOwnNamespace store/zookeeper:.:FuzzEveryKeyHasItsOwnPath store/zookeeper:.:FuzzReadFrame elasticjob:.:FuzzReadConfig store/consul:.:FuzzEveryKeyHasItsOwnName .:store/internal/escape:FuzzWhatComesBackIsWhatWasEscaped
+	store/etcd:.:FuzzEveryKeyHasItsOwnNameInItsOwnNamespace store/zookeeper:.:FuzzEveryKeyHasItsOwnPath store/zookeeper:.:FuzzReadFrame elasticjob:.:FuzzReadConfig elasticjob:.:FuzzImport store/consul:.:FuzzEveryKeyHasItsOwnName .:store/internal/escape:FuzzWhatComesBackIsWhatWasEscaped
 
 fuzz: ## all parsers, and all values that are read from a store, FUZZTIME=10s each
 	@for t in $(FUZZED); do IFS=: read -r module package target <<< "$$t"; echo "== $$t"; \

@@ -48,6 +48,7 @@ func golden(t *testing.T, name, got string) {
 }
 
 var (
+	days     = regexp.MustCompile(`20\d\d-\d\d-\d\d`)
 	moments  = regexp.MustCompile(`20\d\d-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z`)
 	sessions = regexp.MustCompile(`0x[0-9a-f]{9,}`)
 	czxids   = regexp.MustCompile(`"czxid":\d+`)

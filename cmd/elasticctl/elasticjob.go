@@ -38,6 +38,6 @@ func newElasticJob() *cobra.Command {
 		Args:  cobra.ArbitraryArgs,
 		RunE:  group,
 	}
-	cmd.AddCommand(newDoctor())
+	cmd.AddCommand(newDoctor(), newImport())
 	return cmd
 }
