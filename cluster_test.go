@@ -63,6 +63,7 @@ func bubble(t *testing.T, f func(c *cluster), options ...memory.Option) {
 			t.Error(fault)
 		}
 		c.checkRuns()
+		checkEvents(t, c.events)
 		if t.Failed() {
 			t.Log(c.story())
 		}

@@ -95,7 +95,7 @@ func (c *clock) now() time.Time {
 	if !ok {
 		return time.Now().Add(time.Duration(c.ahead.Load()))
 	}
-	c.ahead.Store(int64(t.Sub(time.Now())))
+	c.ahead.Store(int64(time.Until(t)))
 	return t
 }
 

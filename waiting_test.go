@@ -107,7 +107,7 @@ func TestLeaving_SaysWhatItWaitsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		block := blocking(t)
 		var leaving, stuck []elastic.Event
-		s := plain(t, elastic.WithDrainTimeout(12*time.Second), elastic.WithEvents(func(e elastic.Event) {
+		s := plain(t, elastic.WithDrainTimeout(11*time.Second), elastic.WithEvents(func(e elastic.Event) {
 			switch e.Kind {
 			case observe.Leaving:
 				leaving = append(leaving, e)
@@ -119,7 +119,7 @@ func TestLeaving_SaysWhatItWaitsFor(t *testing.T) {
 			block()
 			return nil
 		}))
-		if took, err := leaves(t, s, 10*time.Second); err == nil || took > 12*time.Second+rest {
+		if took, err := leaves(t, s, 10*time.Second); err == nil || took > 11*time.Second+rest {
 			t.Errorf("Run returned %v after %s", err, took)
 		}
 		if len(leaving) != 3 || leaving[0].Count != 1 || leaving[0].Detail != "waits for 1 handlers: report/0" {

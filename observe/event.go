@@ -24,7 +24,7 @@ type Event struct {
 
 	// Code names the reason of the event for programs, in snake_case, such as
 	// "job_disabled". A code keeps its meaning in later versions, and new ones
-	// are added. Empty: the kind says all.
+	// are added; docs/events.md lists them. Empty: the kind says all.
 	Code string
 
 	// Args are the values that the reason is about, by their names, such as

@@ -189,8 +189,12 @@ func (e *Engine) tellClock(outlier, differs bool, furthest time.Duration) {
 	by := furthest.Abs().Round(time.Second).String()
 	switch {
 	case outlier:
+		ev.Code = "clock_wrong"
+		ev.Args = map[string]string{"by": by}
 		ev.Detail = "this clock differs from those of most instances by up to " + by + ": this one begins nothing until they agree"
 	case differs:
+		ev.Code = "clock_differs"
+		ev.Args = map[string]string{"by": by}
 		ev.Detail = "the clock of another instance differs from this one by " + by
 	default:
 		ev.Kind, ev.Detail = observe.ClockAgrees, "the clocks of all instances agree with this one"
@@ -228,7 +232,14 @@ func (e *Engine) evict(p *peer) {
 	guards := []store.Cond{store.Exists(layout.InstanceKey(e.me.id))}
 	e.send(&e.docs, &move{guards: guards, at: entry.Version, op: store.Delete(entry.Key), done: func(_ store.Version, err error) {
 		if err == nil {
-			e.emit(observe.Event{Kind: observe.Evicted, Shard: -1, Subject: p.id, Detail: "it gave no sign of life for several minutes, though the store works"})
+			e.emit(observe.Event{
+				Kind:    observe.Evicted,
+				Shard:   -1,
+				Subject: p.id,
+				Code:    "instance_silent",
+				Args:    map[string]string{"instance": p.id},
+				Detail:  "it gave no sign of life for several minutes, though the store works",
+			})
 		}
 	}})
 }

@@ -127,7 +127,7 @@ func (e *Engine) decodeSpec(j *job, entry store.Entry) {
 			return
 		}
 	}
-	e.unreadable(j, -1, entry.Key, err)
+	e.unreadable(j, wholeJob, unreadableCode(entry.Key), entry.Key, err)
 }
 
 // explain says in words when the job fires, once for each schedule: a reader of the log then sees what the expression means.
@@ -153,9 +153,17 @@ func (j *job) inWords(now time.Time) (cron.Explanation, error) {
 	return cron.Explain(j.policy.Schedule, now, 3)
 }
 
-func (e *Engine) unreadable(j *job, shard int, key string, err error) {
-	e.emit(observe.Event{Kind: observe.Unreadable, Job: j.name, Shard: shard, Subject: key, Err: err,
-		Detail: "it is left as it is; repair or delete it"})
+func (e *Engine) unreadable(j *job, shard int, code, key string, err error) {
+	e.emit(observe.Event{
+		Kind:    observe.Unreadable,
+		Job:     j.name,
+		Shard:   shard,
+		Subject: key,
+		Code:    code,
+		Args:    map[string]string{"key": key},
+		Detail:  "it is left as it is; repair or delete it",
+		Err:     err,
+	})
 }
 
 // createSpec puts the job into the store if it is not there.
@@ -167,7 +175,15 @@ func (e *Engine) createSpec(j *job) {
 	if err := j.registered.Spec.Fires(e.cfg.Now()); err != nil {
 		if !j.refused && e.me != nil && !j.removed {
 			j.refused = true
-			e.emit(observe.Event{Kind: observe.Refused, Job: j.name, Shard: -1, Err: err, Detail: "the job was not put into the store"})
+			e.emit(observe.Event{
+				Kind:   observe.Refused,
+				Job:    j.name,
+				Shard:  wholeJob,
+				Code:   "never_fires",
+				Args:   map[string]string{"schedule": j.registered.Spec.Schedule},
+				Detail: "the job was not put into the store",
+				Err:    err,
+			})
 		}
 		return
 	}
@@ -234,7 +250,7 @@ func (e *Engine) refreshAssignment(j *job) (changed bool) {
 	clear(j.swept)
 	a, err := layout.DecodeAssignment(entry.Value)
 	if err != nil {
-		e.unreadable(j, -1, entry.Key, err)
+		e.unreadable(j, wholeJob, unreadableCode(entry.Key), entry.Key, err)
 		return true
 	}
 	j.assigned = &a
@@ -254,7 +270,7 @@ func (e *Engine) refreshSignals(j *job) {
 	j.triggers, j.signalsVersion = nil, entry.Version
 	signals, err := layout.DecodeSignal(entry.Value)
 	if err != nil {
-		e.unreadable(j, -1, entry.Key, err)
+		e.unreadable(j, wholeJob, unreadableCode(entry.Key), entry.Key, err)
 		return
 	}
 	j.triggers = signals.Triggers

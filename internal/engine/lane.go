@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -240,7 +241,12 @@ func (e *Engine) sent(l *lane, at *slot, batch []*move, bytes int, r store.Resul
 
 // pauseBatch raises an alarm, and tells the owners of moves that failed after a pause.
 func (e *Engine) pauseBatch(l *lane, batch []*move, bytes int, err error) {
-	ev := observe.Event{Job: jobOf(batch), Err: err, Detail: fmt.Sprintf("commit of %d keys and %d bytes", len(batch), bytes)}
+	ev := observe.Event{
+		Job:    jobOf(batch),
+		Args:   map[string]string{"operation": "commit", "keys": strconv.Itoa(len(batch)), "bytes": strconv.Itoa(bytes)},
+		Detail: fmt.Sprintf("commit of %d keys and %d bytes", len(batch), bytes),
+		Err:    err,
+	}
 	if len(batch) == 1 {
 		ev.Subject = batch[0].op.Key
 	}

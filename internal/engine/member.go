@@ -66,7 +66,7 @@ func (e *Engine) keepMembership(ctx context.Context) {
 		case <-m.ctx.Done(): // evicted
 		}
 		m.giveUp(ErrSessionLost) // handlers first: others may start when the store has ended the session
-		e.post(func() { e.lost(m) })
+		e.post(func() { e.lost(m, "session_lost") })
 		m.awaitHandlers(ctx)
 		e.endSession(m.session)
 	}
@@ -78,7 +78,11 @@ func (e *Engine) joinFailed(err error) {
 		e.end(err)
 		return
 	}
-	e.troubled(&e.joining, []string{layout.Instances}, observe.Event{Detail: "join", Err: err})
+	e.troubled(&e.joining, []string{layout.Instances}, observe.Event{
+		Args:   map[string]string{"operation": "join"},
+		Detail: "join",
+		Err:    err,
+	})
 }
 
 // join starts a session and makes this instance known. own are the IDs that it has had; the new one is added.
@@ -190,12 +194,19 @@ func (e *Engine) joinedEvent(granted time.Duration) observe.Event {
 	return event
 }
 
-// lost gives all work up: the store has ended the session, or may have.
-func (e *Engine) lost(m *member) {
+// lost gives all work up: the store has ended the session, or may have. code
+// names the reason.
+func (e *Engine) lost(m *member, code string) {
 	if e.me != m {
 		return
 	}
-	e.emit(observe.Event{Kind: observe.Lost, Shard: -1, Err: context.Cause(m.ctx)})
+	e.emit(observe.Event{
+		Kind:  observe.Lost,
+		Shard: -1,
+		Code:  code,
+		Args:  map[string]string{"ttl": m.session.TTL().String()},
+		Err:   context.Cause(m.ctx),
+	})
 	e.me = nil
 	for _, j := range e.jobs {
 		for _, s := range j.shards {
@@ -231,15 +242,15 @@ func (e *Engine) endSessionFaults(l *lane) {
 	l.size.giveUp()
 }
 
-// evicted gives the session up because the instance's key is gone, though the session may live: somebody declared this
-// instance dead, and so it is.
-func (e *Engine) evicted(why string) {
+// evicted gives the session up though it may live: another instance declared
+// this one dead, or nothing can be recorded any more. code names the reason.
+func (e *Engine) evicted(code, why string) {
 	m := e.me
 	if m == nil {
 		return
 	}
 	m.giveUp(fmt.Errorf("%w: %s", ErrSessionLost, why))
-	e.lost(m)
+	e.lost(m, code)
 }
 
 // reviewAll looks at every job and shard again.

@@ -54,7 +54,13 @@ func (e *Engine) proven(id string, err error) {
 			return
 		}
 		key := layout.InstanceKey(id)
-		e.after(e.troubled(&e.reading, []string{key}, observe.Event{Subject: key, Detail: "read an instance", Err: err}), again)
+		pause := e.troubled(&e.reading, []string{key}, observe.Event{
+			Subject: key,
+			Args:    map[string]string{"operation": "read"},
+			Detail:  "read an instance",
+			Err:     err,
+		})
+		e.after(pause, again)
 	}
 }
 

@@ -59,7 +59,13 @@ func (e *Engine) haveRead(shards []*shard, entries []store.Entry, err error) {
 		return
 	}
 	if err != nil {
-		ev := observe.Event{Job: job, Subject: layout.RunsOf(job), Detail: "read the records of the job", Err: err}
+		ev := observe.Event{
+			Job:     job,
+			Subject: layout.RunsOf(job),
+			Args:    map[string]string{"operation": "read"},
+			Detail:  "read the records of the job",
+			Err:     err,
+		}
 		e.after(e.troubled(&e.reading, []string{ev.Subject}, ev), func() {
 			for _, s := range shards {
 				s.busy = false
@@ -100,9 +106,9 @@ func (e *Engine) learn(s *shard, entry store.Entry, there bool) {
 		var err error
 		if r, err = failover.Decode(entry.Value); err != nil {
 			s.broken = true
-			e.unreadable(s.job, s.item, entry.Key, err)
+			e.unreadable(s.job, s.item, unreadableCode(entry.Key), entry.Key, err)
 		} else if r.Fence >= failover.MaxFence { // it is claimed no more
-			e.unreadable(s.job, s.item, entry.Key, fmt.Errorf("the fence %d can't grow", r.Fence))
+			e.unreadable(s.job, s.item, string(failover.CodeFenceAtEnd), entry.Key, fmt.Errorf("the fence %d can't grow", r.Fence))
 		}
 		version = entry.Version
 	}

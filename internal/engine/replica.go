@@ -138,7 +138,12 @@ func (e *Engine) watchFailed(prefix string, err error) {
 		e.end(err)
 		return
 	}
-	e.troubled(&e.watching, []string{prefix}, observe.Event{Subject: prefix, Detail: "watch", Err: err})
+	e.troubled(&e.watching, []string{prefix}, observe.Event{
+		Subject: prefix,
+		Args:    map[string]string{"operation": "watch"},
+		Detail:  "watch",
+		Err:     err,
+	})
 }
 
 // soundAfter is how long a watch must last before it counts as one that works:
@@ -283,8 +288,15 @@ func (e *Engine) readPeer(id string, old *peer, fresh bool) *peer {
 	p := &peer{id: id, created: entry.Created}
 	doc, err := layout.DecodeInstance(entry.Value)
 	if err != nil {
-		e.emit(observe.Event{Kind: observe.Unreadable, Shard: -1, Subject: entry.Key, Err: err,
-			Detail: "the instance counts as alive, and gets no shards"})
+		e.emit(observe.Event{
+			Kind:    observe.Unreadable,
+			Shard:   -1,
+			Subject: entry.Key,
+			Code:    unreadableCode(entry.Key),
+			Args:    map[string]string{"key": entry.Key},
+			Detail:  "the instance counts as alive, and gets no shards",
+			Err:     err,
+		})
 	} else {
 		p.Instance, p.readable = doc, true
 	}

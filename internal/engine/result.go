@@ -34,6 +34,8 @@ const (
 	codeReplaced        = "replaced"         // a later fire has replaced the run
 	codeSkipped         = "handler_skipped"  // the handler says that there was nothing to do
 	codeAskedAgain      = "asked_again"      // the handler asked to be called again
+	codeInstanceLeaves  = "instance_leaves"  // the handler was stopped because its instance leaves
+	codeShardMoved      = "shard_moved"      // the handler stopped because its shard is another instance's by now
 )
 
 // outcome is what a call of a handler came to. The loop reads it, so nothing in

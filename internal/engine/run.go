@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -19,7 +20,8 @@ type run struct {
 	phase    failover.Phase
 	owner    string // the incarnation that claimed it
 	fence    uint64
-	previous string       // the instance whose run is repeated
+	previous string // the instance whose run is repeated
+	why      failover.Decision
 	spec     *layout.Spec // that the claim was guarded by
 	total    int          // the shards of the assignment that it was guarded by
 	ceiling  uint64       // of the fences that this run may ever have
@@ -72,6 +74,8 @@ func (e *Engine) start(s *shard) {
 	ev := s.event(observe.Began)
 	if rec.Attempt > 1 {
 		ev.Kind, ev.Subject = observe.TookOver, r.previous
+		ev.Code, ev.Args = string(r.why.Code), maps.Clone(r.why.Args)
+		ev.Detail = r.why.Reason
 	}
 	e.emit(ev)
 
@@ -116,6 +120,7 @@ func call(ctx context.Context, h Handler, r Run) (o outcome) {
 func (s *shard) panicked(o outcome) observe.Event {
 	ev := s.event(observe.Panicked)
 	ev.Err, ev.Code, ev.Detail = o.err, o.code, o.panic.Detail()
+	ev.Args = map[string]string{"value": guard.Cut(o.panic.Value, maxShown)}
 	return ev
 }
 
@@ -126,7 +131,9 @@ func (e *Engine) watchStuck(s *shard, r *run, ctx context.Context) {
 	e.after(stuckAfter, func() {
 		if s.run == r && r.phase == failover.Working {
 			ev := s.event(observe.Stuck)
-			ev.Err, ev.Detail = cause, "the handler ignores its context; the shard does not run here until it returns"
+			ev.Err, ev.Code = cause, "context_ignored"
+			ev.Args = map[string]string{"for": stuckAfter.String()}
+			ev.Detail = "the handler ignores its context; the shard does not run here until it returns"
 			e.emit(ev)
 		}
 	})
@@ -159,6 +166,7 @@ func (e *Engine) returned(s *shard, r *run, o outcome, cause error, took time.Du
 	if o.code == codeErrorBlocked {
 		ev := s.event(observe.Stuck)
 		ev.Err, ev.Code = o.err, o.code
+		ev.Args = map[string]string{"for": guard.Patience.String()}
 		ev.Detail = "a method of the error that the handler returned does not return; its goroutine is left behind"
 		e.emit(ev)
 	}
@@ -170,15 +178,17 @@ func (e *Engine) returned(s *shard, r *run, o outcome, cause error, took time.Du
 	case o.class == classSkipped:
 		r.phase, r.result, r.message, r.err = failover.Finished, failover.Skipped, o.text, nil
 	case errors.Is(cause, ErrSessionLost) && r.carry != nil:
-		r.phase = failover.Yielded // its claim may be made anew at this moment, and then nobody else would care for the run
+		// Its claim may be made again at this moment, and then no other instance
+		// would care for the run.
+		r.phase, r.code = failover.Yielded, codeSessionLost
 	case errors.Is(cause, ErrSessionLost):
 		e.setRun(s, nil) // whoever owns the shard takes the run over
 	case errors.Is(cause, ErrShutdown):
-		r.phase = failover.Yielded
+		r.phase, r.code = failover.Yielded, codeInstanceLeaves
 	case errors.Is(cause, ErrReplaced):
 		r.phase, r.result, r.message, r.code = failover.Finished, failover.Replaced, cause.Error(), codeReplaced
 	case o.class == classHandOver && cause == nil && r.live.Moving.Load() && s.resumable():
-		r.phase = failover.Yielded
+		r.phase, r.code = failover.Yielded, codeShardMoved
 	default:
 		r.phase, r.result, r.message = failover.Finished, failover.Failed, o.text
 	}
@@ -198,4 +208,15 @@ func (r *run) timedOut(o outcome) {
 	r.code = codeTimeout
 	r.message = message
 	r.err = &guard.Error{Err: errors.Join(ErrTimeout, o.err), Text: message}
+}
+
+// args returns the values that the end of the run is about.
+func (r *run) args() map[string]string {
+	switch r.code {
+	case codeTimeout:
+		return map[string]string{"timeout": time.Duration(r.spec.Timeout).String()}
+	case codeErrorBlocked:
+		return map[string]string{"for": guard.Patience.String()}
+	}
+	return nil
 }

@@ -47,7 +47,7 @@ func (e *Engine) publishSelf() {
 		case err == nil:
 			e.published(m, doc, v)
 		case errors.Is(err, store.ErrConflict):
-			e.evicted("the instance's key was changed or deleted by somebody else")
+			e.evicted("instance_key_changed", "the instance's key was changed or deleted by another program")
 		case errors.Is(err, store.ErrUnknown):
 			e.readSelf(m, func(entry store.Entry) {
 				switch {
@@ -57,7 +57,7 @@ func (e *Engine) publishSelf() {
 					m.writing = false
 					e.selfChanged, e.clocks.due = true, true
 				default:
-					e.evicted("the instance's key was changed by somebody else")
+					e.evicted("instance_key_changed", "the instance's key was changed by another program")
 				}
 			})
 		default:
@@ -100,11 +100,16 @@ func (e *Engine) readSelf(m *member, found func(store.Entry)) {
 				found(entry)
 			case errors.Is(err, store.ErrNotFound):
 				e.worked(&e.reading, layout.InstanceKey(m.id))
-				e.evicted("the instance's key is gone from the store")
+				e.evicted("instance_key_gone", "the instance's key is gone from the store")
 			case ended(err):
 				e.end(err)
 			default:
-				ev := observe.Event{Subject: layout.InstanceKey(m.id), Detail: "read the instance's key", Err: err}
+				ev := observe.Event{
+					Subject: layout.InstanceKey(m.id),
+					Args:    map[string]string{"operation": "read"},
+					Detail:  "read the instance's key",
+					Err:     err,
+				}
 				e.after(e.troubled(&e.reading, []string{ev.Subject}, ev), func() { e.readSelf(m, found) })
 			}
 		})

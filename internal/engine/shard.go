@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -141,19 +142,22 @@ func (e *Engine) act(s *shard, d failover.Decision, now time.Time) {
 	switch d.Action {
 	case failover.Begin:
 		if d.Trigger != nil {
-			e.claim(s, s.record.BeginTrigger(*d.Trigger, e.me.id, now), s.job.guards)
+			e.claim(s, d, s.record.BeginTrigger(*d.Trigger, e.me.id, now), s.job.guards)
 			return
 		}
-		e.claim(s, s.record.Begin(d.Fire, e.me.id, now), s.job.ofFires)
+		e.claim(s, d, s.record.Begin(d.Fire, e.me.id, now), s.job.ofFires)
 	case failover.TakeOver:
-		e.claim(s, s.record.TakeOver(e.me.id, now), s.job.guards)
+		e.claim(s, d, s.record.TakeOver(e.me.id, now), s.job.guards)
 	case failover.Start:
 		e.start(s)
 	case failover.Complete:
 		e.complete(s, now)
 	case failover.HandOver:
+		r := s.run
 		e.write(s, s.record.HandOver(), nil, true, func() {
-			e.emit(s.event(observe.HandedOver))
+			ev := s.event(observe.HandedOver)
+			ev.Code, ev.Err = r.code, r.err
+			e.emit(ev)
 			e.setRun(s, nil)
 		})
 	case failover.Abandon:
@@ -167,7 +171,8 @@ func (e *Engine) act(s *shard, d failover.Decision, now time.Time) {
 		}
 		e.write(s, next, s.job.guards, true, func() {
 			ev := s.event(observe.Abandoned)
-			ev.Subject, ev.Detail, ev.Result = owner, d.Reason, string(failover.Lost)
+			ev.Subject, ev.Result = owner, string(failover.Lost)
+			ev.Code, ev.Args, ev.Detail = string(d.Code), maps.Clone(d.Args), d.Reason
 			e.emit(ev)
 		})
 	case failover.ProveDeath:
@@ -242,6 +247,7 @@ func (e *Engine) reportFuture(s *shard, now time.Time) {
 		s.future = s.record.Fire
 		ev := s.event(observe.FutureFire)
 		ev.Code = "fire_in_future"
+		ev.Args = map[string]string{"counts_as": learned.UTC().Format(time.RFC3339)}
 		ev.Detail = "it was written by a clock that is ahead of this one, and counts as " + learned.UTC().Format(time.RFC3339) + "; fires before that are not made up for"
 		e.emit(ev)
 	}

@@ -86,6 +86,7 @@ func (e *Engine) troubled(f *faults, subjects []string, ev observe.Event) time.D
 	default:
 		known = &incident{job: ev.Job}
 		ev.Kind, ev.Shard = observe.Trouble, -1
+		ev.Code = storeCode(ev.Err)
 		e.emit(ev)
 	}
 	e.latest, e.answered = known, false
@@ -172,7 +173,7 @@ func (e *Engine) end(err error) {
 	}
 	e.emit(observe.Event{Kind: observe.Trouble, Shard: -1, Code: "store_ended", Detail: "the store has ended, and so does this instance", Err: err})
 	e.failed = fmt.Errorf("run on a store that has ended: %w", err)
-	e.evicted("the store has ended")
+	e.evicted("store_ended", "the store has ended")
 	e.drain.on, e.drain.told, e.drain.late = true, true, false
 	for _, j := range e.jobs {
 		for _, s := range j.shards {

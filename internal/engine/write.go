@@ -12,8 +12,9 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// claim writes a record that makes the run ours, and starts the handler once it is.
-func (e *Engine) claim(s *shard, next failover.Record, guards []store.Cond) {
+// claim writes a record that makes the run that of this instance, and starts the
+// handler once it is; why is the decision to do so.
+func (e *Engine) claim(s *shard, why failover.Decision, next failover.Record, guards []store.Cond) {
 	if s.job.awaiting() {
 		return // the job's refresh marks the shard again
 	}
@@ -26,14 +27,26 @@ func (e *Engine) claim(s *shard, next failover.Record, guards []store.Cond) {
 	case s.unclaimed:
 	case next.Fence >= failover.MaxFence: // only a hand gets there
 		s.broken = true
-		e.unreadable(s.job, s.item, layout.RunKey(s.job.name, s.item), fmt.Errorf("the fence %d is the last one", s.record.Fence))
+		key := layout.RunKey(s.job.name, s.item)
+		e.unreadable(s.job, s.item, string(failover.CodeFenceAtEnd), key, fmt.Errorf("the fence %d is the last one", s.record.Fence))
 		return
 	case next.Fence >= s.job.assigned.Ceiling():
 		e.raiseFences(s.job, next.Fence)
 		return
 	}
 	next.CarryOn = time.Duration(s.job.spec.CarryOn)
-	e.setRun(s, &run{phase: failover.Claiming, owner: next.Owner, fence: next.Fence, previous: s.record.Owner, spec: s.job.spec, total: len(s.job.assigned.Owners), ceiling: s.job.assigned.Ceiling(), zone: s.job.zone, live: new(Live)})
+	e.setRun(s, &run{
+		phase:    failover.Claiming,
+		owner:    next.Owner,
+		fence:    next.Fence,
+		previous: s.record.Owner,
+		why:      why,
+		spec:     s.job.spec,
+		total:    len(s.job.assigned.Owners),
+		ceiling:  s.job.assigned.Ceiling(),
+		zone:     s.job.zone,
+		live:     new(Live),
+	})
 	e.write(s, next, guards, false, func() { e.start(s) })
 }
 
@@ -46,6 +59,7 @@ func (e *Engine) complete(s *shard, now time.Time) {
 	e.write(s, next, nil, true, func() {
 		ev := s.event(observe.Ended)
 		ev.Result, ev.Took, ev.Err, ev.Code = string(r.result), r.took, r.err, r.code
+		ev.Args = r.args()
 		if r.result == failover.Skipped {
 			ev.Detail = r.message
 		}
@@ -107,7 +121,7 @@ func (e *Engine) refused(j *job, guards []store.Cond, key string) bool {
 	case i < 0:
 		return false
 	case key == layout.InstanceKey(e.me.id):
-		e.evicted("the instance's key was deleted by somebody else")
+		e.evicted("instance_key_gone", "another instance, or a person, deleted the instance's key")
 	default:
 		e.await(j, key, guards[i].Version)
 	}
