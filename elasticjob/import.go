@@ -253,7 +253,7 @@ func (m *mover) schedule() {
 		return
 	}
 	if fields := strings.Fields(c.Cron); len(fields) > 3 && oddDays.MatchString(fields[3]) {
-		m.remark("cron", Differs, fmt.Sprintf("%q: Quartz treats W in a list, and in months without that day, otherwise than its documentation says; compare with --quartz-check", c.Cron))
+		m.remark("cron", Differs, fmt.Sprintf("%q: Quartz 2.3 leaves out the days in a list with W, and takes another day for 29W to 31W in a month that ends before; compare with --quartz-check", c.Cron))
 	}
 	if shifts(loc, m.options.Now) {
 		m.remark("cron", Differs, fmt.Sprintf("the clock of %s is set twice a year: Quartz fires in the second of two equal hours, elastic in the first; compare with --quartz-check", j.TimeZone))
