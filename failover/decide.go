@@ -240,6 +240,9 @@ func decideWorking(p Policy, v View, mine bool) Decision {
 	if d.fire.IsZero() {
 		return Decision{Action: Wait, Wake: d.next}.because(CodeHandlerRuns, "the handler runs, and no later fire is due")
 	}
+	if p.Overlap == OverlapSkip && v.Record.Owner != v.Me {
+		return Decision{Action: Wait}.because(CodeHandlerRuns, "the handler runs, though its instance has lost the claim or may have, and another may run what comes")
+	}
 	if p.Overlap == OverlapSkip {
 		return Decision{Action: Wait}.missing(p.skipped(v)).because(CodeHandlerRuns, "the handler runs, and fires that come meanwhile are skipped")
 	}

@@ -82,12 +82,14 @@ func (e *Engine) consider(s *shard) {
 	v := e.view(s, p, now)
 	e.noteDropped(s, p, v)
 	d := failover.Decide(p, v)
-	e.noteMissed(s, p, d)
+	if d.Action != failover.Complete { // which another may have done before
+		e.noteMissed(s, p, d)
+	}
 	e.alarms.set(&s.alarm, d.Wake)
 	if d.Action != failover.Block {
 		e.unblock(s)
 	}
-	e.act(s, d, now)
+	e.act(s, p, d, now)
 }
 
 // view is what is known about the shard.
@@ -134,7 +136,7 @@ func (s *shard) claimStands() bool {
 	return s.record.State == failover.Running && s.record.Owner == s.run.owner && s.record.Fence == s.run.fence
 }
 
-func (e *Engine) act(s *shard, d failover.Decision, now time.Time) {
+func (e *Engine) act(s *shard, p failover.Policy, d failover.Decision, now time.Time) {
 	if (d.Action == failover.Begin || d.Action == failover.TakeOver) && e.full(s.job) {
 		e.hold(s)
 		return
@@ -151,7 +153,7 @@ func (e *Engine) act(s *shard, d failover.Decision, now time.Time) {
 	case failover.Start:
 		e.start(s)
 	case failover.Complete:
-		e.complete(s, now)
+		e.complete(s, now, func() { e.noteMissed(s, p, d) })
 	case failover.HandOver:
 		r := s.run
 		e.write(s, s.record.HandOver(), nil, true, func() {

@@ -51,7 +51,7 @@ func (e *Engine) claim(s *shard, why failover.Decision, next failover.Record, gu
 }
 
 // complete records how a run ended. The claim may be that of an earlier incarnation: the compare says whether it still holds.
-func (e *Engine) complete(s *shard, now time.Time) {
+func (e *Engine) complete(s *shard, now time.Time, then func()) {
 	r, next := s.run, s.record.Complete(s.run.result, s.run.message, now)
 	if e.isFollowed(s.job.name) {
 		next = next.Follow()
@@ -68,6 +68,7 @@ func (e *Engine) complete(s *shard, now time.Time) {
 			e.passOn(s.job)
 		}
 		e.setRun(s, nil)
+		then()
 	})
 }
 
