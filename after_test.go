@@ -241,3 +241,26 @@ func TestAfter_AFastAndASlowJob(t *testing.T) {
 		}
 	})
 }
+
+// However long the slow one of two takes, what the other has ended meanwhile is
+// remembered: fires at even distances take no more room the more they are.
+func TestAfter_ASlowJobTakesHundredsOfFires(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{
+			{Name: "tick", Schedule: "0/5 * * * * ?"},
+			{Name: "slow", Schedule: "0 0 * * * ?"},
+			{Name: "close", After: []string{"tick", "slow"}},
+		}
+		c.does(func(ctx context.Context, sh elastic.Shard) error {
+			if sh.Job == "slow" {
+				return sleepFor(50*time.Minute)(ctx, sh)
+			}
+			return nil
+		})
+		c.start("a")
+		c.pass(2*time.Hour + 55*time.Minute)
+		if n := len(c.find(func(r *ran) bool { return r.job == "close" })); n != 2 {
+			t.Errorf("it ran %d times, want 2", n)
+		}
+	})
+}

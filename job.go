@@ -30,8 +30,13 @@ type Job struct {
 
 	// After names jobs that this one follows, in place of a Schedule, 10 at most: it runs for a fire when all shards of all of them have
 	// succeeded for that fire, or have said [Skip]. Whatever becomes of instances in between, no fire is lost and none runs twice; what the
-	// misfire policy is for is several that wait. The last 64 fires are remembered, so a job that is further behind loses the oldest. A fire
-	// during which one of them got more shards is not followed, nor is what a trigger asked for.
+	// misfire policy is for is several that wait. A fire during which one of them got more shards is not followed, nor is what a
+	// trigger asked for.
+	//
+	// Each shard of those jobs remembers the last fires that it has ended: 10,000 of a
+	// job whose fires are at even distances and succeed, and never less than 64. A job
+	// that needs an older one, because another that it follows takes longer than all
+	// of those, does not run for it; an event of the kind waiting says so.
 	After []string
 
 	// AfterEnds says how the fires of those jobs must have ended. Empty means AfterSucceeded.

@@ -1,47 +1,215 @@
 package failover
 
 import (
-	"cmp"
+	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
 	"github.com/elasticjob-go/elastic/internal/years"
 )
 
-// KeptDone is how many of a shard's last fires a record remembers for jobs that follow. One that is further behind loses the oldest.
-const KeptDone = 64
+// What a record remembers for jobs that follow, at most.
+const (
+	KeptSeries = 64
+	KeptFires  = 10_000
+)
 
-// Done are the fires that a shard has ended last, oldest first, in seconds since 1970: negative if the run did not succeed, zero where
-// there is none. Only the records of jobs that others follow have any. It is an array so that records can be compared.
-type Done [KeptDone]int64
+// Series is fires at even distances that all have ended in the same way. The
+// zero Series has none.
+type Series struct {
+	First  int64  // in seconds since 1970
+	Step   uint32 // seconds from each to the next; zero if there is one
+	Count  uint16 // how many they are
+	Failed bool   // they ended without success
+}
 
-// add returns d with one more fire. One that is there already, because a clock was wrong, moves to the end: it must not count for two shards.
+// Done are the fires that a shard has ended last, in the order in which it did.
+// Only the records of jobs that others follow have any. It is an array, filled
+// from its end, so that records can be compared.
+//
+// Most jobs fire at even distances and succeed, so that thousands of fires are
+// one series. What is more than KeptSeries or KeptFires forgets the oldest.
+type Done [KeptSeries]Series
+
+// last returns the latest fire of a series that has one.
+func (s Series) last() int64 { return s.First + int64(s.Step)*int64(s.Count-1) }
+
+// index returns the place of a fire in the series; -1 if it is not there.
+func (s Series) index(at int64) int {
+	switch {
+	case s.Count == 0 || at < s.First || at > s.last():
+		return -1
+	case s.Step == 0:
+		return 0
+	case (at-s.First)%int64(s.Step) != 0:
+		return -1
+	}
+	return int((at - s.First) / int64(s.Step))
+}
+
+// next returns the first fire at or after a moment; zero if there is none.
+func (s Series) next(at int64) int64 {
+	switch {
+	case s.Count == 0 || at > s.last():
+		return 0
+	case at <= s.First:
+		return s.First
+	}
+	step := int64(s.Step)
+	return s.First + (at-s.First+step-1)/step*step
+}
+
+// part returns count fires of the series from the one at a place on.
+func (s Series) part(from, count int) Series {
+	if count < 1 {
+		return Series{}
+	}
+	s.First, s.Count = s.First+int64(from)*int64(s.Step), uint16(count)
+	if count == 1 {
+		s.Step = 0
+	}
+	return s
+}
+
+// with returns the series with one more fire, if it goes on with it.
+func (s Series) with(at int64, failed bool) (longer Series, ok bool) {
+	if s.Count == 0 || s.Count > KeptFires || s.Failed != failed {
+		return s, false
+	}
+	step := at - s.last()
+	if step < 1 || step > math.MaxUint32 || s.Count > 1 && step != int64(s.Step) {
+		return s, false
+	}
+	s.Step, s.Count = uint32(step), s.Count+1
+	return s, true
+}
+
+// series returns those that d has.
+func (d *Done) series() []Series {
+	i := slices.IndexFunc(d[:], func(s Series) bool { return s.Count > 0 })
+	if i < 0 {
+		return nil
+	}
+	return d[i:]
+}
+
+// fires returns how many d has.
+func (d *Done) fires() (n int) {
+	for _, s := range d.series() {
+		n += int(s.Count)
+	}
+	return n
+}
+
+// doneOf returns series of which the last KeptSeries are kept.
+func doneOf(all []Series) (d Done) {
+	all = slices.DeleteFunc(all, func(s Series) bool { return s.Count == 0 })
+	all = all[max(0, len(all)-KeptSeries):]
+	copy(d[KeptSeries-len(all):], all)
+	return d
+}
+
+// add returns d with one more fire. One that is there already, because a clock
+// was wrong, moves to the end: it must not count for two ends.
 func (d Done) add(fire time.Time, ok bool) Done {
 	at := fire.Unix()
-	i := max(0, slices.IndexFunc(d[:], func(x int64) bool { return x == at || x == -at }))
-	copy(d[i:], d[i+1:])
-	d[KeptDone-1] = at
-	if !ok {
-		d[KeptDone-1] *= -1
+	var all []Series
+	for _, s := range d.series() {
+		if i := s.index(at); i >= 0 {
+			all = append(all, s.part(0, i), s.part(i+1, int(s.Count)-i-1))
+			continue
+		}
+		all = append(all, s)
+	}
+	all = slices.DeleteFunc(all, func(s Series) bool { return s.Count == 0 })
+	added := false
+	if n := len(all); n > 0 {
+		all[n-1], added = all[n-1].with(at, !ok)
+	}
+	if !added {
+		all = append(all, Series{First: at, Count: 1, Failed: !ok})
+	}
+	d = doneOf(all)
+	if d.fires() > KeptFires {
+		oldest := &d.series()[0]
+		*oldest = oldest.part(1, int(oldest.Count)-1)
 	}
 	return d
 }
 
 // check returns an error unless the fires are different moments within bounds.
-func (d Done) check() error {
-	seen := make(map[int64]bool, KeptDone)
-	for _, at := range d {
-		fire := max(at, -at)
-		switch {
-		case at == 0:
-		case fire < 0 || fire > years.Last:
-			return fmt.Errorf("a record that remembers the fire %d, which is not in the years 1970 to 9999", at)
-		case seen[fire]:
-			return fmt.Errorf("a record that remembers the fire %d twice", at)
+func (d *Done) check() error {
+	all := d.series()
+	for i, s := range all {
+		if s.First < 0 || s.First > years.Last || s.last() > years.Last {
+			return fmt.Errorf("a record that remembers the fire %d, which is not in the years 1970 to 9999", s.last())
 		}
-		seen[fire] = true
+		for _, o := range all[:i] {
+			if at, twice := s.meets(o); twice {
+				return fmt.Errorf("a record that remembers the fire %d twice", at)
+			}
+		}
 	}
+	if n := d.fires(); n > KeptFires {
+		return fmt.Errorf("a record that remembers %d fires: want at most %d", n, KeptFires)
+	}
+	return nil
+}
+
+// meets reports whether two series have a fire in common, and which.
+func (s Series) meets(o Series) (at int64, ok bool) {
+	at = max(s.First, o.First)
+	for {
+		a := s.next(at)
+		if a == 0 {
+			return 0, false
+		}
+		if at = o.next(a); at == a || at == 0 {
+			return at, at != 0
+		}
+	}
+}
+
+// MarshalJSON writes a series as its first fire, negative if it failed; with the
+// step and the count, in brackets, if there are more.
+func (s Series) MarshalJSON() ([]byte, error) {
+	first := s.First
+	if s.Failed {
+		first = -first
+	}
+	if s.Count == 1 {
+		return json.Marshal(first)
+	}
+	return json.Marshal([]int64{first, int64(s.Step), int64(s.Count)})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (s *Series) UnmarshalJSON(b []byte) error {
+	*s = Series{}
+	numbers := []int64{0}
+	into := any(&numbers[0])
+	if len(b) > 0 && b[0] == '[' {
+		into = &numbers
+	}
+	if err := json.Unmarshal(b, into); err != nil {
+		return err
+	}
+	first, failed := numbers[0], numbers[0] < 0
+	if failed {
+		first = -first
+	}
+	switch {
+	case first <= 0 || first > years.Last:
+		return fmt.Errorf("the fire %d is not in the years 1970 to 9999", first)
+	case len(numbers) == 1 && b[0] != '[':
+		*s = Series{First: first, Count: 1, Failed: failed}
+		return nil
+	case len(numbers) != 3 || numbers[1] < 1 || numbers[1] > math.MaxUint32 || numbers[2] < 2 || numbers[2] > KeptFires:
+		return fmt.Errorf("%.60q is no series of fires: want the first, the seconds between them, and 2 to %d", b, KeptFires)
+	}
+	*s = Series{First: first, Step: uint32(numbers[1]), Count: uint16(numbers[2]), Failed: failed}
 	return nil
 }
 
@@ -62,44 +230,101 @@ const (
 	WhenEnded     Ends = "ended"     // each shard has ended, in whatever way
 )
 
-// Followed is a schedule: the fires that all of some shards have ended.
-type Followed []time.Time
+// Followed is a schedule: the fires that all of some shards have ended. The zero
+// Followed has none.
+type Followed struct {
+	shards []endings
+}
+
+// endings are what one shard has ended in a way that counts.
+type endings struct {
+	series []Series
+	since  int64 // fires before it may be forgotten; zero: none is
+}
 
 // Follows returns the fires that all shards have ended, given their records.
 func Follows(records []Record, ends Ends) Followed {
-	count := map[int64]int{}
-	for _, r := range records {
-		for _, at := range r.Done {
-			switch {
-			case at > 0:
-				count[at]++
-			case at < 0 && ends == WhenEnded:
-				count[-at]++
+	f := Followed{make([]endings, 0, len(records))}
+	for i := range records {
+		var e endings
+		all := records[i].Done.series()
+		full := len(all) == KeptSeries || records[i].Done.fires() >= KeptFires
+		for _, s := range all {
+			if full && (e.since == 0 || s.First < e.since) {
+				e.since = s.First
+			}
+			if !s.Failed || ends == WhenEnded {
+				e.series = append(e.series, s)
 			}
 		}
+		f.shards = append(f.shards, e)
 	}
-	var all Followed
-	for at, n := range count {
-		if n == len(records) {
-			all = append(all, time.Unix(at, 0).UTC())
+	return f
+}
+
+// next returns the first fire at or after a moment; zero if there is none.
+// forgiving: what may be forgotten counts as a fire.
+func (e endings) next(at int64, forgiving bool) int64 {
+	if forgiving && at < e.since {
+		return at
+	}
+	var first int64
+	for _, s := range e.series {
+		if next := s.next(at); next != 0 && (first == 0 || next < first) {
+			first = next
 		}
 	}
-	slices.SortFunc(all, time.Time.Compare)
-	return all
+	return first
 }
 
 // Next returns the first fire after t.
-func (f Followed) Next(t time.Time) time.Time {
-	i, _ := slices.BinarySearchFunc(f, t, func(at, t time.Time) int { return cmp.Or(at.Compare(t), -1) })
-	if i == len(f) {
+func (f Followed) Next(t time.Time) time.Time { return moment(f.next(t.Unix()+1, false)) }
+
+func moment(at int64) time.Time {
+	if at == 0 {
 		return time.Time{}
 	}
-	return f[i]
+	return time.Unix(at, 0).UTC()
+}
+
+// next returns the first moment, from one on, that all shards have for a fire.
+func (f Followed) next(at int64, forgiving bool) int64 {
+	if len(f.shards) == 0 {
+		return 0
+	}
+	at = max(at, 1)
+	for agreed, i := 0, 0; agreed < len(f.shards); i = (i + 1) % len(f.shards) {
+		next := f.shards[i].next(at, forgiving)
+		switch {
+		case next == 0:
+			return 0
+		case next == at:
+			agreed++
+		default:
+			at, agreed = next, 1
+		}
+	}
+	return at
+}
+
+// Lost returns the first fire after t that would be followed if some shards had
+// not forgotten whether they have ended it; zero if there is none.
+func (f Followed) Lost(t time.Time) time.Time {
+	from, until := int64(math.MaxInt64), int64(0)
+	for _, e := range f.shards {
+		from, until = min(from, e.since), max(until, e.since)
+	}
+	at := f.next(max(from, t.Unix()+1), true) // before that not one shard remembers anything
+	if at >= until {
+		return time.Time{}
+	}
+	return moment(at)
 }
 
 // And returns the fires that are in both.
 func (f Followed) And(o Followed) Followed {
-	return slices.DeleteFunc(slices.Clone(f), func(t time.Time) bool {
-		return !slices.ContainsFunc(o, t.Equal)
-	})
+	if len(f.shards) == 0 || len(o.shards) == 0 {
+		return Followed{}
+	}
+	return Followed{slices.Concat(f.shards, o.shards)}
 }

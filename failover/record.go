@@ -93,7 +93,7 @@ type document struct {
 	Ended     time.Time `json:"ended,omitzero"`
 	Result    Result    `json:"result,omitempty"`
 	Error     string    `json:"error,omitempty"`
-	Done      []int64   `json:"done,omitempty"`
+	Done      []Series  `json:"done,omitempty"`
 	CarryOn   int64     `json:"carryOn,omitempty"` // milliseconds
 }
 
@@ -111,11 +111,7 @@ func (r Record) Encode() []byte {
 		HandOvers: r.HandOvers, Started: years.Clamp(r.Started), Ended: years.Clamp(r.Ended), Result: r.Result, Error: r.Error,
 		CarryOn: r.CarryOn.Milliseconds(),
 	}
-	for _, at := range r.Done {
-		if at != 0 {
-			d.Done = append(d.Done, at)
-		}
-	}
+	d.Done = r.Done.series()
 	if r.IsManual() {
 		d.Manual = &manual{years.Clamp(r.Manual.At), r.Manual.Parameter}
 	}
@@ -143,10 +139,10 @@ func Decode(b []byte) (Record, error) {
 		Fire: d.Fire, Trigger: d.Trigger, Fence: d.Fence, Owner: d.Owner, Attempt: d.Attempt, HandOvers: d.HandOvers,
 		Started: d.Started, Ended: d.Ended, Result: d.Result, Error: d.Error,
 	}
-	if n := len(d.Done); n > KeptDone {
-		return Record{}, fmt.Errorf("a record that remembers %d fires: want at most %d", n, KeptDone)
+	if n := len(d.Done); n > KeptSeries {
+		return Record{}, fmt.Errorf("a record that remembers %d series of fires: want at most %d", n, KeptSeries)
 	}
-	copy(r.Done[KeptDone-len(d.Done):], d.Done)
+	r.Done = doneOf(d.Done)
 	if err := r.Done.check(); err != nil {
 		return Record{}, err
 	}

@@ -46,10 +46,10 @@ func (e *Engine) followSources(j *job) {
 	for i, name := range want {
 		ended, asOf := e.endedBy(name, j.spec.AfterEnds)
 		j.ofFires = append(j.ofFires, asOf...)
-		if i == 0 {
-			fires = ended
+		if i > 0 {
+			ended = fires.And(ended)
 		}
-		fires = fires.And(ended)
+		fires = ended
 	}
 	j.policy.Schedule = fires
 }
@@ -98,17 +98,17 @@ func (e *Engine) endedBy(name string, ends failover.Ends) (failover.Followed, []
 	entry, there := e.replica.spec(name)
 	src := e.sources[name]
 	if !there || src == nil {
-		return nil, nil
+		return failover.Followed{}, nil
 	}
 	spec, err := layout.DecodeSpec(entry.Value)
 	if err != nil {
-		return nil, nil
+		return failover.Followed{}, nil
 	}
 	shards, asOf := spec.Shards, []store.Cond{store.At(layout.JobKey(name), entry.Version)}
 	if spec.Broadcast() {
 		assigned, version := e.assignedTo(name)
 		if assigned == 0 {
-			return nil, nil
+			return failover.Followed{}, nil
 		}
 		shards = max(assigned, len(src.records)) // one that is gone may still run
 		asOf = append(asOf, store.At(layout.AssignmentKey(name), version))

@@ -94,7 +94,7 @@ func (w *World) forgotten(s *checker.Shard, spec *layout.Spec, fire time.Time) b
 					n++
 				}
 			}
-			if n >= failover.KeptDone {
+			if n >= failover.KeptSeries {
 				w.counts["forgotten"]++
 				return true
 			}
