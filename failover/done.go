@@ -61,6 +61,17 @@ func (s Series) next(at int64) int64 {
 	return s.First + (at-s.First+step-1)/step*step
 }
 
+// lastUntil returns the last fire at or before a moment; zero if there is none.
+func (s Series) lastUntil(at int64) int64 {
+	switch {
+	case s.Count == 0 || at < s.First:
+		return 0
+	case at >= s.last():
+		return s.last()
+	}
+	return at - (at-s.First)%int64(s.Step)
+}
+
 // part returns count fires of the series from the one at a place on.
 func (s Series) part(from, count int) Series {
 	if count < 1 {
@@ -277,6 +288,14 @@ func (e endings) next(at int64, forgiving bool) int64 {
 	return first
 }
 
+// lastUntil returns the last fire at or before a moment; zero if there is none.
+func (e endings) lastUntil(at int64) (last int64) {
+	for _, s := range e.series {
+		last = max(last, s.lastUntil(at))
+	}
+	return last
+}
+
 // Next returns the first fire after t.
 func (f Followed) Next(t time.Time) time.Time { return moment(f.next(t.Unix()+1, false)) }
 
@@ -305,6 +324,26 @@ func (f Followed) next(at int64, forgiving bool) int64 {
 		}
 	}
 	return at
+}
+
+// Last returns the last fire; zero if there is none.
+func (f Followed) Last() time.Time {
+	if len(f.shards) == 0 {
+		return time.Time{}
+	}
+	at := int64(years.Last)
+	for agreed, i := 0, 0; agreed < len(f.shards); i = (i + 1) % len(f.shards) {
+		last := f.shards[i].lastUntil(at)
+		switch {
+		case last == 0:
+			return time.Time{}
+		case last == at:
+			agreed++
+		default:
+			at, agreed = last, 1
+		}
+	}
+	return moment(at)
 }
 
 // Lost returns the first fire after t that would be followed if some shards had

@@ -191,9 +191,18 @@ func TestFollowedFiresAreASchedule(t *testing.T) {
 	if got := f.Next(at("11:00:00")); !got.IsZero() {
 		t.Errorf("after the last: %s", clock(got))
 	}
+	if got := f.Last(); !got.Equal(at("11:00:00")) {
+		t.Errorf("the last: %s", clock(got))
+	}
 	o := Follows([]Record{remembers("11:00:00", "12:00:00")}, WhenSucceeded)
 	if got := followed(f.And(o)); len(got) != 1 || !got[0].Equal(at("11:00:00")) {
 		t.Errorf("in both: %v", got)
+	}
+	if got := f.And(o).Last(); !got.Equal(at("11:00:00")) {
+		t.Errorf("the last in both: %s", clock(got))
+	}
+	if got := (Followed{}).Last(); !got.IsZero() {
+		t.Errorf("the last of none: %s", clock(got))
 	}
 	if got := followed(f.And(Followed{})); len(got) != 0 {
 		t.Errorf("in one that has none: %v", got)

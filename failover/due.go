@@ -167,6 +167,12 @@ func (p Policy) delayed(fire time.Time) time.Time {
 	return fire.Add(p.Delay)
 }
 
+// Base returns the time after which fires count for a shard.
+func (p Policy) Base(v View) time.Time {
+	p, r, _ := p.believe(v.Record, v.Learned, v.Now)
+	return p.base(r)
+}
+
 // base returns the time after which fires count: the latest of those that the
 // policy and the record name.
 func (p Policy) base(r Record) time.Time {

@@ -84,6 +84,7 @@ func (e *Engine) refresh(j *job) {
 	e.refreshShards(j)
 	e.followSources(j)
 	e.explainNoInstance(j)
+	e.explainPredecessors(j)
 	if j.removed && len(j.shards) == 0 {
 		delete(e.jobs, j.name)
 		delete(e.suspects, j)

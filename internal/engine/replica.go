@@ -275,6 +275,7 @@ func (e *Engine) peersChanged(names []string, fresh bool) {
 			e.suspect(j)
 			e.touch(j) // who leads it may have changed
 		}
+		e.sourceMoved(name) // it may be on no live instance now
 	}
 	e.judgeClock()
 }

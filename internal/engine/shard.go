@@ -81,6 +81,7 @@ func (e *Engine) consider(s *shard) {
 	p := s.policy(now)
 	v := e.view(s, p, now)
 	e.noteDropped(s, p, v)
+	e.explainFollower(s, p, v)
 	d := failover.Decide(p, v)
 	if d.Action != failover.Complete { // which another may have done before
 		e.noteMissed(s, p, d)

@@ -150,10 +150,14 @@ func (e *Engine) noteFollowers(name string) {
 	}
 }
 
-// sourceMoved has followers look again at a job whose spec or assignment has changed, also at one that this instance does not have.
+// sourceMoved has followers look again at a job whose spec, assignment or
+// instances have changed, also at one that this instance does not have.
 func (e *Engine) sourceMoved(name string) {
-	if src := e.sources[name]; src != nil {
-		for _, j := range src.users {
+	if len(e.follows) == 0 {
+		return
+	}
+	for _, j := range e.jobs {
+		if slices.Contains(j.sources, name) || j.spec != nil && slices.Contains(j.spec.After, name) {
 			e.touch(j)
 		}
 	}
