@@ -18,6 +18,10 @@ import (
 // number of shards changes, shards that have not begun it by then don't: all that run a trigger must agree on how the work is
 // divided.
 //
+// A shard that is disabled when the trigger is given, by itself or with its job,
+// or before it has begun it, passes over it: enabling begins nothing of the
+// past. A trigger that names only disabled shards is an error.
+//
 // While the instance has no session Trigger waits until ctx ends, and for Run to
 // begin it waits five seconds; so it may be called right after go s.Run(ctx). The job must be in the
 // store and enabled, and a live instance must have it, not necessarily this one;

@@ -144,6 +144,8 @@ func TestDecide(t *testing.T) {
 			Decision{Action: Wait, Reason: "the handler runs"}},
 		{"I run it, a fire is due, it is skipped", overlap(OverlapSkip), running("09:59:50", me), local(Working, me, 7),
 			Decision{Action: Wait, Missed: at("10:00:00"), Reason: "the handler runs"}},
+		{"I run it, and have lost the claim or may have: another may run what is due", overlap(OverlapSkip), running("09:59:50", "a@0"), local(Working, "a@0", 7),
+			Decision{Action: Wait, Reason: "another may run what comes"}},
 		{"I run it, no fire is due that could be skipped", overlap(OverlapSkip), running("10:00:00", me), local(Working, me, 7),
 			Decision{Action: Wait, Wake: next, Reason: "no later fire is due"}},
 		{"I run it, and the next fire counts from its end", func(p *Policy) { p.Overlap, p.AfterEnd = OverlapReplace, true }, running("09:59:50", me), local(Working, me, 7),
