@@ -166,3 +166,92 @@ func TestTrigger_WaitsForRunAndJob(t *testing.T) {
 		}
 	})
 }
+
+// Shards that wait for a limit longer than a period of their schedule, or a
+// minute where there is none, are reported together, once, and once when that
+// is over; shorter waits are not.
+func TestWaiting_ShardsForALimit(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		job    elastic.Job
+		took   time.Duration
+		option elastic.Option
+		code   string // empty: no event
+		shards string
+		period string
+	}{
+		{"of the job", elastic.Job{Schedule: "0 * * * * ?", Shards: 4, MaxConcurrent: 1}, 50 * time.Second, nil, "limit_of_job", "2-3", "1m0s"},
+		{"of each half minute", elastic.Job{Schedule: "0/30 * * * * ?", Shards: 4, MaxConcurrent: 1}, 50 * time.Second, nil, "limit_of_job", "1-3", "30s"},
+		{"of the instance", elastic.Job{Schedule: "0 * * * * ?", Shards: 4}, 50 * time.Second, elastic.WithMaxConcurrent(1), "limit_of_instance", "2-3", "1m0s"},
+		{"without a schedule", elastic.Job{Schedule: "@manual", Shards: 3, MaxConcurrent: 1}, 70 * time.Second, nil, "limit_of_job", "1-2", "1m0s"},
+		{"of an hourly job", elastic.Job{Schedule: "0 0 * * * ?", Shards: 4, MaxConcurrent: 1}, 10 * time.Minute, nil, "", "", ""},
+		{"of none", elastic.Job{Schedule: "0 * * * * ?", Shards: 4}, 50 * time.Second, nil, "", "", ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := elastictest.New(t)
+				row.job.Name = "report"
+				if row.job.Schedule != "@manual" && row.job.Schedule != "0 0 * * * ?" {
+					row.job.End = time.Now().Add(80 * time.Second)
+				}
+				c.Add(row.job, returnsAfter(row.took, nil))
+				options := []elastic.Option{elastic.WithJoinDelay(0)}
+				if row.option != nil {
+					options = append(options, row.option)
+				}
+				c.StartWith("a", options...)
+				c.Advance(10 * time.Second)
+				if row.job.Schedule == "@manual" {
+					if _, err := c.Scheduler("a").Trigger(t.Context(), "report"); err != nil {
+						t.Fatal(err)
+					}
+				}
+				c.Advance(2 * time.Hour)
+				waiting := eventsOf(c, observe.Waiting)
+				over := eventsOf(c, observe.WaitingOver)
+				checkEvents(t, c.Events())
+				if row.code == "" {
+					if len(waiting)+len(over) != 0 {
+						t.Errorf("told of %+v %+v, want nothing", waiting, over)
+					}
+					return
+				}
+				if len(waiting) != 1 || len(over) != 1 {
+					t.Fatalf("told of %+v, and that it is over %+v; want each once", waiting, over)
+				}
+				w := waiting[0]
+				if w.Code != row.code || w.Args["limit"] != "1" || w.Args["shards"] != row.shards || w.Args["for"] != row.period {
+					t.Errorf("got %+v", w)
+				}
+				if over[0].Code != row.code || over[0].Took <= time.Minute {
+					t.Errorf("got %+v", over[0])
+				}
+			})
+		})
+	}
+}
+
+// Shards that are disabled when an instance first sees their job are told, as a
+// disabled job is.
+func TestChange_TellsDisabledShards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := elastictest.New(t)
+		c.Add(elastic.Job{Name: "some", Schedule: everySecond, Shards: 6, DisabledShards: []int{5, 1, 2}}, returnsAfter(0, nil))
+		c.Add(elastic.Job{Name: "all", Schedule: everySecond, Shards: 2, Disabled: true, DisabledShards: []int{1}}, returnsAfter(0, nil))
+		c.Start("a")
+		c.Advance(10 * time.Second)
+		told := map[string]elastic.Event{}
+		for _, e := range eventsOf(c, observe.Changed) {
+			if _, twice := told[e.Job]; twice {
+				t.Errorf("told twice: %+v", e)
+			}
+			told[e.Job] = e
+		}
+		if e := told["some"]; e.Code != "shards_disabled" || e.Args["shards"] != "1-2, 5" {
+			t.Errorf("got %+v", e)
+		}
+		if e := told["all"]; e.Code != "job_disabled" {
+			t.Errorf("got %+v", e)
+		}
+	})
+}

@@ -68,7 +68,7 @@ const (
 	FutureFire     Kind = "future fire"     // (alarm) a record's fire lies in the future: some clock is or was wrong
 	Scheduled      Kind = "scheduled"       // the job's schedule, in words and with its next fires
 	Refused        Kind = "refused"         // (alarm) the job given here never fires again, and was not put into the store
-	Changed        Kind = "changed"         // the job in the store was changed, disabled, enabled or removed, as Code says, or is disabled when it is first seen
+	Changed        Kind = "changed"         // the job in the store was changed, disabled, enabled or removed, as Code says, or it or shards of it are disabled when it is first seen
 	Leaving        Kind = "leaving"         // this instance leaves, and Detail says which runs it waits for; told when it begins to, and every five seconds
 	Differs        Kind = "differs"         // (alarm) the job in the store is not the one given here, and wins
 	ClockOff       Kind = "clock off"       // (alarm) this instance's clock differs from others'; if from most, it begins nothing

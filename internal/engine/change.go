@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/elasticjob-go/elastic/internal/guard"
@@ -40,8 +41,13 @@ func (e *Engine) tellChange(j *job) {
 		return
 	case j.spec == nil:
 		ev.Kind, ev.Code, ev.Detail = observe.Changed, "job_removed", "the job was removed from the store"
-	case old == nil && !j.spec.Disabled:
+	case old == nil && !j.spec.Disabled && len(j.spec.DisabledShards) == 0:
 		return
+	case old == nil && !j.spec.Disabled:
+		shards := ranges(slices.Sorted(slices.Values(j.spec.DisabledShards)))
+		ev.Kind, ev.Code = observe.Changed, "shards_disabled"
+		ev.Args = map[string]string{"shards": shards}
+		ev.Detail = "shards of the job are disabled, and nothing of them begins: " + shards
 	case old == nil || j.spec.Disabled && !old.Disabled:
 		ev.Kind, ev.Code, ev.Detail = observe.Changed, "job_disabled", "the job is disabled: nothing of it begins"
 	case old.Disabled && !j.spec.Disabled:

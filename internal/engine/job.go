@@ -48,15 +48,17 @@ type job struct {
 	triggers       []failover.Trigger
 	signalsVersion store.Version
 
-	guards   []store.Cond // of every claim: this instance lives, and neither spec nor assignment has changed
-	ofFires  []store.Cond // of a claim for a fire: besides, what was asked when other jobs have ended it has not changed
-	awaits   awaits
-	shards   map[int]*shard // that this instance owns, or runs
-	active   int            // runs of this instance
-	swept    map[int]bool   // surplus shards of the present assignment whose records are gone
-	unread   []*shard
-	blocked  int // shards that wait for another instance's run
-	follower *follower
+	guards     []store.Cond // of every claim: this instance lives, and neither spec nor assignment has changed
+	ofFires    []store.Cond // of a claim for a fire: besides, what was asked when other jobs have ended it has not changed
+	awaits     awaits
+	shards     map[int]*shard // that this instance owns, or runs
+	active     int            // runs of this instance
+	limited    int            // shards that wait for a limit
+	limitCheck *time.Timer    // reports them; nil: none wait
+	swept      map[int]bool   // surplus shards of the present assignment whose records are gone
+	unread     []*shard
+	blocked    int // shards that wait for another instance's run
+	follower   *follower
 }
 
 func newJob(r Job) *job {

@@ -18,13 +18,14 @@ type shard struct {
 	item  int
 	alarm alarm
 
-	owned, was bool // by assignment, now and before the last refresh
-	surplus    bool // the job has fewer shards by now: its record is to go
-	dirty      bool // it is to be considered
-	busy       bool // a read or write of its record is under way; nothing is decided meanwhile
-	blocked    bool // it waits for another instance's run
-	held       bool // it waits for another run of this instance to end
-	gone       bool // it is no longer among the job's shards
+	owned, was bool      // by assignment, now and before the last refresh
+	surplus    bool      // the job has fewer shards by now: its record is to go
+	dirty      bool      // it is to be considered
+	busy       bool      // a read or write of its record is under way; nothing is decided meanwhile
+	blocked    bool      // it waits for another instance's run
+	held       bool      // it waits for another run of this instance to end
+	limited    time.Time // since when it waits for that without a break, by the monotonic clock; zero: it does not
+	gone       bool      // it is no longer among the job's shards
 
 	known    bool          // record and version are what a read or our own last write showed
 	outdated bool          // the read that is under way may show an old record
@@ -59,6 +60,7 @@ func (e *Engine) consider(s *shard) {
 	}
 	if e.me == nil {
 		e.unblock(s)
+		e.unhold(s)
 		e.alarms.set(&s.alarm, time.Time{})
 		return // joining marks it
 	}
@@ -138,9 +140,17 @@ func (s *shard) claimStands() bool {
 }
 
 func (e *Engine) act(s *shard, p failover.Policy, d failover.Decision, now time.Time) {
-	if (d.Action == failover.Begin || d.Action == failover.TakeOver) && e.full(s.job) {
-		e.hold(s)
+	begins := d.Action == failover.Begin || d.Action == failover.TakeOver
+	if begins && e.full(s.job) {
+		fire := d.Fire
+		if d.Action == failover.TakeOver {
+			fire = s.record.Fire
+		}
+		e.hold(s, limitPeriod(p, fire))
 		return
+	}
+	if !begins {
+		e.unhold(s)
 	}
 	switch d.Action {
 	case failover.Begin:
@@ -191,6 +201,9 @@ func (e *Engine) act(s *shard, p failover.Policy, d failover.Decision, now time.
 	case failover.Wait:
 		e.tidy(s)
 	}
+	if begins && s.run != nil { // a claim can wait for a newer assignment
+		e.unhold(s)
+	}
 }
 
 // awaiting says whether the guards are known to be out of date.
@@ -237,6 +250,7 @@ func (e *Engine) tidy(s *shard) {
 func (e *Engine) forget(s *shard) {
 	s.gone = true
 	e.unblock(s)
+	e.unhold(s)
 	e.alarms.set(&s.alarm, time.Time{})
 	delete(s.job.shards, s.item)
 	if s.job.removed {

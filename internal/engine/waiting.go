@@ -28,6 +28,8 @@ type reason struct {
 	// patience is how long the reason must last before it is reported, so that
 	// what passes by itself, as at a start, is not. Zero: it is reported at once.
 	patience time.Duration
+
+	since time.Time // when the wait began, by the monotonic clock; zero: now
 }
 
 // waitID identifies a wait. A job may wait for several reasons at a time, but
@@ -53,7 +55,10 @@ func (e *Engine) startWait(job string, shard int, r reason) {
 	id := waitID{job, shard, r.code}
 	w := e.waits[id]
 	if w == nil {
-		w = &wait{reason: r, since: time.Now()}
+		w = &wait{reason: r, since: r.since}
+		if w.since.IsZero() {
+			w.since = time.Now()
+		}
 		e.waits[id] = w
 		if r.patience > 0 {
 			w.timer = e.after(r.patience, func() {
