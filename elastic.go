@@ -68,8 +68,8 @@ type Scheduler struct {
 	done   chan struct{}      // closed when Run has ended
 }
 
-// ErrClosed is returned by the methods of a scheduler that was closed or whose
-// Run has ended, and by a second Run.
+// ErrClosed is returned by Add, Remove, Trigger and Run of a scheduler that was
+// closed or whose Run has ended, and by a second Run. Close never returns it.
 var ErrClosed = errors.New("the scheduler is closed")
 
 // Open connects to the store that a URL names and returns a scheduler on it; [store.Config] has the URL's form. It returns once

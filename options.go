@@ -182,8 +182,10 @@ func WithMaxConcurrent(n int) Option { return func(c *config) { c.most = n } }
 // [store.DefaultTTL]: https://pkg.go.dev/github.com/elasticjob-go/elastic/store#DefaultTTL
 func WithSessionTTL(ttl time.Duration) Option { return func(c *config) { c.ttl = ttl } }
 
-// WithDrainTimeout sets how long running handlers may go on when the instance leaves; default DefaultDrain. Zero ends their
-// contexts at once.
+// WithDrainTimeout sets how long running handlers may go on when the instance
+// leaves; default DefaultDrain. Zero ends their contexts at once. As long as
+// handlers run, an event of the kind [observe.Leaving] says every five seconds
+// which.
 func WithDrainTimeout(d time.Duration) Option { return func(c *config) { c.drain = d } }
 
 // WithJoinDelay sets how long a new instance waits for its share of shards that others run; default 1s. Longer moves fewer shards

@@ -12,7 +12,8 @@ import (
 
 // Trigger asks for a run of a job outside its schedule, and returns the trigger's number, which handlers see as [Shard.Trigger].
 //
-// Every shard that it is for begins it once, as soon as it is idle, before whatever the schedule has due; triggers of a job run in
+// Shards that are disabled when it is given are passed over; if there is no other shard that it is for, Trigger returns an error.
+// Every other shard that it is for begins it once, as soon as it is idle, before whatever the schedule has due; triggers of a job run in
 // the order of their numbers, and at most 20 may wait. The store keeps them, so a trigger is run whatever becomes of the instances,
 // and a run of it is taken over, abandoned or handed over as any other. It changes nothing about the schedule's fires. If the job's
 // number of shards changes, shards that have not begun it by then don't: all that run a trigger must agree on how the work is
