@@ -3,6 +3,7 @@ package elastic_test
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -136,9 +137,9 @@ func TestLeaving_SaysWhatItWaitsFor(t *testing.T) {
 func TestTrigger_WaitsForRunAndJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := plain(t)
-		runs := 0
+		var runs atomic.Int64
 		s.MustAdd(elastic.Job{Name: "report", Schedule: "@manual"}, elastic.HandlerFunc(func(context.Context, elastic.Shard) error {
-			runs++
+			runs.Add(1)
 			return nil
 		}))
 		done := make(chan error, 1)
@@ -148,8 +149,8 @@ func TestTrigger_WaitsForRunAndJob(t *testing.T) {
 		}
 		<-s.Ready()
 		time.Sleep(5 * time.Second)
-		if runs != 1 {
-			t.Errorf("%d runs, want 1", runs)
+		if n := runs.Load(); n != 1 {
+			t.Errorf("%d runs, want 1", n)
 		}
 		if err := s.Remove("report"); err != nil {
 			t.Fatal(err)
