@@ -193,8 +193,13 @@ func TestFence_RowsUnderStorm(t *testing.T) {
 
 func stormOfRows(t *testing.T, d *rand.Rand) {
 	table := newRows(t, 60)
+	var mu sync.Mutex // handlers draw at the same time, from numbers of their own
+	lengths := rand.New(rand.NewPCG(d.Uint64(), 2))
 	h := elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
-		_ = elastictest.Work(context.WithoutCancel(ctx), time.Duration(d.IntN(40))*time.Second) // it goes on, whatever it is told
+		mu.Lock()
+		long := time.Duration(lengths.IntN(40)) * time.Second
+		mu.Unlock()
+		_ = elastictest.Work(context.WithoutCancel(ctx), long) // it goes on, whatever it is told
 		table.byTotal(sh)
 		return nil
 	})

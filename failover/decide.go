@@ -25,6 +25,10 @@ type Policy struct {
 	Unclaimed   bool          // runs are not recorded: the record is what this instance remembers
 	AfterEnd    bool          // the schedule counts from the end of the last run: there is no next fire while it runs, and none is missed
 	Delay       time.Duration // how long after its time a fire begins
+
+	// begun is the fire that the record names, where it is replaced because a
+	// clock that was ahead has written it. It does not begin a second time.
+	begun time.Time
 }
 
 // Overlap says what becomes of a fire that comes while the shard still runs.

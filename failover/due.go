@@ -89,7 +89,9 @@ func (p Policy) believe(r Record, l Learned, now time.Time) (_ Policy, _ Record,
 	if judge(&p.Enabled, l.Enabled) && p.Enabled.After(p.Since) || replaced && !p.Enabled.After(p.Since) {
 		dropped = later(p.Since, p.Enabled)
 	}
+	fire := r.Fire
 	if judge(&r.Fire, l.Fire) {
+		p.begun = fire
 		dropped = time.Time{} // it is not known which fires were run
 	}
 	return p, r, dropped
@@ -121,7 +123,7 @@ func (p Policy) due(r Record, now time.Time) due {
 	}
 	base := p.base(r)
 	now = now.Add(-p.Delay) // a fire is due when its delay has passed
-	first := p.Schedule.Next(base)
+	first := p.next(base)
 	if first.IsZero() || first.After(now) {
 		return due{next: p.delayed(first)}
 	}
@@ -134,21 +136,34 @@ func (p Policy) due(r Record, now time.Time) due {
 	if p.Misfire == All {
 		fire, why = first, MissedTooLate
 		if oldest := now.Add(-window); fire.Before(oldest) {
-			fire = p.Schedule.Next(oldest.Add(-1)) // -1: a fire at that very moment is still in the window
+			fire = p.next(oldest.Add(-1)) // -1: a fire at that very moment is still in the window
 		}
 	} else {
 		fire = latest(p.Schedule, first, now)
+		if fire.Equal(p.begun) {
+			fire = latest(p.Schedule, first, p.begun.Add(-1))
+		}
 		if window > 0 && now.Sub(fire) > window {
 			fire = time.Time{}
 		}
 	}
 	if fire.IsZero() || fire.After(now) {
-		return due{missed: span{first, now.Add(1), MissedTooLate}, next: p.delayed(p.Schedule.Next(now))}
+		return due{missed: span{first, now.Add(1), MissedTooLate}, next: p.delayed(p.next(now))}
 	}
 	if fire.Equal(first) {
 		return due{fire: fire}
 	}
 	return due{fire: fire, missed: span{first, fire, why}}
+}
+
+// next returns the first fire after a time, but for the one that has begun by a
+// clock that was ahead.
+func (p Policy) next(after time.Time) time.Time {
+	fire := p.Schedule.Next(after)
+	if !fire.IsZero() && fire.Equal(p.begun) {
+		fire = p.Schedule.Next(fire)
+	}
+	return fire
 }
 
 // window returns how late a fire may begin; zero: for ever.

@@ -168,7 +168,7 @@ func TestDue_TimesOfAClockThatWasAhead(t *testing.T) {
 		{"the fire, long after a fire", nil, future(idle("10:00:00")), "10:00:05", "10:00:19", asks{fire: at("10:00:10")}},
 		{"the fire, learned at a fire, which may have run", nil, future(idle("10:00:00")), "10:00:10", "10:00:10", asks{next: at("10:00:20")}},
 		{"the fire, within the skew", nil, idle("10:00:10"), "10:00:05", "10:00:05", asks{next: at("10:00:20")}},
-		{"the fire, past the skew", nil, idle("10:00:10"), "10:00:04.999999999", "10:00:05", asks{next: at("10:00:10")}},
+		{"the fire, past the skew", nil, idle("10:00:10"), "10:00:04.999999999", "10:00:05", asks{next: at("10:00:20")}}, // that of 10:00:10 has begun
 		{"the fire, when it comes near", nil, idle("10:00:30"), "10:00:05", "10:00:26", asks{fire: at("10:00:20"), missed: at("10:00:10")}},
 		{"the fire, of a run that goes on", nil, future(running("10:00:00", other)), "10:00:05", "10:00:10", asks{fire: at("10:00:10")}},
 		{"the fire, with a delay", delayed(nil), future(idle("10:00:00")), "10:00:05", "10:00:17", asks{next: at("10:00:18")}},
@@ -339,6 +339,9 @@ func slowDue(p Policy, r Record, now time.Time) asks {
 	var d asks
 	var young []time.Time // those that may begin
 	for f := p.Schedule.Next(base); !f.IsZero(); f = p.Schedule.Next(f) {
+		if f.Equal(r.Fire) {
+			continue // it has begun by a clock that was ahead
+		}
 		if f.After(now) {
 			d.next = f
 			break
