@@ -282,7 +282,7 @@ func (d *Doctor) examine(ctx context.Context, job string, p *patient, repair boo
 		return nil, err
 	}
 	p.seen.Observe(first, second, agreed)
-	d.watch(job, p)
+	d.watch(ctx, job, p)
 	d.applyWatches(job, p)
 	findings := Examine(second, p.seen, d.Options)
 	if !agreed {
@@ -320,19 +320,26 @@ func outcomesOf(findings []*Finding) []Outcome {
 
 // watch watches for the return of the instances whose absence is observed. An
 // event, whichever, ends the absence.
-func (d *Doctor) watch(job string, p *patient) {
+func (d *Doctor) watch(ctx context.Context, job string, p *patient) {
 	for _, id := range p.seen.Absent() {
 		if p.watched[id] {
 			continue
 		}
-		there, _, events, err := d.Client.conn.ExistsW(d.Client.root + "/" + job + "/instances/" + id)
-		if there || err != nil {
+		type reply struct {
+			there  bool
+			events <-chan zk.Event
+		}
+		r, err := call(ctx, d.Client, func() (reply, error) {
+			there, _, events, err := d.Client.conn.ExistsW(d.Client.root + "/" + job + "/instances/" + id)
+			return reply{there, events}, err
+		})
+		if r.there || err != nil {
 			p.seen.Came(id)
 			continue
 		}
 		p.watched[id] = true
 		go func() {
-			<-events
+			<-r.events
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			d.came[job] = append(d.came[job], id)
