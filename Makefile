@@ -11,7 +11,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@latest
 export CGO_ENABLED ?= 1
 
-.PHONY: help demo test check unit race e2e sim mutants storms scenarios chaos chaos-rows bench-peers conformance servers images model lint vuln fuzz fuzz-short bench bench-cron clean
+.PHONY: elasticjob help demo test check unit race e2e sim mutants storms scenarios chaos chaos-rows bench-peers conformance servers images model lint vuln fuzz fuzz-short bench bench-cron clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -26,6 +26,7 @@ test: $(STAGES) ## everything that must hold, in stages that can run alone (lint
 		-not "model: make model takes minutes" \
 		-not "storms: make storms takes minutes" \
 		-not "fuzz: make fuzz takes minutes" \
+		-not "elasticjob: make elasticjob takes five minutes and needs Maven Central" \
 		-not "mutants: make mutants takes a quarter of an hour" \
 		-not "chaos-rows: make chaos-rows takes minutes" \
 		-not "chaos: make chaos takes ten minutes for each store" \
@@ -93,6 +94,10 @@ $(ZOOKEEPER):
 
 images: servers ## build the images of the servers that tests start in containers where no registry can be reached, from what make servers built
 	@tools/images/build.sh $(BIN)
+
+elasticjob: servers ## the doctor on the genuine ElasticJob from Maven Central, killed at the worst moments: VERSIONS="3.0.3 3.0.4"; needs Java and Maven
+	@mkdir -p $(BIN)
+	@elasticjob/genuine/run.sh $(BIN) $(or $(VERSIONS),3.0.3 3.0.4)
 
 model: ## the protocol as a model, checked exhaustively by SPIN; and ElasticJob's, in which it finds the blocked shard
 	@command -v spin >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends spin >/dev/null; }
