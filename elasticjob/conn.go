@@ -140,8 +140,11 @@ func (c *Client) greet(ctx context.Context, config store.Config, z *zk.Conn, con
 		return fmt.Errorf("%w: %w", store.ErrUnavailable, ctx.Err())
 	}
 	if config.User != "" {
-		if err := z.AddAuth("digest", []byte(config.User+":"+config.CurrentPassword())); err != nil {
-			return classed(err)
+		_, err := call(ctx, c, func() (struct{}, error) {
+			return struct{}{}, z.AddAuth("digest", []byte(config.User+":"+config.CurrentPassword()))
+		})
+		if err != nil {
+			return err
 		}
 		c.acl = zk.AuthACL(zk.PermAll)
 	}

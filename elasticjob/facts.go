@@ -157,18 +157,17 @@ func (f *facts) period(now time.Time, zone string) time.Duration {
 	return longest
 }
 
-// fireBefore returns the last fire at or before a moment, give or take the
-// clocks' differences; zero when it is not known.
+// fireBefore returns the last fire at or before a moment; zero when it is not
+// known.
 func fireBefore(s cron.Schedule, t time.Time) time.Time {
 	if s == nil {
 		return time.Time{}
 	}
 	const day = 24 * time.Hour
-	limit := t.Add(time.Second)
 	for _, back := range []time.Duration{time.Minute, time.Hour, day, 32 * day, 366 * day} {
 		var last time.Time
-		next := s.Next(limit.Add(-back))
-		for steps := 0; !next.IsZero() && !next.After(limit) && steps < 100_000; steps++ {
+		next := s.Next(t.Add(-back))
+		for steps := 0; !next.IsZero() && !next.After(t) && steps < 100_000; steps++ {
 			last, next = next, s.Next(next)
 		}
 		if !last.IsZero() {

@@ -22,7 +22,7 @@ const (
 	oldRun        = 30 * time.Minute
 	oldPin        = time.Minute
 	oldServer     = 7 * 24 * time.Hour
-	apart         = time.Minute // marks of one execution are made within it
+	apart         = time.Minute // marks of one execution are made within it, and some time for each
 )
 
 // examination is one snapshot under the rules.
@@ -167,7 +167,7 @@ func (e *examination) rerun(f *Finding, item int, n *Node) {
 		return
 	}
 	if schedule != nil {
-		if later := schedule.Next(n.Stat.Created.Add(time.Second)); !later.IsZero() && !later.After(e.now) {
+		if later := schedule.Next(n.Stat.Created); !later.IsZero() && !later.After(e.now) {
 			f.Why = append(f.Why, fmt.Sprintf("the run is not repeated: a later fire has come due at %s", clock(later)))
 			return
 		}
@@ -219,10 +219,12 @@ func (e *examination) laterExecution(path string, n *Node, owner string) string 
 	if other := e.seen.outlived(path, n.Stat.Czxid); other != "" {
 		return fmt.Sprintf("%s was deleted and created again twice by %s while this mark stayed", other, owner)
 	}
+	const each = 100 * time.Millisecond // marks are made one after another
+	limit := apart + time.Duration(len(e.items))*each
 	for _, item := range e.items {
 		other := shardPath(item, "running")
 		m := e.s.at(other)
-		if m != nil && m.Data == owner && m.Stat.Czxid > n.Stat.Czxid && m.Stat.Created.Sub(n.Stat.Created) > apart {
+		if m != nil && m.Data == owner && m.Stat.Czxid > n.Stat.Czxid && m.Stat.Created.Sub(n.Stat.Created) > limit {
 			return fmt.Sprintf("%s of the same instance was created at %s, in a later execution", other, clock(m.Stat.Created))
 		}
 	}

@@ -188,6 +188,25 @@ func (s *stage) dump() string {
 
 func begun(shard int) string { return fmt.Sprintf("begin %d", shard) }
 
+// pair starts two instances, the second when the first runs. ElasticJob loses a
+// resharding now and then; the second is started again if it gets no shard.
+func (s *stage) pair() (a, b *worker) {
+	a = s.start("A", "report", shards)
+	s.await("A runs", func() bool { return a.count(begun(0)) > 0 })
+	const trials, patience = 3, 30 * time.Second
+	for range trials {
+		b = s.start("B", "report", shards)
+		if until(patience, func() bool { return b.count(begun(0))+b.count(begun(1)) > 0 }) {
+			return a, b
+		}
+		s.say("B got no shard: ElasticJob has lost the resharding; B is started again")
+		b.kill()
+		s.await("B's session ends", func() bool { return s.instances("report") == 1 })
+	}
+	s.t.Fatalf("B gets no shard\n%s", s.dump())
+	return nil, nil
+}
+
 // each waits until both workers run one shard each, and returns that of the first.
 func (s *stage) each(a, b *worker) (ofA int) {
 	s.await("each has a shard", func() bool {
@@ -374,7 +393,7 @@ func (s *stage) backTogether() (a, b *worker) {
 func TestGenuine_AllDownTwoBack(t *testing.T) {
 	s := newStage(t)
 	s.another()
-	a, b := s.start("A", "report", shards), s.start("B", "report", shards)
+	a, b := s.pair()
 	s.each(a, b)
 	s.say("ElasticJob %s: A and B run a shard each", *version)
 	a.holdAll()
@@ -407,7 +426,7 @@ func TestGenuine_AllDownTwoBack(t *testing.T) {
 func TestGenuine_RestartsInTurn(t *testing.T) {
 	s := newStage(t)
 	s.another()
-	a, b := s.start("A", "report", shards), s.start("B", "report", shards)
+	a, b := s.pair()
 	ofA := s.each(a, b)
 	ofB := 1 - ofA
 	s.say("ElasticJob %s: A runs shard %d, B shard %d", *version, ofA, ofB)
