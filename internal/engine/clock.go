@@ -86,6 +86,7 @@ type sighting struct {
 	version store.Version   // of its key, at its last beat
 	written uint64          // clocks.written then
 	offsets []time.Duration // of its clock against elapsed, at its last beats
+	fresh   bool            // the last beat was shown as a change, not as part of a first content
 }
 
 // elapsed is the time since the engine began, by the monotonic clock.
@@ -125,12 +126,25 @@ func (e *Engine) sight(p *peer, version store.Version, fresh bool) {
 	if version == s.version {
 		return
 	}
-	s.version, s.written = version, e.clocks.written
+	s.version, s.written, s.fresh = version, e.clocks.written, fresh
 	if e.isMe(p.id) {
 		e.clocks.seen(p.Clock, fresh)
 	}
 	if fresh && p.readable && !p.Clock.IsZero() {
 		s.offsets = last(sightings, append(s.offsets, e.clocks.against(p.Clock)))
+	}
+}
+
+// sightSelf takes what the watch has shown of this instance's key before this
+// process knew that it had joined. Without it, how far the watch is behind would
+// not be known until the next beat, and a clock that is ahead would be believed
+// for so long.
+func (e *Engine) sightSelf() {
+	for _, p := range e.replica.peers {
+		if e.isMe(p.id) {
+			e.clocks.seen(p.Clock, p.sighting.fresh)
+			e.judgeClock()
+		}
 	}
 }
 

@@ -171,6 +171,7 @@ func (e *Engine) joined(m *member) {
 	for j := range e.suspects {
 		e.suspects[j] = time.Now() // it waits its turn from now on, however long it was away
 	}
+	e.sightSelf()
 	e.reviewAll()
 	if e.replica.ended[m.id] {
 		e.lookForSelf() // the key came and went before this process knew that it had joined
