@@ -40,11 +40,11 @@ unit: $(STAGES) ## unit tests that need no server, without the race detector
 	@$(STAGES) gotest -timeout 10m ./...
 
 race: servers $(STAGES) ## all unit tests, with the race detector; the suite for drivers is the target conformance
-	@for m in $(TESTED); do echo "== $$m"; (cd $$m && $(STAGES) gotest -race -timeout 15m -skip '^TestConformance(WithClassicWatches)?$$' ./...) || exit 1; done
+	@for m in $(TESTED); do echo "== $$m"; (cd $$m && $(STAGES) gotest -race -timeout 40m -skip '^TestConformance(WithClassicWatches)?$$' ./...) || exit 1; done
 
 e2e: servers images $(STAGES) ## real processes on every store: kill -9, SIGSTOP, SIGTERM; a checker over everything they did; RUNTIME as in conformance
-	@echo "== e2e"; cd e2e && ELASTIC_TEST_RUNTIME=$(RUNTIME) $(STAGES) gotest -timeout 15m -v .
-	@echo "== e2e/chaos"; cd e2e && $(STAGES) gotest -timeout 15m -v -skip 'Chaos/E' ./chaos ./fenced
+	@echo "== e2e"; cd e2e && ELASTIC_TEST_RUNTIME=$(RUNTIME) $(STAGES) gotest -timeout 30m -v .
+	@echo "== e2e/chaos"; cd e2e && $(STAGES) gotest -timeout 30m -v -skip 'Chaos/E' ./chaos ./fenced
 
 chaos: servers ## everything at once happens to 5 processes and a real store: STORE=etcd NODES=3 DURATION=10m SEED=7; docs/chaos.md
 	cd e2e && go test -timeout 24h -v -run 'Chaos/mix/^$(or $(STORE),etcd)$$' ./chaos -duration $(or $(DURATION),10m) -nodes $(or $(NODES),1) -seed $(or $(SEED),0)
@@ -69,7 +69,7 @@ scenarios: ## the story that this began with and the 44 hazards of ElasticJob, e
 	go test -count=1 -run Scenario ./internal/scenario $(if $(REWRITE),-rewrite,-times 20)
 
 conformance: servers images $(STAGES) ## the public suite for stores on every driver, as a table; servers in containers where an engine answers, else processes: RUNTIME=docker, RUNTIME=process
-	@echo "== conformance"; cd conformance/matrix && ELASTIC_TEST_RUNTIME=$(RUNTIME) $(STAGES) gotest -count=1 -timeout 15m -v -run '^TestConformance$$' .
+	@echo "== conformance"; cd conformance/matrix && ELASTIC_TEST_RUNTIME=$(RUNTIME) $(STAGES) gotest -count=1 -timeout 30m -v -run '^TestConformance$$' .
 
 servers: $(BIN)/etcd $(BIN)/consul $(ZOOKEEPER) ## build or install the servers that tests need: etcd and Consul into .bin/, ZooKeeper from Debian's package
 
