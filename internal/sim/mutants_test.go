@@ -171,3 +171,19 @@ func readMutants(t *testing.T) (all []mutant) {
 	}
 	return all
 }
+
+// A mutant whose source has changed says so at once, and not when all mutants
+// are run the next time.
+func TestMutants_MatchTheSources(t *testing.T) {
+	for _, m := range readMutants(t) {
+		for _, p := range m.patches {
+			source, err := os.ReadFile(filepath.Join("../..", p.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := strings.Count(string(source), p.old); n != 1 {
+				t.Errorf("mutant %s: %s has %d times, want once:\n%s", m.name, p.file, n, p.old)
+			}
+		}
+	}
+}
