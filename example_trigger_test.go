@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/store/memory"
 )
 
 // A job that runs only when somebody asks for it: for some shards, with a parameter.
@@ -52,4 +53,42 @@ func ExampleScheduler_Ready() {
 	_ = s.Close()
 	// Output:
 	// joined
+}
+
+// A trigger for a job that no live instance has is an error, unless it may wait
+// for one.
+func ExampleForce() {
+	ctx := context.Background()
+	server := memory.NewServer()
+	job := elastic.Job{Name: "report", Schedule: "@manual"}
+	worker, err := elastic.New(server.Connect("worker"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ran := make(chan uint64, 1)
+	handler := elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
+		ran <- sh.Trigger
+		return nil
+	})
+	worker.MustAdd(job, handler)
+	stop := running(worker)
+	<-worker.Ready()
+	byHand(worker, "report")
+	<-ran
+	stop() // the job stays in the store
+
+	operator, err := elastic.New(server.Connect("operator"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer running(operator)()
+	_, err = operator.Trigger(ctx, "report")
+	fmt.Println(err)
+	_, err = operator.Trigger(ctx, "report", elastic.Force())
+	fmt.Println(err)
+	// Output:
+	// trigger job "report": no live instance has the job "report": start one that has, or use elastic.Force
+	// <nil>
 }

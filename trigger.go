@@ -25,7 +25,8 @@ import (
 //
 // While the instance has no session Trigger waits until ctx ends, and for Run to
 // begin it waits five seconds; so it may be called right after go s.Run(ctx). The job must be in the
-// store and enabled, and a live instance must have it, not necessarily this one;
+// store and enabled, and a live instance must have it, not necessarily this one
+// (see [Force]);
 // for a job that was added here Trigger waits until it is in the store. On a
 // scheduler that is closed the error is [ErrClosed]. An error that is
 // [store.ErrUnknown] means that the trigger may have been given; after any other
@@ -63,7 +64,7 @@ func (s *Scheduler) Trigger(ctx context.Context, job string, options ...TriggerO
 	case <-ctx.Done():
 		return 0, fmt.Errorf("trigger job %q: the scheduler does not run: %w", job, context.Cause(ctx))
 	}
-	seq, err := s.engine.Trigger(ctx, job, t.shards, t.parameter)
+	seq, err := s.engine.Trigger(ctx, job, t.shards, t.parameter, t.force)
 	if errors.Is(err, engine.ErrStopped) {
 		err = ErrClosed
 	}
@@ -83,6 +84,14 @@ type TriggerOption func(*trigger)
 type trigger struct {
 	shards    []int
 	parameter string
+	force     bool
+}
+
+// Force gives the trigger although no live instance has the job. It waits in the
+// store until one does. Without it Trigger returns an error then, because a
+// person who asks for a run expects one now.
+func Force() TriggerOption {
+	return func(t *trigger) { t.force = true }
 }
 
 // OnShards has only these shards run; without it all do.

@@ -299,7 +299,7 @@ func (f *features) trigger(of asked) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- operator.Run(ctx) }()
-	options := []elastic.TriggerOption{elastic.OnShards(of.shards...), elastic.WithParameter(of.parameter)}
+	options := []elastic.TriggerOption{elastic.OnShards(of.shards...), elastic.WithParameter(of.parameter), elastic.Force()}
 	n, err := operator.Trigger(ctx, "by-hand", options...)
 	for err != nil && strings.Contains(err.Error(), "does not run") { // Run has not begun yet
 		n, err = operator.Trigger(ctx, "by-hand", options...)

@@ -13,7 +13,7 @@ import (
 
 // Trigger asks for a run of a job outside its schedule, of the given shards or, with none, of all, and returns the trigger's number.
 // The store keeps it, so it is run whatever becomes of this instance. While this instance has no session it waits.
-func (e *Engine) Trigger(ctx context.Context, job string, shards []int, parameter string) (uint64, error) {
+func (e *Engine) Trigger(ctx context.Context, job string, shards []int, parameter string, force bool) (uint64, error) {
 	shards = slices.Compact(slices.Sorted(slices.Values(shards)))
 	for tries := 0; ; tries++ {
 		m, err := e.askMember(ctx)
@@ -21,7 +21,7 @@ func (e *Engine) Trigger(ctx context.Context, job string, shards []int, paramete
 			return 0, err
 		}
 		if m != nil {
-			seq, err := e.trigger(ctx, m, job, failover.Trigger{By: m.id, At: e.cfg.Now(), Shards: shards, Parameter: parameter})
+			seq, err := e.trigger(ctx, m, job, failover.Trigger{By: m.id, At: e.cfg.Now(), Shards: shards, Parameter: parameter}, force)
 			if !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrSessionLost) && !errors.Is(err, errNotYet) {
 				return seq, err
 			}
@@ -34,7 +34,7 @@ func (e *Engine) Trigger(ctx context.Context, job string, shards []int, paramete
 }
 
 // trigger tries once. A conflict, or a lost session, means that nothing was written.
-func (e *Engine) trigger(ctx context.Context, m *member, job string, t failover.Trigger) (uint64, error) {
+func (e *Engine) trigger(ctx context.Context, m *member, job string, t failover.Trigger, force bool) (uint64, error) {
 	holder, err := e.askHolder(ctx, job)
 	if err != nil {
 		return 0, err
@@ -45,8 +45,8 @@ func (e *Engine) trigger(ctx context.Context, m *member, job string, t failover.
 		return 0, fmt.Errorf("there is no job %q in the store: an instance that has it must run first", job)
 	case err != nil:
 		return 0, err
-	case !holder.here && !holder.elsewhere:
-		return 0, fmt.Errorf("no live instance has the job %q: start one that has", job)
+	case !holder.here && !holder.elsewhere && !force:
+		return 0, fmt.Errorf("no live instance has the job %q: start one that has, or use elastic.Force", job)
 	}
 	key := layout.SignalsKey(job)
 	signal, at, err := e.readSignal(ctx, key)
