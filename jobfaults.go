@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/elasticjob-go/elastic/internal/spelling"
 )
 
 // maxFaults is how many faults of a file are told; of the others the number is.
@@ -236,29 +238,9 @@ func nearest(key string, keys []string) string {
 	key = strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(key))
 	best, at := "", 3
 	for _, k := range keys {
-		if d := distance(key, strings.ToLower(k)); d < at && d < len(k)/2+1 {
+		if d := spelling.Distance(key, strings.ToLower(k)); d < at && d < len(k)/2+1 {
 			best, at = k, d
 		}
 	}
 	return best
-}
-
-// distance is how many letters must be inserted, deleted or replaced to make b of a (Levenshtein 1965).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for k := range row {
-		row[k] = k
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for k := range len(b) {
-			cost := diagonal
-			if a[i] != b[k] {
-				cost = 1 + min(diagonal, row[k], row[k+1])
-			}
-			diagonal, row[k+1] = row[k+1], cost
-		}
-	}
-	return row[len(b)]
 }

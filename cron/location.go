@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/elasticjob-go/elastic/internal/spelling"
 )
 
 // LoadLocation returns the time zone of a name. Every place that takes the name
@@ -122,7 +124,7 @@ func nearestZone(name string) string {
 			if len(candidate) < 5 {
 				continue
 			}
-			if d := editDistance(plain, candidate); d < distance {
+			if d := spelling.Distance(plain, candidate); d < distance {
 				best, distance = zone, d
 			}
 		}
@@ -133,27 +135,6 @@ func nearestZone(name string) string {
 // plainZone returns a name without what people write in different ways.
 func plainZone(name string) string {
 	return strings.NewReplacer("_", "", "-", "", " ", "", ".", "").Replace(strings.ToLower(name))
-}
-
-// editDistance is the number of letters that must be inserted, deleted or
-// replaced to turn a into b (Levenshtein 1965).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for k := range row {
-		row[k] = k
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for k := range len(b) {
-			cost := diagonal
-			if a[i] != b[k] {
-				cost = 1 + min(diagonal, row[k], row[k+1])
-			}
-			diagonal, row[k+1] = row[k+1], cost
-		}
-	}
-	return row[len(b)]
 }
 
 // errLocal is returned for time.Local.
