@@ -4,8 +4,8 @@
 SHELL    := bash
 BIN      := $(CURDIR)/.bin
 STAGES   := $(BIN)/stage-runner
-MODULES  := . store/etcd store/consul store/zookeeper store/all examples e2e conformance/servers/containers conformance/matrix elasticjob cmd/elasticctl
-TESTED   := . store/etcd store/consul store/all store/zookeeper examples elasticjob cmd/elasticctl
+MODULES  := . jobfile store/etcd store/consul store/zookeeper store/all examples e2e conformance/servers/containers conformance/matrix elasticjob cmd/elasticctl
+TESTED   := . jobfile store/etcd store/consul store/all store/zookeeper examples elasticjob cmd/elasticctl
 ZOOKEEPER := /usr/share/java/zookeeper.jar
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@latest
@@ -112,7 +112,7 @@ vuln: ## known vulnerabilities in what is linked in; needs the vulnerability dat
 	@for m in $(MODULES); do (cd $$m && go run $(GOVULNCHECK) ./...) || exit 1; done
 
 # What is fuzzed: the directory of a module, one of a package in it, a target.
-FUZZED := .:cron:FuzzParse .:cron:FuzzUnixGuardAgreesWithRobfig .:cron:FuzzCalendar .:sharding:FuzzAssign .:failover:FuzzDecode .:internal/scenario:FuzzParse .:.:FuzzReadJobs .:jobs/httpcall:FuzzAParameterStaysInItsPlace \
+FUZZED := .:cron:FuzzParse .:cron:FuzzUnixGuardAgreesWithRobfig .:cron:FuzzCalendar .:sharding:FuzzAssign .:failover:FuzzDecode .:internal/scenario:FuzzParse jobfile:.:FuzzRead .:jobs/httpcall:FuzzAParameterStaysInItsPlace \
 	.:internal/layout:FuzzDecode .:internal/layout:FuzzDecodeSignal .:.:FuzzStored .:internal/checker:FuzzRead .:store:FuzzParseURL .:store/file:FuzzReplay .:store/file:FuzzPayload \
 	store/etcd:.:FuzzEveryKeyHasItsOwnNameInItsOwnNamespace store/zookeeper:.:FuzzEveryKeyHasItsOwnPath store/zookeeper:.:FuzzReadFrame elasticjob:.:FuzzReadConfig elasticjob:.:FuzzImport store/consul:.:FuzzEveryKeyHasItsOwnName .:store/internal/escape:FuzzWhatComesBackIsWhatWasEscaped
 

@@ -103,3 +103,13 @@ func ExampleAfterEnds() {
 	// Output:
 	// report runs after 3 shards of collect
 }
+
+// All that is wrong with a job is told at once, before anything is written.
+func ExampleJob_Validate() {
+	fmt.Println(elastic.Job{Name: "report", Schedule: "0 0 3 31 2 ?", Shards: -1, Timeout: -time.Minute}.Validate())
+	// Output:
+	// job "report" is not valid:
+	// shards: must be 1 to 10000, is -1
+	// schedule: schedule "0 0 3 31 2 ?" never fires: no month or year that it names has such a day
+	// timeout: must not be negative, is -1m0s
+}

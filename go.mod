@@ -2,9 +2,6 @@ module github.com/elasticjob-go/elastic
 
 go 1.26
 
-require (
-	github.com/robfig/cron/v3 v3.0.1
-	go.yaml.in/yaml/v3 v3.0.6
-)
+require github.com/robfig/cron/v3 v3.0.1
 
-require github.com/anishathalye/porcupine v1.3.1 // indirect
+require github.com/anishathalye/porcupine v1.3.1

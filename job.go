@@ -181,9 +181,6 @@ const (
 // of package sharding; [Scheduler.Add] knows those of the scheduler, too.
 func (j Job) Validate() error { return j.validate(sharding.ByName) }
 
-// anyStrategy is for whom it is not known which strategies there are.
-func anyStrategy(string) (sharding.Strategy, error) { return nil, nil }
-
 func (j Job) validate(strategy func(name string) (sharding.Strategy, error)) error {
 	var faults []error
 	fault := func(field, format string, a ...any) {
@@ -207,7 +204,11 @@ func (j Job) validate(strategy func(name string) (sharding.Strategy, error)) err
 		faults = append(faults, err)
 	}
 	if _, err := strategy(j.Sharding); err != nil && !j.Broadcast {
-		fault("sharding", "%v; WithStrategy makes one's own known", err)
+		faults = append(faults, &layout.Fault{
+			Field:   "sharding",
+			Problem: fmt.Sprintf("%v; WithStrategy makes one's own known", err),
+			Local:   true,
+		})
 	}
 	if len(faults) == 0 {
 		return nil

@@ -4,10 +4,14 @@ go 1.26.0
 
 require (
 	github.com/elasticjob-go/elastic v0.1.0
+	github.com/elasticjob-go/elastic/jobfile v0.1.0
 	github.com/go-zookeeper/zk v1.0.4
 	go.yaml.in/yaml/v3 v3.0.6
 )
 
 require github.com/robfig/cron/v3 v3.0.1 // indirect
 
-replace github.com/elasticjob-go/elastic => ..
+replace (
+	github.com/elasticjob-go/elastic => ..
+	github.com/elasticjob-go/elastic/jobfile => ../jobfile
+)

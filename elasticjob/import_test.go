@@ -1,6 +1,7 @@
 package elasticjob
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -9,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/jobfile"
 	"github.com/elasticjob-go/elastic/store"
 )
 
@@ -78,12 +79,13 @@ func TestImport_FilesAndReports(t *testing.T) {
 		if got := reported(i); got != string(want) {
 			t.Errorf("%s: the report is\n%s\nwant\n%s", row.name, got, want)
 		}
-		jobs, err := elastic.ReadJobs(strings.NewReader(string(file)), nil)
+		read, err := jobfile.Read(bytes.NewReader(file), nil)
 		if err != nil {
 			t.Errorf("%s: the strict reader: %v\n%s", row.name, err, file)
+			continue
 		}
-		for n, j := range jobs {
-			if got, want := fmt.Sprintf("%+v", j), fmt.Sprintf("%+v", i.Jobs[n].Job); got != want {
+		for n, j := range read.Jobs {
+			if got, want := fmt.Sprintf("%+v", j.Job), fmt.Sprintf("%+v", i.Jobs[n].Job); got != want {
 				t.Errorf("%s: read back\n%s\nwant\n%s", row.name, got, want)
 			}
 			if !j.Disabled {
@@ -170,7 +172,7 @@ func FuzzImport(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := elastic.ReadJobs(strings.NewReader(string(file)), nil); err != nil {
+		if _, err := jobfile.Read(bytes.NewReader(file), nil); err != nil {
 			t.Errorf("%v\n%s", err, file)
 		}
 	})

@@ -10,7 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// File returns the jobs as a job file that elastic.ReadJobs reads. All jobs are
+// File returns the jobs as a job file that jobfile.Read reads. All jobs are
 // disabled, so that applying the file runs nothing. Alarms are below x-alarms,
 // which is ignored.
 func (i *Import) File() ([]byte, error) {

@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/elasticjob-go/elastic v0.1.0
+	github.com/elasticjob-go/elastic/jobfile v0.1.0
 	github.com/elasticjob-go/elastic/store/consul v0.1.0
 	github.com/elasticjob-go/elastic/store/etcd v0.1.0
 	github.com/elasticjob-go/elastic/store/zookeeper v0.1.0
@@ -57,6 +58,7 @@ require (
 
 replace (
 	github.com/elasticjob-go/elastic => ..
+	github.com/elasticjob-go/elastic/jobfile => ../jobfile
 	github.com/elasticjob-go/elastic/store/consul => ../store/consul
 	github.com/elasticjob-go/elastic/store/etcd => ../store/etcd
 	github.com/elasticjob-go/elastic/store/zookeeper => ../store/zookeeper

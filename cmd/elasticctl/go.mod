@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/elasticjob-go/elastic v0.1.0
 	github.com/elasticjob-go/elastic/elasticjob v0.1.0
+	github.com/elasticjob-go/elastic/jobfile v0.1.0
 	github.com/go-zookeeper/zk v1.0.4
 	github.com/spf13/cobra v1.10.2
 )
@@ -19,4 +20,5 @@ require (
 replace (
 	github.com/elasticjob-go/elastic => ../..
 	github.com/elasticjob-go/elastic/elasticjob => ../../elasticjob
+	github.com/elasticjob-go/elastic/jobfile => ../../jobfile
 )

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/elasticjob-go/elastic"
 	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/jobfile"
 	"github.com/go-zookeeper/zk"
 )
 
@@ -47,9 +47,9 @@ func TestImport_OutputAndExitCodes(t *testing.T) {
 		text := strings.ReplaceAll("$ elasticctl elasticjob import …\n"+stdout+"-- stderr\n"+stderr, dir, "DIR")
 		golden(t, "import-"+row.name+".txt", days.ReplaceAllString(steady(text), "DAY"))
 	}
-	jobs, err := elastic.LoadJobs(filepath.Join(dir, "jobs.yaml"))
-	if err != nil || len(jobs) != 1 || jobs[0].Name != "report" {
-		t.Errorf("the file has %+v (%v)", jobs, err)
+	file, err := jobfile.Load(filepath.Join(dir, "jobs.yaml"))
+	if err != nil || len(file.Jobs) != 1 || file.Jobs[0].Name != "report" {
+		t.Errorf("the file has %+v (%v)", file, err)
 	}
 	for _, name := range []string{"QuartzCheck.java", "expressions.tsv"} {
 		if text, err := os.ReadFile(filepath.Join(dir, "check", name)); err != nil || len(text) == 0 {

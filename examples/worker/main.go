@@ -143,7 +143,7 @@ func (c config) open(ctx context.Context, h elastic.Handler, options []elastic.O
 	}
 	jobs := []elastic.Job{c.job}
 	if c.jobs != "" {
-		if jobs, err = elastic.LoadJobs(c.jobs); err != nil {
+		if jobs, err = load(c.jobs); err != nil {
 			return nil, errors.Join(err, scheduler.Close())
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"reflect"
 
 	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/jobfile"
 )
 
 // roster is the jobs that an instance takes part in.
@@ -53,7 +54,7 @@ func reload(ctx context.Context, path string, all []*roster, signals <-chan os.S
 			return
 		case <-signals:
 		}
-		jobs, err := elastic.LoadJobs(path)
+		jobs, err := load(path)
 		for _, r := range all {
 			if err == nil {
 				err = r.become(jobs, elastic.Overwrite())
@@ -65,4 +66,17 @@ func reload(ctx context.Context, path string, all []*roster, signals <-chan os.S
 		}
 		log.Info("took the file of jobs over", "file", path, "jobs", fmt.Sprint(len(jobs)))
 	}
+}
+
+// load returns the jobs of a job file.
+func load(path string) ([]elastic.Job, error) {
+	file, err := jobfile.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	var jobs []elastic.Job
+	for _, job := range file.Jobs {
+		jobs = append(jobs, job.Job)
+	}
+	return jobs, nil
 }

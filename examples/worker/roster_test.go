@@ -52,7 +52,7 @@ func TestAFileOfJobsThatIsReadAgainChangesWhatIsDifferent(t *testing.T) {
 	}
 
 	write(`{jobs: [{name: stays, schedule: "@daily"}, {name: grows, schedule: "@daily", shards: 2}, {name: goes, schedule: "@daily"}]}`)
-	jobs, err := elastic.LoadJobs(path)
+	jobs, err := load(path)
 	if err != nil {
 		t.Fatal(err)
 	}

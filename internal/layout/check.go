@@ -82,6 +82,7 @@ func CheckParameter(text string) error {
 type Fault struct {
 	Field   string // such as "time zone"
 	Problem string
+	Local   bool // another program may accept it, such as the name of a strategy
 }
 
 func (f *Fault) Error() string { return f.Field + ": " + f.Problem }
@@ -90,7 +91,7 @@ func (f *Fault) Error() string { return f.Field + ": " + f.Problem }
 func (s Spec) Check() error {
 	var faults []error
 	fault := func(field, format string, a ...any) {
-		faults = append(faults, &Fault{field, fmt.Sprintf(format, a...)})
+		faults = append(faults, &Fault{Field: field, Problem: fmt.Sprintf(format, a...)})
 	}
 	if s.checkText(fault); len(faults) > 0 {
 		return errors.Join(faults...) // what is no text, or far too long, is not worth a closer look

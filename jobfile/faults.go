@@ -1,4 +1,4 @@
-package elastic
+package jobfile
 
 import (
 	"cmp"

@@ -1,4 +1,4 @@
-package elastic
+package jobfile
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/elasticjob-go/elastic"
 	"github.com/elasticjob-go/elastic/cron"
 	"github.com/elasticjob-go/elastic/internal/elasticjob"
 )
@@ -48,7 +49,7 @@ var jobFields = map[string]*jobField{
 	"description":     text(func(j *Job) *string { return &j.Description }),
 	"schedule":        text(func(j *Job) *string { return &j.Schedule }),
 	"after":           texts(func(j *Job) *[]string { return &j.After }),
-	"afterEnds":       text(func(j *Job) *AfterEnds { return &j.AfterEnds }),
+	"afterEnds":       text(func(j *Job) *elastic.AfterEnds { return &j.AfterEnds }),
 	"timeZone":        text(func(j *Job) *string { return &j.TimeZone }),
 	"start":           instant(func(j *Job) *time.Time { return &j.Start }),
 	"end":             instant(func(j *Job) *time.Time { return &j.End }),
@@ -61,9 +62,9 @@ var jobFields = map[string]*jobField{
 	"sharding":        text(func(j *Job) *string { return &j.Sharding }),
 	"failover":        truth(func(j *Job) *bool { return &j.Failover }),
 	"maxAttempts":     number(func(j *Job) *int { return &j.MaxAttempts }),
-	"misfire":         text(func(j *Job) *Misfire { return &j.Misfire }),
+	"misfire":         text(func(j *Job) *elastic.Misfire { return &j.Misfire }),
 	"misfireWindow":   duration(func(j *Job) *time.Duration { return &j.MisfireWindow }),
-	"overlap":         text(func(j *Job) *Overlap { return &j.Overlap }),
+	"overlap":         text(func(j *Job) *elastic.Overlap { return &j.Overlap }),
 	"timeout":         duration(func(j *Job) *time.Duration { return &j.Timeout }),
 	"carryOn":         duration(func(j *Job) *time.Duration { return &j.CarryOn }),
 	"retries":         number(func(j *Job) *int { return &j.Retries }),

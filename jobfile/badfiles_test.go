@@ -1,4 +1,4 @@
-package elastic_test
+package jobfile_test
 
 import (
 	"os"

@@ -1,15 +1,18 @@
-package elastic
+package jobfile
 
 import (
 	"encoding/json"
 
+	"github.com/elasticjob-go/elastic"
 	"github.com/elasticjob-go/elastic/failover"
 	"github.com/elasticjob-go/elastic/internal/layout"
 )
 
-// JobSchema returns the JSON schema (draft 2020-12) of the files that [LoadJobs] reads, for editors and other tools. It is made of the same
-// declarations as the reader. What is beyond a schema, such as whether a schedule ever fires, Job.Validate tells.
-func JobSchema() []byte {
+// Schema returns the JSON schema (draft 2020-12) of job files, for editors and
+// other tools. It is made from the same declarations as the reader. A schema
+// cannot express every rule, such as whether a schedule ever fires; [Read] checks
+// those too.
+func Schema() []byte {
 	properties := map[string]any{}
 	for _, key := range jobKeys {
 		s := schemaOf(jobFields[key].kind)
@@ -31,7 +34,7 @@ func JobSchema() []byte {
 		}},
 	}, "", "  ")
 	if err != nil {
-		panic("elastic: encode the schema: " + err.Error()) // maps of strings and numbers
+		panic("jobfile: encode the schema: " + err.Error()) // maps of strings and numbers
 	}
 	return append(text, '\n')
 }
@@ -64,9 +67,9 @@ func schemaOf(kind fieldKind) map[string]any {
 
 var schemaBounds = map[string]map[string]any{
 	"name":      {"minLength": 1, "maxLength": layout.MaxName, "pattern": `^[A-Za-z0-9._-]+$|\$\{[^}]+\}`},
-	"afterEnds": {"enum": []failover.Ends{AfterSucceeded, AfterEnded}},
-	"misfire":   {"enum": []failover.Misfire{MisfireOnce, MisfireSkip, MisfireAll}},
-	"overlap":   {"enum": []failover.Overlap{OverlapQueue, OverlapSkip, OverlapReplace}},
+	"afterEnds": {"enum": []failover.Ends{elastic.AfterSucceeded, elastic.AfterEnded}},
+	"misfire":   {"enum": []failover.Misfire{elastic.MisfireOnce, elastic.MisfireSkip, elastic.MisfireAll}},
+	"overlap":   {"enum": []failover.Overlap{elastic.OverlapQueue, elastic.OverlapSkip, elastic.OverlapReplace}},
 }
 
 // schemaWords says of each key what it is for, in a line; Job has the whole.

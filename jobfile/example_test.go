@@ -1,18 +1,19 @@
-package elastic_test
+package jobfile_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/jobfile"
 )
 
 // Jobs can come from a file; a program adds each with its handler.
-func ExampleLoadJobs() {
+func ExampleLoad() {
 	path := filepath.Join(os.TempDir(), "elastic-example-jobs.yaml")
 	defer os.Remove(path)
 	err := os.WriteFile(path, []byte(`
@@ -30,22 +31,24 @@ jobs:
 		fmt.Println(err)
 		return
 	}
-	jobs, err := elastic.LoadJobs(path)
-	for _, job := range jobs {
+	file, err := jobfile.Load(path)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, job := range file.Jobs {
 		fmt.Println(job.Name, job.Shards, job.After, job.Timeout)
 	}
-	fmt.Println(err)
 	// Output:
 	// collect 3 [] 1h30m0s
 	// report 0 [collect] 0s
-	// <nil>
 }
 
 // Values can be variables of the environment. What is wrong is told all at once, with its line and what was probably meant.
-func ExampleReadJobs() {
+func ExampleRead() {
 	lookup := func(name string) (string, bool) { return "reports-eu", name == "BUCKET" }
 
-	jobs, err := elastic.ReadJobs(strings.NewReader(`
+	file, err := jobfile.Read(strings.NewReader(`
 jobs:
   - name: report
     schedule: "@daily"
@@ -56,9 +59,9 @@ jobs:
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(jobs[0].Parameter, jobs[0].Retries)
+	fmt.Println(file.Jobs[0].Parameter, file.Jobs[0].Retries)
 
-	_, err = elastic.ReadJobs(strings.NewReader(`
+	_, err = jobfile.Read(strings.NewReader(`
 jobs:
   - name: report
     schedule: "@daily"
@@ -72,26 +75,39 @@ jobs:
 	// line 6: retries: "many" is not a whole number in decimal digits; write one such as 3
 }
 
+// A program adds each job of the file with the handler for its name.
+func ExampleJob() {
+	file, err := jobfile.Read(strings.NewReader(`jobs: [{name: report, schedule: "@daily"}]`), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	handlers := map[string]elastic.Handler{
+		"report": elastic.HandlerFunc(func(context.Context, elastic.Shard) error { return nil }),
+	}
+	scheduler, err := elastic.Open(context.Background(), "memory://")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer scheduler.Close()
+
+	add := func(job jobfile.Job) error { return scheduler.Add(job.Job, handlers[job.Name]) }
+	fmt.Println(add(file.Jobs[0]))
+	// Output:
+	// <nil>
+}
+
 // The schema is for editors, and for whatever else checks files before they are deployed.
-func ExampleJobSchema() {
+func ExampleSchema() {
 	var schema struct {
 		Properties struct {
 			Jobs struct{ Items struct{ Required []string } }
 		}
 	}
-	fmt.Println(json.Unmarshal(elastic.JobSchema(), &schema))
+	fmt.Println(json.Unmarshal(jobfile.Schema(), &schema))
 	fmt.Println("a job needs:", schema.Properties.Jobs.Items.Required)
 	// Output:
 	// <nil>
 	// a job needs: [name]
-}
-
-// All that is wrong with a job is told at once, before anything is written.
-func ExampleJob_Validate() {
-	fmt.Println(elastic.Job{Name: "report", Schedule: "0 0 3 31 2 ?", Shards: -1, Timeout: -time.Minute}.Validate())
-	// Output:
-	// job "report" is not valid:
-	// shards: must be 1 to 10000, is -1
-	// schedule: schedule "0 0 3 31 2 ?" never fires: no month or year that it names has such a day
-	// timeout: must not be negative, is -1m0s
 }

@@ -1,10 +1,10 @@
-package elastic_test
+package jobfile_test
 
 import (
 	"strings"
 	"testing"
 
-	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/jobfile"
 )
 
 // A variable whose value does not fit the place where a job file names it may
@@ -16,7 +16,7 @@ func TestReadJobs_ErrorsShowNoVariable(t *testing.T) {
 		"jitter: ${S}", "except: ${S}", "after: ${S}", "disabledShards: [\"${S}\"]", "shardParameters: {0: a, \"${S}\": b}", "requires: ${S}", "failover: ${S}", "maxAttempts: ${S}",
 		"parameter: {a: \"${S}\"}", "nosuch: ${S}",
 	} {
-		_, err := elastic.ReadJobs(strings.NewReader("jobs:\n  - name: a\n    schedule: '@daily'\n    "+line+"\n"), lookup)
+		_, err := jobfile.Read(strings.NewReader("jobs:\n  - name: a\n    schedule: '@daily'\n    "+line+"\n"), lookup)
 		if err != nil && strings.Contains(err.Error(), "S3cr3t") {
 			t.Errorf("%s: %v", line, err)
 		}

@@ -1,4 +1,4 @@
-package elastic_test
+package jobfile_test
 
 import (
 	"bytes"
@@ -16,13 +16,26 @@ import (
 
 	"github.com/elasticjob-go/elastic"
 	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/jobfile"
 )
 
+// read returns the jobs of a file that has no "run".
 func read(text string, env map[string]string) ([]elastic.Job, error) {
-	return elastic.ReadJobs(strings.NewReader(text), func(name string) (string, bool) {
+	file, err := jobfile.Read(strings.NewReader(text), func(name string) (string, bool) {
 		value, ok := env[name]
 		return value, ok
 	})
+	return jobsOf(file), err
+}
+
+func jobsOf(file *jobfile.File) (jobs []elastic.Job) {
+	if file == nil {
+		return nil
+	}
+	for _, job := range file.Jobs {
+		jobs = append(jobs, job.Job)
+	}
+	return jobs
 }
 
 const everyKey = `
@@ -109,7 +122,7 @@ func TestAJobFileReadsAsTheStoreHoldsTheJob(t *testing.T) {
 			}
 		}
 	}
-	if err := json.Unmarshal(elastic.JobSchema(), &schema); err != nil {
+	if err := json.Unmarshal(jobfile.Schema(), &schema); err != nil {
 		t.Fatal(err)
 	}
 	for key := range schema.Properties.Jobs.Items.Properties {
@@ -187,16 +200,16 @@ func TestJobsAreLoadedFromAFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte("jobs: [{name: report, schedule: '@daily', shards: '${REPORT_SHARDS}'}]"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := elastic.LoadJobs(path); err == nil || !strings.HasPrefix(err.Error(), path+": line 1: shards: ") || !strings.Contains(err.Error(), "without quotes") {
+	if _, err := jobfile.Load(path); err == nil || !strings.HasPrefix(err.Error(), path+": line 1: shards: ") || !strings.Contains(err.Error(), "without quotes") {
 		t.Errorf("a quoted number is text: got %v, want an error that names the file", err)
 	}
 	if err := os.WriteFile(path, []byte("jobs:\n  - name: report\n    schedule: '@daily'\n    shards: ${REPORT_SHARDS}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if jobs, err := elastic.LoadJobs(path); err != nil || len(jobs) != 1 || jobs[0].Shards != 4 {
-		t.Errorf("got %+v, %v; want one job with 4 shards", jobs, err)
+	if file, err := jobfile.Load(path); err != nil || len(file.Jobs) != 1 || file.Jobs[0].Shards != 4 {
+		t.Errorf("got %+v, %v; want one job with 4 shards", file, err)
 	}
-	if _, err := elastic.LoadJobs(filepath.Join(t.TempDir(), "none.yaml")); !os.IsNotExist(err) && (err == nil || !strings.Contains(err.Error(), "no such file")) {
+	if _, err := jobfile.Load(filepath.Join(t.TempDir(), "none.yaml")); !os.IsNotExist(err) && (err == nil || !strings.Contains(err.Error(), "no such file")) {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }
@@ -204,22 +217,22 @@ func TestJobsAreLoadedFromAFile(t *testing.T) {
 var rewrite = flag.Bool("rewrite", false, "write the files that are made from the code anew")
 
 func TestTheSchemaInTheDocumentationIsTheOneOfTheCode(t *testing.T) {
-	const path = "docs/jobs.schema.json"
+	const path = "../docs/jobs.schema.json"
 	if *rewrite {
-		if err := os.WriteFile(path, elastic.JobSchema(), 0o644); err != nil {
+		if err := os.WriteFile(path, jobfile.Schema(), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	text, err := os.ReadFile(path)
-	if err != nil || !bytes.Equal(text, elastic.JobSchema()) {
-		t.Errorf("%s is not what JobSchema returns (%v): go test -run Schema . -rewrite", path, err)
+	if err != nil || !bytes.Equal(text, jobfile.Schema()) {
+		t.Errorf("%s is out of date (%v): cd jobfile && go test -run Schema . -rewrite", path, err)
 	}
-	if bytes.Contains(elastic.JobSchema(), []byte(`"description": null`)) || bytes.Contains(elastic.JobSchema(), []byte(`"description": ""`)) {
+	if bytes.Contains(jobfile.Schema(), []byte(`"description": null`)) || bytes.Contains(jobfile.Schema(), []byte(`"description": ""`)) {
 		t.Error("a key has no words")
 	}
 }
 
-func FuzzReadJobs(f *testing.F) {
+func FuzzRead(f *testing.F) {
 	f.Add(everyKey)
 	f.Add("jobs: [{name: a, schedule: '@every 1s', parameter: '${A:-$$}'}]")
 	f.Add("jobs: &a [*a]")
@@ -236,8 +249,8 @@ func FuzzReadJobs(f *testing.F) {
 	})
 }
 
-func TestTheDocumentationHasEverySettingAndOption(t *testing.T) {
-	page, err := os.ReadFile("docs/jobs.md")
+func TestDocs_NameEveryKey(t *testing.T) {
+	page, err := os.ReadFile("../docs/jobs.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,22 +261,12 @@ func TestTheDocumentationHasEverySettingAndOption(t *testing.T) {
 			}
 		}
 	}
-	if err := json.Unmarshal(elastic.JobSchema(), &schema); err != nil {
+	if err := json.Unmarshal(jobfile.Schema(), &schema); err != nil {
 		t.Fatal(err)
 	}
 	for key := range schema.Properties.Jobs.Items.Properties {
 		if !bytes.Contains(page, []byte("`"+key+"`")) {
 			t.Errorf("docs/jobs.md lacks the key %s", key)
-		}
-	}
-	options, err := os.ReadFile("options.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, found := range regexp.MustCompile(`(?m)^func (With\w+)\(`).FindAllSubmatch(options, -1) {
-		forTests := []string{"WithClock", "WithIncarnations", "WithRandom"}
-		if name := string(found[1]); !bytes.Contains(page, found[1]) && !slices.Contains(forTests, name) {
-			t.Errorf("docs/jobs.md lacks the option %s", name)
 		}
 	}
 	for _, example := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(page, -1) {
@@ -400,7 +403,7 @@ func TestLoadJobs_EachFaultNamesTheFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte("jobs:\n  - {nam: a, shards: x}\n  - {name: b, schedule: 0 0 3 * *}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := elastic.LoadJobs(path)
+	_, err := jobfile.Load(path)
 	if err == nil {
 		t.Fatal("the file is accepted")
 	}

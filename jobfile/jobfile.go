@@ -1,4 +1,4 @@
-package elastic
+package jobfile
 
 import (
 	"bytes"
@@ -11,51 +11,45 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/elasticjob-go/elastic"
 	"github.com/elasticjob-go/elastic/internal/layout"
 )
 
-// LoadJobs reads the jobs of a file; see [ReadJobs]. Each line of its error
-// begins with the path.
-func LoadJobs(path string) ([]Job, error) {
+// File is the content of a job file.
+type File struct {
+	Jobs []Job // in the order of the file
+}
+
+// Job is one job of a file.
+type Job struct {
+	elastic.Job
+}
+
+// Load reads the job file at path, as [Read] does. Variables come from the
+// environment of the process. Each line of the error begins with the path.
+func Load(path string) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("load jobs: %w", err)
 	}
 	defer f.Close()
-	return readJobs(f, os.LookupEnv, path+": ")
+	return read(f, os.LookupEnv, path+": ")
 }
 
-// ReadJobs reads jobs as YAML, or as JSON, which is YAML:
+// Read reads a job file from r. lookup returns the value of a variable, and
+// whether it is set; nil means that no variable is set.
 //
-//	jobs:
-//	  - name: report
-//	    schedule: 0 0 3 * * ?
-//	    timeZone: Asia/Shanghai
-//	    shards: 3
-//	    shardParameters: {0: Beijing, 1: Shanghai, 2: Guangzhou}
-//	    failover: true
-//	    timeout: 90m
-//	    parameter: ${REPORT_BUCKET:-reports}
+// All faults are reported in one error, sorted by line. Each names the line and
+// the key, and says what to write. After 50 faults only the number of the others
+// follows. No error shows the value of a variable. A file has at most 16 MiB.
 //
-// The keys are those of the job as the store holds it; [JobSchema] describes them for editors and other tools. In values, ${NAME} stands for
-// the variable of that name, ${NAME:-text} for text where there is none, and $$ for a dollar sign; lookup is [os.LookupEnv] or what a
-// program likes better. The value of a variable is text, whatever it looks like, and no error shows it.
-//
-// Anchors, aliases and merges (<<) work; keys at the top that begin with "x-"
-// are ignored, and can hold what jobs share. Numbers are decimal integers,
-// booleans true or false, durations such as 1h30m, and start and end are
-// instants with their offset from UTC, as RFC 3339 has it.
-//
-// Nothing is guessed: a key that does not exist, one that is there twice, a value of another type, a second document, a variable that is not set,
-// a job in after that is not in the file, a cycle of such jobs, and everything
-// that [Job.Validate] refuses, but for the name of a strategy, which Scheduler.Add knows, are errors. Each names the line and the key and says what to
-// write. They are sorted by line; after 50 only the number of the others is told.
-// A file has at most 16 MiB.
-func ReadJobs(r io.Reader, lookup func(string) (string, bool)) ([]Job, error) {
-	return readJobs(r, lookup, "")
+// A name in sharding is not checked, because the reader does not know the
+// strategies of the program; Scheduler.Add checks it.
+func Read(r io.Reader, lookup func(string) (string, bool)) (*File, error) {
+	return read(r, lookup, "")
 }
 
-func readJobs(r io.Reader, lookup func(string) (string, bool), prefix string) ([]Job, error) {
+func read(r io.Reader, lookup func(string) (string, bool), prefix string) (*File, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxJobFile+1))
 	if err != nil {
 		return nil, fmt.Errorf("%sread jobs: %w", prefix, err)
@@ -74,7 +68,7 @@ func readJobs(r io.Reader, lookup func(string) (string, bool), prefix string) ([
 	if err := p.faults.err(); err != nil {
 		return nil, err
 	}
-	return jobs, nil
+	return &File{Jobs: jobs}, nil
 }
 
 // maxJobFile is what 10,000 long jobs take.
@@ -206,11 +200,10 @@ func (p *fileReader) job(item *yaml.Node) *fileJob {
 
 // validate reports what Job.Validate refuses, each fault on the line of its key.
 func (p *fileReader) validate(j *fileJob) {
-	err := j.job.validate(anyStrategy)
-	if err == nil {
-		return
-	}
-	for _, fault := range faultsOf(err) {
+	for _, fault := range faultsOf(j.job.Validate()) {
+		if fault.Local {
+			continue
+		}
 		key := keyOf(fault, j)
 		problem := fault.Problem
 		if variable := p.variableIn(j, fault.Field, key); variable != "" {
@@ -225,7 +218,7 @@ func (p *fileReader) validate(j *fileJob) {
 	}
 }
 
-// faultsOf returns the faults that an error of Job.Validate joins.
+// faultsOf returns the faults that an error of Job.Validate joins; none for nil.
 func faultsOf(err error) (list []*layout.Fault) {
 	if fault, ok := err.(*layout.Fault); ok {
 		return []*layout.Fault{fault}
