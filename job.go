@@ -2,12 +2,12 @@ package elastic
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/internal/faults"
 	"github.com/elasticjob-go/elastic/internal/layout"
 	"github.com/elasticjob-go/elastic/sharding"
 )
@@ -182,10 +182,8 @@ const (
 func (j Job) Validate() error { return j.validate(sharding.ByName) }
 
 func (j Job) validate(strategy func(name string) (sharding.Strategy, error)) error {
-	var faults []error
-	fault := func(field, format string, a ...any) {
-		faults = append(faults, &layout.Fault{Field: field, Problem: fmt.Sprintf(format, a...)})
-	}
+	var list faults.List
+	fault := list.AddField
 	if err := layout.CheckName(j.Name); err != nil {
 		fault("name", "%v", err)
 	}
@@ -200,20 +198,15 @@ func (j Job) validate(strategy func(name string) (sharding.Strategy, error)) err
 		fault("shards", "must be 1 to %d, is %d", layout.MaxShards, j.Shards)
 		j.Shards = layout.MaxShards // so that parameters are judged by themselves
 	}
-	if err := j.spec().Check(); err != nil {
-		faults = append(faults, err)
-	}
+	list.Append(j.spec().Check())
 	if _, err := strategy(j.Sharding); err != nil && !j.Broadcast {
-		faults = append(faults, &layout.Fault{
-			Field:   "sharding",
-			Problem: fmt.Sprintf("%v; WithStrategy makes one's own known", err),
-			Local:   true,
-		})
+		err = fmt.Errorf("%w; WithStrategy makes one's own known", err)
+		list.Append(&faults.Fault{Field: "sharding", Err: err, Local: true})
 	}
-	if len(faults) == 0 {
+	if list.Len() == 0 {
 		return nil
 	}
-	return fmt.Errorf("job %.200q is not valid:\n%w", j.Name, errors.Join(faults...))
+	return fmt.Errorf("job %.200q is not valid:\n%w", j.Name, list.Err())
 }
 
 // spec is the job as it is stored, defaults filled in.

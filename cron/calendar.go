@@ -1,10 +1,11 @@
 package cron
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/elasticjob-go/elastic/internal/faults"
 )
 
 // Calendar names times at which a job must not fire: holidays, week-ends, a nightly window. It is immutable and
@@ -30,19 +31,19 @@ func NewCalendar(loc *time.Location, rules ...string) (*Calendar, error) {
 		return nil, err
 	}
 	c := &Calendar{loc: loc}
-	var faults []error
+	var list faults.List
 	for _, text := range rules {
 		r, err := parseRule(text)
 		if err != nil {
-			faults = append(faults, err)
+			list.Append(err)
 			continue
 		}
 		c.rules = append(c.rules, r)
 	}
-	if faults == nil && c.excludesAll() {
-		faults = append(faults, fmt.Errorf("exceptions %s leave no time to fire", strings.Join(rules, ", ")))
+	if list.Len() == 0 && c.excludesAll() {
+		list.Add("exceptions %s leave no time to fire", strings.Join(rules, ", "))
 	}
-	return c, errors.Join(faults...)
+	return c, list.Err()
 }
 
 // Excludes returns the first rule that excludes t, or the empty string when none does.

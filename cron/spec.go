@@ -1,10 +1,9 @@
 package cron
 
 import (
-	"errors"
-	"fmt"
 	"time"
 
+	"github.com/elasticjob-go/elastic/internal/faults"
 	"github.com/elasticjob-go/elastic/internal/years"
 )
 
@@ -47,44 +46,39 @@ type Spec struct {
 
 // Schedule returns the schedule that s describes. The error joins all faults of s.
 func (s Spec) Schedule() (Schedule, error) {
-	var faults []error
-	fault := func(err error) {
-		if err != nil {
-			faults = append(faults, err)
-		}
-	}
+	var list faults.List
 	loc, err := LoadLocation(s.Zone)
 	if err != nil {
-		fault(err)
-		loc = time.UTC // what else is wrong can still be told
+		list.Append(err)
+		loc = time.UTC // the other faults can still be found
 	}
 	parse := read
 	if s.Seconds {
 		parse = readSeconds
 	}
 	schedule, err := parse(s.Expr, loc)
-	fault(err)
+	list.Append(err)
 	if s.Gap != "" && s.Gap != GapSkip && s.Gap != GapShift {
-		fault(fmt.Errorf("gap %q: want %q, %q or nothing", s.Gap, GapSkip, GapShift))
+		list.Add("gap %q: want %q, %q or nothing", s.Gap, GapSkip, GapShift)
 	}
 	if s.Overlap != "" && s.Overlap != OverlapFirst && s.Overlap != OverlapBoth {
-		fault(fmt.Errorf("overlap %q: want %q, %q or nothing", s.Overlap, OverlapFirst, OverlapBoth))
+		list.Add("overlap %q: want %q, %q or nothing", s.Overlap, OverlapFirst, OverlapBoth)
 	}
 	for _, bound := range []struct {
 		name string
 		at   time.Time
 	}{{"start", s.Start}, {"end", s.End}} {
 		if err := years.Check(bound.at); err != nil {
-			fault(fmt.Errorf("%s %w; leave it out for no bound", bound.name, err))
+			list.Add("%s %w; leave it out for no bound", bound.name, err)
 		}
 	}
 	if !s.Start.IsZero() && !s.End.IsZero() && !s.Start.Before(s.End) {
-		fault(fmt.Errorf("end %s is not after start %s", s.End.Format(time.RFC3339), s.Start.Format(time.RFC3339)))
+		list.Add("end %s is not after start %s", s.End.Format(time.RFC3339), s.Start.Format(time.RFC3339))
 	}
 	calendar, err := NewCalendar(loc, s.Except...)
-	fault(err)
-	if faults != nil {
-		return nil, errors.Join(faults...)
+	list.Append(err)
+	if err := list.Err(); err != nil {
+		return nil, err
 	}
 	if e, ok := schedule.(*expression); ok {
 		e.apply(s.Gap, s.Overlap)

@@ -117,7 +117,7 @@ type value struct {
 // fault reports what is wrong with the value, with the value as the file has
 // it.
 func (v value) fault(format string, args ...any) {
-	v.p.faults.add(v.line, "%s: %s", v.key, lazy(func() string {
+	v.p.faults.AddAt(v.line, "%s: %s", v.key, lazy(func() string {
 		what := fmt.Sprint(shown(v.p.resolve(v.node)))
 		return strings.TrimPrefix(what, "is ") + " " + fmt.Sprintf(format, args...)
 	}))
@@ -128,7 +128,7 @@ func (v value) fault(format string, args ...any) {
 func (v value) scalar(want string) (text string, plain, ok bool) {
 	n := v.p.resolve(v.node)
 	if n.Kind != yaml.ScalarNode {
-		v.p.faults.add(v.line, "%s: must be %s, %s", v.key, want, shown(n))
+		v.p.faults.AddAt(v.line, "%s: must be %s, %s", v.key, want, shown(n))
 		return "", false, false
 	}
 	if n.Style&yaml.TaggedStyle != 0 {
@@ -137,7 +137,7 @@ func (v value) scalar(want string) (text string, plain, ok bool) {
 	}
 	plain = n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0
 	if plain && (n.Tag == "!!null" || n.Value == "") {
-		v.p.faults.add(v.line, "%s: has no value; write %s, or leave the key out", v.key, want)
+		v.p.faults.AddAt(v.line, "%s: has no value; write %s, or leave the key out", v.key, want)
 		return "", false, false
 	}
 	text, ok = v.p.expand(n, v)
@@ -284,7 +284,7 @@ func (v value) instantFault(text string) string {
 func (v value) list(example string) (items []value) {
 	n := v.p.resolve(v.node)
 	if n.Kind != yaml.SequenceNode {
-		v.p.faults.add(v.line, "%s: must be a list, %s; write one such as %s", v.key, shown(n), example)
+		v.p.faults.AddAt(v.line, "%s: must be a list, %s; write one such as %s", v.key, shown(n), example)
 		return nil
 	}
 	for _, item := range n.Content {
@@ -319,14 +319,14 @@ func (v value) numbered() map[int]string {
 		return nil
 	}
 	if n.Kind != yaml.MappingNode {
-		v.p.faults.add(v.line, "%s: must be texts by the number of their shard, %s; write them as {0: Beijing, 1: Shanghai}", v.key, shown(n))
+		v.p.faults.AddAt(v.line, "%s: must be texts by the number of their shard, %s; write them as {0: Beijing, 1: Shanghai}", v.key, shown(n))
 		return nil
 	}
 	all := map[int]string{}
 	for _, e := range v.p.entries(n, v.key, nil) {
 		shard, err := strconv.Atoi(e.name)
 		if !decimal.MatchString(e.name) || e.name == "-0" || err != nil {
-			v.p.faults.add(e.line, "%s: %q is not the number of a shard in decimal digits; write one such as 3", v.key, clip(e.name))
+			v.p.faults.AddAt(e.line, "%s: %q is not the number of a shard in decimal digits; write one such as 3", v.key, clip(e.name))
 			continue
 		}
 		all[shard] = value{v.p, v.j, v.key, e.value, e.value.Line}.text()
@@ -337,7 +337,7 @@ func (v value) numbered() map[int]string {
 func (v value) labels() map[string]string {
 	n := v.p.resolve(v.node)
 	if n.Kind != yaml.MappingNode {
-		v.p.faults.add(v.line, "%s: must be labels with values, %s; write them as {zone: eu}", v.key, shown(n))
+		v.p.faults.AddAt(v.line, "%s: must be labels with values, %s; write them as {zone: eu}", v.key, shown(n))
 		return nil
 	}
 	all := map[string]string{}
@@ -359,7 +359,7 @@ type entry struct {
 // mapping itself wins, and of several merges the first.
 func (p *fileReader) entries(n *yaml.Node, what string, may []string) []entry {
 	if n.Kind != yaml.MappingNode {
-		p.faults.add(n.Line, `%s must be keys with values, such as %q, %s`, what, may[0]+": …", shown(n))
+		p.faults.AddAt(n.Line, `%s must be keys with values, such as %q, %s`, what, may[0]+": …", shown(n))
 		return nil
 	}
 	seen := map[string]bool{}
@@ -373,7 +373,7 @@ const maxMerges = 20
 
 func (p *fileReader) collect(n *yaml.Node, what string, seen map[string]bool, list *[]entry, depth int) {
 	if depth > maxMerges {
-		p.faults.add(n.Line, "<<: more than %d merges lie in each other; take some out", maxMerges)
+		p.faults.AddAt(n.Line, "<<: more than %d merges lie in each other; take some out", maxMerges)
 		return
 	}
 	own := map[string]int{}
@@ -387,10 +387,10 @@ func (p *fileReader) collect(n *yaml.Node, what string, seen map[string]bool, li
 		name := key.Value
 		switch line, twice := own[name]; {
 		case key.Kind != yaml.ScalarNode:
-			p.faults.add(written.Line, "%s: a key must be a single text, %s", what, shown(key))
+			p.faults.AddAt(written.Line, "%s: a key must be a single text, %s", what, shown(key))
 			continue
 		case twice:
-			p.faults.add(written.Line, "%s: the key %q is there already, on line %d; take one out", what, clip(name), line)
+			p.faults.AddAt(written.Line, "%s: the key %q is there already, on line %d; take one out", what, clip(name), line)
 			continue
 		}
 		own[name] = written.Line
@@ -416,14 +416,14 @@ func (p *fileReader) merge(written *yaml.Node, what string, seen map[string]bool
 			if n := p.resolve(item); n.Kind == yaml.MappingNode {
 				p.collect(n, what, seen, list, depth)
 			} else {
-				p.faults.add(item.Line, "<<: takes keys with values, such as *defaults, %s", shown(n))
+				p.faults.AddAt(item.Line, "<<: takes keys with values, such as *defaults, %s", shown(n))
 			}
 			if p.left <= 0 {
 				return
 			}
 		}
 	default:
-		p.faults.add(written.Line, "<<: takes keys with values, such as *defaults, %s", shown(n))
+		p.faults.AddAt(written.Line, "<<: takes keys with values, such as *defaults, %s", shown(n))
 	}
 }
 
@@ -431,7 +431,7 @@ func (p *fileReader) merge(written *yaml.Node, what string, seen map[string]bool
 // counts the visits: a file whose aliases multiply the work is refused.
 func (p *fileReader) resolve(n *yaml.Node) *yaml.Node {
 	if p.left--; p.left == 0 {
-		p.faults.add(n.Line, "the aliases of the file stand for too much; write out what they stand for")
+		p.faults.AddAt(n.Line, "the aliases of the file stand for too much; write out what they stand for")
 	}
 	for range maxMerges {
 		if n.Kind != yaml.AliasNode {
@@ -444,7 +444,7 @@ func (p *fileReader) resolve(n *yaml.Node) *yaml.Node {
 
 // unknown reports a key that there is not.
 func (p *fileReader) unknown(e entry, what string, may []string) {
-	p.faults.add(e.line, "%s has no key %q%s", what, clip(e.name), lazy(func() string {
+	p.faults.AddAt(e.line, "%s has no key %q%s", what, clip(e.name), lazy(func() string {
 		near := nearest(e.name, may)
 		answer := elasticjob.Key(e.name)
 		switch {
@@ -473,7 +473,7 @@ func (p *fileReader) expand(n *yaml.Node, v value) (string, bool) {
 	if !done {
 		text, variable, err := expand(n.Value, p.lookup)
 		if err != nil {
-			v.p.faults.add(n.Line, "%s: %v", v.key, err)
+			v.p.faults.AddAt(n.Line, "%s: %v", v.key, err)
 		}
 		x = expansion{text, variable, err != nil}
 		if variable || x.failed || v.key == "after" {

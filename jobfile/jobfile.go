@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/internal/faults"
 	"github.com/elasticjob-go/elastic/internal/layout"
 )
 
@@ -60,12 +61,12 @@ func read(r io.Reader, lookup func(string) (string, bool), prefix string) (*File
 	if lookup == nil {
 		lookup = func(string) (string, bool) { return "", false }
 	}
-	p := &fileReader{lookup: lookup, faults: faultList{prefix: prefix}, left: 1_000_000 + 2*len(text), expanded: map[*yaml.Node]expansion{}}
+	p := &fileReader{lookup: lookup, faults: faults.List{Prefix: prefix}, left: 1_000_000 + 2*len(text), expanded: map[*yaml.Node]expansion{}}
 	var jobs []Job
 	if root := p.parse(text); root != nil {
 		jobs = p.file(root)
 	}
-	if err := p.faults.err(); err != nil {
+	if err := p.faults.Err(); err != nil {
 		return nil, err
 	}
 	return &File{Jobs: jobs}, nil
@@ -77,7 +78,7 @@ const maxJobFile = 16 << 20
 // fileReader reads one file and keeps what is wrong with it.
 type fileReader struct {
 	lookup   func(string) (string, bool)
-	faults   faultList
+	faults   faults.List
 	left     int // nodes that may still be visited: aliases must not multiply the work without a bound
 	expanded map[*yaml.Node]expansion
 }
@@ -87,29 +88,29 @@ func (p *fileReader) parse(text []byte) (root *yaml.Node) {
 	defer func() {
 		if recover() != nil {
 			root = nil
-			p.faults.add(1, "the file can't be read as YAML")
+			p.faults.AddAt(1, "the file can't be read as YAML")
 		}
 	}()
 	if line := notUTF8(text); line > 0 {
-		p.faults.add(line, "the file is not UTF-8; save it as UTF-8")
+		p.faults.AddAt(line, "the file is not UTF-8; save it as UTF-8")
 		return nil
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	var first, second yaml.Node
 	if err := dec.Decode(&first); errors.Is(err, io.EOF) {
-		p.faults.add(1, `the file is empty: it must begin with "jobs:"`)
+		p.faults.AddAt(1, `the file is empty: it must begin with "jobs:"`)
 		return nil
 	} else if err != nil {
 		line, fault := syntaxFault(text, err)
-		p.faults.add(line, "%s", fault)
+		p.faults.AddAt(line, "%s", fault)
 		return nil
 	}
 	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
-		p.faults.add(secondDocument(text, &second), "a second document begins here; a file has one, with one list of jobs")
+		p.faults.AddAt(secondDocument(text, &second), "a second document begins here; a file has one, with one list of jobs")
 		return nil
 	}
 	if len(first.Content) == 0 {
-		p.faults.add(1, `the file is empty: it must begin with "jobs:"`)
+		p.faults.AddAt(1, `the file is empty: it must begin with "jobs:"`)
 		return nil
 	}
 	return first.Content[0]
@@ -127,14 +128,14 @@ func (p *fileReader) file(n *yaml.Node) []Job {
 		}
 	}
 	if list == nil {
-		if p.faults.count == 0 {
-			p.faults.add(n.Line, `there is no "jobs:"; write it, and below it a line that begins with "- name: " for each job`)
+		if p.faults.Len() == 0 {
+			p.faults.AddAt(n.Line, `there is no "jobs:"; write it, and below it a line that begins with "- name: " for each job`)
 		}
 		return nil
 	}
 	at := list
 	if list = p.resolve(list); list.Kind != yaml.SequenceNode {
-		p.faults.add(at.Line, `"jobs" must be a list, %s; write a line that begins with "- name: " for each job`, shown(list))
+		p.faults.AddAt(at.Line, `"jobs" must be a list, %s; write a line that begins with "- name: " for each job`, shown(list))
 		return nil
 	}
 	g := graph{jobs: map[string]*fileJob{}}
@@ -176,10 +177,10 @@ func (j *fileJob) lineOf(key string) int {
 // job reads one entry of the list; nil if it is not one.
 func (p *fileReader) job(item *yaml.Node) *fileJob {
 	line := item.Line
-	before := p.faults.count
+	before := p.faults.Len()
 	n := p.resolve(item)
 	if n.Kind != yaml.MappingNode {
-		p.faults.add(line, `a job must be keys with values, such as "name: …", %s`, shown(n))
+		p.faults.AddAt(line, `a job must be keys with values, such as "name: …", %s`, shown(n))
 		return nil
 	}
 	j := &fileJob{line: line, values: map[string]*yaml.Node{}}
@@ -194,18 +195,18 @@ func (p *fileReader) job(item *yaml.Node) *fileJob {
 			p.unknown(e, "a job", jobKeys)
 		}
 	}
-	j.faults = p.faults.count - before
+	j.faults = p.faults.Len() - before
 	return j
 }
 
 // validate reports what Job.Validate refuses, each fault on the line of its key.
 func (p *fileReader) validate(j *fileJob) {
-	for _, fault := range faultsOf(j.job.Validate()) {
+	for _, fault := range faults.All(j.job.Validate()) {
 		if fault.Local {
 			continue
 		}
 		key := keyOf(fault, j)
-		problem := fault.Problem
+		problem := fault.Err.Error()
 		if variable := p.variableIn(j, fault.Field, key); variable != "" {
 			problem = "the value of " + variable + " is not valid here; it is not shown, as it comes from a variable"
 		} else if n := j.values[key]; n != nil {
@@ -213,29 +214,13 @@ func (p *fileReader) validate(j *fileJob) {
 				problem = shownText(n) + " " + problem
 			}
 		}
-		p.faults.add(j.lineOf(key), "%s: %s", key, problem)
+		p.faults.AddAt(j.lineOf(key), "%s: %s", key, problem)
 		j.faults++
 	}
 }
 
-// faultsOf returns the faults that an error of Job.Validate joins; none for nil.
-func faultsOf(err error) (list []*layout.Fault) {
-	if fault, ok := err.(*layout.Fault); ok {
-		return []*layout.Fault{fault}
-	}
-	switch e := err.(type) {
-	case interface{ Unwrap() error }:
-		return faultsOf(e.Unwrap())
-	case interface{ Unwrap() []error }:
-		for _, inner := range e.Unwrap() {
-			list = append(list, faultsOf(inner)...)
-		}
-	}
-	return list
-}
-
 // keyOf returns the key that a fault is about.
-func keyOf(fault *layout.Fault, j *fileJob) string {
+func keyOf(fault *faults.Fault, j *fileJob) string {
 	words := strings.Fields(fault.Field)
 	for i := 1; i < len(words); i++ {
 		words[i] = strings.ToUpper(words[i][:1]) + words[i][1:]
@@ -245,7 +230,7 @@ func keyOf(fault *layout.Fault, j *fileJob) string {
 		return key
 	}
 	for begin, other := range map[string]string{"exception": "except", "start ": "start", "end ": "end"} {
-		if strings.HasPrefix(fault.Problem, begin) && j.values[other] != nil {
+		if strings.HasPrefix(fault.Err.Error(), begin) && j.values[other] != nil {
 			return other
 		}
 	}
@@ -299,7 +284,7 @@ func (g *graph) add(p *fileReader, j *fileJob) {
 		return // that is a fault of its own
 	}
 	if first, twice := g.jobs[j.job.Name]; twice {
-		p.faults.add(j.lineOf("name"), "name: job %s is there already, on line %d; give it another name", shownText(j.values["name"]), first.line)
+		p.faults.AddAt(j.lineOf("name"), "name: job %s is there already, on line %d; give it another name", shownText(j.values["name"]), first.line)
 		return
 	}
 	g.jobs[j.job.Name] = j
@@ -345,7 +330,7 @@ func (g *graph) cycle(p *fileReader, j *fileJob, cycle []*fileJob) {
 	for _, on := range cycle[:min(len(cycle), 10)] {
 		text = append(text, shownText(on.values["name"]))
 	}
-	p.faults.add(j.lineOf("after"), "after: %d jobs follow each other in a cycle, and none would ever run: %s; take a name out of after",
+	p.faults.AddAt(j.lineOf("after"), "after: %d jobs follow each other in a cycle, and none would ever run: %s; take a name out of after",
 		len(cycle), strings.Join(text, ", "))
 }
 
@@ -360,7 +345,7 @@ func (g *graph) unknown(p *fileReader, j *fileJob, name string, names []string) 
 			}
 		}
 	}
-	p.faults.add(line, "after: there is no job %s in the file%s", written, lazy(func() string {
+	p.faults.AddAt(line, "after: there is no job %s in the file%s", written, lazy(func() string {
 		if len(names) < 1000 {
 			if near := nearest(name, names); near != "" && !p.hasVariable(n) && !p.hasVariable(g.jobs[near].values["name"]) {
 				return fmt.Sprintf("; did you mean %q?", near)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/internal/faults"
 )
 
 // farOff are clocks that a machine should not show, and may.
@@ -221,7 +222,7 @@ func TestSpec_TextIsUTF8(t *testing.T) {
 	} {
 		s := spec
 		change(&s)
-		var fault *Fault
+		var fault *faults.Fault
 		if err := s.Check(); !errors.As(err, &fault) || fault.Field != field {
 			t.Errorf("%s: got %v", field, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/internal/faults"
 	"github.com/elasticjob-go/elastic/store"
 )
 
@@ -78,23 +79,14 @@ func CheckParameter(text string) error {
 	return nil
 }
 
-// Fault is one thing that is wrong with a job.
-type Fault struct {
-	Field   string // such as "time zone"
-	Problem string
-	Local   bool // another program may accept it, such as the name of a strategy
-}
-
-func (f *Fault) Error() string { return f.Field + ": " + f.Problem }
-
-// Check returns all faults of the spec in one error, each naming the field, the value and what is allowed. Each is a [Fault].
+// Check returns all faults of the spec in one error. Each is a [faults.Fault]
+// that names the field, the value and what is allowed.
 func (s Spec) Check() error {
-	var faults []error
-	fault := func(field, format string, a ...any) {
-		faults = append(faults, &Fault{Field: field, Problem: fmt.Sprintf(format, a...)})
-	}
-	if s.checkText(fault); len(faults) > 0 {
-		return errors.Join(faults...) // what is no text, or far too long, is not worth a closer look
+	var list faults.List
+	fault := list.AddField
+	s.checkText(fault)
+	if list.Len() > 0 {
+		return list.Err() // invalid or far too long text makes the other checks pointless
 	}
 	if _, err := s.Location(); err != nil {
 		fault("time zone", "%v", err)
@@ -168,7 +160,7 @@ func (s Spec) Check() error {
 	}
 	s.checkRequires(fault)
 	s.checkParameters(fault)
-	return errors.Join(faults...)
+	return list.Err()
 }
 
 // checkText refuses what a document can't hold: text that is not UTF-8, and
@@ -261,16 +253,17 @@ func (s Spec) checkRequires(fault func(field, format string, a ...any)) {
 }
 
 // CheckLabels returns what is wrong with the labels of an instance or of a job.
-func CheckLabels(labels map[string]string) (faults []error) {
+func CheckLabels(labels map[string]string) []error {
 	if len(labels) > MaxLabels {
 		return []error{fmt.Errorf("must be at most %d labels, are %d", MaxLabels, len(labels))}
 	}
+	var wrong []error
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
 		if err := CheckLabel(name, labels[name]); err != nil {
-			faults = append(faults, err)
+			wrong = append(wrong, err)
 		}
 	}
-	return faults
+	return wrong
 }
 
 // CheckLabel returns an error unless an instance can have such a label.

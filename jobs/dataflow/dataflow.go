@@ -2,11 +2,11 @@ package dataflow
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/internal/faults"
 )
 
 // Dataflow is an [elastic.Handler] that fetches and processes items until there are none. It keeps nothing between runs, and is as
@@ -31,14 +31,16 @@ type Dataflow[T any] struct {
 // Validate returns all that is wrong with the settings in one error. Handle returns it, too, instead of doing anything, and no retry
 // is made.
 func (d Dataflow[T]) Validate() error {
-	var faults []error
+	var list faults.List
 	if d.Fetch == nil {
-		faults = append(faults, errors.New("fetch: is nil"))
+		list.AddField("fetch", "is nil")
 	}
 	if d.Process == nil {
-		faults = append(faults, errors.New("process: is nil"))
+		list.AddField("process", "is nil")
 	}
-	return invalid("Dataflow", append(faults, checkBounds(d.Batch, d.Passes)...))
+	checkBound(&list, "batch", d.Batch)
+	checkBound(&list, "passes", d.Passes)
+	return list.ErrOf("dataflow.Dataflow is not valid")
 }
 
 // Handle runs the shard until nothing is left, a function returns an error, ctx ends, or the shard moves to another instance. When ctx ends
@@ -101,19 +103,8 @@ func batches[T any](items []T, size int) func(yield func([]T) bool) {
 	return slices.Chunk(items, size)
 }
 
-func checkBounds(batch, passes int) (faults []error) {
-	if batch < 0 {
-		faults = append(faults, fmt.Errorf("batch: must not be negative, is %d", batch))
+func checkBound(list *faults.List, field string, value int) {
+	if value < 0 {
+		list.AddField(field, "must not be negative, is %d", value)
 	}
-	if passes < 0 {
-		faults = append(faults, fmt.Errorf("passes: must not be negative, is %d", passes))
-	}
-	return faults
-}
-
-func invalid(what string, faults []error) error {
-	if len(faults) == 0 {
-		return nil
-	}
-	return fmt.Errorf("dataflow.%s is not valid: %w", what, errors.Join(faults...))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/internal/faults"
 )
 
 // Resuming is an [elastic.Handler] that reads on from where it has come to, in each of a fixed number of partitions: a log, a table that only grows.
@@ -82,23 +83,25 @@ var ErrOutdated = errors.New("another run has claimed the partition since")
 // Validate returns all that is wrong with the settings in one error. Handle returns it, too, instead of doing anything, and no retry
 // is made.
 func (r Resuming[T, Offset]) Validate() error {
-	var faults []error
+	var list faults.List
 	if r.Partitions < 1 {
-		faults = append(faults, fmt.Errorf("partitions: must be 1 at least, is %d; choose many times the number of shards, for ever", r.Partitions))
+		list.AddField("partitions",
+			"must be 1 at least, is %d; choose many times the number of shards, for ever", r.Partitions)
 	}
 	if r.Cursors == nil {
-		faults = append(faults, errors.New("cursors: is nil"))
+		list.AddField("cursors", "is nil")
 	}
 	if r.Fetch == nil {
-		faults = append(faults, errors.New("fetch: is nil"))
+		list.AddField("fetch", "is nil")
 	}
 	switch {
 	case r.Process == nil && r.Transact == nil:
-		faults = append(faults, errors.New("process: is nil, and so is transact"))
+		list.AddField("process", "is nil, and so is transact")
 	case r.Process != nil && r.Transact != nil:
-		faults = append(faults, errors.New("process: is set, and so is transact; choose one"))
+		list.AddField("process", "is set, and so is transact; choose one")
 	}
-	return invalid("Resuming", append(faults, checkBounds(0, r.Passes)...))
+	checkBound(&list, "passes", r.Passes)
+	return list.ErrOf("dataflow.Resuming is not valid")
 }
 
 // Handle works on the shard's partitions, one after the other, until nothing is left, a function returns an error, ctx ends, or the shard moves to another

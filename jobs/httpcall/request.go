@@ -1,6 +1,7 @@
 package httpcall
 
 import (
+	"cmp"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/internal/faults"
 )
 
 // What is used where a Request says nothing.
@@ -88,65 +90,71 @@ var forbidden = []string{"Host", "Content-Length", "Transfer-Encoding", "Connect
 // A request whose answer was lost may have been carried out, and a run can be repeated: have the server remember {key}, or refuse a {fence}
 // smaller than one that it has seen.
 func New(r Request) (elastic.Handler, error) {
+	h, err := r.handler()
+	if err != nil {
+		return nil, err
+	}
+	connectTimeout := cmp.Or(r.ConnectTimeout, DefaultConnectTimeout)
+	h.client = newClient(connectTimeout, slices.Clone(r.Allow), r.TLS.Clone())
+	return h, nil
+}
+
+// Validate returns all faults of r in one error, as New does. It calls nothing.
+func (r Request) Validate() error {
+	_, err := r.handler()
+	return err
+}
+
+// handler returns a handler without a client, or all faults of r.
+func (r Request) handler() (*handler, error) {
 	h := &handler{
-		method: r.Method, success: r.Success, timeout: r.Timeout, maxResponse: r.MaxResponse,
-		headers: make(map[string]template),
+		method:      r.Method,
+		success:     r.Success,
+		timeout:     cmp.Or(r.Timeout, DefaultTimeout),
+		maxResponse: cmp.Or(r.MaxResponse, DefaultMaxResponse),
+		headers:     make(map[string]template),
 	}
-	var faults []error
-	fault := func(field, format string, a ...any) {
-		faults = append(faults, fmt.Errorf("%s: %w", field, fmt.Errorf(format, a...)))
-	}
+	var list faults.List
 	if h.method == "" {
 		h.method = http.MethodGet
 	}
 	if !slices.Contains(methods, h.method) {
-		fault("method", "must be one of %s, is %q", strings.Join(methods, ", "), r.Method)
+		list.AddField("method", "must be one of %s, is %q", strings.Join(methods, ", "), r.Method)
 	}
 	if err := h.parseURL(r.URL); err != nil {
-		fault("URL", "%w", err)
+		list.AddField("URL", "%w", err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Headers)) {
 		if err := h.parseHeader(name, r.Headers[name]); err != nil {
-			fault("headers", "%q: %w", name, err)
+			list.AddField("headers", "%q: %w", name, err)
 		}
 	}
 	if err := h.parseBody(r.Body); err != nil {
-		fault("body", "%w", err)
+		list.AddField("body", "%w", err)
 	}
 	if r.Timeout < 0 {
-		fault("timeout", "must not be negative, is %s", r.Timeout)
+		list.AddField("timeout", "must not be negative, is %s", r.Timeout)
 	}
 	if r.ConnectTimeout < 0 {
-		fault("connect timeout", "must not be negative, is %s", r.ConnectTimeout)
+		list.AddField("connect timeout", "must not be negative, is %s", r.ConnectTimeout)
 	}
 	if r.MaxResponse < 0 {
-		fault("max response", "must not be negative, is %d", r.MaxResponse)
+		list.AddField("max response", "must not be negative, is %d", r.MaxResponse)
 	}
 	for i, p := range r.Allow {
 		if !p.IsValid() {
-			fault("allow", "prefix %d is the zero Prefix: make it with netip.ParsePrefix", i)
+			list.AddField("allow", "prefix %d is the zero Prefix: make it with netip.ParsePrefix", i)
 		}
 	}
-	if len(faults) == 0 {
+	if list.Len() == 0 {
 		if _, err := h.request(probe); err != nil {
-			fault("URL", "%w", err)
+			list.AddField("URL", "%w", err)
 		}
 	}
-	if len(faults) > 0 {
-		return nil, fmt.Errorf("request is not valid: %w", errors.Join(faults...))
+	if err := list.ErrOf("request is not valid"); err != nil {
+		return nil, err
 	}
-	h.timeout = or(h.timeout, DefaultTimeout)
-	h.maxResponse = or(h.maxResponse, DefaultMaxResponse)
-	h.client = newClient(or(r.ConnectTimeout, DefaultConnectTimeout), slices.Clone(r.Allow), r.TLS.Clone())
 	return h, nil
-}
-
-func or[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }
 
 // parseURL splits the URL into what can't depend on the run, its path and its query.

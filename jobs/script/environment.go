@@ -81,16 +81,24 @@ func (h *handler) environ() []string {
 	return slices.Clone(h.Env)
 }
 
-// environment returns what a script has in its environment whatever the run.
-func environment(env []string) ([]string, error) {
-	if env == nil {
-		env = Environ()
-	}
+// checkEnvironment returns an error unless all variables have the form
+// name=value.
+func checkEnvironment(env []string) error {
 	for _, e := range env {
 		name, _, found := strings.Cut(e, "=")
 		if !found || strings.ContainsRune(e, 0) {
-			return nil, fmt.Errorf("the variable that begins with %q must have the form name=value, without zero bytes", name[:min(len(name), 20)])
+			shown := name[:min(len(name), 20)]
+			return fmt.Errorf("the variable that begins with %q must have the form name=value, without zero bytes", shown)
 		}
 	}
-	return slices.DeleteFunc(slices.Clone(env), func(e string) bool { return strings.HasPrefix(e, prefix) }), nil
+	return nil
+}
+
+// environment returns the part of a script's environment that is the same for
+// all runs.
+func environment(env []string) []string {
+	if env == nil {
+		env = Environ()
+	}
+	return slices.DeleteFunc(slices.Clone(env), func(e string) bool { return strings.HasPrefix(e, prefix) })
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/internal/faults"
 	"github.com/elasticjob-go/elastic/internal/secret"
 )
 
@@ -90,39 +91,28 @@ func (s Script) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // If this process is killed, Linux kills the script with it, though not what the script has started; elsewhere it goes on. On
 // Windows there is no asking: the process is ended at once, and what it has started goes on.
 func New(s Script) (elastic.Handler, error) {
-	var faults []error
-	fault := func(field, format string, a ...any) {
-		faults = append(faults, fmt.Errorf("%s: %w", field, fmt.Errorf(format, a...)))
-	}
-	path, err := executable(s.Path)
-	if err != nil {
-		fault("path", "%q can't be started: %w", s.Path, err)
-	}
-	if strings.ContainsRune(strings.Join(s.Args, ""), 0) {
-		fault("args", "must not hold a zero byte")
+	var list faults.List
+	path := s.Path
+	if path != "" {
+		found, err := executable(path)
+		if err != nil {
+			list.AddField("path", "%q can't be started: %w", path, err)
+		}
+		path = found
 	}
 	if s.Dir != "" {
 		if info, err := os.Stat(s.Dir); err != nil {
-			fault("dir", "%w", err)
+			list.AddField("dir", "%w", err)
 		} else if !info.IsDir() {
-			fault("dir", "%q is not a directory", s.Dir)
+			list.AddField("dir", "%q is not a directory", s.Dir)
 		}
 	}
-	env, err := environment(s.Env)
-	if err != nil {
-		fault("env", "%w", err)
-	}
-	if s.Grace < 0 {
-		fault("grace", "must not be negative, is %s", s.Grace)
-	}
-	if s.MaxOutput < 0 {
-		fault("max output", "must not be negative, is %d", s.MaxOutput)
-	}
-	if len(faults) > 0 {
-		return nil, fmt.Errorf("script is not valid: %w", errors.Join(faults...))
+	s.check(&list)
+	if err := list.ErrOf("script is not valid"); err != nil {
+		return nil, err
 	}
 	h := &handler{Script: s, path: path, inherits: s.Env == nil}
-	h.Args, h.Env = slices.Clone(s.Args), env
+	h.Args, h.Env = slices.Clone(s.Args), environment(s.Env)
 	if h.Grace == 0 {
 		h.Grace = DefaultGrace
 	}
@@ -132,11 +122,35 @@ func New(s Script) (elastic.Handler, error) {
 	return h, nil
 }
 
+// Validate returns all faults of s in one error, but for those that depend on
+// the machine: [New] also checks that the program and the directory exist.
+func (s Script) Validate() error {
+	var list faults.List
+	s.check(&list)
+	return list.ErrOf("script is not valid")
+}
+
+// check adds the faults that do not depend on the machine.
+func (s Script) check(list *faults.List) {
+	if s.Path == "" {
+		list.AddField("path", "%q can't be started: it is empty: give the name of a program in PATH, or a path", s.Path)
+	}
+	if strings.ContainsRune(strings.Join(s.Args, ""), 0) {
+		list.AddField("args", "must not hold a zero byte")
+	}
+	if err := checkEnvironment(s.Env); err != nil {
+		list.AddField("env", "%w", err)
+	}
+	if s.Grace < 0 {
+		list.AddField("grace", "must not be negative, is %s", s.Grace)
+	}
+	if s.MaxOutput < 0 {
+		list.AddField("max output", "must not be negative, is %d", s.MaxOutput)
+	}
+}
+
 // executable returns the absolute path of a program, so that a later change of the working directory changes nothing.
 func executable(path string) (string, error) {
-	if path == "" {
-		return "", errors.New("it is empty: give the name of a program in PATH, or a path")
-	}
 	found, err := exec.LookPath(path)
 	if e := (*exec.Error)(nil); errors.As(err, &e) {
 		err = e.Err // the rest of it says the name again

@@ -165,7 +165,7 @@ func refusal(answer []byte, secrets []string) error {
 
 func onlyURL(target, s string) error {
 	if err := checkURL(s); err != nil {
-		return wrong(target, []error{err})
+		return fmt.Errorf("%s: %w", target, err)
 	}
 	return nil
 }

@@ -18,6 +18,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/elasticjob-go/elastic/internal/faults"
 )
 
 // Security is how a connection to a mail server is kept from being read.
@@ -65,32 +67,31 @@ func (m Mail) shownHost() string {
 
 // Validate returns all that is wrong with the settings in one error.
 func (m Mail) Validate() error {
-	var faults []error
-	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
+	var list faults.List
 	if m.Host == "" || strings.ContainsAny(m.Host, " :/@\r\n") && net.ParseIP(m.Host) == nil {
-		fault("host: must be a name or an address without a port, is %q", m.shownHost())
+		list.Add("host: must be a name or an address without a port, is %q", m.shownHost())
 	}
 	if m.Port < 0 || m.Port > 65535 {
-		fault("port: must be 1 to 65535, is %d", m.Port)
+		list.Add("port: must be 1 to 65535, is %d", m.Port)
 	}
 	if m.Security < StartTLS || m.Security > NoTLS {
-		fault("security: must be StartTLS, TLS or NoTLS, is %d", m.Security)
+		list.Add("security: must be StartTLS, TLS or NoTLS, is %d", m.Security)
 	}
 	if m.Security == NoTLS && m.Username != "" {
-		fault("username: without TLS there is no login, as anybody could read the password")
+		list.Add("username: without TLS there is no login, as anybody could read the password")
 	}
 	if _, err := mail.ParseAddress(m.From); err != nil {
-		fault("from: %q: %w", m.From, err)
+		list.Add("from: %q: %w", m.From, err)
 	}
 	if len(m.To) == 0 {
-		fault("to: there is nobody")
+		list.Add("to: there is nobody")
 	}
 	for _, to := range m.To {
 		if _, err := mail.ParseAddress(to); err != nil {
-			fault("to: %q: %w", to, err)
+			list.Add("to: %q: %w", to, err)
 		}
 	}
-	return wrong("mail", faults)
+	return list.ErrOf("mail")
 }
 
 // Send sends a message to all recipients at once.

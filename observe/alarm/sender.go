@@ -3,13 +3,13 @@ package alarm
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/elasticjob-go/elastic/internal/faults"
 	"github.com/elasticjob-go/elastic/observe"
 )
 
@@ -121,25 +121,24 @@ func Start(c Config) (*Sender, error) {
 }
 
 func (c Config) check() error {
-	var faults []error
-	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
+	var list faults.List
 	if len(c.Targets) == 0 {
-		fault("targets: there is none")
+		list.Add("targets: there is none")
 	}
 	for i, t := range c.Targets {
 		if t == nil {
-			fault("targets: number %d is nil", i)
+			list.Add("targets: number %d is nil", i)
 			continue
 		}
 		if v, ok := t.(interface{ Validate() error }); ok {
 			if err := v.Validate(); err != nil {
-				fault("targets: %w", err)
+				list.Add("targets: %w", err)
 			}
 		}
 	}
 	for i, r := range c.Rules {
 		if r == nil {
-			fault("rules: number %d is nil", i)
+			list.Add("rules: number %d is nil", i)
 		}
 	}
 	for _, n := range []struct {
@@ -151,13 +150,10 @@ func (c Config) check() error {
 		{"queue", int64(c.Queue), c.Queue}, {"timeout", int64(c.Timeout), c.Timeout},
 	} {
 		if n.value < 0 {
-			fault("%s: must not be negative, is %v", n.name, n.text)
+			list.Add("%s: must not be negative, is %v", n.name, n.text)
 		}
 	}
-	if len(faults) == 0 {
-		return nil
-	}
-	return fmt.Errorf("alarms are not valid: %w", errors.Join(faults...))
+	return list.ErrOf("alarms are not valid")
 }
 
 // Observe takes an event; it is for elastic.WithEvents. It never waits for anything to be sent. After Close it does nothing.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"mime"
 	"net/http"
@@ -14,6 +13,7 @@ import (
 	"text/template"
 	"time"
 
+	"github.com/elasticjob-go/elastic/internal/faults"
 	"github.com/elasticjob-go/elastic/observe"
 )
 
@@ -42,28 +42,26 @@ func (w Webhook) Name() string { return "webhook at " + host(w.URL) }
 
 // Validate returns all that is wrong with the settings in one error.
 func (w Webhook) Validate() error {
-	var faults []error
-	if err := checkURL(w.URL); err != nil {
-		faults = append(faults, err)
-	}
+	var list faults.List
+	list.Append(checkURL(w.URL))
 	if w.Method != "" && w.Method != http.MethodPost && w.Method != http.MethodPut {
-		faults = append(faults, fmt.Errorf("method: must be POST or PUT, is %q", w.Method))
+		list.Add("method: must be POST or PUT, is %q", w.Method)
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.Headers)) {
 		if name == "" || strings.ContainsAny(name, " :\r\n") || strings.ContainsAny(w.Headers[name], "\r\n\x00") {
-			faults = append(faults, fmt.Errorf("headers: %q has characters that a header can't have", name))
+			list.Add("headers: %q has characters that a header can't have", name)
 		}
 	}
 	kind, _, err := mime.ParseMediaType(w.contentType())
 	if err != nil {
-		faults = append(faults, fmt.Errorf("content type %q: %w", w.ContentType, err))
+		list.Add("content type %q: %w", w.ContentType, err)
 	}
 	if body, err := w.body(probe); err != nil {
-		faults = append(faults, err)
+		list.Append(err)
 	} else if kind == "application/json" && !json.Valid(body) {
-		faults = append(faults, errors.New("template: what it makes is not JSON; write {{json .Text}} without quotes around it"))
+		list.Add("template: what it makes is not JSON; write {{json .Text}} without quotes around it")
 	}
-	return wrong("webhook", faults)
+	return list.ErrOf("webhook")
 }
 
 // probe is a message with something in every field, and something to escape.
@@ -157,12 +155,4 @@ func newDocument(m Message) document {
 		d.Error = cut(e.Err.Error(), maxError)
 	}
 	return d
-}
-
-// wrong joins the faults of a target.
-func wrong(target string, faults []error) error {
-	if len(faults) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", target, errors.Join(faults...))
 }

@@ -1,8 +1,6 @@
 package jobfile
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -14,69 +12,6 @@ import (
 
 	"github.com/elasticjob-go/elastic/internal/spelling"
 )
-
-// maxFaults is how many faults of a file are told; of the others the number is.
-const maxFaults = 50
-
-// faultList keeps the faults of a file that stand first in it.
-type faultList struct {
-	prefix string // of each line
-	kept   []fileFault
-	seen   map[string]bool
-	count  int
-}
-
-type fileFault struct {
-	line int
-	text string
-}
-
-// add notes a fault. The text is made only if the fault is kept.
-func (l *faultList) add(line int, format string, args ...any) {
-	worst := -1
-	if len(l.kept) == maxFaults {
-		for i := range l.kept {
-			if worst < 0 || l.kept[i].line >= l.kept[worst].line {
-				worst = i
-			}
-		}
-		if line >= l.kept[worst].line {
-			l.count++
-			return
-		}
-	}
-	text := fmt.Sprintf(format, args...)
-	once := strconv.Itoa(line) + text
-	if l.seen[once] {
-		return // of a value that several jobs share
-	}
-	if l.seen == nil {
-		l.seen = map[string]bool{}
-	}
-	l.seen[once] = true
-	l.count++
-	if worst >= 0 {
-		l.kept[worst] = fileFault{line, text}
-		return
-	}
-	l.kept = append(l.kept, fileFault{line, text})
-}
-
-// err returns all faults in one error, sorted by line; nil if there is none.
-func (l *faultList) err() error {
-	if l.count == 0 {
-		return nil
-	}
-	slices.SortStableFunc(l.kept, func(a, b fileFault) int { return cmp.Compare(a.line, b.line) })
-	var faults []error
-	for _, f := range l.kept {
-		faults = append(faults, fmt.Errorf("%sline %d: %s", l.prefix, f.line, strings.ReplaceAll(f.text, "\n", "; ")))
-	}
-	if more := l.count - len(l.kept); more > 0 {
-		faults = append(faults, fmt.Errorf("%sand %d more faults", l.prefix, more))
-	}
-	return errors.Join(faults...)
-}
 
 // lazy is text that is made only when it is printed.
 type lazy func() string
