@@ -63,7 +63,7 @@ mutants: ## every way to break the protocol that is known, and how many seeds it
 	go test -count=1 -timeout 60m -v -run BrokenProtocol ./internal/sim -sim.mutants=all | grep -vE '^=== ' ; exit $${PIPESTATUS[0]}
 
 storms: ## many more storms in virtual time than make test runs; SEEDS=5000
-	go test -run Storm -timeout 60m . -storm.seeds=$(or $(SEEDS),5000)
+	go test -run Storm -timeout 60m ./internal/integration -storm.seeds=$(or $(SEEDS),5000)
 
 scenarios: ## the story that this began with and the 44 hazards of ElasticJob, each told from a file, 20 times; REWRITE=1 writes them as they go
 	go test -count=1 -run Scenario ./internal/scenario $(if $(REWRITE),-rewrite,-times 20)
@@ -113,7 +113,7 @@ vuln: ## known vulnerabilities in what is linked in; needs the vulnerability dat
 
 # What is fuzzed: the directory of a module, one of a package in it, a target.
 FUZZED := .:cron:FuzzParse .:cron:FuzzUnixGuardAgreesWithRobfig .:cron:FuzzCalendar .:sharding:FuzzAssign .:failover:FuzzDecode .:internal/scenario:FuzzParse jobfile:.:FuzzRead .:jobs/httpcall:FuzzAParameterStaysInItsPlace \
-	.:internal/layout:FuzzDecode .:internal/layout:FuzzDecodeSignal .:.:FuzzStored .:internal/checker:FuzzRead .:store:FuzzParseURL .:store/file:FuzzReplay .:store/file:FuzzPayload \
+	.:internal/layout:FuzzDecode .:internal/layout:FuzzDecodeSignal .:internal/integration:FuzzStored .:internal/checker:FuzzRead .:store:FuzzParseURL .:store/file:FuzzReplay .:store/file:FuzzPayload \
 	store/etcd:.:FuzzEveryKeyHasItsOwnNameInItsOwnNamespace store/zookeeper:.:FuzzEveryKeyHasItsOwnPath store/zookeeper:.:FuzzReadFrame elasticjob:.:FuzzReadConfig elasticjob:.:FuzzImport store/consul:.:FuzzEveryKeyHasItsOwnName .:store/internal/escape:FuzzWhatComesBackIsWhatWasEscaped
 
 fuzz: ## all parsers, and all values that are read from a store, FUZZTIME=10s each

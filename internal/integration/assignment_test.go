@@ -1,0 +1,99 @@
+package integration
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/observe"
+	"github.com/elasticjob-go/elastic/store/memory"
+)
+
+func TestTheSecondOldestStandsInForALeaderThatIsStuck(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 6, Failover: true}}
+		oldest := c.start("a")
+		c.pass(time.Second)
+		for _, name := range []string{"b", "c"} {
+			c.start(name)
+			c.pass(time.Second)
+		}
+		c.until("all three share", func() bool { return c.balanced("report", "a", "b", "c") })
+		// The leader lives, and its runs are recorded, but its assignments don't get through.
+		oldest.client.OnRequest(func(r memory.Request) memory.Fault {
+			return memory.Fault{Refuse: r.Kind == memory.Transact && strings.HasPrefix(r.Txn.Do[0].Key, "assignments/")}
+		})
+		for _, n := range c.nodes {
+			if n.name == "c" {
+				c.crash(n)
+			}
+		}
+		died := time.Now()
+		c.until("the two that are left share", func() bool { return c.balanced("report", "a", "b") })
+		if took := time.Since(died); took < ttl || took > ttl+4*time.Second {
+			t.Errorf("it took %s, want the TTL and the three seconds that the second oldest waits", took)
+		}
+		if by := c.seen(observe.Assigned); !strings.HasPrefix(by[len(by)-1].Instance, "b@") {
+			t.Errorf("assigned by %s, want b", by[len(by)-1].Instance)
+		}
+		oldest.client.OnRequest(nil)
+		c.pass(10 * time.Second)
+	})
+}
+
+func TestANewInstanceWaitsForItsShareAndARollingRestartMovesLittle(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 30, Failover: true}}
+		for _, name := range []string{"a", "b", "c"} {
+			c.start(name)
+		}
+		c.until("all three share", func() bool { return c.balanced("report", "a", "b", "c") })
+		c.pass(10 * time.Second)
+		before := c.count(observe.Gained)
+		for _, n := range c.nodes[:3] {
+			_ = c.leave(n)
+			c.start(n.name) // half a second later, as a container does
+			c.pass(500 * time.Millisecond)
+		}
+		c.until("all three share again", func() bool { return c.balanced("report", "a", "b", "c") })
+		c.pass(2 * time.Second)
+		// 10 shards leave with each of three instances: 30 moves; and the new ones must get theirs: 20 more at most.
+		if moved := c.count(observe.Gained) - before; moved > 60 {
+			t.Errorf("a rolling restart of three instances moved shards %d times, want at most 60", moved)
+		}
+	})
+}
+
+func TestAWatchThatMissesSomethingIsStartedAnew(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 0 0 1 1 ?"}} // idle: no write of its own tells the instance anything
+		a := c.start("a")
+		c.pass(5 * time.Second)
+		a.client.SlowWatches(24*time.Hour, 0) // it shows nothing any more
+		c.overwrite("report", func(s *layout.Spec) { s.Schedule = "0/10 * * * * ?" })
+		c.pass(30 * time.Second)
+		if n := c.total(); n != 0 {
+			t.Fatalf("%d runs, though the watch shows nothing: the test tests nothing", n)
+		}
+		c.until("the new schedule is known", func() bool { return len(c.find(func(*ran) bool { return true })) > 0 })
+	})
+}
+
+func TestInstancesTakeShardsInProportionToTheirWeights(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 12}}
+		c.start("small")
+		c.start("big", elastic.WithWeight(3))
+		c.until("big has three times as many", func() bool {
+			n := 0
+			for _, owner := range c.owners("report") {
+				if owner == "big" {
+					n++
+				}
+			}
+			return n == 9
+		})
+	})
+}

@@ -1,0 +1,234 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/observe"
+	"github.com/elasticjob-go/elastic/store/memory"
+)
+
+// endless has one shard, whose runs take three minutes and may be without a session for forty seconds.
+var endless = elastic.Job{Name: "report", Schedule: "0 1 * * * ?", Failover: true, CarryOn: 40 * time.Second}
+
+// onRunning starts a, has it run the job, and starts b.
+func (c *cluster) onRunning(j elastic.Job) (a, b *node) {
+	c.does(sleepFor(3 * time.Minute))
+	c.jobs = []elastic.Job{j}
+	a = c.start("a")
+	c.until("a runs it", func() bool { return c.running(a, 0) })
+	b = c.start("b")
+	c.pass(10 * time.Second)
+	return a, b
+}
+
+func TestARunThatCarriesOnOutlivesItsSession(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		fences := make(chan uint64, 1)
+		a, b := c.onRunning(endless)
+		before := c.record("report", 0)
+		a.client.Cut()
+		c.until("the session is over", func() bool { return len(c.server.Sessions()) == 1 })
+		c.pass(15 * time.Second)
+		c.does(func(_ context.Context, sh elastic.Shard) error { fences <- sh.Fence(); return nil })
+		a.client.Heal()
+		c.until("a has claimed it anew", func() bool { return len(c.seen(observe.Reclaimed)) == 1 })
+		after := c.record("report", 0)
+		if after.Owner == before.Owner || after.Fence != before.Fence+1 || after.Attempt != 1 || after.Started != before.Started {
+			t.Errorf("the record went from %v to %v, want another incarnation, the next fence and the same attempt", before, after)
+		}
+		c.pass(150 * time.Second)
+		c.until("it is through", func() bool { return c.record("report", 0).State == failover.Idle })
+		runs := c.find(func(r *ran) bool { return r.fire.Equal(before.Fire) })
+		if len(runs) != 1 || runs[0].err != nil || !runs[0].cancelled.IsZero() || c.record("report", 0).Result != failover.Succeeded {
+			t.Errorf("it ran %d times, the first with %+v; the record says %v", len(runs), runs[0], c.record("report", 0))
+		}
+		_ = b
+	})
+}
+
+func TestAHandlerThatCarriesOnIsToldItsNewFence(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{endless}
+		ask, told := make(chan bool), make(chan uint64)
+		c.does(func(_ context.Context, sh elastic.Shard) error {
+			for range ask {
+				told <- sh.Fence()
+			}
+			return nil
+		})
+		a := c.start("a")
+		c.until("a runs it", func() bool { return c.running(a, 0) })
+		ask <- true
+		before := <-told
+		a.client.Cut()
+		c.pass(25 * time.Second)
+		a.client.Heal()
+		c.until("a has claimed it anew", func() bool { return len(c.seen(observe.Reclaimed)) == 1 })
+		ask <- true
+		if after := <-told; after != before+1 {
+			t.Errorf("the fence was %d and is %d, want the next one", before, after)
+		}
+		close(ask)
+	})
+}
+
+func TestOthersTakeARunOverOnlyWhenItMayCarryOnNoLonger(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		a, b := c.onRunning(endless)
+		a.client.Cut()
+		c.until("the session is over", func() bool { return len(c.server.Sessions()) == 1 })
+		over := time.Now()
+		c.until("b runs it", func() bool { return c.running(b, 0) })
+		cut := c.find(func(r *ran) bool { return r.node == a })[0]
+		if cut.cancelled.IsZero() || !errors.Is(cut.cause, elastic.ErrSessionLost) {
+			t.Fatalf("a's handler was not cancelled for its session: %+v", cut)
+		}
+		again := c.find(func(r *ran) bool { return r.node == b })[0]
+		if took := again.start.Sub(over); took < endless.CarryOn || took > endless.CarryOn+time.Second {
+			t.Errorf("b began %v after the session was over, want the %v that it may carry on", took, endless.CarryOn)
+		}
+		if !cut.end.Before(again.start) || over.Sub(cut.end) > -endless.CarryOn+ttl {
+			t.Errorf("a's handler ended %v after its session, and b began after %v", cut.end.Sub(over), again.start.Sub(over))
+		}
+		a.client.Heal()
+		c.pass(150 * time.Second)
+		c.until("b is through", func() bool { return c.record("report", 0).State == failover.Idle })
+		if r := c.record("report", 0); r.Attempt != 2 || r.Result != failover.Succeeded {
+			t.Errorf("the record says %v", r)
+		}
+	})
+}
+
+func TestARunThatCouldCarryOnIsTakenOverAfterACrash(t *testing.T) {
+	for _, failoverOn := range []bool{true, false} {
+		bubble(t, func(c *cluster) {
+			j := endless
+			j.Failover = failoverOn
+			a, b := c.onRunning(j)
+			c.crash(a)
+			c.until("the session is over", func() bool { return len(c.server.Sessions()) == 1 })
+			over := time.Now()
+			if failoverOn {
+				c.until("b runs it", func() bool { return c.running(b, 0) })
+			} else {
+				c.until("b gives it up", func() bool { return c.record("report", 0).Result == failover.Lost })
+			}
+			if took := time.Since(over); took < j.CarryOn || took > j.CarryOn+time.Second {
+				t.Errorf("failover %t: b acted after %v, want %v", failoverOn, took, j.CarryOn)
+			}
+		})
+	}
+}
+
+// Others learn from the record for how long a run may carry on, not from the job as it is by now.
+func TestAChangeOfTheJobDoesNotCutShortWhatCarriesOn(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		a, b := c.onRunning(endless)
+		a.client.Cut()
+		c.overwrite("report", func(s *layout.Spec) { s.CarryOn = 0 })
+		c.until("the session is over", func() bool { return len(c.server.Sessions()) == 1 })
+		c.pass(endless.CarryOn - 20*time.Second)
+		if c.running(b, 0) {
+			t.Error("b has taken it over")
+		}
+		a.client.Heal()
+		c.pass(150 * time.Second)
+		c.until("it is through", func() bool { return c.record("report", 0).State == failover.Idle })
+		if r := c.record("report", 0); r.Attempt != 1 || r.Result != failover.Succeeded {
+			t.Errorf("the record says %v", r)
+		}
+	})
+}
+
+// Whether the claim was made anew is not known; what is known is that nobody else may have it.
+func TestARunIsClaimedAnewThoughTheAnswerIsLost(t *testing.T) {
+	for _, fault := range []memory.Fault{{LoseReply: true, Broken: true}, {LoseRequest: true, Broken: true}, {LoseReply: true}} {
+		bubble(t, func(c *cluster) {
+			a, _ := c.onRunning(endless)
+			a.client.Cut()
+			c.pass(25 * time.Second)
+			lost := 0
+			a.client.OnRequest(func(r memory.Request) memory.Fault {
+				if r.Kind != memory.Transact || !strings.HasPrefix(r.Txn.Do[0].Key, "runs/") || lost > 0 {
+					return memory.Fault{}
+				}
+				lost++
+				return fault
+			})
+			a.client.Heal()
+			c.until("a has claimed it anew", func() bool { return len(c.seen(observe.Reclaimed)) > 0 })
+			c.pass(150 * time.Second)
+			c.until("it is through", func() bool { return c.record("report", 0).State == failover.Idle })
+			if r := c.record("report", 0); r.Attempt != 1 || r.Result != failover.Succeeded || lost != 1 {
+				t.Errorf("the record says %v, %d answers were lost", r, lost)
+			}
+		})
+	}
+}
+
+// An operator has given the run to somebody else meanwhile.
+func TestAHandlerThatCarriesOnIsCancelledWhenItsRunIsAnothers(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		a, _ := c.onRunning(endless)
+		a.client.Cut()
+		c.until("the session is over", func() bool { return len(c.server.Sessions()) == 1 })
+		c.put(layout.RunKey("report", 0), c.record("report", 0).TakeOver("ghost@1", time.Now()).Encode())
+		a.client.Heal()
+		healed := time.Now()
+		c.until("a's handler has ended", func() bool { return !c.running(a, 0) })
+		if cut := c.find(func(r *ran) bool { return r.node == a })[0]; !errors.Is(cut.cause, elastic.ErrSessionLost) || time.Since(healed) > time.Minute {
+			t.Errorf("a's handler ended %v after it was back, because of %v", time.Since(healed), cut.cause)
+		}
+	})
+}
+
+// It is through while nobody knows it.
+func TestARunThatEndsWithoutASessionIsRecordedByItsOldClaim(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		a, _ := c.onRunning(endless)
+		c.pass(150 * time.Second)
+		a.client.Cut()
+		c.until("a's handler has ended", func() bool { return !c.running(a, 0) })
+		a.client.Heal()
+		c.pass(150 * time.Second)
+		c.until("it is through", func() bool { return c.record("report", 0).State == failover.Idle })
+		if r := c.record("report", 0); r.Attempt != 1 || r.Result != failover.Succeeded || c.total() != 1 {
+			t.Errorf("the record says %v, and it ran %d times", r, c.total())
+		}
+	})
+}
+
+// It is told to leave before it has a session again, and takes one to say what it has done.
+func TestWhatEndedWithoutASessionIsRecordedByAnInstanceThatLeaves(t *testing.T) {
+	for _, b := range []bool{true, false} {
+		bubble(t, func(c *cluster) {
+			c.does(sleepFor(40 * time.Second))
+			c.jobs = []elastic.Job{endless}
+			a := c.start("a")
+			c.until("a runs it", func() bool { return c.running(a, 0) })
+			if b {
+				c.start("b")
+			}
+			c.pass(20 * time.Second)
+			a.client.Cut()
+			c.until("a's handler has ended", func() bool { return !c.running(a, 0) })
+			c.pass(time.Second)
+			a.stop()
+			c.pass(2 * time.Second)
+			a.client.Heal()
+			if err := c.leave(a); err != nil {
+				t.Errorf("a left with the error %v", err)
+			}
+			if r := c.record("report", 0); r.State != failover.Idle || r.Result != failover.Succeeded || r.Attempt != 1 {
+				t.Errorf("the record says %v", r)
+			}
+		})
+	}
+}

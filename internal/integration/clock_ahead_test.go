@@ -1,0 +1,150 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/elastictest"
+	"github.com/elasticjob-go/elastic/observe"
+)
+
+// inCluster runs a test in virtual time, with a cluster of its own.
+func inCluster(t *testing.T, name string, f func(t *testing.T, c *elastictest.Cluster)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) { f(t, elastictest.New(t)) })
+	})
+}
+
+// succeeds is a handler that has nothing to do.
+var succeeds = elastic.HandlerFunc(func(context.Context, elastic.Shard) error { return nil })
+
+// A job goes on within a period when a clock that was ahead is put right,
+// whatever lies between a fire's time and its start, and whether the job ran
+// before or not.
+func TestClockAhead_JobsGoOn(t *testing.T) {
+	long := func(ctx context.Context, _ elastic.Shard) error { return elastictest.Work(ctx, 20*time.Second) }
+	for name, row := range map[string]struct {
+		job     elastic.Job
+		handler elastic.HandlerFunc
+	}{
+		"plain":                   {job: elastic.Job{Schedule: "0 * * * * ?"}},
+		"aligned":                 {job: elastic.Job{Schedule: "@every 1m"}},
+		"after the end":           {job: elastic.Job{Schedule: "@after 1m"}},
+		"after the end, long":     {job: elastic.Job{Schedule: "@after 40s"}, handler: long},
+		"after the end, jitter":   {job: elastic.Job{Schedule: "@after 40s", Jitter: 20 * time.Second}},
+		"jitter":                  {job: elastic.Job{Schedule: "0 * * * * ?", Jitter: 40 * time.Second}},
+		"jitter beyond a period":  {job: elastic.Job{Schedule: "0 * * * * ?", Jitter: 10 * time.Minute, Misfire: elastic.MisfireAll}},
+		"skip while it runs":      {job: elastic.Job{Schedule: "0 * * * * ?", Overlap: elastic.OverlapSkip, Jitter: 40 * time.Second}, handler: long},
+		"misfire skip, jitter":    {job: elastic.Job{Schedule: "0 * * * * ?", Misfire: elastic.MisfireSkip, Jitter: 40 * time.Second}},
+		"unclaimed, after":        {job: elastic.Job{Schedule: "@after 1m", Unclaimed: true}},
+		"unclaimed, jitter":       {job: elastic.Job{Schedule: "0 * * * * ?", Jitter: 40 * time.Second, Unclaimed: true}},
+		"broadcast, jitter":       {job: elastic.Job{Schedule: "0 * * * * ?", Jitter: 40 * time.Second, Broadcast: true}},
+		"broadcast, after":        {job: elastic.Job{Schedule: "@after 1m", Broadcast: true}},
+		"failover, after, 1 tick": {job: elastic.Job{Schedule: "@after 59s", Failover: true}},
+	} {
+		for _, ahead := range []time.Duration{6 * time.Second, 10 * time.Minute, 24 * time.Hour} {
+			for _, wrongFor := range []time.Duration{10 * time.Second, 170 * time.Second} { // before the first run, and after two
+				inCluster(t, fmt.Sprint(name, " ", ahead, " ", wrongFor), func(t *testing.T, c *elastictest.Cluster) {
+					var wrong atomic.Bool
+					wrong.Store(true)
+					job, handler := row.job, row.handler
+					job.Name = "j"
+					if handler == nil {
+						handler = func(context.Context, elastic.Shard) error { return nil }
+					}
+					c.Add(job, handler)
+					c.StartWith("a", elastic.WithClock(func() time.Time {
+						if wrong.Load() {
+							return time.Now().Add(ahead)
+						}
+						return time.Now()
+					}))
+					c.Advance(wrongFor)
+					wrong.Store(false)
+					before := len(c.Runs("j"))
+					c.Advance(11 * time.Minute)
+					settled := len(c.Runs("j"))
+					c.Advance(time.Hour)
+					if got := settled - before; ahead != 10*time.Minute && job.Jitter < time.Minute && got < 7 {
+						t.Errorf("%d runs in the 11 minutes after the clock was put right, want 8 at least", got)
+					}
+					if got := len(c.Runs("j")) - settled; got < 55 {
+						t.Errorf("%d runs in the hour after that, want about 60", got)
+					}
+				})
+			}
+		}
+	}
+}
+
+// Of two instances the one that created the job, or enabled a shard of it, has
+// a clock that is ahead. The other runs the job all the same, and after a
+// restart, too.
+func TestClockAhead_TheOthersRunTheJob(t *testing.T) {
+	for name, job := range map[string]elastic.Job{
+		"jitter":    {Schedule: "0 * * * * ?", Jitter: 40 * time.Second},
+		"after":     {Schedule: "@after 1m"},
+		"plain":     {Schedule: "0 * * * * ?"},
+		"broadcast": {Schedule: "0 * * * * ?", Jitter: 40 * time.Second, Broadcast: true},
+		"shards":    {Schedule: "0 * * * * ?", Jitter: 40 * time.Second, Shards: 4},
+	} {
+		inCluster(t, name, func(t *testing.T, c *elastictest.Cluster) {
+			job.Name = "j"
+			c.Add(job, succeeds)
+			c.StartWith("b", elastic.WithClock(func() time.Time { return time.Now().Add(2 * time.Hour) }))
+			c.Advance(3 * time.Second)
+			c.Start("a")
+			c.Advance(time.Minute)
+			c.Crash("b")
+			for range 2 {
+				before := len(c.RunsOf("j", 0))
+				c.Advance(20 * time.Minute)
+				if got := len(c.RunsOf("j", 0)) - before; got < 18 {
+					t.Errorf("%d runs in 20 minutes, want about 20", got)
+				}
+				c.Crash("a")
+				c.Advance(time.Minute)
+				c.Start("a")
+			}
+		})
+	}
+}
+
+// A job whose times a broken clock wrote reports as missed the fires that do
+// not count for it, where it is known that they did not run.
+func TestClockAhead_DroppedFiresAreMissed(t *testing.T) {
+	inCluster(t, "", func(t *testing.T, c *elastictest.Cluster) {
+		var wrong atomic.Bool
+		wrong.Store(true)
+		c.Add(elastic.Job{Name: "j", Schedule: "0 0 * * * ?"}, succeeds)
+		clock := elastic.WithClock(func() time.Time {
+			if wrong.Load() {
+				return time.Now().Add(240 * time.Hour)
+			}
+			return time.Now()
+		})
+		c.StartWith("a", clock)
+		c.Advance(3 * time.Second)
+		wrong.Store(false)
+		c.NextFire("j") // 01:00
+		c.Crash("a")
+		c.Advance(2*time.Hour + 30*time.Minute) // the fires of 02:00 and 03:00
+		c.Start("a")
+		c.Advance(2 * time.Hour)
+		if got := len(c.Runs("j")); got != 3 {
+			t.Errorf("%d runs, want those of 01:00, 04:00 and 05:00", got)
+		}
+		for _, e := range c.Events() {
+			if e.Kind == observe.Missed && e.Fire.Hour() == 2 && e.Code == "missed_clock" {
+				return
+			}
+		}
+		t.Error("the fires of 02:00 and 03:00 did not run, and no event says so")
+	})
+}

@@ -1,0 +1,188 @@
+package integration
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/observe"
+	"github.com/elasticjob-go/elastic/store/memory"
+)
+
+// wrongClock is a clock that shows another time than the right one.
+type wrongClock struct{ by atomic.Int64 }
+
+func (w *wrongClock) now() time.Time         { return time.Now().Add(time.Duration(w.by.Load())) }
+func (w *wrongClock) set(by time.Duration)   { w.by.Store(int64(by)) }
+func (w *wrongClock) option() elastic.Option { return elastic.WithClock(w.now) }
+
+func eachSecond() []elastic.Job {
+	return []elastic.Job{{Name: "report", Schedule: "* * * * * ?", Shards: 6, Failover: true}}
+}
+
+func TestAnInstanceWhoseClockJumpsBeginsNothingUntilItAgreesAgain(t *testing.T) {
+	for _, jump := range []time.Duration{time.Hour, 10 * time.Second, -time.Hour} {
+		t.Run(jump.String(), func(t *testing.T) {
+			bubble(t, func(c *cluster) {
+				c.jobs = eachSecond()
+				clock := &wrongClock{}
+				c.start("a")
+				c.start("b")
+				wrong := c.start("c", clock.option())
+				c.until("they share", func() bool { return c.balanced("report", "a", "b", "c") })
+				c.pass(2 * time.Minute)
+
+				clock.set(jump)
+				jumped := time.Now()
+				c.pass(30 * time.Second)
+				for _, r := range c.find(func(r *ran) bool { return r.node == wrong && r.start.After(jumped) }) {
+					t.Errorf("shard %d began the fire of %s at %s, by a clock that was off", r.shard, stamp(r.fire), stamp(r.start))
+				}
+				if !c.balanced("report", "a", "b") {
+					t.Errorf("its shards are with %v, want the other two", c.owners("report"))
+				}
+				for shard := range 6 {
+					if missing := c.missing("report", shard, jumped.Truncate(time.Second).Add(5*time.Second), jumped.Add(25*time.Second), time.Second); len(missing) > 0 {
+						t.Errorf("shard %d: fires that did not run: %v", shard, missing)
+					}
+				}
+				if told := c.seen(observe.ClockOff); !slices.ContainsFunc(told, func(e elastic.Event) bool { return strings.Contains(e.Detail, "begins nothing") }) {
+					t.Errorf("reported: %v", told)
+				}
+
+				clock.set(0)
+				c.until("it has its share again", func() bool { return c.balanced("report", "a", "b", "c") })
+			})
+		})
+	}
+}
+
+func TestANewInstanceWithAWrongClockBeginsNothing(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = eachSecond()
+		c.start("a")
+		c.start("b")
+		c.pass(2 * time.Minute)
+		clock := &wrongClock{}
+		clock.set(time.Hour)
+		wrong := c.start("c", clock.option())
+		c.pass(5 * time.Minute)
+		if n := len(c.find(func(r *ran) bool { return r.node == wrong })); n > 0 {
+			t.Errorf("it ran %d times", n)
+		}
+		if !c.balanced("report", "a", "b") {
+			t.Errorf("the shards are with %v", c.owners("report"))
+		}
+	})
+}
+
+// Nobody can say which of two clocks is wrong. Three that all differ would stop one another if the one in the middle were not right.
+func TestSomebodyAlwaysWorks(t *testing.T) {
+	for _, clocks := range [][]time.Duration{{0, time.Hour}, {0, time.Minute, 2 * time.Minute}, {0, 0, time.Hour, time.Hour}} {
+		t.Run(fmt.Sprint(clocks), func(t *testing.T) {
+			bubble(t, func(c *cluster) {
+				c.jobs = eachSecond()
+				shows := make([]wrongClock, len(clocks))
+				for i := range clocks {
+					c.start(fmt.Sprint("i", i), shows[i].option())
+				}
+				c.pass(3 * time.Minute)
+				c.audit.wrong() // until it is known which, what is due by one is begun, and what then is due by another
+				for i, by := range clocks {
+					shows[i].set(by)
+				}
+				c.pass(5 * time.Minute)
+				late := time.Now().Add(-10 * time.Second)
+				if n := len(c.find(func(r *ran) bool { return r.start.After(late) })); n < 30 {
+					t.Errorf("%d runs in the last ten seconds, want some 60", n)
+				}
+				if c.count(observe.ClockOff) < len(clocks) {
+					t.Errorf("%d reports of %d instances", c.count(observe.ClockOff), len(clocks))
+				}
+			})
+		})
+	}
+}
+
+// Nor when the time comes that it showed: what it wrote then looks like that of a clock which is a little ahead.
+func TestAScheduleThatCameIntoForceByAClockThatWasAheadIsNeverSilent(t *testing.T) {
+	for _, unclaimed := range []bool{false, true} {
+		bubble(t, func(c *cluster) {
+			c.jobs = []elastic.Job{{Name: "report", Schedule: "* * * * * ?", Unclaimed: unclaimed}}
+			clock := &wrongClock{}
+			clock.set(30 * time.Second)
+			c.start("a", clock.option())
+			c.pass(time.Second / 2) // before it begins a fire of that time
+			clock.set(0)
+			right := time.Now().Truncate(time.Second)
+			c.pass(time.Minute)
+			if missing := c.missing("report", 0, right.Add(3*time.Second), right.Add(55*time.Second), time.Second); len(missing) > 0 {
+				t.Errorf("unclaimed %t: fires that did not run after the clock was put right: %v", unclaimed, missing)
+			}
+		})
+	}
+}
+
+func TestABeatThatWasLongUnderWayDoesNotMakeAClockWrong(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = eachSecond()
+		a := c.start("a")
+		c.start("b")
+		c.start("c")
+		c.pass(3 * time.Minute)
+		a.client.SlowWatches(20*time.Second, 0) // it sees the beats of the others late
+		c.pass(10 * time.Minute)
+		if told := c.seen(observe.ClockOff); len(told) > 0 {
+			t.Errorf("reported: %v", told)
+		}
+	})
+}
+
+// A store may forget to end a session. Then its key stays, and nobody else would ever take over what it ran.
+func TestAnInstanceThatGivesNoSignOfLifeIsDeclaredDead(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?", Shards: 6, Failover: true}}
+		mute := c.start("a")
+		c.start("b")
+		c.start("c")
+		c.until("they share", func() bool { return c.balanced("report", "a", "b", "c") })
+		mute.client.OnRequest(func(r memory.Request) memory.Fault {
+			own := r.Kind == memory.Transact && strings.HasPrefix(r.Txn.Do[0].Key, "instances/")
+			return memory.Fault{Refuse: own}
+		})
+		silent := time.Now()
+		c.pass(4 * time.Minute)
+		if c.count(observe.Evicted) > 0 {
+			t.Errorf("it was declared dead after %s, want five beats", time.Since(silent))
+		}
+		c.pass(4 * time.Minute)
+		if !c.balanced("report", "b", "c") {
+			t.Errorf("the shards are with %v after %s", c.owners("report"), time.Since(silent))
+		}
+		if c.count(observe.Evicted) != 1 {
+			t.Errorf("%d reports, want 1", c.count(observe.Evicted))
+		}
+		mute.evicted = append(mute.evicted, time.Now())
+		mute.client.OnRequest(nil)
+		c.until("it is back as another", func() bool { return c.balanced("report", "a", "b", "c") })
+	})
+}
+
+func TestManyWritesOfAnInstanceDeclareNobodyDead(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		a := c.start("a")
+		c.start("b")
+		for i := range 30 { // each changes what a says of itself
+			c.add(a, elastic.Job{Name: fmt.Sprint("job", i), Schedule: "0 0 * * * ?"})
+			c.pass(time.Second)
+		}
+		c.pass(10 * time.Minute)
+		if n := c.count(observe.Evicted) + c.count(observe.Lost); n > 0 {
+			t.Errorf("%d instances were declared dead", n)
+		}
+	})
+}

@@ -1,0 +1,96 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/store/memory"
+)
+
+// The story that this project began with, told of ElasticJob 3.0.3: A runs shard 0 and B shard 1; B dies and A takes shard 1 over;
+// B is back; A dies while it runs the failed-over shard 1, or before, or after. There, shard 1 never ran again until somebody deleted
+// nodes by hand. Here A dies before and after every single write that it makes from B's death on.
+func TestAShardRunsAgainWhicheverWriteItsInstancesDiedAfter(t *testing.T) {
+	points := 0
+	for _, when := range []string{"before", "after"} {
+		for write := 1; ; write++ {
+			reached := false
+			t.Run(fmt.Sprintf("A dies %s its write %d", when, write), func(t *testing.T) {
+				reached = storyOfTheStuckShard(t, when == "before", write)
+			})
+			if !reached {
+				break
+			}
+			points++
+		}
+	}
+	if points < 12 {
+		t.Errorf("only %d points of death were reached: the story is not told any more", points)
+	}
+}
+
+// storyOfTheStuckShard tells it once, and says whether A lived long enough to make the write that it is to die at.
+func storyOfTheStuckShard(t *testing.T, before bool, write int) (reached bool) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 2, Failover: true, Misfire: elastic.MisfireAll}}
+		c.does(sleepFor(4 * time.Second))
+		start := time.Now()
+		x, y := c.start("x"), c.start("y")
+		c.until("x and y share the shards", func() bool { return c.balanced("report", "x", "y") })
+		a, b := x, y
+		if c.owners("report")[1] == "x" {
+			a, b = y, x
+		}
+
+		c.until("B runs shard 1", func() bool {
+			return len(c.find(func(r *ran) bool { return r.node == b && r.shard == 1 && time.Since(r.start) >= time.Second })) > 0
+		})
+		c.crash(b)
+		a.client.OnRequest(func(r memory.Request) memory.Fault {
+			if r.Kind != memory.Transact || r.N != write {
+				return memory.Fault{}
+			}
+			die := func() { reached = true; c.crash(a) }
+			if before {
+				return memory.Fault{BeforeApply: die}
+			}
+			return memory.Fault{AfterApply: die}
+		})
+		// B is back while A runs what it has taken over, or a little later if A is dead by then.
+		back := time.Now().Add(ttl + 2*time.Second)
+		c.pass(time.Until(back))
+		b2 := c.start(b.name)
+		c.pass(20 * time.Second)
+		if !c.isDead(a) {
+			return // A has made fewer writes
+		}
+		a2 := c.start(a.name)
+		c.pass(30 * time.Second)
+
+		// Every fire of both shards ran to its end, up to the last one.
+		last := time.Now().Add(-10 * time.Second).Truncate(10 * time.Second)
+		for shard := range 2 {
+			if missing := c.missing("report", shard, start.Add(10*time.Second), last, 10*time.Second); len(missing) > 0 {
+				t.Errorf("shard %d: fires that were never completed: %v", shard, missing)
+			}
+		}
+		_ = c.leave(a2)
+		_ = c.leave(b2)
+	})
+	return reached
+}
+
+// sleepFor is a handler that works for a while, and stops when it is told to.
+func sleepFor(d time.Duration) func(context.Context, elastic.Shard) error {
+	return func(ctx context.Context, _ elastic.Shard) error {
+		select {
+		case <-time.After(d):
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}

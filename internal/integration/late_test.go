@@ -1,0 +1,150 @@
+package integration
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/store/memory"
+)
+
+// late is how long an answer is under way in these tests: almost as long as it is waited for.
+const late = 2500 * time.Millisecond
+
+// b asks whether an instance is dead, and loses the shard before the answer comes, and has it again by then. The answer is for a shard
+// that is no longer b's, though it has the same number.
+func TestAnAnswerThatComesLateDoesNotDisturbTheShardThatHasComeSince(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.does(func(ctx context.Context, sh elastic.Shard) error {
+			if sh.Fire.Second() == 20 {
+				return sleepFor(6*time.Second)(ctx, sh)
+			}
+			return sleepFor(time.Second)(ctx, sh)
+		})
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 8, Failover: true, Misfire: elastic.MisfireAll}}
+		b := c.start("b")
+		c.until("b has all shards", func() bool { return c.balanced("report", "b") })
+		b.client.OnRequest(func(r memory.Request) memory.Fault {
+			if r.Kind == memory.Get && r.Key == layout.InstanceKey("ghost@1") {
+				return memory.Fault{After: late}
+			}
+			return memory.Fault{}
+		})
+		c.pass(time.Second)
+		for shard := range 8 {
+			c.put(layout.RunKey("report", shard), failover.Record{}.Begin(time.Now(), "ghost@1", time.Now()).Encode())
+		}
+		// At :10 b finds the ghost's runs, and asks. A moment later it loses its shards, and then has them again.
+		c.pass(time.Until(time.Date(2000, 1, 1, 0, 0, 9, 200e6, time.UTC)))
+		big := c.start("big", elastic.WithWeight(1000))
+		c.until("big owns almost all", func() bool { return strings.Count(strings.Join(c.owners("report"), " "), "big") >= 7 })
+		big.stop()
+		c.until("b has all shards again", func() bool { return c.balanced("report", "b") })
+		if now := time.Now(); now.Second() != 10 {
+			t.Fatalf("it is %s, and the answer was to be on its way", stamp(now))
+		}
+		// While b runs what it has, the assignment changes, and b looks at all its shards.
+		c.pass(time.Until(time.Date(2000, 1, 1, 0, 0, 22, 0, time.UTC)))
+		c.start("another")
+		c.pass(time.Minute)
+		for shard := range 8 {
+			last := time.Now().Add(-20 * time.Second).Truncate(10 * time.Second)
+			if missing := c.missing("report", shard, time.Date(2000, 1, 1, 0, 0, 20, 0, time.UTC), last, 10*time.Second); len(missing) > 0 {
+				t.Errorf("fires of shard %d that were never completed: %v", shard, missing)
+			}
+		}
+	})
+}
+
+// b follows a's runs because of one shard when it gets a second one. What a does about that while b still reads it must not be
+// missed: the read may show an older state than the one that the watch has told of.
+func TestARunThatEndsWhileItsRecordIsBeingReadIsNotWaitedFor(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		var long atomic.Int64 // the shard whose first run keeps b waiting, and a from leaving
+		long.Store(-1)
+		c.does(func(ctx context.Context, sh elastic.Shard) error {
+			if err := sleepFor(7*time.Second)(ctx, sh); err != nil || long.Load() != int64(sh.Item) || sh.Fire.Second() != 10 || sh.Fire.Minute() != 0 {
+				return err
+			}
+			return sleepFor(43*time.Second)(ctx, sh)
+		})
+		c.opts = []elastic.Option{elastic.WithDrainTimeout(time.Minute)}
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 2, Failover: true}}
+		a := c.start("a")
+		c.until("a runs both", func() bool { return c.running(a, 0) && c.running(a, 1) })
+		b := c.start("b")
+		c.until("b has one of them", func() bool { return c.balanced("report", "a", "b") })
+		first := slices.Index(c.owners("report"), "b")
+		second := 1 - first
+		long.Store(int64(first))
+		c.pass(time.Until(time.Date(2000, 1, 1, 0, 0, 26, 0, time.UTC))) // :20 is due, and b waits for its shard
+		var delayed atomic.Bool
+		b.client.OnRequest(func(r memory.Request) memory.Fault {
+			if r.Kind == memory.Get && strings.HasPrefix(r.Key, "runs/") && !delayed.Swap(true) {
+				return memory.Fault{After: late}
+			}
+			return memory.Fault{}
+		})
+		a.stop() // b gets the second shard, which a runs until :27, and reads it until :28.5
+		c.until("b runs the second shard", func() bool { return c.running(b, second) })
+		if now := time.Now(); now.Second() > 40 || !c.running(a, first) {
+			t.Errorf("b began its second shard at %s, want soon after :30, while a still runs the first", stamp(now))
+		}
+		c.pass(time.Minute)
+	})
+}
+
+// While its clock was an hour ahead it looked for the next fire in an hour's time; that must not be when it looks again.
+func TestAClockThatIsSetBackDoesNotSilenceShards(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 2}}
+		var ahead atomic.Int64
+		c.start("a", elastic.WithClock(func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }))
+		c.pass(12 * time.Second)
+		ahead.Store(int64(time.Hour))
+		c.pass(13 * time.Second)
+		ahead.Store(0)
+		c.pass(20 * time.Second)
+		for shard := range 2 {
+			if r := c.record("report", shard); time.Since(r.Fire).Abs() > 10*time.Second {
+				t.Errorf("shard %d: the last fire is %s, 20 seconds after the clock was put right at %s", shard, r, stamp(time.Now()))
+			}
+		}
+	})
+}
+
+// Somebody deletes its key while the answer to its registration is under way, so its watch has shown all of that before it knows its
+// own ID.
+func TestAnInstanceThatIsEvictedWhileItJoinsJoinsAgain(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 4}}
+		a := c.start("a")
+		c.pass(5 * time.Second)
+		evict := sync.OnceFunc(func() {
+			time.AfterFunc(100*time.Millisecond, func() {
+				for _, e := range c.server.Dump() {
+					if strings.HasPrefix(e.Key, layout.InstanceKey("b@")) {
+						c.delete(e.Key)
+					}
+				}
+			})
+		})
+		b := c.startWith("b", func(r memory.Request) memory.Fault {
+			if r.Kind != memory.Transact || r.N > 1 {
+				return memory.Fault{}
+			}
+			return memory.Fault{AfterApply: evict, After: time.Second}
+		})
+		c.pass(15 * time.Second) // its first beat, which would find out, comes later
+		if !c.balanced("report", a.name, b.name) {
+			t.Errorf("the shards belong to %v, want them shared", c.owners("report"))
+		}
+	})
+}

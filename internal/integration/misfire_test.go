@@ -1,0 +1,76 @@
+package integration
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/observe"
+	"github.com/elasticjob-go/elastic/observe/alarm"
+	"github.com/elasticjob-go/elastic/store"
+	"github.com/elasticjob-go/elastic/store/memory"
+)
+
+// What 10,000 shards of a job miss while no instance is there is a handful of
+// events and lines, at the level of alarms, and the alarm rule agrees.
+func TestMissed_ManyShardsAreFewLines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := memory.NewServer()
+		var missed []elastic.Event
+		var lines bytes.Buffer
+		run := func(ran *atomic.Int64) {
+			logger := slog.New(slog.NewTextHandler(&lines, nil))
+			s, err := elastic.New(store.NewPortable(server.Connect("a"), store.Config{}), elastic.WithName("a"), elastic.WithJoinDelay(0),
+				elastic.WithLogger(logger), elastic.WithEvents(func(e elastic.Event) {
+					if e.Kind == observe.Missed {
+						missed = append(missed, e)
+					}
+				}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			job := elastic.Job{Name: "wide", Schedule: "0 * * * * ?", Shards: 10_000, Misfire: elastic.MisfireSkip}
+			s.MustAdd(job, elastic.HandlerFunc(func(context.Context, elastic.Shard) error {
+				ran.Add(1)
+				return nil
+			}))
+			if _, err := leaves(t, s, 90*time.Second); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var before, after atomic.Int64
+		run(&before)
+		time.Sleep(10 * time.Minute)
+		run(&after)
+		if before.Load() < 10_000 || after.Load() < 10_000 {
+			t.Errorf("%d and %d runs, want 10,000 and more", before.Load(), after.Load())
+		}
+		if len(missed) == 0 || len(missed) > 5 {
+			t.Fatalf("%d events of missed fires, want one or a handful", len(missed))
+		}
+		for _, e := range missed {
+			if e.Count < 9 || e.Args["shards"] == "" || !e.Alarm() || !e.Kind.Alarm() || !alarm.Default(e) {
+				t.Errorf("got %+v, want an alarm with its count and its shards", e)
+			}
+		}
+		checkEvents(t, missed)
+		told := 0
+		for line := range strings.Lines(lines.String()) {
+			if strings.Contains(line, "msg=missed") {
+				told++
+				if !strings.Contains(line, "level=WARN") {
+					t.Errorf("not at the level of alarms: %s", line)
+				}
+			}
+		}
+		if told != len(missed) {
+			t.Errorf("%d lines for %d events", told, len(missed))
+		}
+	})
+}

@@ -1,0 +1,194 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/observe"
+)
+
+// fires returns the seconds of the fires that ran, in order.
+func (c *cluster) fires() string {
+	var seconds []int
+	for _, r := range c.find(func(*ran) bool { return true }) {
+		seconds = append(seconds, r.fire.Second())
+	}
+	return fmt.Sprint(seconds)
+}
+
+func TestOverlapPoliciesDecideOnFiresThatComeDuringARun(t *testing.T) {
+	// A run takes 25 seconds, the job fires each 10. Misfire decides which of several that wait are run.
+	for _, row := range []struct {
+		overlap elastic.Overlap
+		misfire elastic.Misfire
+		want    string
+	}{
+		{elastic.OverlapQueue, elastic.MisfireOnce, "[10 30 0 20]"}, // :20 stands back for :30, and so on
+		{elastic.OverlapQueue, elastic.MisfireAll, "[10 20 30 40]"},
+		{elastic.OverlapSkip, elastic.MisfireOnce, "[10 40 10]"},
+		{elastic.OverlapSkip, elastic.MisfireAll, "[10 40 10]"},
+	} {
+		t.Run(fmt.Sprint(row.overlap, " ", row.misfire), func(t *testing.T) {
+			bubble(t, func(c *cluster) {
+				c.jobs = []elastic.Job{{Name: "slow", Schedule: "0/10 * * * * ?", Overlap: row.overlap, Misfire: row.misfire}}
+				c.does(sleepFor(25 * time.Second))
+				c.start("a")
+				c.pass(95 * time.Second)
+				if got := c.fires(); got != row.want {
+					t.Errorf("ran the fires %s, want %s", got, row.want)
+				}
+			})
+		})
+	}
+}
+
+func TestALaterFireReplacesARunIfTheJobSaysSo(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "slow", Schedule: "0/10 * * * * ?", Overlap: elastic.OverlapReplace}}
+		c.does(sleepFor(25 * time.Second))
+		c.start("a")
+		c.pass(35 * time.Second)
+		if got := c.fires(); got != "[10 20 30]" {
+			t.Errorf("ran the fires %s, want [10 20 30]", got)
+		}
+		for _, r := range c.find(func(r *ran) bool { return r.fire.Second() < 30 }) {
+			if !errors.Is(r.cause, elastic.ErrReplaced) {
+				t.Errorf("the run of :%d ended because of %v, want ErrReplaced", r.fire.Second(), r.cause)
+			}
+		}
+		var results []string
+		for _, e := range c.seen(observe.Ended) {
+			results = append(results, e.Result)
+		}
+		if got := fmt.Sprint(results); got != "[cancelled cancelled]" {
+			t.Errorf("the runs ended as %s, want [cancelled cancelled]", got)
+		}
+		c.does(nothing)
+	})
+}
+
+func TestARunThatTakesTooLongFails(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "slow", Schedule: "0 * * * * ?", Timeout: 5 * time.Second}}
+		c.does(sleepFor(25 * time.Second))
+		c.start("a")
+		c.pass(70 * time.Second)
+		r := c.record("slow", 0)
+		if r.Result != failover.Failed || !strings.Contains(r.Error, elastic.ErrTimeout.Error()) {
+			t.Errorf("the record says %s %q, want failed because of the timeout", r, r.Error)
+		}
+	})
+}
+
+func TestAPanicIsAFailedRunAndNotTheEndOfTheProcess(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?"}}
+		c.does(func(context.Context, elastic.Shard) error { panic("out of paper") })
+		c.start("a")
+		c.pass(25 * time.Second)
+		if r := c.record("report", 0); r.Result != failover.Failed || !strings.Contains(r.Error, "out of paper") {
+			t.Errorf("the record says %s %q, want failed: out of paper", r, r.Error)
+		}
+		panics := c.seen(observe.Panicked)
+		if len(panics) != 2 || !strings.Contains(panics[0].Detail, "overlap_test.go") {
+			t.Errorf("%d panics were reported, want 2 with their stacks", len(panics))
+		}
+	})
+}
+
+func TestAHandlerThatEndsItsGoroutineHasFailedAndItsShardGoesOn(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?"}}
+		c.does(func(context.Context, elastic.Shard) error { runtime.Goexit(); return nil })
+		c.start("a")
+		c.pass(35 * time.Second)
+		if r := c.record("report", 0); r.Result != failover.Failed || !strings.Contains(r.Error, "Goexit") {
+			t.Errorf("the record says %s %q, want failed because of runtime.Goexit", r, r.Error)
+		}
+		if got := c.fires(); got != "[10 20 30]" {
+			t.Errorf("ran the fires %s, want [10 20 30]", got)
+		}
+	})
+}
+
+func TestAHandlerThatIgnoresItsContextIsReportedAndNotStartedAgainUntilItReturns(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "deaf", Schedule: "0/10 * * * * ?", Timeout: 2 * time.Second}}
+		c.does(func(context.Context, elastic.Shard) error {
+			time.Sleep(45 * time.Second)
+			return errors.New("at last")
+		})
+		c.start("a")
+		c.pass(50 * time.Second)
+		if got := c.fires(); got != "[10]" {
+			t.Errorf("ran the fires %s while the first handler had not returned, want [10]", got)
+		}
+		if n := c.count(observe.Stuck); n != 1 {
+			t.Errorf("the handler was reported as stuck %d times, want once", n)
+		}
+		c.does(nothing)
+		c.pass(15 * time.Second)
+		if got := c.fires(); got != "[10 50 0]" {
+			t.Errorf("ran the fires %s, want [10 50 0]", got)
+		}
+	})
+}
+
+func TestAHandlerThatIgnoresALostSessionIsNotStartedBesideItself(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "deaf", Schedule: "0 * * * * ?", Failover: true}}
+		c.does(func(context.Context, elastic.Shard) error {
+			time.Sleep(40 * time.Second)
+			return errors.New("at last")
+		})
+		a := c.start("a")
+		c.until("it runs", func() bool { return c.running(a, 0) })
+		a.client.Cut()
+		c.pass(10 * time.Second)
+		a.client.Heal()
+		c.pass(10 * time.Second)
+		if got := c.total(); got != 1 {
+			t.Errorf("%d executions while the first had not returned, want 1", got)
+		}
+		c.does(nothing)
+		c.until("the run is repeated", func() bool { return c.record("deaf", 0).Result == failover.Succeeded })
+		if r := c.record("deaf", 0); r.Attempt != 2 {
+			t.Errorf("it was done at attempt %d, want 2", r.Attempt)
+		}
+	})
+}
+
+func TestHandlersAreToldWhatTheyRun(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{
+			Name: "report", Schedule: "0 0 8 * * ?", TimeZone: "Asia/Shanghai", Shards: 3, Parameter: "all",
+			ShardParameters: map[int]string{0: "Beijing", 2: "Guangzhou"},
+		}}
+		told := make(chan elastic.Shard, 3)
+		c.does(func(_ context.Context, sh elastic.Shard) error { told <- sh; return nil })
+		c.start("a", elastic.WithSessionTTL(time.Hour))
+		c.pass(24*time.Hour + time.Minute)
+		parameters := map[int]string{}
+		for range 3 {
+			sh := <-told
+			parameters[sh.Item] = sh.Parameter
+			if sh.Job != "report" || sh.Total != 3 || sh.JobParameter != "all" || sh.Attempt != 1 || sh.Fence() == 0 ||
+				sh.Fire.Format(time.DateTime+" MST") != "2000-01-02 08:00:00 CST" {
+				t.Errorf("told %+v", sh)
+			}
+			if want := fmt.Sprintf("report/%d/2000-01-02T00:00:00Z", sh.Item); sh.Key() != want {
+				t.Errorf("key %q, want %q", sh.Key(), want)
+			}
+		}
+		if got := fmt.Sprint(parameters); got != "map[0:Beijing 1: 2:Guangzhou]" {
+			t.Errorf("parameters %s", got)
+		}
+	})
+}

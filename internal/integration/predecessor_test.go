@@ -1,0 +1,177 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/elastictest"
+	"github.com/elasticjob-go/elastic/observe"
+)
+
+// idle is a handler that does nothing.
+var idle = elastic.HandlerFunc(func(context.Context, elastic.Shard) error { return nil })
+
+// waitsFor returns the events about a wait with a code, and fails the test
+// unless they are of these kinds, all of the whole job and with these jobs as
+// predecessor.
+func waitsFor(t *testing.T, c *elastictest.Cluster, job, code, predecessor string, kinds ...observe.Kind) []elastic.Event {
+	t.Helper()
+	all := eventsOf(c, observe.Waiting, observe.WaitingOver)
+	all = slices.DeleteFunc(all, func(e elastic.Event) bool { return e.Job != job || e.Code != code })
+	var got []observe.Kind
+	for _, e := range all {
+		got = append(got, e.Kind)
+		if e.Shard != -1 || e.Args["predecessor"] != predecessor || e.Detail == "" {
+			t.Errorf("got %+v, want one of the whole job with the predecessor %s", e, predecessor)
+		}
+	}
+	if !slices.Equal(got, kinds) {
+		t.Errorf("got %v about %s, want %v: %+v", got, code, kinds, all)
+	}
+	return all
+}
+
+// A job that does not run because one that it follows has failed says so once
+// for the fleet, whatever it fails again, and once that it runs again.
+func TestPredecessor_Failed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := elastictest.New(t)
+		fails := true
+		c.Add(elastic.Job{Name: "collect", Schedule: "0/10 * * * * ?", Shards: 2}, elastic.HandlerFunc(func(_ context.Context, sh elastic.Shard) error {
+			if fails && sh.Item == 1 {
+				return errors.New("no connection")
+			}
+			return nil
+		}))
+		c.Add(elastic.Job{Name: "report", After: []string{"collect"}, Shards: 3}, idle)
+		c.Start("a", "b", "c")
+		c.Advance(time.Minute)
+		waitsFor(t, c, "report", "predecessor_failed", "collect", observe.Waiting)
+
+		fails = false
+		c.Until("the job runs", func() bool { return len(c.Runs("report")) == 3 })
+		c.Advance(time.Minute)
+		waitsFor(t, c, "report", "predecessor_failed", "collect", observe.Waiting, observe.WaitingOver)
+	})
+}
+
+// A job that follows one in whatever way that ends does not wait for success.
+func TestPredecessor_FailedDoesNotMatter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := elastictest.New(t)
+		c.Add(elastic.Job{Name: "collect", Schedule: "0/10 * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Shard) error {
+			return errors.New("no connection")
+		}))
+		c.Add(elastic.Job{Name: "report", After: []string{"collect"}, AfterEnds: elastic.AfterEnded}, idle)
+		c.Start("a", "b")
+		c.Advance(time.Minute)
+		waitsFor(t, c, "report", "predecessor_failed", "collect")
+		if len(c.Runs("report")) < 5 {
+			t.Errorf("it ran %d times", len(c.Runs("report")))
+		}
+	})
+}
+
+// A job that follows one that no live instance has says so, whether it never
+// was in the store or its last instance has gone, and when it is there again.
+func TestPredecessor_Unknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := elastictest.New(t)
+		c.Start("a", "b", "c")
+		collect := elastic.Job{Name: "collect", Schedule: "0/10 * * * * ?"}
+		for _, name := range []string{"a", "b"} {
+			if err := c.AddTo(name, elastic.Job{Name: "report", After: []string{"collect"}}, idle); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.Advance(time.Minute)
+		waitsFor(t, c, "report", "predecessor_unknown", "collect", observe.Waiting)
+
+		if err := c.AddTo("c", collect, idle); err != nil {
+			t.Fatal(err)
+		}
+		c.Advance(time.Minute)
+		if len(c.Runs("report")) == 0 {
+			t.Error("it does not run, and the other is there")
+		}
+		kinds := []observe.Kind{observe.Waiting, observe.WaitingOver}
+		waitsFor(t, c, "report", "predecessor_unknown", "collect", kinds...)
+
+		c.Leave("c")
+		c.Advance(time.Minute)
+		waitsFor(t, c, "report", "predecessor_unknown", "collect", append(kinds, observe.Waiting)...)
+	})
+}
+
+// A job whose instances start one after the other does not say that one which
+// it follows is unknown.
+func TestPredecessor_AStartIsNoWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := elastictest.New(t)
+		c.Add(elastic.Job{Name: "report", After: []string{"collect"}}, idle)
+		c.Add(elastic.Job{Name: "collect", Schedule: "0/10 * * * * ?"}, idle)
+		c.Start("a", "b", "c")
+		c.Advance(time.Minute)
+		if all := eventsOf(c, observe.Waiting); len(all) > 0 {
+			t.Errorf("got %+v", all)
+		}
+	})
+}
+
+// A job that follows one that is disabled, or that runs without claims, says so.
+func TestPredecessor_CantBeFollowed(t *testing.T) {
+	for code, collect := range map[string]elastic.Job{
+		"predecessor_disabled":  {Disabled: true},
+		"predecessor_unclaimed": {Unclaimed: true},
+	} {
+		t.Run(code, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := elastictest.New(t)
+				collect.Name, collect.Schedule = "collect", "0/10 * * * * ?"
+				c.Add(collect, idle)
+				c.Add(elastic.Job{Name: "report", After: []string{"collect"}}, idle)
+				c.Start("a", "b")
+				c.Advance(time.Minute)
+				waitsFor(t, c, "report", code, "collect", observe.Waiting)
+			})
+		})
+	}
+}
+
+// A job that needs a fire which another has forgotten says so. It is over when
+// it runs again.
+func TestPredecessor_HasForgottenAFire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := elastictest.New(t)
+		runs := 0
+		c.Add(elastic.Job{Name: "tick", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Shard) error {
+			if runs++; runs%2 == 0 {
+				return errors.New("no connection") // so that no two fires are of one series
+			}
+			return nil
+		}))
+		slow := true
+		c.Add(elastic.Job{Name: "slow", Schedule: "0 0/5 * * * ?"}, elastic.HandlerFunc(func(ctx context.Context, _ elastic.Shard) error {
+			if slow {
+				time.Sleep(3 * time.Minute)
+			}
+			return nil
+		}))
+		c.Add(elastic.Job{Name: "close", After: []string{"tick", "slow"}, AfterEnds: elastic.AfterEnded}, idle)
+		c.Start("a", "b")
+		c.Advance(10 * time.Minute)
+		waitsFor(t, c, "close", "follower_lost_fires", "tick", observe.Waiting)
+		if n := len(c.Runs("close")); n != 0 {
+			t.Errorf("it ran %d times", n)
+		}
+		slow = false
+		c.Until("the job runs", func() bool { return len(c.Runs("close")) > 0 })
+		c.Advance(time.Minute)
+		waitsFor(t, c, "close", "follower_lost_fires", "tick", observe.Waiting, observe.WaitingOver)
+	})
+}

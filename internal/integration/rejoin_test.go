@@ -1,0 +1,35 @@
+package integration
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/store/memory"
+)
+
+func TestAnInstanceThatWasCutOffWaitsForItsShareLikeANewOne(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?", Shards: 6}}
+		a, _ := c.start("a"), c.start("b")
+		c.until("both share", func() bool { return c.balanced("report", "a", "b") })
+		a.client.Cut()
+		c.until("b has all", func() bool { return c.balanced("report", "b") })
+		c.pass(2 * time.Minute) // long enough for it to look at everything anew, cut off as it is
+		// It is seen to be there before it knows that it is.
+		a.client.OnRequest(func(r memory.Request) memory.Fault {
+			if r.Kind == memory.Transact && strings.HasPrefix(r.Txn.Do[0].Key, "instances/") {
+				return memory.Fault{After: 100 * time.Millisecond}
+			}
+			return memory.Fault{}
+		})
+		a.client.Heal()
+		c.until("it is there", func() bool { return len(c.server.Sessions()) == 2 })
+		back := time.Now()
+		c.until("both share again", func() bool { return c.balanced("report", "a", "b") })
+		if took := time.Since(back); took < time.Second {
+			t.Errorf("its share moved to it after %s, want the second that new instances wait", took)
+		}
+	})
+}

@@ -1,0 +1,134 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/observe"
+)
+
+var errFlaky = errors.New("the printer is busy")
+
+// failing fails so often, and then it is done. It counts its calls.
+func failing(times int64, calls *atomic.Int64) elastic.HandlerFunc {
+	return func(_ context.Context, sh elastic.Shard) error {
+		if n := calls.Add(1); n-1 != int64(sh.Retry) {
+			return fmt.Errorf("call %d says that it is retry %d", n, sh.Retry)
+		} else if n <= times {
+			return errFlaky
+		}
+		return nil
+	}
+}
+
+func TestAHandlerThatFailsIsCalledAgainInsideItsClaim(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?", Retries: 3, RetryDelay: 2 * time.Second}}
+		var calls atomic.Int64
+		c.does(failing(3, &calls))
+		n := c.start("a")
+		c.pass(59 * time.Second)
+		before := n.store.Counts()
+		c.until("the run has ended", func() bool { return c.record("report", 0).Result != "" })
+		if r := c.record("report", 0); calls.Load() != 4 || r.Result != failover.Succeeded || r.Attempt != 1 {
+			t.Errorf("%d calls, then %s; want 4 and ok at the first attempt", calls.Load(), r)
+		}
+		if took := c.record("report", 0).Ended.Sub(c.record("report", 0).Started); took > 14*time.Second {
+			t.Errorf("it took %s, want at most 2s, 4s and 8s", took)
+		}
+		if commits := n.store.Counts().Sub(before).Commits; commits > 4 { // the floor of the first fences, begin, complete, and perhaps a beat
+			t.Errorf("%d commits: retries must cost none", commits)
+		}
+		if told := c.seen(observe.Retrying); len(told) != 3 || !errors.Is(told[0].Err, errFlaky) || !strings.HasPrefix(told[0].Detail, "again in ") {
+			t.Errorf("reported: %v", told)
+		}
+	})
+}
+
+func TestWhatAHandlerReturnsDecidesWhetherItIsCalledAgain(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		err     error
+		calls   int64
+		result  failover.Result
+		message string
+	}{
+		{"an error", errFlaky, 3, failover.Failed, "the printer is busy"},
+		{"a permanent error", elastic.Permanent(errFlaky), 1, failover.Failed, "the printer is busy"},
+		{"a permanent error inside another", fmt.Errorf("page 7: %w", elastic.Permanent(errFlaky)), 1, failover.Failed, "page 7: the printer is busy"},
+		{"nothing to do", elastic.Skip("no new orders"), 1, failover.Skipped, "no new orders"},
+		{"nothing", elastic.Permanent(nil), 1, failover.Succeeded, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(c *cluster) {
+				c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?", Retries: 2}}
+				var calls atomic.Int64
+				c.does(func(context.Context, elastic.Shard) error { calls.Add(1); return tt.err })
+				c.start("a")
+				c.pass(100 * time.Second)
+				if r := c.record("report", 0); calls.Load() != tt.calls || r.Result != tt.result || r.Error != tt.message {
+					t.Errorf("%d calls, then %s %q; want %d, %s %q", calls.Load(), r, r.Error, tt.calls, tt.result, tt.message)
+				}
+			})
+		})
+	}
+}
+
+func TestAHandlerCanAskToBeCalledAgain(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?"}}
+		var calls atomic.Int64
+		c.does(func(context.Context, elastic.Shard) error {
+			if calls.Add(1) < 3 {
+				return elastic.RetryIn(5*time.Second, nil)
+			}
+			return nil
+		})
+		c.start("a")
+		c.pass(90 * time.Second)
+		if r := c.record("report", 0); r.Result != failover.Succeeded || r.Ended.Sub(r.Started) != 10*time.Second {
+			t.Errorf("%s after %s, want ok after 10s", r, r.Ended.Sub(r.Started))
+		}
+	})
+}
+
+func TestATimeoutEndsRetries(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?", Timeout: 10 * time.Second}}
+		c.does(func(context.Context, elastic.Shard) error { return elastic.RetryIn(time.Hour, errFlaky) })
+		c.start("a")
+		c.pass(90 * time.Second)
+		if r := c.record("report", 0); r.Result != failover.Failed || r.Ended.Sub(r.Started) != 10*time.Second || !strings.Contains(r.Error, "timeout") {
+			t.Errorf("%s after %s: %q; want failed after 10s because of the timeout", r, r.Ended.Sub(r.Started), r.Error)
+		}
+	})
+}
+
+func TestAnInstanceThatLeavesHandsOverWhatWaitsForARetry(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?", Failover: true}}
+		var done atomic.Bool
+		c.does(func(context.Context, elastic.Shard) error {
+			if done.Load() {
+				return nil
+			}
+			return elastic.RetryIn(time.Hour, errFlaky)
+		})
+		a := c.start("a", elastic.WithDrainTimeout(time.Second))
+		c.pass(65 * time.Second)
+		c.start("b")
+		done.Store(true)
+		_ = c.leave(a)
+		c.pass(time.Second)
+		if r := c.record("report", 0); r.Result != failover.Succeeded || r.Attempt != 2 {
+			t.Errorf("%s, want ok at the second attempt", r)
+		}
+	})
+}

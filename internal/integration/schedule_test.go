@@ -1,0 +1,149 @@
+package integration
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/cron"
+	"github.com/elasticjob-go/elastic/observe"
+)
+
+// times returns when the shards of a job began, since the start of the bubble.
+func (c *cluster) times() string {
+	zero := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	var began []time.Duration
+	for _, r := range c.find(func(*ran) bool { return true }) {
+		began = append(began, r.start.Sub(zero).Round(time.Second))
+	}
+	return fmt.Sprint(began)
+}
+
+func TestAJobFiresWithinItsBoundsAndNotOnItsExceptions(t *testing.T) {
+	day := func(d int) time.Time { return time.Date(2000, 1, d, 0, 0, 0, 0, time.UTC) }
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{
+			Name: "report", Schedule: "0 0 12 * * ?", Start: day(3), End: day(14), Except: []string{"SAT-SUN", "2000-01-05..2000-01-06"},
+		}}
+		c.start("a", elastic.WithSessionTTL(time.Hour)) // so that a month of virtual time holds fewer renewals
+		c.pass(30 * 24 * time.Hour)
+		var days []int
+		for _, r := range c.find(func(*ran) bool { return true }) {
+			days = append(days, r.fire.Day())
+		}
+		if got := fmt.Sprint(days); got != "[3 4 7 10 11 12 13]" {
+			t.Errorf("fired on the days %s, want [3 4 7 10 11 12 13]", got)
+		}
+	})
+}
+
+func TestAFixedDelayCountsFromTheEndOfTheLastRun(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "poll", Schedule: "@after 10s", Failover: true}}
+		c.does(sleepFor(7 * time.Second))
+		a := c.start("a")
+		c.pass(40 * time.Second)
+		if got := c.times(); got != "[10s 27s]" {
+			t.Errorf("began at %s, want [10s 27s]", got)
+		}
+		// Another instance takes over while it runs, and counts from the end of that run.
+		c.until("it runs", func() bool { return c.running(a, 0) })
+		b := c.start("b")
+		a.stop()
+		c.pass(30 * time.Second)
+		if got := c.times(); got != "[10s 27s 44s 1m1s]" {
+			t.Errorf("began at %s, want [10s 27s 44s 1m1s]", got)
+		}
+		if last := c.find(func(r *ran) bool { return r.node == b }); len(last) != 1 {
+			t.Errorf("b ran it %d times, want once", len(last))
+		}
+		c.pass(5 * time.Second)
+	})
+}
+
+func TestAnInstantFiresOnce(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "new year", Schedule: "@at 2000-01-01T08:01:00+08:00", Shards: 2}}
+		c.jobs[0].Name = "new-year"
+		c.start("a")
+		c.pass(time.Hour)
+		if got := c.times(); got != "[1m0s 1m0s]" {
+			t.Errorf("began at %s, want both shards at 1m0s", got)
+		}
+	})
+}
+
+func TestJitterSpreadsStartsAndKeepsFires(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?", Shards: 20, Jitter: 30 * time.Second}}
+		a := c.start("a")
+		c.pass(119 * time.Second)
+		started := map[time.Duration]bool{}
+		offset := map[int]time.Duration{}
+		for _, r := range c.find(func(*ran) bool { return true }) {
+			late := r.start.Sub(r.fire)
+			started[late.Round(time.Second)], offset[r.shard] = true, late
+			if r.fire.Second() != 0 || late < 0 || late >= 30*time.Second {
+				t.Errorf("shard %d began the fire of %s at %s", r.shard, stamp(r.fire), stamp(r.start))
+			}
+		}
+		if len(started) < 8 {
+			t.Errorf("20 shards began at %d different seconds, want them spread", len(started))
+		}
+		// Another instance computes the same delays.
+		b := c.start("b")
+		_ = c.leave(a)
+		c.pass(2 * time.Minute)
+		for _, r := range c.find(func(r *ran) bool { return r.node == b }) {
+			if late := r.start.Sub(r.fire); late != offset[r.shard] {
+				t.Errorf("shard %d began %s late on b, %s on a", r.shard, late, offset[r.shard])
+			}
+		}
+	})
+}
+
+func TestAJobThatNeverFiresAgainIsNotPutIntoTheStore(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "over", Schedule: "0 0 3 * * ? 1999"}, {Name: "sound", Schedule: "0/10 * * * * ?"}}
+		c.start("a")
+		c.pass(15 * time.Second)
+		refused := c.seen(observe.Refused)
+		if len(refused) != 1 || refused[0].Job != "over" || !errors.Is(refused[0].Err, cron.ErrNever) {
+			t.Errorf("refused: %v, want the job that is over, once", refused)
+		}
+		if spec := c.spec("over"); spec.Shards != 0 {
+			t.Errorf("it is in the store: %+v", spec)
+		}
+		if got := c.times(); got != "[10s]" {
+			t.Errorf("the other began at %s, want [10s]", got)
+		}
+	})
+}
+
+func TestTheLogSaysInWordsWhenAJobFires(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 15 10 ? * 2-6", TimeZone: "Asia/Shanghai"}}
+		c.start("a")
+		c.pass(2 * time.Minute)
+		told := c.seen(observe.Scheduled)
+		if len(told) != 1 || !strings.Contains(told[0].Detail, "Monday to Friday") || !strings.Contains(told[0].Detail, "2000-01-03") {
+			t.Errorf("told: %v, want the weekdays in words, and the next fire, once", told)
+		}
+	})
+}
+
+func TestFiresThatAreSkippedForARunAreReported(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "slow", Schedule: "0/10 * * * * ?", Overlap: elastic.OverlapSkip}}
+		c.does(sleepFor(25 * time.Second))
+		c.start("a")
+		c.pass(39 * time.Second)
+		missed := c.seen(observe.Missed)
+		if len(missed) != 1 || missed[0].Fire.Second() != 20 {
+			t.Errorf("reported as missed: %v, want the fires from :20 on, once", missed)
+		}
+	})
+}

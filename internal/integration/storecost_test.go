@@ -1,0 +1,143 @@
+package integration
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/store"
+	"github.com/elasticjob-go/elastic/store/memory"
+)
+
+func TestAFireCostsTwoCommitsAndNoReadsWhateverTheNumberOfShards(t *testing.T) {
+	for _, shards := range []int{1, 6, 100} {
+		t.Run(fmt.Sprint(shards, " shards"), func(t *testing.T) {
+			bubble(t, func(c *cluster) {
+				c.jobs = []elastic.Job{{Name: "report", Schedule: "0/5 * * * * ?", Shards: shards, Failover: true}}
+				n := c.start("a")
+				c.pass(7 * time.Second)
+				before := n.store.Counts()
+				c.pass(30 * time.Second)
+				if got := n.store.Counts().Sub(before); got.Commits != 6*2 || got.Reads() != 0 {
+					t.Errorf("6 fires cost %d commits and %d reads, want 12 and 0", got.Commits, got.Reads())
+				}
+				if got, want := len(c.find(func(*ran) bool { return true })), 7*shards; got != want {
+					t.Errorf("%d runs, want %d", got, want)
+				}
+			})
+		})
+	}
+}
+
+func TestJobsThatAreDueTogetherShareTheirCommits(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		for i := range 20 {
+			c.jobs = append(c.jobs, elastic.Job{Name: fmt.Sprint("job", i), Schedule: "0/5 * * * * ?", Shards: 1})
+		}
+		n := c.start("a")
+		c.pass(7 * time.Second)
+		before := n.store.Counts()
+		c.pass(5 * time.Second)
+		if got := n.store.Counts().Sub(before); got.Commits != 2 || got.Reads() != 0 {
+			t.Errorf("20 jobs of one shard that fire together cost %d commits and %d reads, want 2 and 0", got.Commits, got.Reads())
+		}
+	})
+}
+
+func TestAThousandShardsBeginInAsFewCommitsAsTransactionsAllow(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/30 * * * * ?", Shards: 1000}}
+		c.does(sleepFor(10 * time.Second))
+		n := c.start("a")
+		c.pass(25 * time.Second)
+		before := n.store.Counts()
+		c.pass(10 * time.Second) // they have begun, and none has finished
+		perTxn := n.store.Caps().MaxOps - 3
+		if got, want := n.store.Counts().Sub(before).Commits, int64((1000+perTxn-1)/perTxn); got != want {
+			t.Errorf("1,000 shards began in %d commits, want %d", got, want)
+		}
+		c.pass(10 * time.Second)
+		if got := len(c.find(func(r *ran) bool { return !r.end.IsZero() })); got != 1000 {
+			t.Errorf("%d runs ended, want 1,000", got)
+		}
+	})
+}
+
+func TestAnIdleJobCostsTheStoreNothing(t *testing.T) {
+	perMinute := map[int]store.Counts{}
+	for _, jobs := range []int{1, 500} {
+		bubble(t, func(c *cluster) {
+			for i := range jobs {
+				c.jobs = append(c.jobs, elastic.Job{Name: fmt.Sprint("yearly", i), Schedule: "0 0 0 1 1 ? 2030", Shards: 3})
+			}
+			n := c.start("a")
+			c.pass(30 * time.Second)
+			if opened := n.store.Counts(); opened.Sessions != 1 || opened.Watches > 6 {
+				t.Errorf("%d jobs: %d sessions and %d watches, want 1 and at most 6", jobs, opened.Sessions, opened.Watches)
+			}
+			before := n.store.Counts()
+			c.pass(10 * time.Minute)
+			perMinute[jobs] = n.store.Counts().Sub(before)
+		})
+	}
+	one, many := perMinute[1], perMinute[500]
+	// A beat is one write, and a resync lists the four watched prefixes, each minute within a tenth: nine to twelve times.
+	const beats = 12
+	if many.Reads() > 4*beats || one.Reads() > 4*beats || many.Commits > beats || one.Commits > beats {
+		t.Errorf("ten idle minutes: 1 job %d reads, %d commits; 500 jobs %d reads, %d commits; want at most %d reads and %d commits",
+			one.Reads(), one.Commits, many.Reads(), many.Commits, 4*beats, beats)
+	}
+}
+
+func TestALossCostsOneCommitAndOneListAJobAndOneReadForAllOrphans(t *testing.T) {
+	const jobs = 10
+	bubble(t, func(c *cluster) {
+		for i := range jobs {
+			c.jobs = append(c.jobs, elastic.Job{Name: fmt.Sprint("job", i), Schedule: "0/30 * * * * ?", Shards: 4, Failover: true})
+		}
+		c.does(sleepFor(20 * time.Second))
+		a, b := c.start("a"), c.start("b")
+		c.until("all jobs are shared", func() bool {
+			for i := range jobs {
+				if !c.balanced(fmt.Sprint("job", i), "a", "b") {
+					return false
+				}
+			}
+			return true
+		})
+		c.until("everything runs", func() bool { return len(c.find(func(r *ran) bool { return r.end.IsZero() })) == 4*jobs })
+		c.crash(b)
+		before := a.store.Counts()
+		c.until("everything runs on a", func() bool {
+			return len(c.find(func(r *ran) bool { return r.node == a && r.end.IsZero() })) == 4*jobs
+		})
+		got := a.store.Counts().Sub(before)
+		if got.Commits > jobs+1 || got.Lists > jobs || got.Gets > 1 {
+			t.Errorf("%d jobs lost an instance that ran half of their shards: %d commits, %d lists, %d gets; want at most %d, %d, 1",
+				jobs, got.Commits, got.Lists, got.Gets, jobs+1, jobs)
+		}
+		c.pass(25 * time.Second)
+	})
+}
+
+func TestAThousandOrphansAreTakenOverInBatches(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "30 * * * * ?", Shards: 400, Failover: true}}
+		c.does(sleepFor(30 * time.Second))
+		a, b := c.start("a"), c.start("b")
+		c.until("the job is shared", func() bool { return c.balanced("report", "a", "b") })
+		c.until("everything runs", func() bool { return len(c.find(func(r *ran) bool { return r.end.IsZero() })) == 400 })
+		c.crash(b)
+		before := a.store.Counts()
+		c.until("everything runs on a", func() bool {
+			return len(c.find(func(r *ran) bool { return r.node == a && r.end.IsZero() })) == 400
+		})
+		perTxn := int64(29)
+		got := a.store.Counts().Sub(before)
+		if want := 1 + (200+perTxn-1)/perTxn; got.Commits > want || got.Reads() != 2 {
+			t.Errorf("200 orphans cost %d commits and %d reads, want at most %d and 2", got.Commits, got.Reads(), want)
+		}
+		c.pass(40 * time.Second)
+	}, memory.MaxOps(32))
+}
