@@ -31,10 +31,10 @@
 // the variable is not set or empty, and $$ by a dollar sign. The value of a
 // variable is always text: it is never read as YAML.
 //
-// Anchors, aliases and merges (<<) work. Keys at the top that begin with "x-" are
-// ignored, so they can hold what jobs share. Numbers are decimal integers.
-// Booleans are true or false. Durations have a unit, such as 1h30m. Instants have
-// an offset from UTC, as in RFC 3339.
+// Anchors, aliases and merges (<<) work. Keys at the top that begin with "x-"
+// are ignored, so they can hold what jobs share. Numbers are decimal integers.
+// Booleans are true or false. Durations have a unit, such as 1h30m. Instants
+// have an offset from UTC, as in RFC 3339.
 //
 // The reader never guesses. All of these are errors: an unknown key, a key that
 // occurs twice, a value of another type, a second document, a variable that is

@@ -10,9 +10,11 @@ import (
 
 	"github.com/elasticjob-go/elastic"
 	"github.com/elasticjob-go/elastic/jobfile"
+	"github.com/elasticjob-go/elastic/jobs/httpcall"
+	"github.com/elasticjob-go/elastic/jobs/script"
 )
 
-// Jobs can come from a file; a program adds each with its handler.
+// A program reads its jobs from a file, and adds each with its handler.
 func ExampleLoad() {
 	path := filepath.Join(os.TempDir(), "elastic-example-jobs.yaml")
 	defer os.Remove(path)
@@ -44,7 +46,8 @@ jobs:
 	// report 0 [collect] 0s
 }
 
-// Values can be variables of the environment. What is wrong is told all at once, with its line and what was probably meant.
+// Values can have variables. One error reports all faults, with their lines and
+// the keys that were probably meant.
 func ExampleRead() {
 	lookup := func(name string) (string, bool) { return "reports-eu", name == "BUCKET" }
 
@@ -75,7 +78,7 @@ jobs:
 	// line 6: retries: "many" is not a whole number in decimal digits; write one such as 3
 }
 
-// A program adds each job of the file with the handler for its name.
+// A job of a file is added with the handler for its name.
 func ExampleJob() {
 	file, err := jobfile.Read(strings.NewReader(`jobs: [{name: report, schedule: "@daily"}]`), nil)
 	if err != nil {
@@ -98,7 +101,7 @@ func ExampleJob() {
 	// <nil>
 }
 
-// The schema is for editors, and for whatever else checks files before they are deployed.
+// Editors use the schema, and so can a check before a file is deployed.
 func ExampleSchema() {
 	var schema struct {
 		Properties struct {
@@ -110,4 +113,37 @@ func ExampleSchema() {
 	// Output:
 	// <nil>
 	// a job needs: [name]
+}
+
+// A file can also have the work of a job. The program makes the handler from
+// it.
+func ExampleRun() {
+	file, err := jobfile.Read(strings.NewReader(`
+jobs:
+  - name: backup
+    schedule: "@daily"
+    run:
+      script: {path: go, args: [version]}
+  - name: report
+    schedule: "@daily"
+    run:
+      http: {method: POST, url: "https://reports.example.com/run/{shard}"}
+`), nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	handler := func(run *jobfile.Run) (elastic.Handler, error) {
+		if run.Script != nil {
+			return script.New(*run.Script)
+		}
+		return httpcall.New(*run.HTTP)
+	}
+	for _, job := range file.Jobs {
+		_, err := handler(job.Run)
+		fmt.Println(job.Name, err)
+	}
+	// Output:
+	// backup <nil>
+	// report <nil>
 }

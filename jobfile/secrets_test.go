@@ -7,16 +7,46 @@ import (
 	"github.com/elasticjob-go/elastic/jobfile"
 )
 
-// A variable whose value does not fit the place where a job file names it may
-// hold a secret: the error does not show the value.
-func TestReadJobs_ErrorsShowNoVariable(t *testing.T) {
+// No error shows the value of a variable, which can be secret.
+func TestRead_ErrorsShowNoVariable(t *testing.T) {
 	lookup := func(string) (string, bool) { return "S3cr3t", true }
 	for _, line := range []string{
-		"shards: ${S}", "shards: 2${S}", "disabled: ${S}", "retries: ${S}", "timeout: ${S}", "sharding: ${S}", "timeZone: ${S}", "start: ${S}", "misfire: ${S}", "overlap: ${S}",
-		"jitter: ${S}", "except: ${S}", "after: ${S}", "disabledShards: [\"${S}\"]", "shardParameters: {0: a, \"${S}\": b}", "requires: ${S}", "failover: ${S}", "maxAttempts: ${S}",
-		"parameter: {a: \"${S}\"}", "nosuch: ${S}",
+		"shards: ${S}",
+		"shards: 2${S}",
+		"disabled: ${S}",
+		"retries: ${S}",
+		"timeout: ${S}",
+		"sharding: ${S}",
+		"timeZone: ${S}",
+		"start: ${S}",
+		"misfire: ${S}",
+		"overlap: ${S}",
+		"jitter: ${S}",
+		"except: ${S}",
+		"after: ${S}",
+		`disabledShards: ["${S}"]`,
+		`shardParameters: {0: a, "${S}": b}`,
+		"requires: ${S}",
+		"failover: ${S}",
+		"maxAttempts: ${S}",
+		`parameter: {a: "${S}"}`,
+		"nosuch: ${S}",
+		"run: ${S}",
+		"run: {script: ${S}}",
+		`run: {script: {path: a, grace: "${S}"}}`,
+		`run: {script: {path: a, maxOutput: "${S}"}}`,
+		`run: {script: {path: a, env: {"${S}": b}}}`,
+		`run: {script: {path: a, env: "${S}"}}`,
+		`run: {http: {url: "${S}"}}`,
+		`run: {http: {url: "http://${S}"}}`,
+		`run: {http: {url: "http://{x}/${S}"}}`,
+		`run: {http: {url: "http://a.example/", method: "${S}"}}`,
+		`run: {http: {url: "http://a.example/", method: POST, body: "${S}", headers: {Content-Type: application/json}}}`,
+		`run: {http: {url: "http://a.example/", method: POST, body: "{}", headers: {Content-Type: "${S}"}}}`,
+		`run: {http: {url: "http://a.example/", headers: {Host: "${S}"}}}`,
 	} {
-		_, err := jobfile.Read(strings.NewReader("jobs:\n  - name: a\n    schedule: '@daily'\n    "+line+"\n"), lookup)
+		text := "jobs:\n  - name: a\n    schedule: '@daily'\n    " + line + "\n"
+		_, err := jobfile.Read(strings.NewReader(text), lookup)
 		if err != nil && strings.Contains(err.Error(), "S3cr3t") {
 			t.Errorf("%s: %v", line, err)
 		}

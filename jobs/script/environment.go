@@ -75,10 +75,11 @@ func variablesOf(storeURL string) (names []string) {
 // environ returns the environment of a run. A store may have been opened since
 // New, and have read its password from a variable.
 func (h *handler) environ() []string {
+	env := h.Env
 	if h.inherits {
-		return withoutStore(h.Env)
+		env = withoutStore(env)
 	}
-	return slices.Clone(h.Env)
+	return slices.Concat(env, h.AddEnv)
 }
 
 // checkEnvironment returns an error unless all variables have the form
@@ -100,5 +101,10 @@ func environment(env []string) []string {
 	if env == nil {
 		env = Environ()
 	}
+	return withoutRun(env)
+}
+
+// withoutRun returns an environment without the variables that describe a run.
+func withoutRun(env []string) []string {
 	return slices.DeleteFunc(slices.Clone(env), func(e string) bool { return strings.HasPrefix(e, prefix) })
 }

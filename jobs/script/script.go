@@ -46,6 +46,11 @@ type Script struct {
 	// without the URL and the credentials of the store: see Environ. Names that begin with ELASTICJOB_ are removed.
 	Env []string
 
+	// AddEnv are variables, as "name=value", that are added to Env, or to the
+	// environment of this process if Env is nil. They win over those of the same
+	// name. Names that begin with ELASTICJOB_ are removed.
+	AddEnv []string
+
 	// Grace is how long the script, and what it has started, gets to end after it was asked to by SIGTERM, before SIGKILL. It is
 	// also how long what it leaves running in the background may keep its output open. Zero means DefaultGrace.
 	//
@@ -112,7 +117,9 @@ func New(s Script) (elastic.Handler, error) {
 		return nil, err
 	}
 	h := &handler{Script: s, path: path, inherits: s.Env == nil}
-	h.Args, h.Env = slices.Clone(s.Args), environment(s.Env)
+	h.Args = slices.Clone(s.Args)
+	h.Env = environment(s.Env)
+	h.AddEnv = withoutRun(s.AddEnv)
 	if h.Grace == 0 {
 		h.Grace = DefaultGrace
 	}
@@ -140,6 +147,9 @@ func (s Script) check(list *faults.List) {
 	}
 	if err := checkEnvironment(s.Env); err != nil {
 		list.AddField("env", "%w", err)
+	}
+	if err := checkEnvironment(s.AddEnv); err != nil {
+		list.AddField("add env", "%w", err)
 	}
 	if s.Grace < 0 {
 		list.AddField("grace", "must not be negative, is %s", s.Grace)
