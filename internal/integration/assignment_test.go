@@ -11,7 +11,9 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-func TestTheSecondOldestStandsInForALeaderThatIsStuck(t *testing.T) {
+// The second oldest instance stands in for a leader whose assignments do not
+// reach the store.
+func TestAssignment_SecondStandsInForLeader(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 6, Failover: true}}
 		oldest := c.start("a")
@@ -43,7 +45,9 @@ func TestTheSecondOldestStandsInForALeaderThatIsStuck(t *testing.T) {
 	})
 }
 
-func TestANewInstanceWaitsForItsShareAndARollingRestartMovesLittle(t *testing.T) {
+// New instances wait for the join delay, so a rolling restart moves few
+// shards.
+func TestAssignment_RollingRestartMovesLittle(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 30, Failover: true}}
 		for _, name := range []string{"a", "b", "c"} {
@@ -66,7 +70,8 @@ func TestANewInstanceWaitsForItsShareAndARollingRestartMovesLittle(t *testing.T)
 	})
 }
 
-func TestAWatchThatMissesSomethingIsStartedAnew(t *testing.T) {
+// A watch that has missed a change is started again by the resync.
+func TestAssignment_ResyncRepairsWatch(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 0 0 1 1 ?"}} // idle: no write of its own tells the instance anything
 		a := c.start("a")
@@ -81,7 +86,8 @@ func TestAWatchThatMissesSomethingIsStartedAnew(t *testing.T) {
 	})
 }
 
-func TestInstancesTakeShardsInProportionToTheirWeights(t *testing.T) {
+// Instances own shards in proportion to their weights.
+func TestAssignment_FollowsWeights(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 12}}
 		c.start("small")

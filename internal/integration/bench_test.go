@@ -14,8 +14,9 @@ import (
 	"github.com/elasticjob-go/elastic"
 )
 
-// BenchmarkFires runs jobs of three shards each second for some seconds, with claims, on the memory store, and says what a run costs this
-// process and how late it begins. (The memory store's own work is in it.)
+// BenchmarkFires runs jobs of three shards each second for some seconds, with
+// claims, on the memory store. It reports the CPU time of a run and how late
+// runs begin. (The memory store's own work is included.)
 func BenchmarkFires(b *testing.B) {
 	for _, jobs := range []int{100, 1000} {
 		b.Run(fmt.Sprint(jobs, "_jobs"), func(b *testing.B) {

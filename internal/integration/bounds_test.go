@@ -18,8 +18,8 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// Times that no document can hold are refused, and what says so names the
-// bounds.
+// Times that a stored document cannot hold are refused, and the error names
+// the bounds.
 func TestJob_YearsAreBounded(t *testing.T) {
 	west := time.FixedZone("", -5*3600)
 	for name, j := range map[string]elastic.Job{
@@ -39,8 +39,8 @@ func TestJob_YearsAreBounded(t *testing.T) {
 	}
 }
 
-// Whatever a clock shows, an instance goes on: it adds, runs, triggers and
-// leaves without a panic.
+// An instance adds, runs, triggers and leaves without a panic, whatever its
+// clock shows.
 func TestRun_AnyClock(t *testing.T) {
 	for _, at := range []time.Time{
 		time.Unix(1<<62, 0), time.Unix(math.MinInt64, 0), time.Date(-5, 1, 1, 0, 0, 0, 0, time.UTC), {},
@@ -58,9 +58,9 @@ func TestRun_AnyClock(t *testing.T) {
 	}
 }
 
-// A value of the store that is accepted ends no process, and no instance
-// replaces it by one that can't be read. A value that is not accepted stops
-// its job alone.
+// A value in the store that is accepted ends no process, and no instance
+// replaces it by one that cannot be read. A value that is refused stops its
+// job alone.
 func TestStored_PoisonValues(t *testing.T) {
 	const bad, good = "9999-12-31T23:59:59-23:00", "2020-01-01T00:00:00Z"
 	const spec = `{"v":1,"schedule":"* * * * * ?","shards":2,"sharding":"sticky","failover":true,"maxAttempts":3,"misfire":"once","overlap":"queue","resharded":"RESHARDED","since":"SINCE"}`
@@ -206,9 +206,9 @@ func readable(key string, value []byte) (err error) {
 	return err
 }
 
-// Any spec, assignment, signals or record that is accepted survives adding,
+// Any spec, assignment, trigger or record that is accepted survives adding,
 // running, resharding, triggers and a restart: nothing panics, and what could
-// be read still can.
+// be read can still be read.
 func FuzzStored(f *testing.F) {
 	keys := []string{"jobs/j", "assignments/j", "signals/j", "runs/j/0", "instances/g@1"}
 	for _, seed := range []struct{ key, value string }{
@@ -239,9 +239,9 @@ func FuzzStored(f *testing.F) {
 	})
 }
 
-// An instance names its jobs in its key, so there is a bound; Add says so
-// before the instance could not join.
-func TestAdd_BoundOfTheInstanceKey(t *testing.T) {
+// An instance lists its jobs in its key, so their number is bounded. Add
+// returns the error before the instance fails to join.
+func TestAdd_BoundsTheInstanceKey(t *testing.T) {
 	vtime.Test(t, func(t *testing.T) {
 		server := memory.NewServer()
 		client := store.NewPortable(server.Connect("a"), store.Config{})
@@ -283,8 +283,9 @@ func TestAdd_BoundOfTheInstanceKey(t *testing.T) {
 	})
 }
 
-// A job that closes a cycle is refused, and the error names all that are on it.
-func TestAdd_CycleOfFollowers(t *testing.T) {
+// A job that closes a cycle of followers is refused, and the error names all
+// jobs of the cycle.
+func TestAdd_RefusesCycles(t *testing.T) {
 	s, err := elastic.Open(t.Context(), "memory://cycles")
 	if err != nil {
 		t.Fatal(err)
@@ -305,8 +306,8 @@ func TestAdd_CycleOfFollowers(t *testing.T) {
 	}
 }
 
-// A parameter that is not UTF-8 would reach the handler changed, so it is
-// refused wherever it comes from.
+// A parameter that is not UTF-8 would reach the handler changed. It is refused
+// in jobs and in triggers.
 func TestParameter_IsUTF8(t *testing.T) {
 	const gbk = "\xd6\xd0\xce\xc4"
 	for _, j := range []elastic.Job{{Parameter: gbk}, {ShardParameters: map[int]string{0: gbk}}, {Description: gbk}} {
@@ -325,7 +326,7 @@ func TestParameter_IsUTF8(t *testing.T) {
 	})
 }
 
-// The labels of an instance stand in its key, so they are bounded.
+// An instance's labels are stored in its key, so their number is bounded.
 func TestWithLabels_Bound(t *testing.T) {
 	labels := map[string]string{}
 	for n := range 65 {
@@ -336,8 +337,8 @@ func TestWithLabels_Bound(t *testing.T) {
 	}
 }
 
-// Jobs that are wrong are answered with what to write instead.
-func TestJob_SaysWhatToWrite(t *testing.T) {
+// Errors about an invalid job say what to write instead.
+func TestJob_ErrorsSayWhatToWrite(t *testing.T) {
 	for want, j := range map[string]elastic.Job{
 		"write 2027-01-01T00:00:00+08:00 for the time in Asia/Shanghai":                                 {Schedule: "@at 2027-01-01 00:00", TimeZone: "Asia/Shanghai"},
 		"time zone: time zone \"Beijing\" is unknown; did you mean Asia/Shanghai?":                      {Schedule: "@daily", TimeZone: "Beijing"},
@@ -356,8 +357,9 @@ func TestJob_SaysWhatToWrite(t *testing.T) {
 	}
 }
 
-// A shard whose fence can't grow stands still, and an event names its record.
-func TestStored_FenceAtItsEnd(t *testing.T) {
+// A shard whose fence is at the maximum does not run, and an event names its
+// record.
+func TestStored_LargestFence(t *testing.T) {
 	vtime.Test(t, func(t *testing.T) {
 		f := fleet{server: memory.NewServer()}
 		f.put(t, "runs/j/0", `{"v":1,"state":"idle","fire":"2000-01-01T00:00:00Z","fence":4611686018427387904,"attempt":1,"started":"2000-01-01T00:00:00Z","ended":"2000-01-01T00:00:01Z","result":"ok"}`)

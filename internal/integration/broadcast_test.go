@@ -23,7 +23,8 @@ func (c *cluster) runsAt(fire time.Time) (names []string) {
 	return names
 }
 
-func TestABroadcastRunsOnceOnEachInstanceThatIsThere(t *testing.T) {
+// A broadcast runs each fire once on every live instance.
+func TestBroadcast_RunsOnceOnEachInstance(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Broadcast: true}}
 		begin := time.Now()
@@ -49,7 +50,9 @@ func TestABroadcastRunsOnceOnEachInstanceThatIsThere(t *testing.T) {
 	})
 }
 
-func TestWhatAnInstanceOfABroadcastRanWhenItDiedIsGivenUp(t *testing.T) {
+// A run of a broadcast is abandoned when its instance dies. No other instance
+// repeats it.
+func TestBroadcast_CrashedRunIsAbandoned(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/30 * * * * ?", Broadcast: true}}
 		c.does(sleepFor(5 * time.Second))
@@ -74,7 +77,9 @@ func TestWhatAnInstanceOfABroadcastRanWhenItDiedIsGivenUp(t *testing.T) {
 	})
 }
 
-func TestABroadcastCanBeTriggered(t *testing.T) {
+// A trigger runs a broadcast once on every live instance, and cannot name
+// shards.
+func TestBroadcast_CanBeTriggered(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "@manual", Broadcast: true}}
 		a := c.start("a")
@@ -96,8 +101,8 @@ func TestABroadcastCanBeTriggered(t *testing.T) {
 	})
 }
 
-// A rolling restart must leave no records behind, and nobody without a shard.
-func TestABroadcastFollowsARollingRestart(t *testing.T) {
+// A rolling restart leaves no records behind, and no instance without a shard.
+func TestBroadcast_FollowsRollingRestart(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/5 * * * * ?", Broadcast: true}}
 		c.does(sleepFor(2 * time.Second))
@@ -116,7 +121,8 @@ func TestABroadcastFollowsARollingRestart(t *testing.T) {
 	}, memory.MaxOps(16))
 }
 
-func TestWhatABroadcastMayNotSay(t *testing.T) {
+// Settings that a broadcast cannot have are refused.
+func TestBroadcast_InvalidSettings(t *testing.T) {
 	for want, job := range map[string]elastic.Job{
 		"shards: a broadcast has as many as there are instances": {Shards: 3},
 		"sharding: a broadcast has none":                         {Sharding: "average"},
@@ -131,8 +137,9 @@ func TestWhatABroadcastMayNotSay(t *testing.T) {
 	}
 }
 
-// The record of its shard goes with an instance, and with it what it has begun.
-func TestAnInstanceThatComesBackDoesNotBeginWhatABroadcastWasTriggeredForBefore(t *testing.T) {
+// An instance that comes back does not run a trigger given before, though the
+// record of its shard, and with it the trigger's number, went away with it.
+func TestBroadcast_ReturningInstanceSkipsTriggers(t *testing.T) {
 	for _, away := range []time.Duration{0, time.Second, 10 * time.Second} {
 		for _, schedule := range []string{"@manual", "0/2 * * * * ?"} {
 			bubble(t, func(c *cluster) {
@@ -154,9 +161,9 @@ func TestAnInstanceThatComesBackDoesNotBeginWhatABroadcastWasTriggeredForBefore(
 	}
 }
 
-// A broadcast's new instance waits the join delay, whether it is the second, the
-// third, or one that comes back.
-func TestBroadcast_GrowsAfterTheJoinDelay(t *testing.T) {
+// A new instance of a broadcast waits for the join delay, whether it is the
+// second, the third, or one that comes back.
+func TestBroadcast_GrowsAfterJoinDelay(t *testing.T) {
 	for n := range 5 {
 		inCluster(t, fmt.Sprint("try ", n), func(t *testing.T, c *elastictest.Cluster) {
 			c.Add(elastic.Job{Name: "j", Schedule: "0 * * * * ?", Broadcast: true}, succeeds)

@@ -28,7 +28,9 @@ func (c *cluster) onRunning(j elastic.Job) (a, b *node) {
 	return a, b
 }
 
-func TestARunThatCarriesOnOutlivesItsSession(t *testing.T) {
+// A run of a job with CarryOn goes on after its session is lost, and is
+// reclaimed in the next session as the same attempt.
+func TestCarryOn_RunOutlivesSession(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		fences := make(chan uint64, 1)
 		a, b := c.onRunning(endless)
@@ -53,7 +55,8 @@ func TestARunThatCarriesOnOutlivesItsSession(t *testing.T) {
 	})
 }
 
-func TestAHandlerThatCarriesOnIsToldItsNewFence(t *testing.T) {
+// A handler sees the new fence after its run was reclaimed.
+func TestCarryOn_HandlerSeesNewFence(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{endless}
 		ask, told := make(chan bool), make(chan uint64)
@@ -79,7 +82,9 @@ func TestAHandlerThatCarriesOnIsToldItsNewFence(t *testing.T) {
 	})
 }
 
-func TestOthersTakeARunOverOnlyWhenItMayCarryOnNoLonger(t *testing.T) {
+// Other instances take a run over only when its time to carry on has passed
+// and its handler has been cancelled.
+func TestCarryOn_TakeOverWaits(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		a, b := c.onRunning(endless)
 		a.client.Cut()
@@ -106,7 +111,9 @@ func TestOthersTakeARunOverOnlyWhenItMayCarryOnNoLonger(t *testing.T) {
 	})
 }
 
-func TestARunThatCouldCarryOnIsTakenOverAfterACrash(t *testing.T) {
+// A run that could have carried on is taken over, or abandoned, after its
+// process crashed.
+func TestCarryOn_CrashIsTakenOver(t *testing.T) {
 	for _, failoverOn := range []bool{true, false} {
 		bubble(t, func(c *cluster) {
 			j := endless
@@ -127,8 +134,9 @@ func TestARunThatCouldCarryOnIsTakenOverAfterACrash(t *testing.T) {
 	}
 }
 
-// Others learn from the record for how long a run may carry on, not from the job as it is by now.
-func TestAChangeOfTheJobDoesNotCutShortWhatCarriesOn(t *testing.T) {
+// A change of the job does not shorten a run that carries on. Other instances
+// read its limit from the record, not from the current job.
+func TestCarryOn_KeepsLimitOfItsClaim(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		a, b := c.onRunning(endless)
 		a.client.Cut()
@@ -147,8 +155,8 @@ func TestAChangeOfTheJobDoesNotCutShortWhatCarriesOn(t *testing.T) {
 	})
 }
 
-// Whether the claim was made anew is not known; what is known is that nobody else may have it.
-func TestARunIsClaimedAnewThoughTheAnswerIsLost(t *testing.T) {
+// A run is reclaimed although the answer to the first try is lost.
+func TestCarryOn_ReclaimSurvivesLostReply(t *testing.T) {
 	for _, fault := range []memory.Fault{{LoseReply: true, Broken: true}, {LoseRequest: true, Broken: true}, {LoseReply: true}} {
 		bubble(t, func(c *cluster) {
 			a, _ := c.onRunning(endless)
@@ -173,8 +181,9 @@ func TestARunIsClaimedAnewThoughTheAnswerIsLost(t *testing.T) {
 	}
 }
 
-// An operator has given the run to somebody else meanwhile.
-func TestAHandlerThatCarriesOnIsCancelledWhenItsRunIsAnothers(t *testing.T) {
+// A handler that carries on is cancelled when its instance is back and finds
+// that an operator has given the run to another instance.
+func TestCarryOn_CancelledIfRunIsTaken(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		a, _ := c.onRunning(endless)
 		a.client.Cut()
@@ -189,8 +198,9 @@ func TestAHandlerThatCarriesOnIsCancelledWhenItsRunIsAnothers(t *testing.T) {
 	})
 }
 
-// It is through while nobody knows it.
-func TestARunThatEndsWithoutASessionIsRecordedByItsOldClaim(t *testing.T) {
+// A run that ends while its instance has no session is recorded under its old
+// claim.
+func TestCarryOn_RecordsEndWithoutSession(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		a, _ := c.onRunning(endless)
 		c.pass(150 * time.Second)
@@ -205,8 +215,9 @@ func TestARunThatEndsWithoutASessionIsRecordedByItsOldClaim(t *testing.T) {
 	})
 }
 
-// It is told to leave before it has a session again, and takes one to say what it has done.
-func TestWhatEndedWithoutASessionIsRecordedByAnInstanceThatLeaves(t *testing.T) {
+// An instance that drains before it has a session again opens one to record
+// the runs that ended without one.
+func TestCarryOn_DrainingInstanceRecordsEnd(t *testing.T) {
 	for _, b := range []bool{true, false} {
 		bubble(t, func(c *cluster) {
 			c.does(sleepFor(40 * time.Second))

@@ -71,7 +71,7 @@ var changes = map[string][]func(*elastic.Job){
 
 func atHour(h int) time.Time { return time.Date(2000, 1, 1, h, 0, 0, 0, time.UTC) }
 
-// A change of any field of a job begins nothing by itself, and a fire that was
+// A change of any field of a job begins nothing by itself. A fire that was
 // reported as missed never runs, whatever the past of the job is.
 func TestChange_OfAnyFieldBeginsNothing(t *testing.T) {
 	fields := reflect.TypeFor[elastic.Job]()
@@ -166,9 +166,9 @@ func TestChange_OfAnyFieldBeginsNothing(t *testing.T) {
 	}
 }
 
-// A strategy that no live instance knows keeps a job from running. Another one
-// begins nothing of what it missed meanwhile.
-func TestChange_OfAStrategyBeginsNothing(t *testing.T) {
+// A strategy that no live instance knows keeps a job from running. A change to
+// a known strategy begins none of the fires missed until then.
+func TestChange_OfStrategyBeginsNothing(t *testing.T) {
 	inCluster(t, "", func(t *testing.T, c *elastictest.Cluster) {
 		job := elastic.Job{Name: "j", Schedule: "0 0 * * * ?", Sharding: "own"}
 		c.StartWith("b", elastic.WithStrategy(own{}))
@@ -209,8 +209,8 @@ func (own) Assign(job string, shards int, live []sharding.Instance, before []str
 }
 
 // A fire that waits for its jittered start survives a change that leaves the
-// past as it is. One that a change drops is reported.
-func TestChange_OfAJobWhoseFireWaits(t *testing.T) {
+// past as it is. A fire that a change drops is reported.
+func TestChange_WhileFireWaits(t *testing.T) {
 	for name, row := range map[string]struct {
 		change  func(*elastic.Job)
 		dropped bool
@@ -261,9 +261,9 @@ func TestChange_OfAJobWhoseFireWaits(t *testing.T) {
 	}
 }
 
-// A job that is over replaces one that runs. Only what is not in the store yet
-// is refused.
-func TestOver_ReplacesWhatRuns(t *testing.T) {
+// A job without further fires replaces one that runs. It is refused only if it
+// is not yet in the store.
+func TestChange_ToJobThatIsOver(t *testing.T) {
 	for name, change := range map[string]func(*elastic.Job){
 		"end":              func(j *elastic.Job) { j.End = atHour(2) },
 		"instant":          func(j *elastic.Job) { j.Schedule = "@at 2000-01-01T01:00:00Z" },

@@ -24,9 +24,8 @@ func inCluster(t *testing.T, name string, f func(t *testing.T, c *elastictest.Cl
 // succeeds is a handler that has nothing to do.
 var succeeds = elastic.HandlerFunc(func(context.Context, elastic.Shard) error { return nil })
 
-// A job goes on within a period when a clock that was ahead is put right,
-// whatever lies between a fire's time and its start, and whether the job ran
-// before or not.
+// A job goes on within one period when a clock that was ahead is corrected,
+// whatever delays its starts, and whether the job ran before or not.
 func TestClockAhead_JobsGoOn(t *testing.T) {
 	long := func(ctx context.Context, _ elastic.Shard) error { return elastictest.Work(ctx, 20*time.Second) }
 	for name, row := range map[string]struct {
@@ -83,10 +82,10 @@ func TestClockAhead_JobsGoOn(t *testing.T) {
 	}
 }
 
-// Of two instances the one that created the job, or enabled a shard of it, has
-// a clock that is ahead. The other runs the job all the same, and after a
-// restart, too.
-func TestClockAhead_TheOthersRunTheJob(t *testing.T) {
+// Of two instances, the one that created the job, or enabled one of its
+// shards, has a clock that is ahead. The other instance runs the job
+// nevertheless, also after a restart.
+func TestClockAhead_OthersRunTheJob(t *testing.T) {
 	for name, job := range map[string]elastic.Job{
 		"jitter":    {Schedule: "0 * * * * ?", Jitter: 40 * time.Second},
 		"after":     {Schedule: "@after 1m"},
@@ -116,8 +115,8 @@ func TestClockAhead_TheOthersRunTheJob(t *testing.T) {
 	}
 }
 
-// A job whose times a broken clock wrote reports as missed the fires that do
-// not count for it, where it is known that they did not run.
+// A job whose times a wrong clock wrote reports as missed the fires that do
+// not count for it, if it is known that they did not run.
 func TestClockAhead_DroppedFiresAreMissed(t *testing.T) {
 	inCluster(t, "", func(t *testing.T, c *elastictest.Cluster) {
 		var wrong atomic.Bool

@@ -24,7 +24,9 @@ func eachSecond() []elastic.Job {
 	return []elastic.Job{{Name: "report", Schedule: "* * * * * ?", Shards: 6, Failover: true}}
 }
 
-func TestAnInstanceWhoseClockJumpsBeginsNothingUntilItAgreesAgain(t *testing.T) {
+// An instance whose clock jumps begins nothing until its clock agrees with the
+// others' again.
+func TestClock_JumpStopsInstance(t *testing.T) {
 	for _, jump := range []time.Duration{time.Hour, 10 * time.Second, -time.Hour} {
 		t.Run(jump.String(), func(t *testing.T) {
 			bubble(t, func(c *cluster) {
@@ -61,7 +63,8 @@ func TestAnInstanceWhoseClockJumpsBeginsNothingUntilItAgreesAgain(t *testing.T) 
 	}
 }
 
-func TestANewInstanceWithAWrongClockBeginsNothing(t *testing.T) {
+// A new instance with a wrong clock begins nothing.
+func TestClock_NewInstanceWithWrongClock(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = eachSecond()
 		c.start("a")
@@ -80,8 +83,9 @@ func TestANewInstanceWithAWrongClockBeginsNothing(t *testing.T) {
 	})
 }
 
-// Nobody can say which of two clocks is wrong. Three that all differ would stop one another if the one in the middle were not right.
-func TestSomebodyAlwaysWorks(t *testing.T) {
+// Some instance always works. Of two clocks it is unknown which is wrong, so
+// both run; of three that all differ, the one in the middle counts as right.
+func TestClock_MedianInstanceWorks(t *testing.T) {
 	for _, clocks := range [][]time.Duration{{0, time.Hour}, {0, time.Minute, 2 * time.Minute}, {0, 0, time.Hour, time.Hour}} {
 		t.Run(fmt.Sprint(clocks), func(t *testing.T) {
 			bubble(t, func(c *cluster) {
@@ -108,8 +112,10 @@ func TestSomebodyAlwaysWorks(t *testing.T) {
 	}
 }
 
-// Nor when the time comes that it showed: what it wrote then looks like that of a clock which is a little ahead.
-func TestAScheduleThatCameIntoForceByAClockThatWasAheadIsNeverSilent(t *testing.T) {
+// A schedule that was stored by a clock that was ahead runs, also when the
+// time comes that the clock showed: the stored time then looks like one of a
+// clock that is slightly ahead.
+func TestClock_ScheduleFromFutureRuns(t *testing.T) {
 	for _, unclaimed := range []bool{false, true} {
 		bubble(t, func(c *cluster) {
 			c.jobs = []elastic.Job{{Name: "report", Schedule: "* * * * * ?", Unclaimed: unclaimed}}
@@ -127,7 +133,8 @@ func TestAScheduleThatCameIntoForceByAClockThatWasAheadIsNeverSilent(t *testing.
 	}
 }
 
-func TestABeatThatWasLongUnderWayDoesNotMakeAClockWrong(t *testing.T) {
+// A heartbeat that arrives late does not make a clock count as wrong.
+func TestClock_SlowHeartbeatIsNotWrong(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = eachSecond()
 		a := c.start("a")
@@ -142,8 +149,9 @@ func TestABeatThatWasLongUnderWayDoesNotMakeAClockWrong(t *testing.T) {
 	})
 }
 
-// A store may forget to end a session. Then its key stays, and nobody else would ever take over what it ran.
-func TestAnInstanceThatGivesNoSignOfLifeIsDeclaredDead(t *testing.T) {
+// An instance without heartbeats is evicted. A store may fail to end a
+// session; its key would stay, and its runs would never be taken over.
+func TestClock_SilentInstanceIsEvicted(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?", Shards: 6, Failover: true}}
 		mute := c.start("a")
@@ -172,7 +180,8 @@ func TestAnInstanceThatGivesNoSignOfLifeIsDeclaredDead(t *testing.T) {
 	})
 }
 
-func TestManyWritesOfAnInstanceDeclareNobodyDead(t *testing.T) {
+// Many writes of one instance to its key do not make it evict the others.
+func TestClock_ManyWritesEvictNoInstance(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		a := c.start("a")
 		c.start("b")

@@ -10,10 +10,12 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// The story that this project began with, told of ElasticJob 3.0.3: A runs shard 0 and B shard 1; B dies and A takes shard 1 over;
-// B is back; A dies while it runs the failed-over shard 1, or before, or after. There, shard 1 never ran again until somebody deleted
-// nodes by hand. Here A dies before and after every single write that it makes from B's death on.
-func TestAShardRunsAgainWhicheverWriteItsInstancesDiedAfter(t *testing.T) {
+// The story that this project began with, of ElasticJob 3.0.3: A runs shard 0
+// and B shard 1. B dies, A takes shard 1 over, B is back. A dies while it runs
+// shard 1, or before, or after. In ElasticJob shard 1 never ran again until an
+// operator deleted nodes. Here A dies before and after every single write that
+// it makes from B's death on.
+func TestCrashPoints_ShardRunsAgain(t *testing.T) {
 	points := 0
 	for _, when := range []string{"before", "after"} {
 		for write := 1; ; write++ {

@@ -57,9 +57,10 @@ func (c *cursors) offset(partition int) int {
 	return c.all[partition].Offset
 }
 
-// The number of shards goes from 3 to 4 and back in the middle of a backlog, and instances crash: no event is skipped. With effects and cursor in one
-// transaction none is done twice.
-func TestResuming_ReshardInBacklog(t *testing.T) {
+// The number of shards goes from 3 to 4 and back in the middle of a backlog,
+// and instances crash. No event is skipped. If effects and cursor are in one
+// transaction, none is processed twice.
+func TestDataflow_ReshardInBacklog(t *testing.T) {
 	for seed := range uint64(6) {
 		for _, transact := range []bool{true, false} {
 			t.Run(fmt.Sprint(seed, transact), func(t *testing.T) {
@@ -159,8 +160,9 @@ func reshardInBacklog(t *testing.T, d *rand.Rand, transact bool) {
 	}
 }
 
-// Another number of partitions is an error before anything is fetched: an offset would stand for other data.
-func TestResuming_RefusesOtherPartitions(t *testing.T) {
+// Another number of partitions is an error before anything is fetched: an
+// offset would belong to other data.
+func TestDataflow_RefusesOtherPartitions(t *testing.T) {
 	vtime.Test(t, func(t *testing.T) {
 		kept := &cursors{}
 		fetched := 0

@@ -53,7 +53,9 @@ func (c *cluster) ordered(first, second string, shards int, until time.Time) {
 	}
 }
 
-func TestAJobRunsWhenAllShardsOfAnotherHaveSucceeded(t *testing.T) {
+// A job that follows another runs for a fire once all shards of the other have
+// succeeded at it.
+func TestAfter_RunsWhenAllShardsSucceeded(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = chain()
 		c.does(func(ctx context.Context, sh elastic.Shard) error {
@@ -81,7 +83,8 @@ func TestAJobRunsWhenAllShardsOfAnotherHaveSucceeded(t *testing.T) {
 	})
 }
 
-func TestAJobCanFollowWhateverTheEndWas(t *testing.T) {
+// With AfterEnded a job also follows fires whose runs failed.
+func TestAfter_EndedIncludesFailures(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{
 			{Name: "collect", Schedule: "0/10 * * * * ?", Shards: 2},
@@ -101,7 +104,8 @@ func TestAJobCanFollowWhateverTheEndWas(t *testing.T) {
 	})
 }
 
-func TestAJobCanFollowSeveral(t *testing.T) {
+// A job that follows several runs only for fires that all of them have ended.
+func TestAfter_SeveralJobs(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{
 			{Name: "often", Schedule: "0/10 * * * * ?"},
@@ -123,8 +127,9 @@ func TestAJobCanFollowSeveral(t *testing.T) {
 	})
 }
 
-// Whoever dies, and whenever: every fire that ended is followed once, and none before.
-func TestAJobFollowsWhoeverDies(t *testing.T) {
+// Every fire that ended is followed once, and none before it has ended,
+// whichever instance crashes, and at whichever moment.
+func TestAfter_SurvivesCrashes(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			bubble(t, func(c *cluster) {
@@ -152,7 +157,8 @@ func TestAJobFollowsWhoeverDies(t *testing.T) {
 	}
 }
 
-func TestAFollowerThatComesLaterBeginsWithWhatComesThen(t *testing.T) {
+// A follower that is added later runs for the fires from then on.
+func TestAfter_NewFollowerSkipsThePast(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = chain()[:1]
 		c.start("a")
@@ -172,8 +178,9 @@ func TestAFollowerThatComesLaterBeginsWithWhatComesThen(t *testing.T) {
 	})
 }
 
-// What all shards have ended is another matter when there are others: so a claim rests on what says which there are.
-func TestAJobThatFollowsDoesNotBeginWhatAnOlderNumberOfShardsHasEnded(t *testing.T) {
+// A claim for a fire of a followed job is refused if that job's number of
+// shards has changed: its shards may not all have ended the fire.
+func TestAfter_ReshardRefusesStaleClaims(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = chain()
 		refused := ""
@@ -196,7 +203,8 @@ func TestAJobThatFollowsDoesNotBeginWhatAnOlderNumberOfShardsHasEnded(t *testing
 	})
 }
 
-func TestWhatAJobThatFollowsMayNotSay(t *testing.T) {
+// Settings that a job which follows others cannot have are refused.
+func TestAfter_InvalidSettings(t *testing.T) {
 	for want, job := range map[string]elastic.Job{
 		"leave schedule, start, end and except out":   {Schedule: "@daily"},
 		"after: the job can't follow itself":          {After: []string{"report"}},
@@ -219,9 +227,9 @@ func TestWhatAJobThatFollowsMayNotSay(t *testing.T) {
 	}
 }
 
-// A job that follows a frequent one and a slow one runs for each fire that both
-// have, though the frequent one ends many others meanwhile.
-func TestAfter_AFastAndASlowJob(t *testing.T) {
+// A job that follows a frequent job and a slow one runs for each fire that
+// both have, though the frequent job ends many others in between.
+func TestAfter_FrequentAndSlowJob(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{
 			{Name: "tick", Schedule: "* * * * * ?"},
@@ -242,9 +250,9 @@ func TestAfter_AFastAndASlowJob(t *testing.T) {
 	})
 }
 
-// However long the slow one of two takes, what the other has ended meanwhile is
-// remembered: fires at even distances take no more room the more they are.
-func TestAfter_ASlowJobTakesHundredsOfFires(t *testing.T) {
+// However long the slow job takes, the fires that the other job ended are
+// remembered: evenly spaced fires take constant room.
+func TestAfter_SlowJobSpansHundredsOfFires(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{
 			{Name: "tick", Schedule: "0/5 * * * * ?"},

@@ -13,7 +13,8 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-func TestALeavingInstanceFinishesItsRunsAndHandsItsShardsOverAtOnce(t *testing.T) {
+// An instance that drains gives its shards up at once and finishes its runs.
+func TestDrain_FinishesRunsAndMovesShards(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.does(sleepFor(12 * time.Second))
 		a, b := onTwo(c, elastic.Job{Name: "report", Schedule: "0/15 * * * * ?", Shards: 2, Failover: true})
@@ -41,7 +42,8 @@ func TestALeavingInstanceFinishesItsRunsAndHandsItsShardsOverAtOnce(t *testing.T
 	})
 }
 
-func TestWhatALeavingInstanceCannotFinishIsHandedOver(t *testing.T) {
+// A run that a draining instance cannot finish in time is handed over.
+func TestDrain_HandsOverUnfinishedRuns(t *testing.T) {
 	for _, failoverOn := range []bool{true, false} {
 		bubble(t, func(c *cluster) {
 			c.does(sleepFor(50 * time.Second))
@@ -70,7 +72,8 @@ func TestWhatALeavingInstanceCannotFinishIsHandedOver(t *testing.T) {
 	}
 }
 
-func TestHandOversDoNotCountAsAttempts(t *testing.T) {
+// Hand-overs do not count against MaxAttempts.
+func TestDrain_HandOverIsNoAttempt(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.opts = []elastic.Option{elastic.WithDrainTimeout(0)}
 		c.jobs = []elastic.Job{{Name: "long", Schedule: "0 0 * * * ?", Failover: true, MaxAttempts: 2}}
@@ -90,8 +93,9 @@ func TestHandOversDoNotCountAsAttempts(t *testing.T) {
 	})
 }
 
-// The answer to the claim comes when the others have been told to stop already.
-func TestAHandlerThatStartsWhileItsInstanceLeavesIsToldToStop(t *testing.T) {
+// A handler is cancelled if it starts, because the answer to its claim came
+// late, after the other handlers were cancelled.
+func TestDrain_CancelsLateHandlers(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Failover: true}}
 		c.does(sleepFor(time.Minute))
@@ -114,7 +118,9 @@ func TestAHandlerThatStartsWhileItsInstanceLeavesIsToldToStop(t *testing.T) {
 	})
 }
 
-func TestLeavingEndsThoughAHandlerDoesNotReturn(t *testing.T) {
+// A drain ends although a handler does not return, and the error counts the
+// handlers left behind.
+func TestDrain_EndsDespiteStuckHandler(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.opts = []elastic.Option{elastic.WithDrainTimeout(5 * time.Second)}
 		release := make(chan struct{})
@@ -136,9 +142,9 @@ func TestLeavingEndsThoughAHandlerDoesNotReturn(t *testing.T) {
 	})
 }
 
-// The store answers slowly, and a handler has used all the time that it had: what it did is recorded all the same. Only who has not
-// returned is left behind.
-func TestWhatAHandlerReturnedInTimeIsRecordedThoughTheStoreIsSlow(t *testing.T) {
+// The result of a handler that uses all of its time is recorded although the
+// store is slow. Only a handler that does not return is left behind.
+func TestDrain_RecordsResultsOnSlowStore(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.opts = []elastic.Option{elastic.WithDrainTimeout(5 * time.Second)}
 		release := make(chan struct{})
@@ -174,7 +180,8 @@ func TestWhatAHandlerReturnedInTimeIsRecordedThoughTheStoreIsSlow(t *testing.T) 
 	})
 }
 
-func TestLeavingDoesNotWaitForAStoreThatIsGone(t *testing.T) {
+// A drain does not wait for a store that is unreachable.
+func TestDrain_DoesNotWaitForLostStore(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?"}}
 		a := c.start("a")
@@ -191,7 +198,8 @@ func TestLeavingDoesNotWaitForAStoreThatIsGone(t *testing.T) {
 	})
 }
 
-func TestJobsCanBeAddedAndRemovedWhileRunning(t *testing.T) {
+// Jobs can be added to, and removed from, an instance that runs.
+func TestJobs_AddedAndRemovedWhileRunning(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		first := elastic.Job{Name: "first", Schedule: "0/10 * * * * ?", Shards: 2}
 		second := elastic.Job{Name: "second", Schedule: "0/10 * * * * ?", Shards: 2}
@@ -223,7 +231,8 @@ func TestJobsCanBeAddedAndRemovedWhileRunning(t *testing.T) {
 	})
 }
 
-func TestARemovedJobsRunsMayFinish(t *testing.T) {
+// The runs of a removed job finish.
+func TestJobs_RunsOfRemovedJobFinish(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.does(sleepFor(20 * time.Second))
 		a, b := onTwo(c, elastic.Job{Name: "report", Schedule: "0/30 * * * * ?", Shards: 2, Failover: true})

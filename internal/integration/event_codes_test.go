@@ -143,8 +143,8 @@ var provoked = map[string]func(t *testing.T, c *elastictest.Cluster){
 	},
 }
 
-// Each event that gives a reason has a code, with arguments that docs/events.md
-// names; and there is none of such a kind that was not seen here.
+// Each event with a reason has a code, and the arguments that docs/events.md
+// names. Each such kind of event is seen here.
 func TestEvents_HaveCodes(t *testing.T) {
 	seen := map[observe.Kind]bool{}
 	for name, course := range provoked {
@@ -167,9 +167,9 @@ func TestEvents_HaveCodes(t *testing.T) {
 	}
 }
 
-// The code of trouble says in which way the store failed, and the arguments say
-// in which operation.
-func TestTrouble_CodeIsTheWayOfTheFault(t *testing.T) {
+// The code of a Trouble event says how the store failed, and its arguments
+// name the operation.
+func TestTrouble_CodeNamesTheFault(t *testing.T) {
 	for _, row := range []struct {
 		how             error
 		at              place

@@ -142,7 +142,7 @@ func checkEvents(t *testing.T, events []elastic.Event) {
 	}
 }
 
-// docs/events.md has each kind, with the level and the alarm that it has.
+// docs/events.md has each kind, with its level and alarm.
 func TestEvents_KindsAreDocumented(t *testing.T) {
 	written := map[string]string{}
 	for _, row := range table(t, "Kinds") {

@@ -13,7 +13,9 @@ func nightly() []elastic.Job {
 	return []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 2, Failover: true, Misfire: elastic.MisfireAll}}
 }
 
-func TestAProcessThatIsRestartedUnderItsExclusiveNameWaitsForNoSession(t *testing.T) {
+// A process that is restarted under its exclusive name takes over its runs
+// without waiting for the end of its old session.
+func TestExclusive_RestartTakesOverAtOnce(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = nightly()
 		c.does(sleepFor(4 * time.Second))
@@ -30,7 +32,9 @@ func TestAProcessThatIsRestartedUnderItsExclusiveNameWaitsForNoSession(t *testin
 	})
 }
 
-func TestOfTwoProcessesUnderOneExclusiveNameTheFirstStopsAndSaysWhy(t *testing.T) {
+// Of two processes under one exclusive name the first one stops, with the
+// error ErrNameTaken.
+func TestExclusive_FirstOfTwoStops(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = nightly()
 		first := c.start("pod-0", elastic.WithExclusiveName("pod-0"))
@@ -49,7 +53,8 @@ func TestOfTwoProcessesUnderOneExclusiveNameTheFirstStopsAndSaysWhy(t *testing.T
 	})
 }
 
-func TestAnInstanceWithAnExclusiveNameComesBackAfterItLostItsSession(t *testing.T) {
+// An instance with an exclusive name joins again after it lost its session.
+func TestExclusive_RejoinsAfterSessionLoss(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = nightly()
 		a := c.start("pod-0", elastic.WithExclusiveName("pod-0"))
@@ -66,7 +71,8 @@ func TestAnInstanceWithAnExclusiveNameComesBackAfterItLostItsSession(t *testing.
 	})
 }
 
-func TestANameThatIsNotExclusiveEvictsNobody(t *testing.T) {
+// A name that is not exclusive evicts no other instance.
+func TestExclusive_OtherNamesEvictNoInstance(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = nightly()
 		c.start("pod-0")
@@ -87,8 +93,9 @@ func TestANameThatIsNotExclusiveEvictsNobody(t *testing.T) {
 	})
 }
 
-// Whether the answer to its registration is lost or the request itself: it comes up, once.
-func TestTakingAPlaceSurvivesALostAnswer(t *testing.T) {
+// An instance that replaces another joins once, whether the request or its
+// answer is lost.
+func TestExclusive_JoinSurvivesLostReply(t *testing.T) {
 	for name, fault := range map[string]memory.Fault{
 		"reply lost":   {LoseReply: true, Broken: true},
 		"request lost": {LoseRequest: true, Broken: true},

@@ -29,7 +29,9 @@ func (c *cluster) running(n *node, shard int) bool {
 	return len(c.find(func(r *ran) bool { return r.node == n && r.shard == shard && r.end.IsZero() })) > 0
 }
 
-func TestACrashedRunIsTakenOverWithinTheSessionsTTL(t *testing.T) {
+// A crashed run is taken over within the session's TTL, as the second attempt
+// and with the next fence.
+func TestFailover_TakesOverWithinTTL(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.does(sleepFor(20 * time.Second))
 		a, b := onTwo(c, elastic.Job{Name: "report", Schedule: "0 * * * * ?", Shards: 2, Failover: true})
@@ -49,7 +51,8 @@ func TestACrashedRunIsTakenOverWithinTheSessionsTTL(t *testing.T) {
 	})
 }
 
-func TestWithoutFailoverACrashedRunIsGivenUpAndTheNextFireGoesAhead(t *testing.T) {
+// Without failover a crashed run is abandoned, and the next fire runs.
+func TestFailover_OffAbandonsCrashedRun(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.does(sleepFor(5 * time.Second))
 		a, b := onTwo(c, elastic.Job{Name: "report", Schedule: "0/10 * * * * ?", Shards: 2})
@@ -66,7 +69,8 @@ func TestWithoutFailoverACrashedRunIsGivenUpAndTheNextFireGoesAhead(t *testing.T
 	})
 }
 
-func TestARunThatKillsItsHostsIsGivenUpAfterMaxAttempts(t *testing.T) {
+// A run that crashes its processes is abandoned after MaxAttempts.
+func TestFailover_MaxAttempts(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "poison", Schedule: "0 * * * * ?", Shards: 1, Failover: true, MaxAttempts: 3}}
 		for i := range 5 {
@@ -94,7 +98,8 @@ func TestARunThatKillsItsHostsIsGivenUpAfterMaxAttempts(t *testing.T) {
 	})
 }
 
-func TestAHandlerIsCancelledBeforeAnotherInstanceCanStart(t *testing.T) {
+// A handler is cancelled before another instance can start its run.
+func TestFailover_CancelsBeforeTakeOver(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.does(sleepFor(20 * time.Second))
 		a, b := onTwo(c, elastic.Job{Name: "report", Schedule: "0 * * * * ?", Shards: 2, Failover: true})
@@ -113,7 +118,8 @@ func TestAHandlerIsCancelledBeforeAnotherInstanceCanStart(t *testing.T) {
 	})
 }
 
-func TestAnInstanceThatWasEvictedComesBackAsAnother(t *testing.T) {
+// An evicted instance joins again under another ID.
+func TestFailover_EvictedInstanceRejoins(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.does(sleepFor(20 * time.Second))
 		_, b := onTwo(c, elastic.Job{Name: "report", Schedule: "0 * * * * ?", Shards: 2, Failover: true})
@@ -130,7 +136,8 @@ func TestAnInstanceThatWasEvictedComesBackAsAnother(t *testing.T) {
 	})
 }
 
-func TestWorkThatWasDoneWhenTheSessionWasLostIsNotRepeated(t *testing.T) {
+// A run whose handler succeeded although its session was lost is not repeated.
+func TestFailover_RecordsResultAfterSessionLoss(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?", Shards: 1, Failover: true}}
 		c.does(func(ctx context.Context, sh elastic.Shard) error {
@@ -150,7 +157,9 @@ func TestWorkThatWasDoneWhenTheSessionWasLostIsNotRepeated(t *testing.T) {
 	})
 }
 
-func TestFiresThatCouldNotBeginWhileTheStoreWasGoneRunWhenItIsBack(t *testing.T) {
+// Fires that could not begin while the store was unreachable run when it is
+// back, as the misfire policy says.
+func TestFailover_FiresDueInOutageRunLater(t *testing.T) {
 	for _, misfire := range []elastic.Misfire{elastic.MisfireOnce, elastic.MisfireSkip, elastic.MisfireAll} {
 		t.Run(string(misfire), func(t *testing.T) {
 			bubble(t, func(c *cluster) {
@@ -179,7 +188,8 @@ func TestFiresThatCouldNotBeginWhileTheStoreWasGoneRunWhenItIsBack(t *testing.T)
 	}
 }
 
-func TestALostReplyIsSettledWithoutAnotherRun(t *testing.T) {
+// A lost reply is settled without another run.
+func TestFailover_LostReplyRepeatsNoRun(t *testing.T) {
 	for _, lost := range []struct {
 		name  string
 		fault memory.Fault
@@ -212,7 +222,9 @@ func TestALostReplyIsSettledWithoutAnotherRun(t *testing.T) {
 	}
 }
 
-func TestTheClusterSettlesWhereverAWriteIsLost(t *testing.T) {
+// The fleet recovers, whichever write is lost: of joining, of the spec, of the
+// assignment, of claims and of results.
+func TestFailover_AnyLostWrite(t *testing.T) {
 	// From the start of an instance on: joining, writing the spec, assigning, claiming, completing.
 	for write := 1; write <= 12; write++ {
 		for name, fault := range map[string]memory.Fault{
@@ -248,7 +260,8 @@ func TestTheClusterSettlesWhereverAWriteIsLost(t *testing.T) {
 	}
 }
 
-func TestTransactionsThatOverflowAreSplit(t *testing.T) {
+// Transactions that are too large for the store are split.
+func TestFailover_SplitsLargeTransactions(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 50, Failover: true}}
 		c.start("a")
@@ -259,7 +272,9 @@ func TestTransactionsThatOverflowAreSplit(t *testing.T) {
 	}, memory.MaxOps(5))
 }
 
-func TestARecordWhoseOwnerClaimsItWithoutRunningItIsNotBelieved(t *testing.T) {
+// An instance repeats a run that a record attributes to it and that it does
+// not run.
+func TestFailover_RepeatsRunThatOwnerLacks(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Failover: true}}
 		ghost := failover.Record{}.Begin(time.Now().Add(-time.Minute), "ghost@never", time.Now())

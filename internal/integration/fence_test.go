@@ -91,7 +91,8 @@ func change(t *testing.T, c *elastictest.Cluster, job elastic.Job, h elastic.Han
 	}
 }
 
-// The number of shards changes, and changes back: no row is refused, from the first fire on.
+// The number of shards changes and changes back. No row is refused, from the
+// first fire on.
 func TestFence_NoRowRefusedAfterReshard(t *testing.T) {
 	vtime.Test(t, func(t *testing.T) {
 		table := newRows(t, 120)
@@ -112,7 +113,7 @@ func TestFence_NoRowRefusedAfterReshard(t *testing.T) {
 	})
 }
 
-// Two shards exchange what they work on, by their parameters: no row is refused.
+// Two shards exchange their parameters, and so their data. No row is refused.
 func TestFence_NoRowRefusedAfterParameters(t *testing.T) {
 	vtime.Test(t, func(t *testing.T) {
 		table := newRows(t, 2)
@@ -141,8 +142,9 @@ func TestFence_NoRowRefusedAfterParameters(t *testing.T) {
 	})
 }
 
-// What a broadcast does is an instance's: its shard has another number when instances come and go, and no row is refused.
-func TestFence_NoRowRefusedOfBroadcast(t *testing.T) {
+// A shard of a broadcast gets another number when instances come and go. No
+// row is refused.
+func TestFence_NoRowRefusedInBroadcast(t *testing.T) {
 	vtime.Test(t, func(t *testing.T) {
 		table := newRows(t, 3)
 		host := map[string]int{"a": 0, "b": 1, "c": 2}
@@ -181,8 +183,9 @@ func TestFence_NoRowRefusedOfBroadcast(t *testing.T) {
 	})
 }
 
-// Random changes of the number of shards, crashes, departures, stops and triggers of single shards: in the end no row is refused, and no row is ever
-// written by a run that a later one of another division has outdated.
+// After random reshards, crashes, drains, stops and triggers of single shards,
+// no row is refused at rest, and no row was ever written by a run of an
+// outdated division.
 func TestFence_RowsUnderStorm(t *testing.T) {
 	for seed := range uint64(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

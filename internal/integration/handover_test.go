@@ -30,7 +30,8 @@ func streaming(shards int) elastic.Job {
 	return elastic.Job{Name: "stream", Schedule: "30 0 0 * * ?", Shards: shards, Failover: true, MaxAttempts: 1}
 }
 
-func TestTheNextOwnerGoesOnAtOnceWithARunThatWasHandedOver(t *testing.T) {
+// The next owner continues a run that was handed over at once.
+func TestHandOver_NextOwnerContinuesAtOnce(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.does(stream)
 		c.jobs = []elastic.Job{streaming(2)}
@@ -62,7 +63,8 @@ func TestTheNextOwnerGoesOnAtOnceWithARunThatWasHandedOver(t *testing.T) {
 	})
 }
 
-func TestALeavingInstanceHandsARunOverAsSoonAsItsHandlerStops(t *testing.T) {
+// A draining instance hands a run over as soon as its handler stops.
+func TestHandOver_WhenHandlerStops(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.does(stream)
 		a, b := onTwo(c, streaming(2))
@@ -78,7 +80,9 @@ func TestALeavingInstanceHandsARunOverAsSoonAsItsHandlerStops(t *testing.T) {
 	})
 }
 
-func TestWithoutFailoverARunThatIsHandedOverHasFailedAndALeavingInstanceFinishes(t *testing.T) {
+// Without failover a run that its handler hands over has failed, and a
+// draining instance lets its runs finish.
+func TestHandOver_FailsWithoutFailover(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.does(stream)
 		c.jobs = []elastic.Job{{Name: "stream", Schedule: "0 * * * * ?", Shards: 2}}
@@ -105,7 +109,8 @@ func TestWithoutFailoverARunThatIsHandedOverHasFailedAndALeavingInstanceFinishes
 	})
 }
 
-func TestAHandlerThatHandsOverThoughItsShardStaysHasFailed(t *testing.T) {
+// A run that its handler hands over although its shard stays has failed.
+func TestHandOver_FailsIfShardStays(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.does(func(context.Context, elastic.Shard) error { return elastic.HandOver("tired") })
 		c.jobs = []elastic.Job{{Name: "stream", Schedule: "0/10 * * * * ?", Failover: true, Retries: 5}}
@@ -117,7 +122,9 @@ func TestAHandlerThatHandsOverThoughItsShardStaysHasFailed(t *testing.T) {
 	})
 }
 
-func TestARunThatIsHandedOverGoesOnWithTheNewNumberOfShards(t *testing.T) {
+// A run that is handed over because of a reshard continues with the new number
+// of shards.
+func TestHandOver_ContinuesAfterReshard(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		var totals [3]atomic.Int64
 		c.does(func(ctx context.Context, sh elastic.Shard) error {
@@ -136,8 +143,9 @@ func TestARunThatIsHandedOverGoesOnWithTheNewNumberOfShards(t *testing.T) {
 	})
 }
 
-// With a handler that is ready: nothing is skipped and nothing is done twice when its shard moves.
-func TestAStreamingDataflowStopsBetweenBatchesWhenItsShardMovesAndItsNextOwnerGoesOnFromTheOffset(t *testing.T) {
+// A streaming dataflow stops between batches when its shard moves, and the
+// next owner resumes from the offset. No item is skipped or processed twice.
+func TestHandOver_DataflowResumesFromOffset(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		const items = 100
 		var mu sync.Mutex

@@ -67,9 +67,10 @@ func (s stoppedSession) Err() error {
 	}
 }
 
-// A process that was stopped between the commit of its claims and their answer, for longer than its session lives, enters no handler when it wakes, even
-// if it learns of its session's end last.
-func TestHeld_NoHandlerAfterTheDeadline(t *testing.T) {
+// A process is stopped between the commit of its claims and the answer, for
+// longer than its session lives. It enters no handler when it resumes,
+// although it learns of the end of its session last.
+func TestHeld_NoHandlerAfterDeadline(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?", Shards: 8, Failover: true}}
 		p := stopped{armed: new(atomic.Bool), woke: make(chan struct{}), told: make(chan struct{})}
@@ -95,8 +96,8 @@ func TestHeld_NoHandlerAfterTheDeadline(t *testing.T) {
 	})
 }
 
-// A handler that is to be called again is not, once its session's deadline has passed.
-func TestHeld_NoRetryAfterTheDeadline(t *testing.T) {
+// A handler is not retried after the deadline of its session.
+func TestHeld_NoRetryAfterDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
 		var calm atomic.Bool
@@ -130,8 +131,9 @@ func TestHeld_NoRetryAfterTheDeadline(t *testing.T) {
 	})
 }
 
-// Held is false from the first call on after a process was stopped for longer than its session lives, and from then on the context has ended.
-func TestHeld_AsksTheClocks(t *testing.T) {
+// Held is false from the first call on after a process was stopped for longer
+// than its session lives, and then the context has ended.
+func TestHeld_ComparesClocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
 		ask := make(chan struct{})
@@ -165,9 +167,10 @@ func TestHeld_AsksTheClocks(t *testing.T) {
 	})
 }
 
-// An instance that has reached its session's deadline while the store still answers gives its handlers time to return before it ends the session, which
-// lets another start them.
-func TestHeld_HandlersReturnBeforeTheSessionEnds(t *testing.T) {
+// An instance that has reached its session's deadline while the store still
+// answers lets its handlers return before it ends the session, because then
+// another instance can start their runs.
+func TestHeld_HandlersReturnFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
 		const cleanup = 300 * time.Millisecond

@@ -69,9 +69,8 @@ func blocking(t *testing.T) func() {
 	return func() { <-end }
 }
 
-// A handler may return or panic with whatever it likes: the run has failed, the
-// record and the event say why, other jobs go on, and the instance leaves in
-// time.
+// A handler may return or panic with any value. The run fails, the record and
+// the event say why, other jobs go on, and the instance leaves in time.
 func TestHandler_HostileResults(t *testing.T) {
 	var nilled *nilError
 	boom := func() { panic("boom") }
@@ -140,9 +139,9 @@ func TestHandler_HostileResults(t *testing.T) {
 	}
 }
 
-// A delay between retries that is as long as can be is a long wait, and nothing
-// else; the instance leaves meanwhile as from any run.
-func TestRetry_GreatestDelays(t *testing.T) {
+// The largest possible delay between retries is a long wait and nothing more.
+// The instance can leave during it.
+func TestRetry_LargestDelays(t *testing.T) {
 	for name, job := range map[string]elastic.Job{
 		"both":    {RetryDelay: math.MaxInt64, RetryMaxDelay: math.MaxInt64},
 		"longest": {RetryDelay: time.Minute, RetryMaxDelay: math.MaxInt64},
@@ -181,9 +180,9 @@ func plain(t *testing.T, options ...elastic.Option) *elastic.Scheduler {
 	return s
 }
 
-// A handler that asks to be called again in no time, or less, does not keep a
-// processor busy.
-func TestRetry_InNoTime(t *testing.T) {
+// A handler that asks for a retry with no delay, or a negative one, does not
+// keep a processor busy.
+func TestRetry_ZeroDelay(t *testing.T) {
 	for _, d := range []time.Duration{0, 1, -1, math.MinInt64} {
 		synctest.Test(t, func(t *testing.T) {
 			c := elastictest.New(t)
@@ -199,8 +198,8 @@ func TestRetry_InNoTime(t *testing.T) {
 	}
 }
 
-// A run that took longer than its job's timeout has failed, whatever the
-// handler returns: the record, the event and its code say so.
+// A run that takes longer than its job's timeout fails, whatever the handler
+// returns. The record, the event and its code say so.
 func TestTimeout_FailsWhateverIsReturned(t *testing.T) {
 	for name, returned := range map[string]error{
 		"nil":     nil,
@@ -246,8 +245,8 @@ func leaves(t *testing.T, s *elastic.Scheduler, after time.Duration) (took time.
 // of three seconds, and one.
 const rest = 4 * time.Second
 
-// Whatever an observer does, runs go on, the other observers are told of all
-// events, and Run returns in time.
+// Whatever an observer does, runs go on, the other observers get all events,
+// and Run returns in time.
 func TestObserver_Hostile(t *testing.T) {
 	for name, tt := range map[string]struct {
 		observe func(s *elastic.Scheduler, block func())
@@ -304,9 +303,9 @@ func TestObserver_Hostile(t *testing.T) {
 	}
 }
 
-// An observer that is too slow for what happens is told how many events it has
-// lost, and the others are told that it is slow.
-func TestObserver_IsToldWhatItLost(t *testing.T) {
+// An observer that is too slow learns how many events it has lost, and the
+// others learn that it is slow.
+func TestObserver_LearnsWhatItLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var slow, other []elastic.Event
 		s := plain(t,
@@ -341,8 +340,8 @@ func TestObserver_IsToldWhatItLost(t *testing.T) {
 	})
 }
 
-// Close returns in time also where a function of the program calls it that Run
-// waits for.
+// Close returns in time, also when it is called by a function that Run waits
+// for.
 func TestClose_FromInside(t *testing.T) {
 	closing := func(t *testing.T, from string) {
 		var s *elastic.Scheduler
@@ -403,7 +402,7 @@ type writerFunc func()
 
 func (f writerFunc) Write(p []byte) (int, error) { f(); return len(p), nil }
 
-// What is nil is refused at once, and the error names it.
+// Nil arguments are refused at once, and the error names them.
 func TestNil_IsRefusedByName(t *testing.T) {
 	var noStore *store.Portable
 	var noStrategy *nilStrategy
@@ -582,9 +581,9 @@ func TestOptions_HostileFunctions(t *testing.T) {
 	}
 }
 
-// What is called after the end says that the scheduler is closed, whichever way
-// it ended.
-func TestClosed_AddRemoveTrigger(t *testing.T) {
+// The methods of a scheduler that has ended return ErrClosed, however it
+// ended.
+func TestClosed_MethodsReturnErrClosed(t *testing.T) {
 	for name, end := range map[string]func(t *testing.T, s *elastic.Scheduler){
 		"closed": func(t *testing.T, s *elastic.Scheduler) { _ = s.Close() },
 		"run": func(t *testing.T, s *elastic.Scheduler) {

@@ -18,9 +18,10 @@ import (
 // late is how long an answer is under way in these tests: almost as long as it is waited for.
 const late = 2500 * time.Millisecond
 
-// b asks whether an instance is dead, and loses the shard before the answer comes, and has it again by then. The answer is for a shard
-// that is no longer b's, though it has the same number.
-func TestAnAnswerThatComesLateDoesNotDisturbTheShardThatHasComeSince(t *testing.T) {
+// An instance asks whether another is dead, and loses the shard and gets it
+// again before the answer comes. The answer belongs to the former shard and
+// does not disturb the new one.
+func TestLateAnswer_ForShardLostSince(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.does(func(ctx context.Context, sh elastic.Shard) error {
 			if sh.Fire.Second() == 20 {
@@ -63,9 +64,9 @@ func TestAnAnswerThatComesLateDoesNotDisturbTheShardThatHasComeSince(t *testing.
 	})
 }
 
-// b follows a's runs because of one shard when it gets a second one. What a does about that while b still reads it must not be
-// missed: the read may show an older state than the one that the watch has told of.
-func TestARunThatEndsWhileItsRecordIsBeingReadIsNotWaitedFor(t *testing.T) {
+// A run that ends while its record is being read is not waited for: the read
+// can return an older state than the watch has shown.
+func TestLateAnswer_ReadOlderThanWatch(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		var long atomic.Int64 // the shard whose first run keeps b waiting, and a from leaving
 		long.Store(-1)
@@ -101,8 +102,9 @@ func TestARunThatEndsWhileItsRecordIsBeingReadIsNotWaitedFor(t *testing.T) {
 	})
 }
 
-// While its clock was an hour ahead it looked for the next fire in an hour's time; that must not be when it looks again.
-func TestAClockThatIsSetBackDoesNotSilenceShards(t *testing.T) {
+// Shards go on when a clock that was an hour ahead is set back: the time of
+// the next fire, an hour away, must not be when the instance looks next.
+func TestClock_SetBackKeepsShardsRunning(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 2}}
 		var ahead atomic.Int64
@@ -120,9 +122,10 @@ func TestAClockThatIsSetBackDoesNotSilenceShards(t *testing.T) {
 	})
 }
 
-// Somebody deletes its key while the answer to its registration is under way, so its watch has shown all of that before it knows its
-// own ID.
-func TestAnInstanceThatIsEvictedWhileItJoinsJoinsAgain(t *testing.T) {
+// An instance joins again if its key is deleted while the answer to its
+// registration is under way. Its watch shows all of that before the instance
+// knows its ID.
+func TestLateAnswer_EvictedWhileJoining(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 4}}
 		a := c.start("a")

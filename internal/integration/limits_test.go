@@ -26,7 +26,8 @@ func (c *cluster) most(fits func(r *ran) bool) (most int) {
 	return most
 }
 
-func TestAnInstanceRunsAsManyShardsAtATimeAsItMay(t *testing.T) {
+// An instance runs at most WithMaxConcurrent shards at the same time.
+func TestLimit_OfInstance(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		for i := range 3 {
 			c.jobs = append(c.jobs, elastic.Job{Name: fmt.Sprint("job", i), Schedule: "0 * * * * ?", Shards: 4, Failover: true})
@@ -47,7 +48,8 @@ func TestAnInstanceRunsAsManyShardsAtATimeAsItMay(t *testing.T) {
 	})
 }
 
-func TestAJobHasAsManyShardsAtATimeOnAnInstanceAsItMay(t *testing.T) {
+// An instance runs at most MaxConcurrent shards of a job at the same time.
+func TestLimit_OfJob(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{
 			{Name: "heavy", Schedule: "0 * * * * ?", Shards: 5, MaxConcurrent: 1},
@@ -68,7 +70,8 @@ func TestAJobHasAsManyShardsAtATimeOnAnInstanceAsItMay(t *testing.T) {
 	})
 }
 
-func TestAnInstanceWithALimitTakesOverNoMoreThanItMay(t *testing.T) {
+// The limit of an instance applies to runs that it takes over.
+func TestLimit_AppliesToTakeOvers(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?", Shards: 6, Failover: true}}
 		c.does(sleepFor(10 * time.Second))
@@ -88,7 +91,8 @@ func TestAnInstanceWithALimitTakesOverNoMoreThanItMay(t *testing.T) {
 	})
 }
 
-func TestAJobRunsOnlyWhereTheLabelsAreThatItRequires(t *testing.T) {
+// A job runs only on instances that have the labels it requires.
+func TestLabels_SelectInstances(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{
 			{Name: "report", Schedule: "* * * * * ?", Shards: 4, Requires: map[string]string{"zone": "eu", "disk": "ssd"}},
@@ -117,7 +121,8 @@ func TestAJobRunsOnlyWhereTheLabelsAreThatItRequires(t *testing.T) {
 	})
 }
 
-func TestNothingBeginsOnAShardThatIsDisabled(t *testing.T) {
+// Nothing begins on a disabled shard.
+func TestDisable_StopsSingleShards(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		job := elastic.Job{Name: "report", Schedule: "0/10 * * * * ?", Shards: 3, DisabledShards: []int{2, 1}}
 		a := c.start("a")
@@ -144,7 +149,8 @@ func TestNothingBeginsOnAShardThatIsDisabled(t *testing.T) {
 	})
 }
 
-func TestWhatLimitsAndLabelsMayBe(t *testing.T) {
+// Invalid limits and labels are refused.
+func TestLimit_InvalidSettings(t *testing.T) {
 	for want, job := range map[string]elastic.Job{
 		"retries: must be 0 to 100, is -1":        {Retries: -1},
 		"retry delay: must be positive":           {Retries: 1, RetryDelay: -time.Second, RetryMaxDelay: time.Second},

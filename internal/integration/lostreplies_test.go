@@ -12,9 +12,10 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// A server that has just started answers its first watches with what it had when it stopped, in which instances that came since are
-// missing, this one among them.
-func TestAWatchThatIsBehindCostsNoSession(t *testing.T) {
+// An instance keeps its session when a watch begins with an old state. A
+// restarted server answers its first watches with the content that it had when
+// it stopped; newer instances are missing in it.
+func TestLostReply_StaleWatchKeepsSession(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		old := make(chan store.Update, 1)
 		c.wrap = func(s store.Store) store.Store { return behind{s, old} }
@@ -38,8 +39,9 @@ func TestAWatchThatIsBehindCostsNoSession(t *testing.T) {
 	})
 }
 
-// Whether a beat was applied is settled by a read, not by a new session.
-func TestABeatWhoseAnswerIsLostCostsNoSession(t *testing.T) {
+// An instance keeps its session when the answer to a heartbeat is lost. A read
+// settles whether the heartbeat was applied.
+func TestLostReply_HeartbeatKeepsSession(t *testing.T) {
 	for _, fault := range []memory.Fault{{LoseReply: true, Broken: true}, {LoseRequest: true, Broken: true}} {
 		bubble(t, func(c *cluster) {
 			c.jobs = []elastic.Job{{Name: "report", Schedule: "0 0 * * * ?"}}
@@ -91,8 +93,9 @@ func (w behindWatch) Next(ctx context.Context) (store.Update, error) {
 	}
 }
 
-// But a key that somebody else has written meanwhile is no longer this instance's.
-func TestAnInstanceWhoseKeyWasChangedWhileItsBeatWasLostJoinsAgain(t *testing.T) {
+// An instance joins again if another client has written its key while the
+// answer to its heartbeat was lost.
+func TestLostReply_ForeignKeyMakesRejoin(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 0 * * * ?"}}
 		lost := false

@@ -12,7 +12,9 @@ import (
 	"github.com/elasticjob-go/elastic/failover"
 )
 
-func TestMiddlewareIsAroundTheHandlerInTheOrderGiven(t *testing.T) {
+// Middleware wraps the handler in the order given, that of the scheduler
+// outside that of the job.
+func TestMiddleware_Order(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		var mu sync.Mutex
 		var calls []string

@@ -17,8 +17,8 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// What 10,000 shards of a job miss while no instance is there is a handful of
-// events and lines, at the level of alarms, and the alarm rule agrees.
+// The fires that 10,000 shards of a job miss while no instance runs are a
+// handful of events and log lines, all at the level of alarms.
 func TestMissed_ManyShardsAreFewLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := memory.NewServer()

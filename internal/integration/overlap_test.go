@@ -23,7 +23,8 @@ func (c *cluster) fires() string {
 	return fmt.Sprint(seconds)
 }
 
-func TestOverlapPoliciesDecideOnFiresThatComeDuringARun(t *testing.T) {
+// The overlap policy decides on fires that come during a run.
+func TestOverlap_Policies(t *testing.T) {
 	// A run takes 25 seconds, the job fires each 10. Misfire decides which of several that wait are run.
 	for _, row := range []struct {
 		overlap elastic.Overlap
@@ -49,7 +50,8 @@ func TestOverlapPoliciesDecideOnFiresThatComeDuringARun(t *testing.T) {
 	}
 }
 
-func TestALaterFireReplacesARunIfTheJobSaysSo(t *testing.T) {
+// With OverlapReplace a later fire replaces a run.
+func TestOverlap_Replace(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "slow", Schedule: "0/10 * * * * ?", Overlap: elastic.OverlapReplace}}
 		c.does(sleepFor(25 * time.Second))
@@ -74,7 +76,8 @@ func TestALaterFireReplacesARunIfTheJobSaysSo(t *testing.T) {
 	})
 }
 
-func TestARunThatTakesTooLongFails(t *testing.T) {
+// A run that takes longer than its timeout fails.
+func TestTimeout_FailsRun(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "slow", Schedule: "0 * * * * ?", Timeout: 5 * time.Second}}
 		c.does(sleepFor(25 * time.Second))
@@ -87,7 +90,8 @@ func TestARunThatTakesTooLongFails(t *testing.T) {
 	})
 }
 
-func TestAPanicIsAFailedRunAndNotTheEndOfTheProcess(t *testing.T) {
+// A handler that panics fails its run and does not end the process.
+func TestHandler_Panics(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?"}}
 		c.does(func(context.Context, elastic.Shard) error { panic("out of paper") })
@@ -103,7 +107,8 @@ func TestAPanicIsAFailedRunAndNotTheEndOfTheProcess(t *testing.T) {
 	})
 }
 
-func TestAHandlerThatEndsItsGoroutineHasFailedAndItsShardGoesOn(t *testing.T) {
+// A handler that calls runtime.Goexit fails its run, and its shard goes on.
+func TestHandler_Goexit(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?"}}
 		c.does(func(context.Context, elastic.Shard) error { runtime.Goexit(); return nil })
@@ -118,7 +123,9 @@ func TestAHandlerThatEndsItsGoroutineHasFailedAndItsShardGoesOn(t *testing.T) {
 	})
 }
 
-func TestAHandlerThatIgnoresItsContextIsReportedAndNotStartedAgainUntilItReturns(t *testing.T) {
+// A handler that ignores its context is reported and not called again until it
+// returns.
+func TestHandler_IgnoresTimeout(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "deaf", Schedule: "0/10 * * * * ?", Timeout: 2 * time.Second}}
 		c.does(func(context.Context, elastic.Shard) error {
@@ -141,7 +148,9 @@ func TestAHandlerThatIgnoresItsContextIsReportedAndNotStartedAgainUntilItReturns
 	})
 }
 
-func TestAHandlerThatIgnoresALostSessionIsNotStartedBesideItself(t *testing.T) {
+// A handler that ignores the loss of its session is not called again beside
+// itself.
+func TestHandler_IgnoresSessionLoss(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "deaf", Schedule: "0 * * * * ?", Failover: true}}
 		c.does(func(context.Context, elastic.Shard) error {
@@ -165,7 +174,8 @@ func TestAHandlerThatIgnoresALostSessionIsNotStartedBesideItself(t *testing.T) {
 	})
 }
 
-func TestHandlersAreToldWhatTheyRun(t *testing.T) {
+// A handler gets the job, shard, fire, attempt and parameters of its run.
+func TestHandler_GetsItsRun(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{
 			Name: "report", Schedule: "0 0 8 * * ?", TimeZone: "Asia/Shanghai", Shards: 3, Parameter: "all",

@@ -37,9 +37,9 @@ func (r readOnly) Commit(ctx context.Context, t store.Txn) (store.Result, error)
 	return r.Store.Commit(ctx, t)
 }
 
-// A user that may not write ends Run with an error at once, whether the session
+// Run ends at once, with an error, if the user may not write: if the session
 // or the instance's key is refused.
-func TestRun_EndsWithoutTheRightToJoin(t *testing.T) {
+func TestPermission_RunEndsIfJoinIsRefused(t *testing.T) {
 	for _, sessions := range []bool{false, true} {
 		bubble(t, func(c *cluster) {
 			denied := new(atomic.Bool)
@@ -60,9 +60,9 @@ func TestRun_EndsWithoutTheRightToJoin(t *testing.T) {
 	}
 }
 
-// An instance that has joined outlives the loss of its rights, and joins again
-// when it has them back.
-func TestRun_OutlivesTheLossOfItsRights(t *testing.T) {
+// An instance that has joined survives the loss of its permissions, and joins
+// again when it has them back.
+func TestPermission_InstanceSurvivesLoss(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		denied := new(atomic.Bool)
 		c.jobs = nightly()
@@ -85,9 +85,9 @@ func TestRun_OutlivesTheLossOfItsRights(t *testing.T) {
 	})
 }
 
-// A TTL that the store has not granted as it was asked for is told when the
-// instance joins, whether an option or the URL asked for it.
-func TestJoined_TellsATTLNotAskedFor(t *testing.T) {
+// The Joined event reports a TTL that differs from the one requested by an
+// option or the URL.
+func TestJoined_ReportsOtherTTL(t *testing.T) {
 	for name, row := range map[string]struct {
 		config store.Config
 		option []elastic.Option

@@ -36,8 +36,8 @@ func waitsFor(t *testing.T, c *elastictest.Cluster, job, code, predecessor strin
 	return all
 }
 
-// A job that does not run because one that it follows has failed says so once
-// for the fleet, whatever it fails again, and once that it runs again.
+// A job that does not run because a job that it follows has failed reports so
+// once for the fleet, and once that it runs again.
 func TestPredecessor_Failed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
@@ -60,7 +60,7 @@ func TestPredecessor_Failed(t *testing.T) {
 	})
 }
 
-// A job that follows one in whatever way that ends does not wait for success.
+// A job with AfterEnded does not wait for success.
 func TestPredecessor_FailedDoesNotMatter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
@@ -77,8 +77,9 @@ func TestPredecessor_FailedDoesNotMatter(t *testing.T) {
 	})
 }
 
-// A job that follows one that no live instance has says so, whether it never
-// was in the store or its last instance has gone, and when it is there again.
+// A job reports that it follows a job that no live instance has, whether that
+// was never stored or its last instance has left. It also reports the end of
+// the wait.
 func TestPredecessor_Unknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
@@ -108,9 +109,9 @@ func TestPredecessor_Unknown(t *testing.T) {
 	})
 }
 
-// A job whose instances start one after the other does not say that one which
-// it follows is unknown.
-func TestPredecessor_AStartIsNoWait(t *testing.T) {
+// A job whose instances start one after the other does not report a job that
+// it follows as unknown.
+func TestPredecessor_StartIsNoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
 		c.Add(elastic.Job{Name: "report", After: []string{"collect"}}, idle)
@@ -123,8 +124,9 @@ func TestPredecessor_AStartIsNoWait(t *testing.T) {
 	})
 }
 
-// A job that follows one that is disabled, or that runs without claims, says so.
-func TestPredecessor_CantBeFollowed(t *testing.T) {
+// A job reports that it follows a job that is disabled, or that runs without
+// claims.
+func TestPredecessor_CannotBeFollowed(t *testing.T) {
 	for code, collect := range map[string]elastic.Job{
 		"predecessor_disabled":  {Disabled: true},
 		"predecessor_unclaimed": {Unclaimed: true},
@@ -143,9 +145,9 @@ func TestPredecessor_CantBeFollowed(t *testing.T) {
 	}
 }
 
-// A job that needs a fire which another has forgotten says so. It is over when
-// it runs again.
-func TestPredecessor_HasForgottenAFire(t *testing.T) {
+// A job reports that it needs a fire that another job has forgotten. The wait
+// is over when the job runs again.
+func TestPredecessor_ForgotFire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
 		runs := 0

@@ -11,8 +11,10 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// What was under way for a job when it was removed has its answer when the job is there again, and must not remove that.
-func TestAJobThatIsRemovedAndAddedWhileItIsBeingAssignedGoesOn(t *testing.T) {
+// A job that is unregistered and added again while its assignment is under way
+// goes on. The answer to the old assignment must not undo the new
+// registration.
+func TestReassign_JobRemovedAndAddedAgain(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		job := elastic.Job{Name: "report", Schedule: "* * * * * ?", Shards: 2}
 		a := c.start("a")

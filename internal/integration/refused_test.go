@@ -29,7 +29,8 @@ func (r refusing) Commit(ctx context.Context, t store.Txn) (store.Result, error)
 	return r.Store.Commit(ctx, t)
 }
 
-func TestAWriteThatTheStoreRefusesStopsItsJobAlone(t *testing.T) {
+// A write that the store refuses stops its job alone.
+func TestGuard_RefusedWriteStopsOneJob(t *testing.T) {
 	for _, prefix := range []string{"jobs/denied", "assignments/denied", "runs/denied"} {
 		bubble(t, func(c *cluster) {
 			c.wrap = func(s store.Store) store.Store { return refusing{s, prefix} }
@@ -53,9 +54,11 @@ func TestAWriteThatTheStoreRefusesStopsItsJobAlone(t *testing.T) {
 	}
 }
 
-// A claim that was sent under the old assignment is refused after the watch has shown the new one. There is nothing to wait for then.
-// (End to end, one recovery in three took two seconds longer for it: all survivors claim at the moment at which the leader assigns.)
-func TestAClaimThatIsRefusedAfterTheNewAssignmentWasSeenIsMadeAgainAtOnce(t *testing.T) {
+// A claim under the old assignment that is refused after the watch has shown
+// the new one is repeated at once. (End to end, one recovery in three took two
+// seconds longer without that, because all survivors claim at the moment when
+// the leader assigns.)
+func TestGuard_StaleClaimIsRepeatedAtOnce(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		_, b := onTwo(c, elastic.Job{Name: "report", Schedule: "0/10 * * * * ?", Shards: 4, Failover: true})
 		c.until("a fire has passed", func() bool { return len(c.find(func(r *ran) bool { return r.node == b })) > 0 })

@@ -9,7 +9,8 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-func TestAnInstanceThatWasCutOffWaitsForItsShareLikeANewOne(t *testing.T) {
+// An instance that was cut off waits for the join delay like a new one.
+func TestAssignment_ReturningInstanceWaits(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?", Shards: 6}}
 		a, _ := c.start("a"), c.start("b")

@@ -10,7 +10,8 @@ import (
 	"github.com/elasticjob-go/elastic/observe"
 )
 
-func TestTheJobInTheStoreWinsUnlessTheCallerSaysOverwrite(t *testing.T) {
+// The stored job wins unless Add is called with Overwrite.
+func TestSpec_StoredJobWins(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?"}}
 		a := c.start("a")
@@ -36,7 +37,8 @@ func TestTheJobInTheStoreWinsUnlessTheCallerSaysOverwrite(t *testing.T) {
 	})
 }
 
-func TestAScheduleThatStaysTheSameStaysInForceWhenAJobIsOverwritten(t *testing.T) {
+// A schedule that stays the same keeps its start when the job is overwritten.
+func TestSpec_OverwriteKeepsSchedule(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "daily", Schedule: "0 0 3 * * ?"}}
 		a := c.start("a")
@@ -72,7 +74,8 @@ func (c *cluster) overwrite(job string, change func(*layout.Spec)) {
 	c.put(layout.JobKey(job), s.Replaces(old, time.Now()).Encode())
 }
 
-func TestShardsCanBeAddedAndTakenAwayWhileTheJobRuns(t *testing.T) {
+// Shards can be added and removed while the job runs.
+func TestReshard_WhileJobRuns(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 4, Failover: true}}
 		c.does(sleepFor(7 * time.Second))
@@ -102,7 +105,9 @@ func TestShardsCanBeAddedAndTakenAwayWhileTheJobRuns(t *testing.T) {
 	})
 }
 
-func TestFencesOfAShardThatComesBackAreGreaterThoughItsClockIsBehind(t *testing.T) {
+// The fences of a shard that was removed and comes back are greater than
+// before, although the clock of its new owner is behind.
+func TestReshard_FencesGrow(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		off := func(d time.Duration) elastic.Option {
 			return elastic.WithClock(func() time.Time { return time.Now().Add(d) })
@@ -135,7 +140,9 @@ func TestFencesOfAShardThatComesBackAreGreaterThoughItsClockIsBehind(t *testing.
 	})
 }
 
-func TestRecordsOfShardsThatAreGoneAreRemovedThoughTheLeaderDiesHalfWay(t *testing.T) {
+// The records of removed shards are deleted although the leader dies in the
+// middle.
+func TestReshard_RemovesRecords(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 40, Failover: true}}
 		a := c.start("a") // the oldest
@@ -153,7 +160,8 @@ func TestRecordsOfShardsThatAreGoneAreRemovedThoughTheLeaderDiesHalfWay(t *testi
 	})
 }
 
-func TestNothingBeginsAfterADisableWasAcknowledged(t *testing.T) {
+// Nothing begins after the write that disables a job is answered.
+func TestDisable_NoRunAfterAnswer(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "* * * * * ?", Shards: 4, Failover: true}}
 		c.opts = nil
@@ -181,7 +189,9 @@ func TestNothingBeginsAfterADisableWasAcknowledged(t *testing.T) {
 	})
 }
 
-func TestValuesThatCannotBeReadStopTheirJobAloneAndAreLeftAlone(t *testing.T) {
+// A stored value that cannot be read stops its job alone. No instance
+// overwrites it.
+func TestStored_UnreadableValueStopsOneJob(t *testing.T) {
 	garbage := map[string]string{
 		"truncated":        `{"v":1,"sched`,
 		"of a newer form":  `{"v":99}`,
@@ -230,7 +240,8 @@ func TestValuesThatCannotBeReadStopTheirJobAloneAndAreLeftAlone(t *testing.T) {
 	}
 }
 
-func TestAnInstanceThatCannotBeReadIsAliveAndGetsNothing(t *testing.T) {
+// An instance whose key cannot be read counts as alive and owns no shards.
+func TestStored_UnreadableInstance(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.put("instances/newer@1", []byte(`{"v":7}`))
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 2}}
@@ -243,7 +254,9 @@ func TestAnInstanceThatCannotBeReadIsAliveAndGetsNothing(t *testing.T) {
 	})
 }
 
-func TestAFireOfAClockThatWasAheadDoesNotSilenceTheShard(t *testing.T) {
+// A shard goes on although its record has a fire in the future, of a clock
+// that was ahead.
+func TestClock_FireFromFuture(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 2, Failover: true}}
 		ahead := time.Hour
@@ -262,7 +275,8 @@ func TestAFireOfAClockThatWasAheadDoesNotSilenceTheShard(t *testing.T) {
 	})
 }
 
-func TestAllFaultsOfAJobAreReportedTogether(t *testing.T) {
+// All faults of a job are reported together.
+func TestJob_ReportsAllFaults(t *testing.T) {
 	err := elastic.Job{
 		Name: "no/slash", Schedule: "0 0 30 2 *", TimeZone: "Mars/Olympus", Shards: -1, Sharding: "random", MaxAttempts: 1000,
 		Misfire: "perhaps", Overlap: "maybe", MisfireWindow: -time.Second, Timeout: -1, ShardParameters: map[int]string{-1: "x"},
@@ -292,7 +306,8 @@ func TestAllFaultsOfAJobAreReportedTogether(t *testing.T) {
 	}
 }
 
-func TestAJobOfDefaultsIsValid(t *testing.T) {
+// A job with a name and a schedule is valid.
+func TestJob_DefaultsAreValid(t *testing.T) {
 	if err := (elastic.Job{Name: "x", Schedule: "@daily"}).Validate(); err != nil {
 		t.Error(err)
 	}

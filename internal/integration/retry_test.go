@@ -28,7 +28,9 @@ func failing(times int64, calls *atomic.Int64) elastic.HandlerFunc {
 	}
 }
 
-func TestAHandlerThatFailsIsCalledAgainInsideItsClaim(t *testing.T) {
+// A handler that fails is called again under the same claim, at no cost to the
+// store.
+func TestRetry_KeepsTheClaim(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?", Retries: 3, RetryDelay: 2 * time.Second}}
 		var calls atomic.Int64
@@ -52,7 +54,8 @@ func TestAHandlerThatFailsIsCalledAgainInsideItsClaim(t *testing.T) {
 	})
 }
 
-func TestWhatAHandlerReturnsDecidesWhetherItIsCalledAgain(t *testing.T) {
+// The error that a handler returns decides whether it is called again.
+func TestRetry_ErrorDecides(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		err     error
@@ -81,7 +84,8 @@ func TestWhatAHandlerReturnsDecidesWhetherItIsCalledAgain(t *testing.T) {
 	}
 }
 
-func TestAHandlerCanAskToBeCalledAgain(t *testing.T) {
+// A handler can ask for a retry after a delay of its own.
+func TestRetry_HandlerAsksForRetry(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?"}}
 		var calls atomic.Int64
@@ -99,7 +103,8 @@ func TestAHandlerCanAskToBeCalledAgain(t *testing.T) {
 	})
 }
 
-func TestATimeoutEndsRetries(t *testing.T) {
+// The job's timeout ends retries.
+func TestRetry_EndsAtTimeout(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?", Timeout: 10 * time.Second}}
 		c.does(func(context.Context, elastic.Shard) error { return elastic.RetryIn(time.Hour, errFlaky) })
@@ -111,7 +116,8 @@ func TestATimeoutEndsRetries(t *testing.T) {
 	})
 }
 
-func TestAnInstanceThatLeavesHandsOverWhatWaitsForARetry(t *testing.T) {
+// A draining instance hands over runs that wait for a retry.
+func TestRetry_DrainHandsOverWaitingRuns(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?", Failover: true}}
 		var done atomic.Bool

@@ -22,7 +22,8 @@ func (c *cluster) times() string {
 	return fmt.Sprint(began)
 }
 
-func TestAJobFiresWithinItsBoundsAndNotOnItsExceptions(t *testing.T) {
+// A job fires within its bounds, and not on the days that it excludes.
+func TestSchedule_BoundsAndExceptions(t *testing.T) {
 	day := func(d int) time.Time { return time.Date(2000, 1, d, 0, 0, 0, 0, time.UTC) }
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{
@@ -40,7 +41,8 @@ func TestAJobFiresWithinItsBoundsAndNotOnItsExceptions(t *testing.T) {
 	})
 }
 
-func TestAFixedDelayCountsFromTheEndOfTheLastRun(t *testing.T) {
+// A fixed delay counts from the end of the last run, also after a take-over.
+func TestSchedule_FixedDelay(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "poll", Schedule: "@after 10s", Failover: true}}
 		c.does(sleepFor(7 * time.Second))
@@ -64,7 +66,8 @@ func TestAFixedDelayCountsFromTheEndOfTheLastRun(t *testing.T) {
 	})
 }
 
-func TestAnInstantFiresOnce(t *testing.T) {
+// A job with an instant as its schedule fires once.
+func TestSchedule_InstantFiresOnce(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "new year", Schedule: "@at 2000-01-01T08:01:00+08:00", Shards: 2}}
 		c.jobs[0].Name = "new-year"
@@ -76,7 +79,9 @@ func TestAnInstantFiresOnce(t *testing.T) {
 	})
 }
 
-func TestJitterSpreadsStartsAndKeepsFires(t *testing.T) {
+// Jitter spreads the starts of shards and keeps the times of fires. Every
+// instance computes the same delays.
+func TestSchedule_JitterSpreadsStarts(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?", Shards: 20, Jitter: 30 * time.Second}}
 		a := c.start("a")
@@ -105,7 +110,8 @@ func TestJitterSpreadsStartsAndKeepsFires(t *testing.T) {
 	})
 }
 
-func TestAJobThatNeverFiresAgainIsNotPutIntoTheStore(t *testing.T) {
+// A job without further fires is not stored.
+func TestSchedule_OverIsNotStored(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "over", Schedule: "0 0 3 * * ? 1999"}, {Name: "sound", Schedule: "0/10 * * * * ?"}}
 		c.start("a")
@@ -123,7 +129,8 @@ func TestAJobThatNeverFiresAgainIsNotPutIntoTheStore(t *testing.T) {
 	})
 }
 
-func TestTheLogSaysInWordsWhenAJobFires(t *testing.T) {
+// The Scheduled event describes the schedule in words and has the next fire.
+func TestSchedule_LoggedInWords(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 15 10 ? * 2-6", TimeZone: "Asia/Shanghai"}}
 		c.start("a")
@@ -135,7 +142,8 @@ func TestTheLogSaysInWordsWhenAJobFires(t *testing.T) {
 	})
 }
 
-func TestFiresThatAreSkippedForARunAreReported(t *testing.T) {
+// Fires that are skipped because of a run are reported.
+func TestSchedule_SkippedFiresAreReported(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "slow", Schedule: "0/10 * * * * ?", Overlap: elastic.OverlapSkip}}
 		c.does(sleepFor(25 * time.Second))

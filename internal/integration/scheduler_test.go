@@ -14,7 +14,9 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-func TestOpenRefusesOptionsAndURLsWithAllTheirFaults(t *testing.T) {
+// Open refuses invalid options and URLs, and reports all their faults
+// together.
+func TestOpen_ReportsAllFaults(t *testing.T) {
 	_, err := elastic.Open(t.Context(), "memory://x", elastic.WithName("a/b"), elastic.WithWeight(0), elastic.WithSessionTTL(-1), elastic.WithDrainTimeout(-1), elastic.WithJoinDelay(-1))
 	if err == nil {
 		t.Fatal("the options are accepted")
@@ -29,7 +31,8 @@ func TestOpenRefusesOptionsAndURLsWithAllTheirFaults(t *testing.T) {
 	}
 }
 
-func TestAddRefusesWhatIsWrongAndWritesNothing(t *testing.T) {
+// Add refuses invalid jobs and handlers, and writes nothing for them.
+func TestAdd_RefusesInvalidJobs(t *testing.T) {
 	server := memory.NewServer()
 	s, err := elastic.New(store.NewPortable(server.Connect("a"), store.Config{}))
 	if err != nil {
@@ -60,7 +63,8 @@ func TestAddRefusesWhatIsWrongAndWritesNothing(t *testing.T) {
 	}
 }
 
-func TestASchedulerRunsOnce(t *testing.T) {
+// A scheduler can run once. Close ends Run and waits for it.
+func TestScheduler_RunsOnce(t *testing.T) {
 	vtime.Test(t, func(t *testing.T) {
 		s, err := elastic.New(store.NewPortable(memory.NewServer().Connect("a"), store.Config{}))
 		if err != nil {
@@ -89,7 +93,8 @@ func TestASchedulerRunsOnce(t *testing.T) {
 	})
 }
 
-func TestASchedulerThatNeverRanCanBeClosed(t *testing.T) {
+// A scheduler that never ran can be closed.
+func TestScheduler_ClosedBeforeRun(t *testing.T) {
 	s, err := elastic.Open(t.Context(), "memory://never-ran")
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +107,8 @@ func TestASchedulerThatNeverRanCanBeClosed(t *testing.T) {
 	}
 }
 
-func TestRunEndsAtOnceIfItsContextHasEnded(t *testing.T) {
+// Run returns at once if its context has ended.
+func TestScheduler_RunWithEndedContext(t *testing.T) {
 	s, err := elastic.Open(t.Context(), "memory://ended")
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +120,8 @@ func TestRunEndsAtOnceIfItsContextHasEnded(t *testing.T) {
 	}
 }
 
-func TestASlowObserverDelaysNoRun(t *testing.T) {
+// A slow observer delays no run.
+func TestObserver_SlowDelaysNoRun(t *testing.T) {
 	vtime.Test(t, func(t *testing.T) {
 		heard := 0
 		release := make(chan struct{})

@@ -10,7 +10,8 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-func TestAFireCostsTwoCommitsAndNoReadsWhateverTheNumberOfShards(t *testing.T) {
+// A fire costs two commits and no reads, whatever the number of shards.
+func TestStoreCost_FireIsTwoCommits(t *testing.T) {
 	for _, shards := range []int{1, 6, 100} {
 		t.Run(fmt.Sprint(shards, " shards"), func(t *testing.T) {
 			bubble(t, func(c *cluster) {
@@ -30,7 +31,8 @@ func TestAFireCostsTwoCommitsAndNoReadsWhateverTheNumberOfShards(t *testing.T) {
 	}
 }
 
-func TestJobsThatAreDueTogetherShareTheirCommits(t *testing.T) {
+// Jobs that are due together share their commits.
+func TestStoreCost_JobsShareCommits(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		for i := range 20 {
 			c.jobs = append(c.jobs, elastic.Job{Name: fmt.Sprint("job", i), Schedule: "0/5 * * * * ?", Shards: 1})
@@ -45,7 +47,9 @@ func TestJobsThatAreDueTogetherShareTheirCommits(t *testing.T) {
 	})
 }
 
-func TestAThousandShardsBeginInAsFewCommitsAsTransactionsAllow(t *testing.T) {
+// A thousand shards begin in as few commits as the size of transactions
+// allows.
+func TestStoreCost_ThousandShardsBegin(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/30 * * * * ?", Shards: 1000}}
 		c.does(sleepFor(10 * time.Second))
@@ -64,7 +68,8 @@ func TestAThousandShardsBeginInAsFewCommitsAsTransactionsAllow(t *testing.T) {
 	})
 }
 
-func TestAnIdleJobCostsTheStoreNothing(t *testing.T) {
+// An idle job costs the store nothing: 500 jobs cost what one costs.
+func TestStoreCost_IdleJobIsFree(t *testing.T) {
 	perMinute := map[int]store.Counts{}
 	for _, jobs := range []int{1, 500} {
 		bubble(t, func(c *cluster) {
@@ -90,7 +95,9 @@ func TestAnIdleJobCostsTheStoreNothing(t *testing.T) {
 	}
 }
 
-func TestALossCostsOneCommitAndOneListAJobAndOneReadForAllOrphans(t *testing.T) {
+// The loss of an instance costs one commit and one list a job, and one read
+// for all orphaned runs.
+func TestStoreCost_LossOfInstance(t *testing.T) {
 	const jobs = 10
 	bubble(t, func(c *cluster) {
 		for i := range jobs {
@@ -121,7 +128,8 @@ func TestALossCostsOneCommitAndOneListAJobAndOneReadForAllOrphans(t *testing.T) 
 	})
 }
 
-func TestAThousandOrphansAreTakenOverInBatches(t *testing.T) {
+// Hundreds of orphaned runs are taken over in batches.
+func TestStoreCost_OrphansInBatches(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "30 * * * * ?", Shards: 400, Failover: true}}
 		c.does(sleepFor(30 * time.Second))

@@ -20,10 +20,12 @@ var (
 	stormSeeds = flag.Uint64("storm.seeds", 80, "how many storms to run")
 )
 
-// A storm is a minute or two of crashes, cuts, restarts, lost replies, slow watches, evictions and changed jobs, all drawn from one
-// seed, and then calm. Every commit is checked as it happens; at the end every fire must be accounted for. Which goroutine runs first is not drawn
-// from the seed, so a storm that fails does not always fail again: run it with -count.
-func TestNothingIsLostOrRunTwiceInAStorm(t *testing.T) {
+// A storm is a minute or two of crashes, cuts, restarts, lost replies, slow
+// watches, evictions and changed jobs, all drawn from one seed, and then a
+// time without faults. Every commit is checked as it happens. At the end every
+// fire must be accounted for. The seed does not decide which goroutine runs
+// first, so a storm that fails does not always fail again: run it with -count.
+func TestStorm_NothingLostOrRunTwice(t *testing.T) {
 	first, last := uint64(1), *stormSeeds
 	if *stormSeed != 0 {
 		first, last = *stormSeed, *stormSeed

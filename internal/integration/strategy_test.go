@@ -13,7 +13,8 @@ import (
 	"github.com/elasticjob-go/elastic/sharding"
 )
 
-func TestEveryStrategyHasEveryShardRun(t *testing.T) {
+// With every strategy every shard runs.
+func TestStrategy_RunsEveryShard(t *testing.T) {
 	for _, strategy := range []string{"sticky", "average", "odevity", "rotate", "single", "static"} {
 		t.Run(strategy, func(t *testing.T) {
 			bubble(t, func(c *cluster) {
@@ -36,7 +37,9 @@ func TestEveryStrategyHasEveryShardRun(t *testing.T) {
 	}
 }
 
-func TestTheOnlyShardGoesRoundFromRunToRun(t *testing.T) {
+// With the strategy single the only shard moves from instance to instance, run
+// by run.
+func TestStrategy_RotatesSingleShard(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/5 * * * * ?", Sharding: "single", Failover: true}}
 		for _, name := range []string{"a", "b", "c"} {
@@ -55,7 +58,8 @@ func TestTheOnlyShardGoesRoundFromRunToRun(t *testing.T) {
 	})
 }
 
-func TestAStrategyOfOnesOwnAssignsTheShards(t *testing.T) {
+// A strategy of the program assigns the shards.
+func TestStrategy_Custom(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		pins := elastic.WithStrategy(sharding.Pin("racks", map[int]string{0: "a", 1: "b", 2: "b"}, nil))
 		c.start("a", pins)
@@ -67,7 +71,9 @@ func TestAStrategyOfOnesOwnAssignsTheShards(t *testing.T) {
 	})
 }
 
-func TestAnAssignmentThatMakesNoSenseIsNotWritten(t *testing.T) {
+// An invalid assignment of a strategy is not stored, and the current one
+// stays.
+func TestStrategy_InvalidAssignmentIsNotStored(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		var mad atomic.Bool
 		own := elastic.WithStrategy(sharding.Func("mine", func(job string, shards int, live []sharding.Instance, prev []string) []string {
@@ -106,8 +112,9 @@ func TestAnAssignmentThatMakesNoSenseIsNotWritten(t *testing.T) {
 	})
 }
 
-// The oldest instance is an older program that does not know the strategy: another stands in.
-func TestAnInstanceThatDoesNotKnowAStrategyLeavesItToOthers(t *testing.T) {
+// An instance that knows the strategy assigns if the oldest instance, an older
+// program, does not know it.
+func TestStrategy_UnknownToOldest(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		job := elastic.Job{Name: "report", Schedule: "0/5 * * * * ?", Shards: 2}
 		old := c.start("old")
@@ -121,7 +128,8 @@ func TestAnInstanceThatDoesNotKnowAStrategyLeavesItToOthers(t *testing.T) {
 	})
 }
 
-func TestAStrategyThatNobodyKnowsIsRefused(t *testing.T) {
+// A job with an unknown strategy is refused, and so are invalid strategies.
+func TestStrategy_UnknownIsRefused(t *testing.T) {
 	s, err := elastic.Open(t.Context(), "memory://strategies")
 	if err != nil {
 		t.Fatal(err)

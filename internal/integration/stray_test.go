@@ -13,9 +13,9 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// A key that has not exactly the form of one of ours, such as a copy that was
-// made by hand, silences no job, whenever it comes and whatever it holds. It is
-// reported once by each instance that sees it.
+// A key that does not have exactly the form of one of ours, such as a copy
+// made by hand, stops no job, whenever it appears and whatever it holds. Each
+// instance that sees it reports it once.
 func TestStray_KeysAreIgnored(t *testing.T) {
 	spec := `{"v":1,"schedule":"* * * * * ?","shards":1,"sharding":"sticky","failover":true,"maxAttempts":3,"misfire":"once","overlap":"queue","disabled":true,"resharded":"2020-01-01T00:00:00Z","since":"2020-01-01T00:00:00Z"}`
 	assignment := `{"v":1,"epoch":9,"strategy":"sticky","shards":2,"instances":["ghost@1"],"owners":[0,0]}`

@@ -18,10 +18,10 @@ func giveTrigger(t *testing.T, c *elastictest.Cluster, options ...elastic.Trigge
 	}
 }
 
-// A trigger passes over shards that are disabled when it is given, or before
-// they begin it. It does not wait for them, and when they are enabled they
-// begin nothing of the past.
-func TestTrigger_PassesOverDisabledShards(t *testing.T) {
+// A trigger skips shards that are disabled when it is given, or before they
+// begin it. It does not wait for them, and they do not run it when they are
+// enabled.
+func TestTrigger_SkipsDisabledShards(t *testing.T) {
 	for name, row := range map[string]struct {
 		disable func(*elastic.Job)
 		options []elastic.TriggerOption
@@ -62,8 +62,8 @@ func TestTrigger_PassesOverDisabledShards(t *testing.T) {
 	}
 }
 
-// What can't begin anywhere is refused.
-func TestTrigger_OfDisabledShardsAlone(t *testing.T) {
+// A trigger that cannot begin on any shard is refused.
+func TestTrigger_RefusesDisabledShards(t *testing.T) {
 	for want, row := range map[string]struct {
 		disabled []int
 		options  []elastic.TriggerOption
@@ -85,10 +85,10 @@ func TestTrigger_OfDisabledShardsAlone(t *testing.T) {
 	}
 }
 
-// A trigger that waits when its job, or a shard of it, is disabled is passed
-// over, as are those of another number of shards: none fills the queue of
-// triggers, and none begins when the job is enabled.
-func TestTrigger_WaitsNotForWhatIsOver(t *testing.T) {
+// A waiting trigger is dropped when its job, or its shard, is disabled or the
+// number of shards changes. It does not fill the queue of triggers, and does
+// not run when the job is enabled again.
+func TestTrigger_DropsOutdatedRequests(t *testing.T) {
 	for name, row := range map[string]struct{ disable, enable func(*elastic.Job) }{
 		"the job": {
 			func(j *elastic.Job) { j.Disabled = true },

@@ -30,7 +30,8 @@ func (c *cluster) triggered(seq uint64) []*ran {
 	return c.find(func(r *ran) bool { return r.trigger == seq })
 }
 
-func TestAOneOffJobRunsWhenItIsTriggeredAndOnlyThen(t *testing.T) {
+// A job with the schedule @manual runs when it is triggered, and only then.
+func TestTrigger_ManualJobRunsOnlyThen(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{oneOff}
 		a := c.start("a")
@@ -69,7 +70,8 @@ func TestAOneOffJobRunsWhenItIsTriggeredAndOnlyThen(t *testing.T) {
 	})
 }
 
-func TestATriggerCanBeForSomeShardsAndBringAParameter(t *testing.T) {
+// A trigger can name shards and carry a parameter.
+func TestTrigger_ShardsAndParameter(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{oneOff}
 		a := c.start("a")
@@ -88,7 +90,8 @@ func TestATriggerCanBeForSomeShardsAndBringAParameter(t *testing.T) {
 	})
 }
 
-func TestATriggerTakesNoFireAwayAndWaitsForARun(t *testing.T) {
+// Triggers wait for a run in progress, run in order, and replace no fire.
+func TestTrigger_WaitsForRunAndKeepsFires(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Overlap: elastic.OverlapQueue, Misfire: elastic.MisfireAll}}
 		c.does(sleepFor(3 * time.Second))
@@ -107,8 +110,9 @@ func TestATriggerTakesNoFireAwayAndWaitsForARun(t *testing.T) {
 	})
 }
 
-// The instance that was asked dies before anything has run, and later the one that runs dies in the middle.
-func TestATriggerIsRunWhoeverDies(t *testing.T) {
+// A trigger runs although the instance that gave it crashes before anything
+// ran, and another one crashes in the middle of a run.
+func TestTrigger_SurvivesCrashes(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{oneOff}
 		c.does(sleepFor(20 * time.Second))
@@ -133,7 +137,8 @@ func TestATriggerIsRunWhoeverDies(t *testing.T) {
 	})
 }
 
-func TestATriggerWhoseAnswerIsLostIsGivenOnce(t *testing.T) {
+// A trigger whose answer is lost is given once.
+func TestTrigger_LostReplyGivesOnce(t *testing.T) {
 	for name, fault := range map[string]memory.Fault{
 		"reply lost":   {LoseReply: true, Broken: true},
 		"request lost": {LoseRequest: true, Broken: true},
@@ -159,7 +164,8 @@ func TestATriggerWhoseAnswerIsLostIsGivenOnce(t *testing.T) {
 	}
 }
 
-func TestTriggersThatMakeNoSenseAreRefused(t *testing.T) {
+// Invalid triggers are refused and write nothing.
+func TestTrigger_InvalidRequests(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		off := oneOff
 		off.Name, off.Disabled = "off", true
@@ -198,7 +204,9 @@ func TestTriggersThatMakeNoSenseAreRefused(t *testing.T) {
 	})
 }
 
-func TestTriggersDoNotPileUp(t *testing.T) {
+// Triggers that have ended are removed, and the number of waiting ones is
+// bounded.
+func TestTrigger_QueueIsBounded(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{oneOff}
 		a := c.start("a")
@@ -222,7 +230,8 @@ func TestTriggersDoNotPileUp(t *testing.T) {
 	})
 }
 
-func TestATriggerWaitsForASessionAndEndsWithItsContext(t *testing.T) {
+// Trigger waits for a session, and ends with its context.
+func TestTrigger_WaitsForSession(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{oneOff}
 		a := c.start("a")
@@ -243,9 +252,9 @@ func TestATriggerWaitsForASessionAndEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// A shard that the job loses takes with it what it has begun; a trigger that is still in the store must not be run by the shard of that
-// number which comes afterwards.
-func TestATriggerIsNotRunAgainByAShardThatComesBack(t *testing.T) {
+// A trigger that is still stored is not run again by a shard that was removed
+// and comes back, although the shard's record went away with it.
+func TestTrigger_NotRepeatedAfterReshard(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{oneOff}
 		c.jobs[0].Schedule = "0/2 * * * * ?" // a shard that comes back may begin a fire first
@@ -269,7 +278,8 @@ func TestATriggerIsNotRunAgainByAShardThatComesBack(t *testing.T) {
 	})
 }
 
-func TestATriggerGivenByAClockThatIsBehindIsRun(t *testing.T) {
+// A trigger runs although the clock of the instance that gave it is behind.
+func TestTrigger_FromClockBehind(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{oneOff}
 		a := c.start("a")

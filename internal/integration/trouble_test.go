@@ -99,9 +99,9 @@ func (f *flapping) Next(ctx context.Context) (store.Update, error) {
 	return f.Watch.Next(ctx)
 }
 
-// What fails in one place of the store is tried less and less often, raises one
+// A fault in one place of the store is retried less and less often, raises one
 // alarm, and stops no other job.
-func TestTrouble_IsWhereItIs(t *testing.T) {
+func TestTrouble_StaysLocal(t *testing.T) {
 	rows := []struct {
 		name string
 		at   place
@@ -174,8 +174,8 @@ func TestTrouble_IsWhereItIs(t *testing.T) {
 	}
 }
 
-// An alarm ends when what failed works again, and the next failure raises a new
-// one.
+// An alarm ends when the operation works again, and the next failure raises a
+// new one.
 func TestTrouble_EndsWithItsOwnRecovery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
@@ -203,8 +203,8 @@ func TestTrouble_EndsWithItsOwnRecovery(t *testing.T) {
 	})
 }
 
-// A store that can't be reached at all raises one alarm, however many jobs and
-// watches there are, and one event when it is back.
+// A store that is unreachable raises one alarm, however many jobs and watches
+// there are, and one event when it is back.
 func TestTrouble_OneAlarmForWholeStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
@@ -243,9 +243,9 @@ func (c *cutting) Commit(ctx context.Context, t store.Txn) (store.Result, error)
 	return c.Store.Commit(ctx, t)
 }
 
-// Transactions that end unknown again and again are made smaller until they get
-// through, the suspicion is told once, and the size is remembered.
-func TestTrouble_HalvesWhatIsCutAtSize(t *testing.T) {
+// Transactions that repeatedly end unknown are halved until they get through.
+// The suspicion is reported once, and the size is remembered.
+func TestTrouble_HalvesLargeTransactions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var began atomic.Int64
 		var suspected []elastic.Event
@@ -280,8 +280,8 @@ func TestTrouble_HalvesWhatIsCutAtSize(t *testing.T) {
 	})
 }
 
-// Run returns the error of a store that has ended for good, once its handlers
-// have been told and have returned.
+// Run returns the error of a store that has ended for good, after its handlers
+// were cancelled and returned.
 func TestStore_EndedEndsRun(t *testing.T) {
 	full := errors.New("no space left on device")
 	rows := map[string]func(s store.Store, server *memory.Server){

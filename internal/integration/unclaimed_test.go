@@ -10,7 +10,8 @@ import (
 	"github.com/elasticjob-go/elastic/internal/layout"
 )
 
-func TestAJobWithoutClaimsCostsTheStoreNothing(t *testing.T) {
+// A job without claims costs the store nothing.
+func TestUnclaimed_CostsTheStoreNothing(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "* * * * * ?", Shards: 4, Unclaimed: true}}
 		a := c.start("a")
@@ -41,7 +42,9 @@ func TestAJobWithoutClaimsCostsTheStoreNothing(t *testing.T) {
 	})
 }
 
-func TestAShardWithoutClaimsIsRunByWhoeverHasIt(t *testing.T) {
+// A shard without claims is run by its owner. Fires missed between owners are
+// not made up for.
+func TestUnclaimed_OwnerRunsShard(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "* * * * * ?", Shards: 4, Unclaimed: true}}
 		c.start("a")
@@ -63,7 +66,8 @@ func TestAShardWithoutClaimsIsRunByWhoeverHasIt(t *testing.T) {
 	})
 }
 
-func TestClaimsCanBeSwitchedOffAndOn(t *testing.T) {
+// Claims can be switched off and on while the job runs.
+func TestUnclaimed_CanBeSwitched(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/2 * * * * ?", Shards: 2, Failover: false}}
 		c.does(sleepFor(3 * time.Second)) // so there is always one in progress
@@ -87,15 +91,17 @@ func TestClaimsCanBeSwitchedOffAndOn(t *testing.T) {
 	})
 }
 
-func TestAJobWithoutClaimsHasNoFailover(t *testing.T) {
+// A job without claims cannot have failover.
+func TestUnclaimed_RefusesFailover(t *testing.T) {
 	err := elastic.Job{Name: "report", Schedule: "* * * * * ?", Unclaimed: true, Failover: true}.Validate()
 	if err == nil || !strings.Contains(err.Error(), "failover: a job without claims has none") {
 		t.Errorf("got %v", err)
 	}
 }
 
-// Their leader looks whether they have records, of a time when the job had claims.
-func TestAJobWithoutClaimsCanLoseShards(t *testing.T) {
+// A job without claims can lose shards. The leader deletes the records that
+// they have from a time when the job had claims.
+func TestUnclaimed_ReshardDeletesRecords(t *testing.T) {
 	for _, claimed := range []bool{false, true} {
 		bubble(t, func(c *cluster) {
 			c.jobs = []elastic.Job{{Name: "report", Schedule: "* * * * * ?", Shards: 4, Unclaimed: !claimed}}

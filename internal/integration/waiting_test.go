@@ -26,9 +26,9 @@ func eventsOf(c *elastictest.Cluster, kinds ...observe.Kind) []elastic.Event {
 	return all
 }
 
-// A job whose labels no live instance has says so once for the whole fleet, and
-// once that it no longer waits.
-func TestWaiting_LabelsThatNoInstanceHas(t *testing.T) {
+// A job whose labels no live instance has reports so once for the whole fleet,
+// and once that it no longer waits.
+func TestWaiting_LabelsWithoutInstance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
 		job := elastic.Job{Name: "report", Schedule: "* * * * * ?", Requires: map[string]string{"zone": "mars"}}
@@ -54,9 +54,9 @@ func TestWaiting_LabelsThatNoInstanceHas(t *testing.T) {
 	})
 }
 
-// A job in the store that differs from the one given here is a warning that
-// names the fields with both values; a change, disabling and enabling are told.
-func TestChange_IsToldWithItsFields(t *testing.T) {
+// A stored job that differs from the one given to Add is a warning that names
+// the fields with both values. Changes, disabling and enabling are events.
+func TestChange_EventNamesFields(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
 		job := elastic.Job{Name: "report", Schedule: "0 * * * * ?", Shards: 2}
@@ -102,9 +102,9 @@ func TestChange_IsToldWithItsFields(t *testing.T) {
 	})
 }
 
-// An instance that leaves says what it waits for, again and again, and which
-// handlers it leaves behind.
-func TestLeaving_SaysWhatItWaitsFor(t *testing.T) {
+// A draining instance reports repeatedly what it waits for, and which handlers
+// it leaves behind.
+func TestDrain_ReportsWhatItWaitsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		block := blocking(t)
 		var leaving, stuck []elastic.Event
@@ -132,9 +132,9 @@ func TestLeaving_SaysWhatItWaitsFor(t *testing.T) {
 	})
 }
 
-// Trigger right after Run was started waits until it can be given; for a job
-// that no live instance has it is an error at once.
-func TestTrigger_WaitsForRunAndJob(t *testing.T) {
+// Trigger right after the start of Run waits until it can write. For a job
+// that no live instance has it returns an error at once.
+func TestTrigger_RightAfterRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := plain(t)
 		var runs atomic.Int64
@@ -168,10 +168,10 @@ func TestTrigger_WaitsForRunAndJob(t *testing.T) {
 	})
 }
 
-// Shards that wait for a limit longer than a period of their schedule, or a
-// minute where there is none, are reported together, once, and once when that
-// is over; shorter waits are not.
-func TestWaiting_ShardsForALimit(t *testing.T) {
+// Shards that wait for a limit longer than a period of their schedule, or than
+// a minute where there is none, are reported together, once, and once when the
+// wait is over. Shorter waits are not reported.
+func TestWaiting_ShardsAtLimit(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		job    elastic.Job
@@ -232,9 +232,9 @@ func TestWaiting_ShardsForALimit(t *testing.T) {
 	}
 }
 
-// Shards that are disabled when an instance first sees their job are told, as a
-// disabled job is.
-func TestChange_TellsDisabledShards(t *testing.T) {
+// Shards that are disabled when an instance first sees their job are reported,
+// as a disabled job is.
+func TestChange_ReportsDisabledShards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
 		c.Add(elastic.Job{Name: "some", Schedule: everySecond, Shards: 6, DisabledShards: []int{5, 1, 2}}, returnsAfter(0, nil))
