@@ -25,8 +25,8 @@
 // A fire of a shard is begun by at most one instance. A run is repeated only after its instance was lost while it ran, and only
 // if the job asks for Failover: so at most once per fire without it, at least once with it. At no time do two live instances
 // hold the same shard. An instance that was declared dead while its code still ran has a smaller fence than its successor (see
-// [Shard.Fence]), and its handlers' contexts have ended before the successor could start, unless the process was stopped or its machine suspended. When
-// such a process wakes it enters no handler of a claim that is over, neither for the first time nor for a retry: see [Shard.Held].
+// [Run.Fence]), and its handlers' contexts have ended before the successor could start, unless the process was stopped or its machine suspended. When
+// such a process wakes it enters no handler of a claim that is over, neither for the first time nor for a retry: see [Run.Held].
 package elastic
 
 import (
@@ -68,7 +68,7 @@ type Scheduler struct {
 	done   chan struct{}      // closed when Run has ended
 }
 
-// ErrClosed is returned by Add, Remove, Trigger and Run of a scheduler that was
+// ErrClosed is returned by Add, Unregister, Trigger and Run of a scheduler that was
 // closed or whose Run has ended, and by a second Run. Close never returns it.
 var ErrClosed = errors.New("the scheduler is closed")
 
@@ -121,15 +121,15 @@ func newScheduler(s store.Store, c config) *Scheduler {
 		Observe:     events.observe(),
 	}
 	if c.clock != nil {
-		c.clock.guarded.become("WithClock", events.add)
+		c.clock.guarded.become("Testing.Now", events.add)
 		cfg.Now = c.clock.now
 	}
 	if c.names != nil {
-		c.names.guarded.become("WithIncarnations", events.add)
+		c.names.guarded.become("Testing.Incarnation", events.add)
 		cfg.Incarnation = c.names.next
 	}
 	if c.chance != nil {
-		c.chance.guarded.become("WithRandom", events.add)
+		c.chance.guarded.become("Testing.Random", events.add)
 		cfg.Rand = c.chance.upTo
 	}
 	return &Scheduler{
@@ -200,7 +200,7 @@ func (s *Scheduler) Add(job Job, h Handler, options ...AddOption) error {
 		Name:      job.Name,
 		Spec:      job.spec(),
 		Overwrite: a.overwrite,
-		Handler:   func(ctx context.Context, r engine.Run) error { return h.Handle(ctx, newShard(r)) },
+		Handler:   func(ctx context.Context, r engine.Run) error { return h.Handle(ctx, newRun(r)) },
 	})
 }
 
@@ -225,14 +225,15 @@ func (s *Scheduler) MustAdd(job Job, h Handler, options ...AddOption) {
 	}
 }
 
-// Remove ends this instance's part in a job: its shards move to other instances that have it, and what runs here may finish. The job
-// itself stays in the store. On a scheduler that is closed the error is [ErrClosed].
-func (s *Scheduler) Remove(name string) error {
+// Unregister ends this instance's part in a job. The shards of the job move to
+// other instances that have it, and runs on this instance may finish. The job
+// stays in the store. A closed scheduler returns [ErrClosed].
+func (s *Scheduler) Unregister(name string) error {
 	if s.isClosed() {
-		return fmt.Errorf("remove job %q: %w", name, ErrClosed)
+		return fmt.Errorf("unregister job %q: %w", name, ErrClosed)
 	}
 	if !s.engine.Remove(name) {
-		return fmt.Errorf("job %q was not added, or was removed before", name)
+		return fmt.Errorf("unregister job %q: it was not added, or was unregistered before", name)
 	}
 	return nil
 }

@@ -17,10 +17,7 @@ import (
 var shown = []string{".", "cron", "elastictest", "jobfile", "jobs/dataflow", "jobs/httpcall", "jobs/script", "observe", "observe/alarm", "sharding"}
 
 // notShown are exported names that need none, and why.
-var notShown = map[string]string{
-	"elastic.WithIncarnations": "for tests that must be the same each time: package elastictest gives it",
-	"elastic.WithRandom":       "likewise",
-}
+var notShown = map[string]string{}
 
 // Somebody who looks a name up finds code to copy that is known to work: an Example that uses the name, or is named after it. A type has one, too,
 // if a function that returns it has, as options do.

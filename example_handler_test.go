@@ -12,8 +12,8 @@ import (
 // reporter is a handler with what it needs: it makes the reports of a region.
 type reporter struct{ bucket string }
 
-func (r reporter) Handle(ctx context.Context, sh elastic.Shard) error {
-	fmt.Printf("part %d of %d: %s to %s\n", sh.Item+1, sh.Total, sh.Parameter, r.bucket)
+func (r reporter) Handle(ctx context.Context, run elastic.Run) error {
+	fmt.Printf("part %d of %d: %s to %s\n", run.Shard+1, run.Shards, run.Parameter, r.bucket)
 	return nil
 }
 
@@ -48,11 +48,11 @@ func ExampleHandlerFunc() {
 	users := []string{"ann", "bob", "cem", "dan", "eve"}
 	mailed := map[string]int{}
 
-	mail := elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
+	mail := elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 		for i, user := range users {
-			if i%sh.Total == sh.Item { // SELECT … WHERE id % $total = $item
+			if i%run.Shards == run.Shard { // SELECT … WHERE id % $total = $item
 				mu.Lock()
-				mailed[user] = sh.Item
+				mailed[user] = run.Shard
 				mu.Unlock()
 			}
 		}
@@ -67,8 +67,8 @@ func ExampleHandlerFunc() {
 }
 
 // A payment that is repeated because a machine died is made once: whoever pays refuses a key that it has seen.
-func ExampleShard_Key() {
-	sh := elastic.Shard{Job: "payments", Item: 3, Fire: time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)}
+func ExampleRun_Key() {
+	sh := elastic.Run{Job: "payments", Shard: 3, Fire: time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)}
 	fmt.Println(sh.Key())
 	sh.Attempt = 2
 	fmt.Println(sh.Key())
@@ -78,7 +78,7 @@ func ExampleShard_Key() {
 }
 
 // A table that keeps the greatest fence that it has seen can't be spoilt by a machine that was paused while another took its run over.
-func ExampleShard_Fence() {
+func ExampleRun_Fence() {
 	var seen uint64
 	save := func(fence uint64) error { // UPDATE … SET fence = $1 WHERE fence <= $1
 		if fence < seen {
@@ -87,8 +87,8 @@ func ExampleShard_Fence() {
 		seen = fence
 		return nil
 	}
-	once(elastic.Job{Name: "balance"}, elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
-		return save(sh.Fence())
+	once(elastic.Job{Name: "balance"}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+		return save(run.Fence())
 	}))
 	fmt.Println(save(seen - 1))
 	// Output:
@@ -97,21 +97,21 @@ func ExampleShard_Fence() {
 }
 
 // A run that takes hours stops when its shard moves, and the shard's next owner goes on with it.
-func ExampleShard_Moving() {
-	replay := func(ctx context.Context, sh elastic.Shard, next func() bool) error {
+func ExampleRun_Moving() {
+	replay := func(ctx context.Context, run elastic.Run, next func() bool) error {
 		for next() {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			if sh.Moving() {
+			if run.Moving() {
 				return elastic.HandOver("the shard moves") // what is done is done
 			}
 		}
 		return nil
 	}
 	left := 1000
-	once(elastic.Job{Name: "replay", Failover: true}, elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
-		return replay(ctx, sh, func() bool { left--; return left > 0 })
+	once(elastic.Job{Name: "replay", Failover: true}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+		return replay(ctx, run, func() bool { left--; return left > 0 })
 	}))
 	// Output:
 	// replay/0 ok

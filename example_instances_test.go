@@ -25,9 +25,9 @@ func ExampleNew() {
 		fmt.Println(err)
 		return
 	}
-	ran := make(chan elastic.Shard)
-	s.MustAdd(elastic.Job{Name: "report", Schedule: "@manual"}, elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
-		ran <- sh
+	ran := make(chan elastic.Run)
+	s.MustAdd(elastic.Job{Name: "report", Schedule: "@manual"}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+		ran <- run
 		return nil
 	}))
 	stop := running(s)
@@ -79,8 +79,8 @@ func ExampleOption() {
 	shares := make(chan string)
 	for _, s := range []*elastic.Scheduler{large, small} {
 		on := map[*elastic.Scheduler]string{large: "large", small: "small"}[s]
-		tell := elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
-			shares <- fmt.Sprint(sh.Job, " on ", on)
+		tell := elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+			shares <- fmt.Sprint(run.Job, " on ", on)
 			return nil
 		})
 		s.MustAdd(elastic.Job{Name: "mails", Schedule: "@manual", Shards: 3}, tell)
@@ -120,8 +120,8 @@ func ExampleJob_broadcast() {
 		if err != nil {
 			panic(err)
 		}
-		s.MustAdd(elastic.Job{Name: "clean", Schedule: "@manual", Broadcast: true}, elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
-			cleaned <- fmt.Sprintf("%s, one of %d", name, sh.Total)
+		s.MustAdd(elastic.Job{Name: "clean", Schedule: "@manual", Broadcast: true}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+			cleaned <- fmt.Sprintf("%s, one of %d", name, run.Shards)
 			return nil
 		}))
 		defer running(s)()
@@ -142,7 +142,7 @@ func ExampleWithStrategy() {
 		owner := slices.MaxFunc(live, func(a, b sharding.Instance) int { return cmp.Compare(a.ID, b.ID) })
 		return slices.Repeat([]string{owner.ID}, shards)
 	})
-	once(elastic.Job{Name: "report", Shards: 2, Sharding: "last"}, elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
+	once(elastic.Job{Name: "report", Shards: 2, Sharding: "last"}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 		return nil
 	}), elastic.WithStrategy(last))
 	// Output:

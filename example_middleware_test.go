@@ -11,10 +11,10 @@ import (
 func ExampleMiddleware() {
 	around := func(what string) elastic.Middleware {
 		return func(next elastic.Handler) elastic.Handler {
-			return elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
+			return elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 				fmt.Println("before:", what)
 				defer fmt.Println("after:", what)
-				return next.Handle(ctx, sh)
+				return next.Handle(ctx, run)
 			})
 		}
 	}
@@ -24,8 +24,8 @@ func ExampleMiddleware() {
 		return
 	}
 	ran := make(chan bool)
-	s.MustAdd(elastic.Job{Name: "report", Schedule: "@manual"}, elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
-		fmt.Println(sh.Job)
+	s.MustAdd(elastic.Job{Name: "report", Schedule: "@manual"}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+		fmt.Println(run.Job)
 		close(ran)
 		return nil
 	}), elastic.Use(around("transaction")))

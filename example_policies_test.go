@@ -14,7 +14,7 @@ import (
 // The fleet was down from half past one to half past four. What becomes of the fires of two, three and four is up to the job.
 func ExampleMisfire() {
 	at := func(hour, minute int) elastic.Option {
-		return elastic.WithClock(func() time.Time { return time.Date(2026, 1, 2, hour, minute, 0, 0, time.UTC) })
+		return elastic.WithTesting(elastic.Testing{Now: func() time.Time { return time.Date(2026, 1, 2, hour, minute, 0, 0, time.UTC) }})
 	}
 	for _, misfire := range []elastic.Misfire{elastic.MisfireOnce, elastic.MisfireSkip, elastic.MisfireAll} {
 		job := elastic.Job{Name: "hourly", Schedule: "0 * * * *", Misfire: misfire}
@@ -43,8 +43,8 @@ func until(server *memory.Server, job elastic.Job, clock elastic.Option, wanted 
 	if err != nil {
 		panic(err)
 	}
-	s.MustAdd(job, elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
-		fires = append(fires, sh.Fire.Format("15:04"))
+	s.MustAdd(job, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+		fires = append(fires, run.Fire.Format("15:04"))
 		return nil
 	}))
 	if err := s.Run(ctx); err != nil {
@@ -61,7 +61,7 @@ func ExampleOverlap() {
 		return
 	}
 	ended := make(chan error, 1)
-	s.MustAdd(elastic.Job{Name: "forecast", Schedule: "* * * * * ?", Overlap: elastic.OverlapReplace}, elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
+	s.MustAdd(elastic.Job{Name: "forecast", Schedule: "* * * * * ?", Overlap: elastic.OverlapReplace}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 		<-ctx.Done() // this takes longer than it is to the next fire
 		select {
 		case ended <- context.Cause(ctx):
@@ -82,17 +82,17 @@ func ExampleAfterEnds() {
 		fmt.Println(err)
 		return
 	}
-	collected, reported := make(chan int, 3), make(chan elastic.Shard, 1)
-	s.MustAdd(elastic.Job{Name: "collect", Schedule: "* * * * * ?", Shards: 3}, elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
+	collected, reported := make(chan int, 3), make(chan elastic.Run, 1)
+	s.MustAdd(elastic.Job{Name: "collect", Schedule: "* * * * * ?", Shards: 3}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 		select {
-		case collected <- sh.Item:
+		case collected <- run.Shard:
 		default: // of a later fire
 		}
 		return nil
 	}))
-	s.MustAdd(elastic.Job{Name: "report", After: []string{"collect"}, AfterEnds: elastic.AfterSucceeded}, elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
+	s.MustAdd(elastic.Job{Name: "report", After: []string{"collect"}, AfterEnds: elastic.AfterSucceeded}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 		select {
-		case reported <- sh:
+		case reported <- run:
 		default:
 		}
 		return nil

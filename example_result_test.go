@@ -11,7 +11,7 @@ import (
 
 // A handler that finds nothing to do says so, and the run counts neither as a success nor as a failure.
 func ExampleSkip() {
-	once(elastic.Job{Name: "invoices"}, elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
+	once(elastic.Job{Name: "invoices"}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 		return elastic.Skip("no new orders")
 	}))
 	// Output:
@@ -20,7 +20,7 @@ func ExampleSkip() {
 
 // What another try would not mend is not tried again.
 func ExamplePermanent() {
-	once(elastic.Job{Name: "import", Retries: 5}, elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
+	once(elastic.Job{Name: "import", Retries: 5}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 		fmt.Println("called")
 		return elastic.Permanent(errors.New("the file is not a table"))
 	}))
@@ -31,11 +31,11 @@ func ExamplePermanent() {
 
 // A service that is busy says when to come back.
 func ExampleRetryIn() {
-	once(elastic.Job{Name: "export"}, elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
-		if sh.Retry == 0 {
+	once(elastic.Job{Name: "export"}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+		if run.Retry == 0 {
 			return elastic.RetryIn(10*time.Millisecond, errors.New("429 Too Many Requests")) // Retry-After
 		}
-		fmt.Println("exported at call", sh.Retry+1)
+		fmt.Println("exported at call", run.Retry+1)
 		return nil
 	}))
 	// Output:
@@ -45,7 +45,7 @@ func ExampleRetryIn() {
 
 // A run is handed over only if its shard moves. This one does not, and so it has failed.
 func ExampleHandOver() {
-	once(elastic.Job{Name: "replay", Failover: true}, elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
+	once(elastic.Job{Name: "replay", Failover: true}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 		return elastic.HandOver("somebody else can do this")
 	}))
 	// Output:
@@ -54,11 +54,11 @@ func ExampleHandOver() {
 
 // What fails now and then is tried again by the same instance, after a while that grows.
 func ExampleJob_retries() {
-	flaky := elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
-		if sh.Retry < 2 {
+	flaky := elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+		if run.Retry < 2 {
 			return errors.New("connection reset")
 		}
-		fmt.Println("done at call", sh.Retry+1)
+		fmt.Println("done at call", run.Retry+1)
 		return nil
 	})
 	once(elastic.Job{Name: "sync", Retries: 3, RetryDelay: 5 * time.Millisecond, RetryMaxDelay: time.Second}, flaky)
@@ -69,7 +69,7 @@ func ExampleJob_retries() {
 
 // A run that takes too long is told to stop. The cause says why.
 func ExampleJob_timeout() {
-	once(elastic.Job{Name: "crawl", Timeout: 10 * time.Millisecond}, elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
+	once(elastic.Job{Name: "crawl", Timeout: 10 * time.Millisecond}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 		<-ctx.Done()
 		fmt.Println(errors.Is(context.Cause(ctx), elastic.ErrTimeout))
 		return context.Cause(ctx)

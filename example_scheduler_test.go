@@ -21,8 +21,8 @@ func ExampleScheduler() {
 		Name:            "report",
 		Schedule:        "* * * * * ?",
 		ShardParameters: map[int]string{0: "Beijing"},
-	}, elastic.HandlerFunc(func(_ context.Context, sh elastic.Shard) error {
-		once.Do(func() { fmt.Println(sh.Job, sh.Item, sh.Parameter) })
+	}, elastic.HandlerFunc(func(_ context.Context, run elastic.Run) error {
+		once.Do(func() { fmt.Println(run.Job, run.Shard, run.Parameter) })
 		return nil
 	}))
 	if err := s.Run(ctx); err != nil { // blocks until ctx ends; nil after a clean drain

@@ -16,8 +16,8 @@ func ExampleScheduler_Trigger() {
 		return
 	}
 	told := make(chan string)
-	s.MustAdd(elastic.Job{Name: "report", Schedule: "@manual", Shards: 3, Parameter: "daily"}, elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
-		told <- fmt.Sprintf("shard %d: %q, by trigger: %t", sh.Item, sh.Parameter, sh.Trigger > 0)
+	s.MustAdd(elastic.Job{Name: "report", Schedule: "@manual", Shards: 3, Parameter: "daily"}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+		told <- fmt.Sprintf("shard %d: %q, by trigger: %t", run.Shard, run.Parameter, run.Trigger > 0)
 		return nil
 	}))
 	defer running(s)()
@@ -67,8 +67,8 @@ func ExampleForce() {
 		return
 	}
 	ran := make(chan uint64, 1)
-	handler := elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
-		ran <- sh.Trigger
+	handler := elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+		ran <- run.Trigger
 		return nil
 	})
 	worker.MustAdd(job, handler)

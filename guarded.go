@@ -13,10 +13,9 @@ import (
 	"github.com/elasticjob-go/elastic/observe"
 )
 
-// The functions of WithClock, WithIncarnations and WithRandom are called by the
-// engine's loop, so each is guarded: one that panics, exits, blocks or returns
-// nonsense is replaced by the function of every day for that call, and the
-// observers are told.
+// The engine's loop calls the functions of a Testing, so each is guarded. If one
+// panics, exits, blocks, or returns a value out of range, the default replaces
+// it for that call, and the observers get an event.
 
 // optionPatience bounds one call of such a function.
 const optionPatience = time.Second
@@ -77,7 +76,7 @@ func (g *guarded) tell(err error) {
 	})
 }
 
-// clock is the clock of WithClock. While it fails, time goes on from what it
+// clock is the guarded Testing.Now. While it fails, time goes on from what it
 // showed last.
 type clock struct {
 	guarded
@@ -99,7 +98,7 @@ func (c *clock) now() time.Time {
 	return t
 }
 
-// chance is the random part of pauses of WithRandom.
+// chance is the guarded Testing.Random.
 type chance struct {
 	guarded
 	f func(time.Duration) time.Duration
@@ -118,7 +117,7 @@ func (c *chance) upTo(most time.Duration) time.Duration {
 	return d
 }
 
-// names are the fresh parts of IDs of WithIncarnations.
+// names is the guarded Testing.Incarnation.
 type names struct {
 	guarded
 	f    func() string

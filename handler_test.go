@@ -12,8 +12,8 @@ import (
 // badHandler knows that it can't work.
 type badHandler struct{}
 
-func (badHandler) Handle(context.Context, elastic.Shard) error { return nil }
-func (badHandler) Validate() error                             { return errors.New("batch: must be positive") }
+func (badHandler) Handle(context.Context, elastic.Run) error { return nil }
+func (badHandler) Validate() error                           { return errors.New("batch: must be positive") }
 
 func TestAHandlerThatCantWorkIsRefused(t *testing.T) {
 	s, err := elastic.Open(t.Context(), "memory://handlers")

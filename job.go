@@ -63,7 +63,7 @@ type Job struct {
 	Shards int
 
 	// Broadcast gives each live instance that has the job one shard, growing and shrinking with them, in place of Shards: for what every
-	// machine has to do for itself. [Shard.Total] is then how many there were when the run was claimed. An instance that comes has no part in
+	// machine has to do for itself. [Run.Shards] is then how many there were when the run was claimed. An instance that comes has no part in
 	// fires and triggers before it; what one ran when it died is given up.
 	Broadcast bool
 
@@ -103,7 +103,7 @@ type Job struct {
 
 	// CarryOn lets handlers go on when their instance loses its session with the store, for so long, up to a day and in whole milliseconds: for
 	// runs of hours that an outage of the store shall not cut off. When the instance has a session again it claims the run anew, as the
-	// same attempt and with a greater fence ([Shard.Fence] is then another one). Other instances wait as long before they take such a
+	// same attempt and with a greater fence ([Run.Fence] is then another one). Other instances wait as long before they take such a
 	// run over, also if its instance has crashed: that is the price. A handler that has not got its claim back by then is cancelled
 	// with ErrSessionLost before they begin. Zero means that a lost session ends its handlers at once.
 	CarryOn time.Duration
@@ -143,9 +143,9 @@ type Misfire = failover.Misfire
 
 // The misfire policies.
 const (
-	MisfireOnce = failover.Once // the latest is run, one time, for all of them
-	MisfireSkip = failover.Skip // none is run; a fire younger than MisfireWindow is late, not missed
-	MisfireAll  = failover.All  // each is run, in order, as far back as MisfireWindow
+	MisfireOnce = failover.MisfireOnce // the latest is run, one time, for all of them
+	MisfireSkip = failover.MisfireSkip // none is run; a fire younger than MisfireWindow is late, not missed
+	MisfireAll  = failover.MisfireAll  // each is run, in order, as far back as MisfireWindow
 )
 
 // AfterEnds says how the fires of a job must have ended for another to follow.

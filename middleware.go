@@ -12,10 +12,10 @@ import (
 // or hold a lock. It returns a handler that calls the given one, or not:
 //
 //	func timed(next elastic.Handler) elastic.Handler {
-//		return elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
+//		return elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 //			began := time.Now()
-//			err := next.Handle(ctx, sh)
-//			log.Printf("%s took %s: %v", sh.Key(), time.Since(began), err)
+//			err := next.Handle(ctx, run)
+//			log.Printf("%s took %s: %v", run.Key(), time.Since(began), err)
 //			return err
 //		})
 //	}
@@ -56,11 +56,11 @@ func indexNil(all []Middleware) int {
 type whileHeld struct{ next Handler }
 
 // Handle calls the handler, or returns the cause for which its context has ended.
-func (h whileHeld) Handle(ctx context.Context, sh Shard) error {
-	if !sh.Held() {
+func (h whileHeld) Handle(ctx context.Context, run Run) error {
+	if !run.Held() {
 		return ErrSessionLost
 	}
-	return h.next.Handle(ctx, sh)
+	return h.next.Handle(ctx, run)
 }
 
 // wrap puts middleware around a handler.

@@ -192,41 +192,41 @@ func WithDrainTimeout(d time.Duration) Option { return func(c *config) { c.drain
 // in a rolling restart, shorter spreads the load sooner. It counts on the instance that leads, so give all the same.
 func WithJoinDelay(d time.Duration) Option { return func(c *config) { c.joinDelay = d } }
 
-// WithClock has fires measured by another clock than time.Now, for tests of what a wrong one does. Sessions, timeouts and
-// delays don't depend on it.
-func WithClock(now func() time.Time) Option {
-	return func(c *config) {
-		if now == nil {
-			c.fault("option WithClock: the function is nil")
-			return
-		}
-		c.clock = &clock{f: now}
-	}
+// Testing replaces what a scheduler takes from the system, so that a test takes
+// the same course each time. A nil field leaves the default, or what an earlier
+// WithTesting has set. A function that panics, blocks for a second, or returns a
+// value out of its range is replaced by the default for that call, and an event
+// of the kind [observe.Trouble] tells.
+type Testing struct {
+	// Now is the clock by which fires are due. Sessions, timeouts and delays do
+	// not depend on it. The default is time.Now.
+	Now func() time.Time
+
+	// Incarnation returns the part of the instance's ID that is new for every
+	// session: 1 to 100 of the letters and digits that a job's name can have. It
+	// is called from one goroutine at a time. It must never return one value for
+	// two sessions of instances of one name: an ID that never comes back is what
+	// proves a dead instance dead. The default is random.
+	Incarnation func() string
+
+	// Random returns a part of d, from zero to d: the random part of the pauses
+	// between tries when the store does not answer. It is called from many
+	// goroutines at once. The default is math/rand.
+	Random func(d time.Duration) time.Duration
 }
 
-// WithIncarnations has f make what is fresh in the instance's ID for every session, and not chance, for tests that must be the same
-// each time: who gets which shard depends on the IDs. f returns 1 to 100 of the letters and digits that a job's name may have, is
-// called from one goroutine at a time, and must never return the same for two sessions of instances of one name: that an ID never
-// comes back is what proves a dead instance dead.
-func WithIncarnations(f func() string) Option {
+// WithTesting is for tests only. Package elastictest gives it to its instances.
+func WithTesting(t Testing) Option {
 	return func(c *config) {
-		if f == nil {
-			c.fault("option WithIncarnations: the function is nil")
-			return
+		if t.Now != nil {
+			c.clock = &clock{f: t.Now}
 		}
-		c.names = &names{f: f, used: map[string]bool{}}
-	}
-}
-
-// WithRandom has f draw the random part of the pauses between tries, when the store does not answer, for tests that must be the same
-// each time: f returns a part of d, from zero up to it. It is called from many goroutines at once.
-func WithRandom(f func(d time.Duration) time.Duration) Option {
-	return func(c *config) {
-		if f == nil {
-			c.fault("option WithRandom: the function is nil")
-			return
+		if t.Incarnation != nil {
+			c.names = &names{f: t.Incarnation, used: map[string]bool{}}
 		}
-		c.chance = &chance{f: f}
+		if t.Random != nil {
+			c.chance = &chance{f: t.Random}
+		}
 	}
 }
 

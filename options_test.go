@@ -18,7 +18,7 @@ func TestOptions_AreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	forTests := []string{"WithClock", "WithIncarnations", "WithRandom", "WithTesting"}
+	forTests := []string{"WithTesting"}
 	for _, found := range regexp.MustCompile(`(?m)^func (With\w+)\(`).FindAllSubmatch(source, -1) {
 		if name := string(found[1]); !bytes.Contains(page, found[1]) && !slices.Contains(forTests, name) {
 			t.Errorf("docs/jobs.md lacks the option %s", name)

@@ -21,7 +21,7 @@ func Permanent(err error) error {
 }
 
 // HandOver returns an error by which a handler says that it has stopped in good order before it was through, because its shard moves: see
-// [Shard.Moving]. If the job has Failover the shard's next owner goes on with the run at once, as another attempt that doesn't count against
+// [Run.Moving]. If the job has Failover the shard's next owner goes on with the run at once, as another attempt that doesn't count against
 // MaxAttempts. Else, and if the job is disabled or has lost the shard by then, or the shard does not move, the run has failed.
 func HandOver(reason string) error { return &engine.HandOver{Reason: reason} }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/elasticjob-go/elastic/internal/layout"
 )
 
-// Trigger asks for a run of a job outside its schedule, and returns the trigger's number, which handlers see as [Shard.Trigger].
+// Trigger asks for a run of a job outside its schedule, and returns the trigger's number, which handlers see as [Run.Trigger].
 //
 // Shards that are disabled when it is given are passed over; if there is no other shard that it is for, Trigger returns an error.
 // Every other shard that it is for begins it once, as soon as it is idle, before whatever the schedule has due; triggers of a job run in

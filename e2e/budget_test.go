@@ -49,11 +49,11 @@ func TestAFireOnEtcdCostsTwoCommitsAndNoReads(t *testing.T) {
 	var mu sync.Mutex
 	ran := map[time.Time]int{}
 	complete := make(chan time.Time, 100)
-	s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?", Shards: shards, Failover: true}, elastic.HandlerFunc(func(_ context.Context, sh elastic.Shard) error {
+	s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?", Shards: shards, Failover: true}, elastic.HandlerFunc(func(_ context.Context, run elastic.Run) error {
 		mu.Lock()
 		defer mu.Unlock()
-		if ran[sh.Fire]++; ran[sh.Fire] == shards {
-			complete <- sh.Fire
+		if ran[run.Fire]++; ran[run.Fire] == shards {
+			complete <- run.Fire
 		}
 		return nil
 	}))
@@ -112,12 +112,12 @@ func TestALossOnEtcdCostsOneListOneReadAndTwoCommits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.MustAdd(elastic.Job{Name: "report", Schedule: "0/2 * * * * ?", Shards: shards, Failover: true, MaxAttempts: 10}, elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
+		s.MustAdd(elastic.Job{Name: "report", Schedule: "0/2 * * * * ?", Shards: shards, Failover: true, MaxAttempts: 10}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 			mu.Lock()
 			held := hold
-			latest[sh.Item] = name
+			latest[run.Shard] = name
 			if held {
-				on[sh.Item] = name
+				on[run.Shard] = name
 			}
 			mu.Unlock()
 			if !held {

@@ -195,10 +195,10 @@ var errPanicked = errors.New("the handler did not return")
 
 // record notes what a handler is asked to run and what it answers.
 func (c *Cluster) record(i *instance, h elastic.Handler) elastic.HandlerFunc {
-	return func(ctx context.Context, sh elastic.Shard) error {
+	return func(ctx context.Context, run elastic.Run) error {
 		c.handlers.Add(1)
 		defer c.handlers.Done()
-		r := &Run{Instance: i.name, Shard: sh, Began: time.Now(), of: i}
+		r := &Run{Instance: i.name, Run: run, Began: time.Now(), of: i}
 		c.mu.Lock()
 		if !i.crashed {
 			c.runs = append(c.runs, r)
@@ -219,7 +219,7 @@ func (c *Cluster) record(i *instance, h elastic.Handler) elastic.HandlerFunc {
 				r.Ended, r.Err, r.Cause = time.Now(), err, context.Cause(ctx)
 			}
 		}()
-		err = h.Handle(context.WithValue(ctx, freezerKey{}, i.freezer), sh)
+		err = h.Handle(context.WithValue(ctx, freezerKey{}, i.freezer), run)
 		return err
 	}
 }

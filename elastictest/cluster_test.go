@@ -19,7 +19,7 @@ var minutely = elastic.Job{Name: "report", Schedule: "0 * * * * ?", Shards: 2, F
 
 // works is a handler that works for a while and stops when it is told to.
 func works(d time.Duration) elastic.Handler {
-	return elastic.HandlerFunc(func(ctx context.Context, _ elastic.Shard) error { return elastictest.Work(ctx, d) })
+	return elastic.HandlerFunc(func(ctx context.Context, _ elastic.Run) error { return elastictest.Work(ctx, d) })
 }
 
 // stub is a test that notes how it failed.
@@ -102,7 +102,7 @@ func TestNextFireReturnsWhenTheShardsOfThatFireHaveBegun(t *testing.T) {
 		for n := 1; n <= 3; n++ {
 			fire := c.NextFire("report")
 			runs := c.Runs("report")
-			if len(runs) != 2*n || !runs[2*n-1].Shard.Fire.Equal(fire) || !runs[2*n-1].Ended.IsZero() {
+			if len(runs) != 2*n || !runs[2*n-1].Fire.Equal(fire) || !runs[2*n-1].Ended.IsZero() {
 				t.Fatalf("at fire %d there are these runs:\n%s", n, c)
 			}
 		}
@@ -122,12 +122,12 @@ func TestACrashIsNoticedWhenTheSessionHasExpired(t *testing.T) {
 		}
 		c.Advance(5 * time.Second)
 		runs := c.RunsOf("report", 1)
-		if c.Alive(owner) || len(runs) != 2 || !runs[0].Crashed || runs[1].Shard.Attempt != 2 || runs[1].Shard.Previous == "" {
+		if c.Alive(owner) || len(runs) != 2 || !runs[0].Crashed || runs[1].Attempt != 2 || runs[1].Previous == "" {
 			t.Errorf("after its TTL:\n%s", c)
 		}
 		c.Start(owner)
 		c.UntilQuiet()
-		if r := c.Record("report", 1); r.State != failover.Idle || r.Attempt != 2 || r.Result != failover.Succeeded {
+		if r := c.Record("report", 1); r.State != failover.StateIdle || r.Attempt != 2 || r.Result != failover.ResultSucceeded {
 			t.Errorf("in the end the record says %s", r)
 		}
 	})
@@ -166,7 +166,7 @@ func TestACutInstanceStopsByItselfAndAPausedOneLearnsItWhenItGoesOn(t *testing.T
 			}
 			c.UntilQuiet()
 			for _, r := range c.Runs("report") {
-				if r.Instance == "b" && r.Shard.Attempt == 1 && !errors.Is(r.Cause, elastic.ErrSessionLost) {
+				if r.Instance == "b" && r.Attempt == 1 && !errors.Is(r.Cause, elastic.ErrSessionLost) {
 					t.Errorf("paused %v: it was not told that it lost its session: %s", paused, r)
 				}
 			}
@@ -206,7 +206,7 @@ func TestWorkStandsStillWhileItsInstanceIsPaused(t *testing.T) {
 			c.UntilQuiet()
 			runs := c.RunsOf("report", 0)
 			for _, r := range runs {
-				if r.Shard.Fire.Equal(began) && r.Ended.Sub(r.Began) != 5*time.Minute+30*time.Second {
+				if r.Fire.Equal(began) && r.Ended.Sub(r.Began) != 5*time.Minute+30*time.Second {
 					t.Errorf("it took another time than the work and the pause: %s", r)
 				}
 			}
@@ -220,7 +220,7 @@ func TestWorkStandsStillWhileItsInstanceIsPaused(t *testing.T) {
 func TestATestMayEndWhileHandlersRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
-		c.Add(minutely, elastic.HandlerFunc(func(ctx context.Context, _ elastic.Shard) error {
+		c.Add(minutely, elastic.HandlerFunc(func(ctx context.Context, _ elastic.Run) error {
 			return elastictest.Work(context.WithoutCancel(ctx), time.Hour) // deaf
 		}))
 		c.Start("a", "b")
@@ -279,12 +279,12 @@ func TestAPausedInstanceThatIsTooLateToCarryOnStopsAsSoonAsItGoesOn(t *testing.T
 		c.Advance(30 * time.Second)
 		c.Resume(first.Instance)
 		c.Advance(5 * time.Second)
-		if r := c.Runs("report")[0]; !r.Told.IsZero() || r.Shard.Fence() != first.Shard.Fence() || c.Record("report", 0).Fence != r.Shard.Fence() {
+		if r := c.Runs("report")[0]; !r.Told.IsZero() || r.Fence() != first.Fence() || c.Record("report", 0).Fence != r.Fence() {
 			t.Errorf("after less than the time that it may carry on: %s, the record says %v", r, c.Record("report", 0))
 		}
 		c.Pause(first.Instance)
 		c.Advance(2 * time.Minute)
-		if runs := c.Runs("report"); len(runs) != 2 || runs[1].Instance != other || runs[1].Shard.Attempt != 2 {
+		if runs := c.Runs("report"); len(runs) != 2 || runs[1].Instance != other || runs[1].Attempt != 2 {
 			t.Fatalf("%s does not run it: %v", other, runs)
 		}
 		c.Resume(first.Instance)

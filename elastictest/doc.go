@@ -14,7 +14,7 @@
 //			c.UntilQuiet()
 //
 //			last := c.RunsOf("report", 1)[1]
-//			if last.Err != nil || last.Shard.Attempt != 2 {
+//			if last.Err != nil || last.Attempt != 2 {
 //				t.Errorf("shard 1 was not made up for: %s", last)
 //			}
 //		})

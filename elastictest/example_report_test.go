@@ -23,22 +23,22 @@ type reports struct {
 
 func newReports() *reports { return &reports{made: map[string]int{}, fences: map[int]uint64{}} }
 
-func (r *reports) Handle(ctx context.Context, sh elastic.Shard) error {
+func (r *reports) Handle(ctx context.Context, run elastic.Run) error {
 	if err := elastictest.Work(ctx, 10*time.Minute); err != nil {
 		return err
 	}
-	return r.keep(sh)
+	return r.keep(run)
 }
 
-func (r *reports) keep(sh elastic.Shard) error {
+func (r *reports) keep(run elastic.Run) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if sh.Fence() < r.fences[sh.Item] {
+	if run.Fence() < r.fences[run.Shard] {
 		r.refused++
-		return fmt.Errorf("report %s: fence %d, but %d was here before", sh.Key(), sh.Fence(), r.fences[sh.Item])
+		return fmt.Errorf("report %s: fence %d, but %d was here before", run.Key(), run.Fence(), r.fences[run.Shard])
 	}
-	r.fences[sh.Item] = sh.Fence()
-	r.made[sh.Key()]++
+	r.fences[run.Shard] = run.Fence()
+	r.made[run.Key()]++
 	return nil
 }
 
@@ -65,7 +65,7 @@ func TestEachReportIsMadeOnceThoughAMachineDiesInTheMiddle(t *testing.T) {
 			}
 		}
 		for _, run := range c.Runs("report") {
-			if run.Shard.Attempt == 2 && run.Instance == "b" {
+			if run.Attempt == 2 && run.Instance == "b" {
 				t.Errorf("repeated by the dead: %s", run)
 			}
 		}
@@ -76,9 +76,9 @@ func TestAMachineThatWasPausedForTooLongCannotSpoilAReport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kept := newReports()
 		c := elastictest.New(t)
-		c.Add(nightly, elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
+		c.Add(nightly, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 			_ = elastictest.Work(context.WithoutCancel(ctx), 10*time.Minute) // deaf, as calls of some libraries are
-			return kept.keep(sh)
+			return kept.keep(run)
 		}))
 		c.Start("a", "b")
 
@@ -116,7 +116,7 @@ func TestADeploymentInTheMiddleOfTheNightRepeatsNothing(t *testing.T) {
 		}
 
 		for _, run := range c.Runs("report") {
-			if run.Shard.Attempt != 1 || run.Err != nil {
+			if run.Attempt != 1 || run.Err != nil {
 				t.Errorf("a deployment cost a run: %s", run)
 			}
 		}

@@ -24,7 +24,7 @@ func ended(runs []elastictest.Run) (errs []error) {
 func TestACrawlThatTakesTooLongIsToldToStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
-		c.Add(elastic.Job{Name: "crawl", Schedule: "@daily", Timeout: time.Hour}, elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
+		c.Add(elastic.Job{Name: "crawl", Schedule: "@daily", Timeout: time.Hour}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 			return elastictest.Work(ctx, 2*time.Hour)
 		}))
 		c.Start("a")

@@ -89,7 +89,8 @@ func (c *Cluster) start(name, known string, options ...elastic.Option) {
 		c.t.Fatalf("elastictest: start %q: it runs already: crash or drain it first, or give this one another name", name)
 	}
 	all := append([]elastic.Option{
-		elastic.WithEvents(func(e elastic.Event) { c.observe(i, e) }), elastic.WithIncarnations(func() string { return c.incarnation(i) }), elastic.WithRandom(chance),
+		elastic.WithEvents(func(e elastic.Event) { c.observe(i, e) }),
+		elastic.WithTesting(elastic.Testing{Incarnation: func() string { return c.incarnation(i) }, Random: chance}),
 	}, append(append(slices.Clone(c.options), options...), elastic.WithName(known))...)
 	s, err := elastic.New(store.NewPortable(freezing{i.client, i.freezer}, store.Config{}), all...)
 	if err != nil {

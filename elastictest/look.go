@@ -15,8 +15,9 @@ import (
 
 // Run is one execution of a handler.
 type Run struct {
-	Instance string        // the name given to Start
-	Shard    elastic.Shard // what the handler was told
+	elastic.Run // as the handler got it
+
+	Instance string // the name given to Start
 	Began    time.Time
 	Ended    time.Time // zero while it runs
 	Err      error     // what the handler returned
@@ -29,7 +30,7 @@ type Run struct {
 
 // String tells the run in one line.
 func (r Run) String() string {
-	s := fmt.Sprintf("%s/%d fire %s attempt %d fence %d on %s: began %s", r.Shard.Job, r.Shard.Item, clock(r.Shard.Fire), r.Shard.Attempt, r.Shard.Fence(), r.Instance, clock(r.Began))
+	s := fmt.Sprintf("%s/%d fire %s attempt %d fence %d on %s: began %s", r.Job, r.Shard, clock(r.Fire), r.Attempt, r.Fence(), r.Instance, clock(r.Began))
 	switch {
 	case r.Ended.IsZero():
 		return s + ", runs"
@@ -43,7 +44,7 @@ func (r Run) String() string {
 
 // Runs returns all runs of a job so far, in the order in which they began.
 func (c *Cluster) Runs(job string) []Run {
-	return c.find(func(r *Run) bool { return r.Shard.Job == job })
+	return c.find(func(r *Run) bool { return r.Job == job })
 }
 
 // AllRuns returns the runs of all jobs so far, in the order in which they began.
@@ -51,7 +52,7 @@ func (c *Cluster) AllRuns() []Run { return c.find(func(*Run) bool { return true 
 
 // RunsOf returns the runs of one shard of a job so far, in the order in which they began.
 func (c *Cluster) RunsOf(job string, shard int) []Run {
-	return c.find(func(r *Run) bool { return r.Shard.Job == job && r.Shard.Item == shard })
+	return c.find(func(r *Run) bool { return r.Job == job && r.Shard == shard })
 }
 
 func (c *Cluster) find(fits func(*Run) bool) []Run {

@@ -33,9 +33,9 @@ const (
 
 // The codes of missed fires.
 const (
-	MissedTooLate    Code = "missed_too_late"    // they are older than the job's misfire window
-	MissedSuperseded Code = "missed_superseded"  // a later fire stands for them, as the misfire policy has it
-	MissedOverlap    Code = "missed_overlap"     // they came while the handler ran, and the overlap policy skips them
-	MissedJobChanged Code = "missed_job_changed" // the job was changed before they began, and what counts are fires from then on
-	MissedClock      Code = "missed_clock"       // a clock that was wrong has written from when on fires count
+	CodeMissedTooLate    Code = "missed_too_late"    // they are older than the job's misfire window
+	CodeMissedSuperseded Code = "missed_superseded"  // a later fire stands for them, as the misfire policy has it
+	CodeMissedOverlap    Code = "missed_overlap"     // they came while the handler ran, and the overlap policy skips them
+	CodeMissedJobChanged Code = "missed_job_changed" // the job was changed before they began, and what counts are fires from then on
+	CodeMissedClock      Code = "missed_clock"       // a clock that was wrong has written from when on fires count
 )

@@ -60,9 +60,9 @@ type Liveness uint8
 
 // An owner is alive, or dead, or it must be asked for.
 const (
-	Unproven Liveness = iota // not seen among the live instances; but that is not a proof
-	Alive
-	Dead // a linearizable read found its key absent. Its name never comes back, so this is a proof for ever
+	LivenessUnproven Liveness = iota // not seen among the live instances; but that is not a proof
+	LivenessAlive
+	LivenessDead // a linearizable read found its key absent. Its name never comes back, so this is a proof for ever
 )
 
 // Local is the run that this process has in hand for a shard, if any. It may belong to an earlier incarnation of the
@@ -78,11 +78,11 @@ type Phase uint8
 
 // The phases of a local run.
 const (
-	None     Phase = iota
-	Claiming       // the claim was written, but whether it was applied is not known
-	Working        // the handler has not returned
-	Finished       // the handler has returned, and its result is not recorded yet
-	Yielded        // the handler was stopped unfinished: its instance leaves, or its shard moves
+	PhaseNone     Phase = iota
+	PhaseClaiming       // the claim was written, but whether it was applied is not known
+	PhaseWorking        // the handler has not returned
+	PhaseFinished       // the handler has returned, and its result is not recorded yet
+	PhaseYielded        // the handler was stopped unfinished: its instance leaves, or its shard moves
 )
 
 // Action is what to do with a shard.
@@ -90,18 +90,18 @@ type Action uint8
 
 // What Decide answers.
 const (
-	Wait       Action = iota // until Wake, or until something changes
-	Begin                    // write Record.Begin(Fire), or Record.BeginTrigger(Trigger) if there is one
-	Start                    // the claim is ours: run the handler
-	Complete                 // write Record.Complete
-	HandOver                 // write Record.HandOver
-	TakeOver                 // write Record.TakeOver
-	Abandon                  // write Record.Abandon, and say so loudly
-	ProveDeath               // read the owner's key, and decide again
-	Block                    // another live instance runs it: follow the record, and decide again when it changes
-	Cancel                   // cancel the handler in favour of a later fire
-	Reclaim                  // write Record.Reclaim: the handler goes on, in a new session
-	GiveUp                   // cancel the handler, if it has not been: its claim was lost with its session
+	ActionWait       Action = iota // until Wake, or until something changes
+	ActionBegin                    // write Record.Begin(Fire), or Record.BeginTrigger(Trigger) if there is one
+	ActionStart                    // the claim is ours: run the handler
+	ActionComplete                 // write Record.Complete
+	ActionHandOver                 // write Record.HandOver
+	ActionTakeOver                 // write Record.TakeOver
+	ActionAbandon                  // write Record.Abandon, and say so loudly
+	ActionProveDeath               // read the owner's key, and decide again
+	ActionBlock                    // another live instance runs it: follow the record, and decide again when it changes
+	ActionCancel                   // cancel the handler in favour of a later fire
+	ActionReclaim                  // write Record.Reclaim: the handler goes on, in a new session
+	ActionCancelLost               // cancel the handler, if it has not been: its claim was lost with its session
 )
 
 // Decision is what to do with a shard now, and why.
@@ -144,35 +144,35 @@ func (d Decision) missing(s span) Decision {
 // decided.
 func Decide(p Policy, v View) Decision {
 	r := v.Record
-	mine := r.State == Running && v.Local.Phase != None && r.Owner == v.Local.Owner && r.Fence == v.Local.Fence
+	mine := r.State == StateRunning && v.Local.Phase != PhaseNone && r.Owner == v.Local.Owner && r.Fence == v.Local.Fence
 	p, judged, dropped := p.believe(r, v.Learned, v.Now)
 	v.Record = judged
 	switch {
-	case mine && v.Local.Phase == Claiming && r.Owner == v.Me: // of an earlier incarnation it would be a dead instance's run
-		return Decision{Action: Start}.because(CodeClaimApplied, "the claim was applied, though its answer was lost")
-	case mine && v.Local.Phase == Finished:
-		return Decision{Action: Complete}.missing(p.skipped(v)).because(CodeHandlerReturned, "the handler has returned")
-	case mine && v.Local.Phase == Yielded:
-		return Decision{Action: HandOver}.because(CodeHandlerStopped, "the handler was stopped because its instance leaves, or its shard moves")
-	case v.Local.Phase == Working:
+	case mine && v.Local.Phase == PhaseClaiming && r.Owner == v.Me: // of an earlier incarnation it would be a dead instance's run
+		return Decision{Action: ActionStart}.because(CodeClaimApplied, "the claim was applied, though its answer was lost")
+	case mine && v.Local.Phase == PhaseFinished:
+		return Decision{Action: ActionComplete}.missing(p.skipped(v)).because(CodeHandlerReturned, "the handler has returned")
+	case mine && v.Local.Phase == PhaseYielded:
+		return Decision{Action: ActionHandOver}.because(CodeHandlerStopped, "the handler was stopped because its instance leaves, or its shard moves")
+	case v.Local.Phase == PhaseWorking:
 		return decideWorking(p, v, mine)
 	case !v.Owned:
-		return Decision{Action: Wait}.because(CodeNotOwner, "another instance owns the shard")
+		return Decision{Action: ActionWait}.because(CodeNotOwner, "another instance owns the shard")
 	case r.Fence >= MaxFence:
-		return Decision{Action: Wait}.because(CodeFenceAtEnd, "the fence of the record can't grow: something else wrote it; delete the record")
-	case r.State == Idle:
+		return Decision{Action: ActionWait}.because(CodeFenceAtEnd, "the fence of the record can't grow: something else wrote it; delete the record")
+	case r.State == StateIdle:
 		return decideIdle(p, v, dropped)
 	case r.Owner == "":
 		return decideOrphan(p, r, CodeHandedOver, "the run was handed over")
 	case r.Owner == v.Me:
 		return decideOrphan(p, r, CodeRunForgotten, "this instance claimed the run, and does not run it")
-	case v.Owner == Unproven:
-		return Decision{Action: ProveDeath}.because(CodeOwnerUnproven, "the run's instance "+r.Owner+" is not among the live ones", "instance", r.Owner)
-	case v.Owner == Dead && v.Since < r.CarryOn:
+	case v.Owner == LivenessUnproven:
+		return Decision{Action: ActionProveDeath}.because(CodeOwnerUnproven, "the run's instance "+r.Owner+" is not among the live ones", "instance", r.Owner)
+	case v.Owner == LivenessDead && v.Since < r.CarryOn:
 		left := r.CarryOn - v.Since
-		return Decision{Action: Wait, Wake: v.Now.Add(left)}.because(CodeOwnerMayCarryOn,
+		return Decision{Action: ActionWait, Wake: v.Now.Add(left)}.because(CodeOwnerMayCarryOn,
 			"the run's instance "+r.Owner+" is dead, but its handler may go on for a while", "instance", r.Owner, "left", left.String())
-	case v.Owner == Dead:
+	case v.Owner == LivenessDead:
 		return decideOrphan(p, r, CodeOwnerDead, "the run's instance "+r.Owner+" is dead")
 	}
 	return decideOthers(p, v)
@@ -184,29 +184,29 @@ func decideOthers(p Policy, v View) Decision {
 	owner := v.Record.Owner
 	switch {
 	case !d.fire.IsZero(), p.AfterEnd, v.Trigger != nil && !p.Disabled:
-		return Decision{Action: Block}.because(CodeRunsElsewhere, "the instance "+owner+" still runs it", "instance", owner)
+		return Decision{Action: ActionBlock}.because(CodeRunsElsewhere, "the instance "+owner+" still runs it", "instance", owner)
 	case p.Failover && !p.Disabled:
-		return Decision{Action: Block, Wake: d.next}.because(CodeRunsElsewhere, "the instance "+owner+" runs it, and may hand it over", "instance", owner)
+		return Decision{Action: ActionBlock, Wake: d.next}.because(CodeRunsElsewhere, "the instance "+owner+" runs it, and may hand it over", "instance", owner)
 	}
-	return Decision{Action: Wait, Wake: d.next}.because(CodeRunsElsewhere, "the instance "+owner+" runs it, and no fire is due", "instance", owner)
+	return Decision{Action: ActionWait, Wake: d.next}.because(CodeRunsElsewhere, "the instance "+owner+" runs it, and no fire is due", "instance", owner)
 }
 
 func decideIdle(p Policy, v View, dropped time.Time) Decision {
 	if p.Disabled {
-		return Decision{Action: Wait}.because(CodeJobDisabled, "the job is disabled, or the shard is, or the job has fewer shards by now")
+		return Decision{Action: ActionWait}.because(CodeJobDisabled, "the job is disabled, or the shard is, or the job has fewer shards by now")
 	}
 	if v.Trigger != nil {
-		return Decision{Action: Begin, Trigger: v.Trigger}.because(CodeTriggered, "it was triggered")
+		return Decision{Action: ActionBegin, Trigger: v.Trigger}.because(CodeTriggered, "it was triggered")
 	}
 	d := p.due(v.Record, v.Now)
 	missed := p.withDropped(d.missed, v.Record, dropped)
 	if !d.fire.IsZero() {
-		return Decision{Action: Begin, Fire: d.fire}.missing(missed).because(CodeFireDue, "a fire is due")
+		return Decision{Action: ActionBegin, Fire: d.fire}.missing(missed).because(CodeFireDue, "a fire is due")
 	}
 	if d.next.IsZero() {
-		return Decision{Action: Wait}.missing(missed).because(CodeScheduleOver, "the schedule has no further fire")
+		return Decision{Action: ActionWait}.missing(missed).because(CodeScheduleOver, "the schedule has no further fire")
 	}
-	return Decision{Action: Wait, Wake: d.next}.missing(missed).because(CodeNoFireDue, "no fire is due")
+	return Decision{Action: ActionWait, Wake: d.next}.missing(missed).because(CodeNoFireDue, "no fire is due")
 }
 
 // withDropped returns missed with the fires before it that don't count because
@@ -220,9 +220,9 @@ func (p Policy) withDropped(missed span, r Record, dropped time.Time) span {
 	case first.IsZero() || first.After(dropped):
 		return missed
 	case missed.first.IsZero():
-		return span{first, dropped.Add(1), MissedClock}
+		return span{first, dropped.Add(1), CodeMissedClock}
 	}
-	return span{first, missed.before, MissedClock}
+	return span{first, missed.before, CodeMissedClock}
 }
 
 // decideWorking is for a shard whose handler runs in this process. Whatever the
@@ -231,35 +231,35 @@ func (p Policy) withDropped(missed span, r Record, dropped time.Time) span {
 func decideWorking(p Policy, v View, mine bool) Decision {
 	switch {
 	case !mine && v.Local.Owner != v.Me:
-		return Decision{Action: GiveUp}.because(CodeClaimLost, "a handler that lost its claim has not returned")
+		return Decision{Action: ActionCancelLost}.because(CodeClaimLost, "a handler that lost its claim has not returned")
 	case !mine:
-		return Decision{Action: Wait}.because(CodeClaimLost, "a handler that lost its claim has not returned")
+		return Decision{Action: ActionWait}.because(CodeClaimLost, "a handler that lost its claim has not returned")
 	case v.Record.CarryOn > 0 && v.Record.Owner != v.Me && v.Record.Fence < MaxFence:
-		return Decision{Action: Reclaim}.because(CodeWentOn, "the handler went on while this instance had no session")
+		return Decision{Action: ActionReclaim}.because(CodeWentOn, "the handler went on while this instance had no session")
 	}
 	if p.Overlap == OverlapQueue || p.AfterEnd || !v.Owned {
-		return Decision{Action: Wait}.because(CodeHandlerRuns, "the handler runs")
+		return Decision{Action: ActionWait}.because(CodeHandlerRuns, "the handler runs")
 	}
 	d := p.due(v.Record, v.Now)
 	if d.fire.IsZero() {
-		return Decision{Action: Wait, Wake: d.next}.because(CodeHandlerRuns, "the handler runs, and no later fire is due")
+		return Decision{Action: ActionWait, Wake: d.next}.because(CodeHandlerRuns, "the handler runs, and no later fire is due")
 	}
 	if p.Overlap == OverlapSkip && v.Record.Owner != v.Me {
-		return Decision{Action: Wait}.because(CodeHandlerRuns, "the handler runs, though its instance has lost the claim or may have, and another may run what comes")
+		return Decision{Action: ActionWait}.because(CodeHandlerRuns, "the handler runs, though its instance has lost the claim or may have, and another may run what comes")
 	}
 	if p.Overlap == OverlapSkip {
-		return Decision{Action: Wait}.missing(p.skipped(v)).because(CodeHandlerRuns, "the handler runs, and fires that come meanwhile are skipped")
+		return Decision{Action: ActionWait}.missing(p.skipped(v)).because(CodeHandlerRuns, "the handler runs, and fires that come meanwhile are skipped")
 	}
-	return Decision{Action: Cancel}.because(CodeReplaced, "a later fire replaces the run")
+	return Decision{Action: ActionCancel}.because(CodeReplaced, "a later fire replaces the run")
 }
 
 // Dropped returns a decision to wait whose missed fires are those that were to
 // begin by the policy before, and that don't count any more since p replaced it.
 func (p Policy) Dropped(before Policy, v View) Decision {
-	d := Decision{Action: Wait}
+	d := Decision{Action: ActionWait}
 	p, r, _ := p.believe(v.Record, v.Learned, v.Now)
 	before.Since, before.Delay = Credible(before.Since, p.Since), 0
-	if p.Disabled || before.AfterEnd || r.State == Running && before.Overlap == OverlapSkip {
+	if p.Disabled || before.AfterEnd || r.State == StateRunning && before.Overlap == OverlapSkip {
 		return d
 	}
 	pending := before.due(r, p.Since)
@@ -270,7 +270,7 @@ func (p Policy) Dropped(before Policy, v View) Decision {
 	if first.IsZero() {
 		return d
 	}
-	return d.missing(span{first, p.Since.Add(1), MissedJobChanged})
+	return d.missing(span{first, p.Since.Add(1), CodeMissedJobChanged})
 }
 
 // skipped returns the fires that have come while a run goes on, where they are
@@ -287,22 +287,22 @@ func (p Policy) skipped(v View) span {
 	if !d.missed.first.IsZero() {
 		first = d.missed.first
 	}
-	return span{first, v.Now.Add(1 - p.Delay), MissedOverlap}
+	return span{first, v.Now.Add(1 - p.Delay), CodeMissedOverlap}
 }
 
 // decideOrphan is for a run that no instance works on, or will.
 func decideOrphan(p Policy, r Record, code Code, why string) Decision {
 	switch {
 	case !p.Failover:
-		return Decision{Action: Abandon}.because(CodeFailoverOff, why+", and failover is off", "instance", r.Owner)
+		return Decision{Action: ActionAbandon}.because(CodeFailoverOff, why+", and failover is off", "instance", r.Owner)
 	case p.Disabled:
-		return Decision{Action: Abandon}.because(CodeRunOfDisabledJob,
+		return Decision{Action: ActionAbandon}.because(CodeRunOfDisabledJob,
 			why+", and the job is disabled, or the shard is, or the job has fewer shards by now", "instance", r.Owner)
 	case r.Attempt-r.HandOvers >= p.MaxAttempts || r.Attempt >= MaxTries:
-		return Decision{Action: Abandon}.because(CodeNoAttemptLeft, why+", and no attempt is left",
+		return Decision{Action: ActionAbandon}.because(CodeNoAttemptLeft, why+", and no attempt is left",
 			"instance", r.Owner, "attempts", strconv.Itoa(r.Attempt-r.HandOvers))
 	}
-	return Decision{Action: TakeOver}.because(code, why, "instance", r.Owner)
+	return Decision{Action: ActionTakeOver}.because(code, why, "instance", r.Owner)
 }
 
 var actions = [...]string{

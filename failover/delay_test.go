@@ -12,7 +12,7 @@ func TestAFireWithADelayIsDueWhenTheDelayHasPassed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, misfire := range []Misfire{Once, Skip, All} {
+	for _, misfire := range []Misfire{MisfireOnce, MisfireSkip, MisfireAll} {
 		p := Policy{Schedule: schedule, Since: at("09:00:00"), Misfire: misfire, Window: 5 * time.Second, Delay: 4 * time.Second}
 		r := Record{Fire: at("10:00:00"), Fence: 1, Attempt: 1, Ended: at("10:00:04")}
 		for _, row := range []struct{ now, fire, next string }{
@@ -38,7 +38,7 @@ func TestAFireWithADelayIsDueWhenTheDelayHasPassed(t *testing.T) {
 }
 
 func TestAScheduleThatCountsFromTheEndOfTheLastRun(t *testing.T) {
-	p := Policy{Schedule: cron.Delay(time.Minute), AfterEnd: true, Since: at("09:00:00"), Misfire: Skip, Window: time.Second}
+	p := Policy{Schedule: cron.Delay(time.Minute), AfterEnd: true, Since: at("09:00:00"), Misfire: MisfireSkip, Window: time.Second}
 	done := Record{Fire: at("10:00:00"), Fence: 1, Attempt: 1, Ended: at("10:05:00")}
 	for _, row := range []struct {
 		name            string
@@ -66,7 +66,7 @@ func TestAScheduleThatCountsFromTheEndOfTheLastRun(t *testing.T) {
 }
 
 func TestAFenceAtTheEndOfTheNumbersIsRefused(t *testing.T) {
-	r := Record{Fire: at("10:00:00"), Fence: MaxFence, Attempt: 1, Result: Succeeded}
+	r := Record{Fire: at("10:00:00"), Fence: MaxFence, Attempt: 1, Result: ResultSucceeded}
 	if _, err := Decode(r.Encode()); err != nil {
 		t.Errorf("the greatest fence is refused: %v", err)
 	}

@@ -226,8 +226,8 @@ func (s *Series) UnmarshalJSON(b []byte) error {
 
 // Follow has the record remember that its run has ended, for jobs that follow its own. What triggers ask for is nobody's fire.
 func (r Record) Follow() Record {
-	if r.State == Idle && !r.IsManual() && r.Fence != 0 && r.Fire.Unix() > 0 && r.Fire.Unix() <= years.Last {
-		r.Done = r.Done.add(r.Fire, r.Result == Succeeded || r.Result == Skipped)
+	if r.State == StateIdle && !r.IsManual() && r.Fence != 0 && r.Fire.Unix() > 0 && r.Fire.Unix() <= years.Last {
+		r.Done = r.Done.add(r.Fire, r.Result == ResultSucceeded || r.Result == ResultSkipped)
 	}
 	return r
 }

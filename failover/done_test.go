@@ -11,9 +11,9 @@ import (
 func remembers(fires ...string) Record {
 	r := Record{}
 	for _, f := range fires {
-		result := Succeeded
+		result := ResultSucceeded
 		if f[0] == '-' {
-			f, result = f[1:], Failed
+			f, result = f[1:], ResultFailed
 		}
 		r = r.Begin(at(f), me, now).Complete(result, "", now).Follow()
 	}
@@ -78,7 +78,7 @@ func TestWhatARecordRemembersSurvivesTheNextRunsAndTheStore(t *testing.T) {
 	if next.Done != r.Done {
 		t.Errorf("while the next one runs: %v, want %v", next.Done, r.Done)
 	}
-	if got := next.BeginTrigger(Trigger{Seq: 1, At: now}, me, now).Complete(Succeeded, "", now).Follow(); got.Done != r.Done {
+	if got := next.BeginTrigger(Trigger{Seq: 1, At: now}, me, now).Complete(ResultSucceeded, "", now).Follow(); got.Done != r.Done {
 		t.Errorf("after a trigger: %v, want %v", got.Done, r.Done)
 	}
 	if got, err := Decode(r.Encode()); err != nil || got.Done != r.Done {
@@ -97,14 +97,14 @@ func each(r Record, from time.Time, step time.Duration, count int, result Result
 // Fires at even distances that end alike take no more room however many they
 // are, and thousands of them are remembered.
 func TestDone_EvenFiresAreOneSeries(t *testing.T) {
-	r := each(Record{}, at("10:00:00"), time.Second, KeptFires, Succeeded)
+	r := each(Record{}, at("10:00:00"), time.Second, KeptFires, ResultSucceeded)
 	if n := len(r.Done.series()); n != 1 {
 		t.Errorf("%d fires are %d series, want 1", KeptFires, n)
 	}
 	if all := followed(Follows([]Record{r}, WhenSucceeded)); len(all) != KeptFires || !all[0].Equal(at("10:00:00")) {
 		t.Errorf("%d fires are followed from %v on, want all %d", len(all), all[0], KeptFires)
 	}
-	r = each(r, at("10:00:00").Add(KeptFires*time.Second), time.Second, 3, Succeeded)
+	r = each(r, at("10:00:00").Add(KeptFires*time.Second), time.Second, 3, ResultSucceeded)
 	if all := followed(Follows([]Record{r}, WhenSucceeded)); len(all) != KeptFires || !all[0].Equal(at("10:00:03")) {
 		t.Errorf("%d fires are followed from %v on, want the last %d", len(all), all[0], KeptFires)
 	}
@@ -120,7 +120,7 @@ func TestDone_UnevenFiresAreBounded(t *testing.T) {
 	fire := at("10:00:00")
 	for i := range 3 * KeptSeries {
 		fire = fire.Add(time.Duration(i+1) * time.Second)
-		r = each(r, fire, time.Second, 1, []Result{Succeeded, Failed}[i%2])
+		r = each(r, fire, time.Second, 1, []Result{ResultSucceeded, ResultFailed}[i%2])
 	}
 	if n := len(followed(Follows([]Record{r}, WhenEnded))); n != KeptSeries {
 		t.Errorf("%d are remembered, want %d", n, KeptSeries)
@@ -137,9 +137,9 @@ func TestDone_UnevenFiresAreBounded(t *testing.T) {
 // others as they are.
 func TestDone_AFireLeavesItsSeries(t *testing.T) {
 	for i := range 5 {
-		r := each(Record{}, at("10:00:00"), time.Second, 5, Succeeded)
+		r := each(Record{}, at("10:00:00"), time.Second, 5, ResultSucceeded)
 		again := at("10:00:00").Add(time.Duration(i) * time.Second)
-		r = each(r, again, time.Second, 1, Failed)
+		r = each(r, again, time.Second, 1, ResultFailed)
 		if all := followed(Follows([]Record{r}, WhenEnded)); len(all) != 5 {
 			t.Errorf("fire %d: %v have ended, want 5", i, all)
 		}
@@ -156,7 +156,7 @@ func TestDone_AFireLeavesItsSeries(t *testing.T) {
 // A fire is lost if one shard has ended it and another has forgotten whether it
 // has; not if none remembers it, or if one that remembers all never ended it.
 func TestFollowed_TellsWhatIsLost(t *testing.T) {
-	full := each(Record{}, at("10:00:00"), time.Second, KeptFires+60, Succeeded) // forgets what is before 10:01:00
+	full := each(Record{}, at("10:00:00"), time.Second, KeptFires+60, ResultSucceeded) // forgets what is before 10:01:00
 	for _, tt := range []struct {
 		name    string
 		records []Record

@@ -13,9 +13,9 @@ type Misfire string
 
 // The misfire policies.
 const (
-	Once Misfire = "once" // the latest is run, one time, for all of them
-	Skip Misfire = "skip" // none is run; a fire younger than the window is late, not missed
-	All  Misfire = "all"  // each is run, in order
+	MisfireOnce Misfire = "once" // the latest is run, one time, for all of them
+	MisfireSkip Misfire = "skip" // none is run; a fire younger than the window is late, not missed
+	MisfireAll  Misfire = "all"  // each is run, in order
 )
 
 // Window returns how late a fire may begin under m when the job does not say: a
@@ -24,9 +24,9 @@ const (
 // stands for all.
 func (m Misfire) Window() time.Duration {
 	switch m {
-	case Skip:
+	case MisfireSkip:
 		return time.Minute
-	case All:
+	case MisfireAll:
 		return 24 * time.Hour
 	}
 	return 0
@@ -132,9 +132,9 @@ func (p Policy) due(r Record, now time.Time) due {
 	}
 	window := p.window()
 	var fire time.Time
-	why := MissedSuperseded
-	if p.Misfire == All {
-		fire, why = first, MissedTooLate
+	why := CodeMissedSuperseded
+	if p.Misfire == MisfireAll {
+		fire, why = first, CodeMissedTooLate
 		if oldest := now.Add(-window); fire.Before(oldest) {
 			fire = p.next(oldest.Add(-1)) // -1: a fire at that very moment is still in the window
 		}
@@ -148,7 +148,7 @@ func (p Policy) due(r Record, now time.Time) due {
 		}
 	}
 	if fire.IsZero() || fire.After(now) {
-		return due{missed: span{first, now.Add(1), MissedTooLate}, next: p.delayed(p.next(now))}
+		return due{missed: span{first, now.Add(1), CodeMissedTooLate}, next: p.delayed(p.next(now))}
 	}
 	if fire.Equal(first) {
 		return due{fire: fire}
@@ -196,7 +196,7 @@ func (p Policy) base(r Record) time.Time {
 		base = later(base, later(p.Resharded, p.Grown))
 	}
 	switch {
-	case r.State != Idle:
+	case r.State != StateIdle:
 	case p.AfterEnd:
 		base = later(base, r.Ended)
 	case p.Overlap == OverlapSkip && !r.Ended.IsZero():

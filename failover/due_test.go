@@ -24,7 +24,7 @@ func (p Policy) asksFor(r Record, now time.Time) asks {
 }
 
 func TestWindows(t *testing.T) {
-	for misfire, want := range map[Misfire]time.Duration{Once: 0, Skip: time.Minute, All: 24 * time.Hour, "": 0} {
+	for misfire, want := range map[Misfire]time.Duration{MisfireOnce: 0, MisfireSkip: time.Minute, MisfireAll: 24 * time.Hour, "": 0} {
 		if got := misfire.Window(); got != want {
 			t.Errorf("window of %q = %v, want %v", misfire, got, want)
 		}
@@ -55,36 +55,36 @@ func TestDue(t *testing.T) {
 		{"once: of two the later", nil, idle("10:00:00"), at("10:00:20"), asks{fire: at("10:00:20"), missed: at("10:00:10")}},
 		{"once: after a night", hours, idle("00:00:00"), at("09:59:59"), asks{fire: at("09:00:00"), missed: at("01:00:00")}},
 		{"once: after a year", nil, idle("10:00:00"), day(365, "10:00:05"), asks{fire: day(365, "10:00:00"), missed: at("10:00:10")}},
-		{"once, in the window", misfire(Once, 5*time.Second), idle("10:00:00"), at("10:00:15"), asks{fire: at("10:00:10")}},
-		{"once, past the window", misfire(Once, 5*time.Second), idle("10:00:00"), at("10:00:15.000000001"),
+		{"once, in the window", misfire(MisfireOnce, 5*time.Second), idle("10:00:00"), at("10:00:15"), asks{fire: at("10:00:10")}},
+		{"once, past the window", misfire(MisfireOnce, 5*time.Second), idle("10:00:00"), at("10:00:15.000000001"),
 			asks{missed: at("10:00:10"), next: at("10:00:20")}},
 
 		// Skip.
-		{"skip: late, not missed", func(p *Policy) { hours(p); p.Misfire = Skip }, idle("09:00:00"), at("10:01:00"), asks{fire: at("10:00:00")}},
-		{"skip: missed", func(p *Policy) { hours(p); p.Misfire = Skip }, idle("09:00:00"), at("10:01:00.000000001"),
+		{"skip: late, not missed", func(p *Policy) { hours(p); p.Misfire = MisfireSkip }, idle("09:00:00"), at("10:01:00"), asks{fire: at("10:00:00")}},
+		{"skip: missed", func(p *Policy) { hours(p); p.Misfire = MisfireSkip }, idle("09:00:00"), at("10:01:00.000000001"),
 			asks{missed: at("10:00:00"), next: at("11:00:00")}},
-		{"skip: some missed, the last late", misfire(Skip, 0), idle("09:00:00"), at("10:00:05"),
+		{"skip: some missed, the last late", misfire(MisfireSkip, 0), idle("09:00:00"), at("10:00:05"),
 			asks{fire: at("10:00:00"), missed: at("09:00:10")}},
-		{"skip, in the window", misfire(Skip, 3*time.Second), idle("10:00:00"), at("10:00:13"), asks{fire: at("10:00:10")}},
-		{"skip, past the window", misfire(Skip, 3*time.Second), idle("10:00:00"), at("10:00:13.000000001"),
+		{"skip, in the window", misfire(MisfireSkip, 3*time.Second), idle("10:00:00"), at("10:00:13"), asks{fire: at("10:00:10")}},
+		{"skip, past the window", misfire(MisfireSkip, 3*time.Second), idle("10:00:00"), at("10:00:13.000000001"),
 			asks{missed: at("10:00:10"), next: at("10:00:20")}},
-		{"skip, with a longer window than the default", func(p *Policy) { hours(p); p.Misfire, p.Window = Skip, time.Hour }, idle("09:00:00"), at("10:59:59"),
+		{"skip, with a longer window than the default", func(p *Policy) { hours(p); p.Misfire, p.Window = MisfireSkip, time.Hour }, idle("09:00:00"), at("10:59:59"),
 			asks{fire: at("10:00:00")}},
 
 		// All.
-		{"all: the first", misfire(All, 0), idle("10:00:00"), at("10:00:35"), asks{fire: at("10:00:10")}},
-		{"all: then the next", misfire(All, 0), idle("10:00:10"), at("10:00:35"), asks{fire: at("10:00:20")}},
-		{"all: a day back", func(p *Policy) { hours(p); p.Misfire, p.Since = All, day(-9, "00:00:00") }, Record{}, at("10:00:00"),
+		{"all: the first", misfire(MisfireAll, 0), idle("10:00:00"), at("10:00:35"), asks{fire: at("10:00:10")}},
+		{"all: then the next", misfire(MisfireAll, 0), idle("10:00:10"), at("10:00:35"), asks{fire: at("10:00:20")}},
+		{"all: a day back", func(p *Policy) { hours(p); p.Misfire, p.Since = MisfireAll, day(-9, "00:00:00") }, Record{}, at("10:00:00"),
 			asks{fire: day(-1, "10:00:00"), missed: day(-9, "01:00:00")}},
-		{"all: a day back and no more", func(p *Policy) { hours(p); p.Misfire, p.Since = All, day(-9, "00:00:00") }, Record{}, at("10:00:00.000000001"),
+		{"all: a day back and no more", func(p *Policy) { hours(p); p.Misfire, p.Since = MisfireAll, day(-9, "00:00:00") }, Record{}, at("10:00:00.000000001"),
 			asks{fire: day(-1, "11:00:00"), missed: day(-9, "01:00:00")}},
-		{"all, as far as the window", misfire(All, 25*time.Second), idle("10:00:00"), at("10:00:45"),
+		{"all, as far as the window", misfire(MisfireAll, 25*time.Second), idle("10:00:00"), at("10:00:45"),
 			asks{fire: at("10:00:20"), missed: at("10:00:10")}},
-		{"all, not past the window", misfire(All, 25*time.Second), idle("10:00:00"), at("10:00:45.000000001"),
+		{"all, not past the window", misfire(MisfireAll, 25*time.Second), idle("10:00:00"), at("10:00:45.000000001"),
 			asks{fire: at("10:00:30"), missed: at("10:00:10")}},
-		{"all, nothing in the window", misfire(All, 3*time.Second), idle("10:00:00"), at("10:00:15"),
+		{"all, nothing in the window", misfire(MisfireAll, 3*time.Second), idle("10:00:00"), at("10:00:15"),
 			asks{missed: at("10:00:10"), next: at("10:00:20")}},
-		{"all, nothing in the window and nothing after it", func(p *Policy) { p.Misfire, p.Window, p.Schedule = All, time.Second, times{at("10:00:10")} },
+		{"all, nothing in the window and nothing after it", func(p *Policy) { p.Misfire, p.Window, p.Schedule = MisfireAll, time.Second, times{at("10:00:10")} },
 			idle("10:00:00"), at("10:00:15"), asks{missed: at("10:00:10")}},
 
 		// What counts from when.
@@ -237,7 +237,7 @@ func missedBy(p Policy, d Decision) string {
 
 // How many fires are missed, which, and why.
 func TestDecide_CountsMissedFires(t *testing.T) {
-	working := func(v *View) { v.Local = Local{Working, me, 7} }
+	working := func(v *View) { v.Local = Local{PhaseWorking, me, 7} }
 	for _, tt := range []struct {
 		name   string
 		policy func(*Policy)
@@ -247,8 +247,8 @@ func TestDecide_CountsMissedFires(t *testing.T) {
 	}{
 		{"none", nil, idle("09:59:50"), nil, "0"},
 		{"once: those before the latest", nil, idle("09:59:00"), nil, "5 missed_superseded from 09:59:10 to 09:59:50"},
-		{"skip", func(p *Policy) { p.Misfire, p.Window = Skip, time.Second }, idle("09:59:00"), nil, "6 missed_too_late from 09:59:10 to 10:00:00"},
-		{"all: those past the window", func(p *Policy) { p.Misfire, p.Window = All, 10*time.Second }, idle("09:59:00"), nil, "5 missed_too_late from 09:59:10 to 09:59:50"},
+		{"skip", func(p *Policy) { p.Misfire, p.Window = MisfireSkip, time.Second }, idle("09:59:00"), nil, "6 missed_too_late from 09:59:10 to 10:00:00"},
+		{"all: those past the window", func(p *Policy) { p.Misfire, p.Window = MisfireAll, 10*time.Second }, idle("09:59:00"), nil, "5 missed_too_late from 09:59:10 to 09:59:50"},
 		{"overlap: so far", skip, running("09:59:40", me), working, "2 missed_overlap from 09:59:50 to 10:00:00"},
 		{"with a delay", func(p *Policy) { skip(p); p.Delay = 6 * time.Second }, running("09:59:40", me), working, "1 missed_overlap from 09:59:50 to 09:59:50"},
 		{"more than are counted", func(p *Policy) { p.Schedule = every(time.Second) }, idle("09:00:00"), nil, "1001 missed_superseded from 09:00:01 to 10:00:04"},
@@ -292,13 +292,13 @@ func TestALongOutageCostsFewQuestionsToTheSchedule(t *testing.T) {
 		misfire  Misfire
 		most     int
 	}{
-		{"every second, once", &counting{Schedule: every(time.Second)}, Once, 60},
-		{"every second, skip", &counting{Schedule: every(time.Second)}, Skip, 60},
-		{"every second, all", &counting{Schedule: every(time.Second)}, All, 3},
-		{"every hour, once", &counting{Schedule: every(time.Hour)}, Once, 40},
-		{"in bursts, once", &counting{Schedule: bursts}, Once, 80},
-		{"one fire in the year", &counting{Schedule: bursts[:1]}, Once, 3},
-		{"two fires in the year, close together", &counting{Schedule: bursts[:2]}, Once, 5},
+		{"every second, once", &counting{Schedule: every(time.Second)}, MisfireOnce, 60},
+		{"every second, skip", &counting{Schedule: every(time.Second)}, MisfireSkip, 60},
+		{"every second, all", &counting{Schedule: every(time.Second)}, MisfireAll, 3},
+		{"every hour, once", &counting{Schedule: every(time.Hour)}, MisfireOnce, 40},
+		{"in bursts, once", &counting{Schedule: bursts}, MisfireOnce, 80},
+		{"one fire in the year", &counting{Schedule: bursts[:1]}, MisfireOnce, 3},
+		{"two fires in the year, close together", &counting{Schedule: bursts[:2]}, MisfireOnce, 5},
 	} {
 		p := policy(func(p *Policy) { p.Schedule, p.Misfire, p.Window = tt.schedule, tt.misfire, 2*24*366*time.Hour })
 		d := p.asksFor(idle("09:59:59"), year)
@@ -320,7 +320,7 @@ func slowDue(p Policy, r Record, now time.Time) asks {
 	if r.Fence == 0 {
 		from = append(from, p.Resharded)
 	}
-	if p.Overlap == OverlapSkip && r.State == Idle {
+	if p.Overlap == OverlapSkip && r.State == StateIdle {
 		from = append(from, r.Ended)
 	}
 	var base time.Time
@@ -332,7 +332,7 @@ func slowDue(p Policy, r Record, now time.Time) asks {
 			base = t
 		}
 	}
-	window := map[Misfire]time.Duration{Once: 100 * 365 * 24 * time.Hour, Skip: time.Minute, All: 24 * time.Hour}[p.Misfire]
+	window := map[Misfire]time.Duration{MisfireOnce: 100 * 365 * 24 * time.Hour, MisfireSkip: time.Minute, MisfireAll: 24 * time.Hour}[p.Misfire]
 	if p.Window > 0 {
 		window = p.Window
 	}
@@ -357,7 +357,7 @@ func slowDue(p Policy, r Record, now time.Time) asks {
 		return d
 	}
 	fire := young[len(young)-1]
-	if p.Misfire == All {
+	if p.Misfire == MisfireAll {
 		fire = young[0]
 	}
 	if d.missed.Equal(fire) {
@@ -387,7 +387,7 @@ func TestDueIsWhatSteppingFromFireToFireFinds(t *testing.T) {
 		now := moment()
 		p := Policy{
 			Schedule: s, Since: moment(), Resharded: moment(), Disabled: rng.IntN(20) == 0,
-			Misfire: []Misfire{Once, Skip, All}[rng.IntN(3)], Overlap: []Overlap{OverlapQueue, OverlapSkip, OverlapReplace}[rng.IntN(3)],
+			Misfire: []Misfire{MisfireOnce, MisfireSkip, MisfireAll}[rng.IntN(3)], Overlap: []Overlap{OverlapQueue, OverlapSkip, OverlapReplace}[rng.IntN(3)],
 		}
 		if rng.IntN(2) == 0 {
 			p.Window = 1 + time.Duration(rng.Int64N(int64(time.Minute)))

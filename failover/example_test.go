@@ -16,13 +16,13 @@ func ExampleDecide() {
 		fmt.Println(err)
 		return
 	}
-	policy := failover.Policy{Schedule: daily, Since: three.AddDate(0, 0, -7), Misfire: failover.Once, Overlap: failover.OverlapQueue, Failover: true, MaxAttempts: 3}
+	policy := failover.Policy{Schedule: daily, Since: three.AddDate(0, 0, -7), Misfire: failover.MisfireOnce, Overlap: failover.OverlapQueue, Failover: true, MaxAttempts: 3}
 	view := failover.View{
 		Record: failover.Record{}.Begin(three, "a@1", three),
 		Now:    three.Add(10 * time.Minute),
 		Me:     "b@1", Owned: true,
 	}
-	for _, owner := range []failover.Liveness{failover.Unproven, failover.Alive, failover.Dead} {
+	for _, owner := range []failover.Liveness{failover.LivenessUnproven, failover.LivenessAlive, failover.LivenessDead} {
 		view.Owner = owner
 		d := failover.Decide(policy, view)
 		fmt.Printf("%s: %s\n", d.Action, d.Reason)
@@ -42,7 +42,7 @@ func ExampleRecord() {
 	three := time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
 	begun := failover.Record{}.Begin(three, "a@1", three)
 	again := begun.TakeOver("b@1", three.Add(10*time.Second))
-	ended := again.Complete(failover.Succeeded, "", three.Add(time.Minute))
+	ended := again.Complete(failover.ResultSucceeded, "", three.Add(time.Minute))
 
 	fmt.Println(begun.State, begun.Owner, begun.Attempt)
 	fmt.Println(again.State, again.Owner, again.Attempt, again.Fence-begun.Fence)

@@ -37,8 +37,8 @@ type State uint8
 
 // A record is in one of two states.
 const (
-	Idle State = iota
-	Running
+	StateIdle State = iota
+	StateRunning
 )
 
 // Result is how a run ended.
@@ -46,11 +46,12 @@ type Result string
 
 // The results.
 const (
-	Succeeded Result = "ok"
-	Failed    Result = "failed"    // the handler returned an error, panicked, or ran into its timeout
-	Skipped   Result = "skipped"   // the handler had nothing to do, and says why
-	Lost      Result = "lost"      // abandoned: its instance died, and it is not to be repeated
-	Replaced  Result = "cancelled" // cancelled in favour of a later fire
+	ResultSucceeded Result = "ok"
+	ResultFailed    Result = "failed"    // the handler returned an error, panicked, or ran into its timeout
+	ResultSkipped   Result = "skipped"   // the handler had nothing to do, and says why
+	ResultLost      Result = "lost"      // abandoned: its instance died, and it is not to be repeated
+	ResultReplaced  Result = "replaced"  // cancelled in favour of a later fire
+	ResultCancelled Result = "cancelled" // cancelled by an operator. This version reads it, and never writes it
 )
 
 // MaxFence is the greatest fence and the greatest number of a trigger. Claims
@@ -162,7 +163,7 @@ func Decode(b []byte) (Record, error) {
 			return Record{}, fmt.Errorf("an idle record that carries on for %d ms", d.CarryOn)
 		}
 	case "running":
-		r.State = Running
+		r.State = StateRunning
 		if r.Result != "" {
 			return Record{}, fmt.Errorf("a running record with the result %q", r.Result)
 		}
@@ -188,7 +189,7 @@ func (r *Record) check() (err error) {
 	case err != nil:
 	case r.Attempt > MaxTries:
 		err = fmt.Errorf("a record with %d attempts: want at most %d", r.Attempt, MaxTries)
-	case r.State == Running && r.Owner != "" && r.HandOvers == r.Attempt:
+	case r.State == StateRunning && r.Owner != "" && r.HandOvers == r.Attempt:
 		err = fmt.Errorf("a running record that was handed over %d times in %d attempts", r.HandOvers, r.Attempt)
 	case r.Owner != "" && !validOwner(r.Owner):
 		err = fmt.Errorf("a record with the owner %.*q: want the ID of an instance", MaxOwner, r.Owner)
@@ -196,8 +197,8 @@ func (r *Record) check() (err error) {
 		err = fmt.Errorf("a record with a parameter of %d bytes: want at most %d", len(r.Manual.Parameter), MaxParameter)
 	case len(r.Error) > MaxError:
 		err = fmt.Errorf("a record with an error of %d bytes: want at most %d", len(r.Error), MaxError)
-	case !slices.Contains([]Result{"", Succeeded, Failed, Skipped, Lost, Replaced}, r.Result):
-		err = fmt.Errorf("a record with the result %.20q: want ok, failed, skipped, lost or cancelled", r.Result)
+	case !slices.Contains([]Result{"", ResultSucceeded, ResultFailed, ResultSkipped, ResultLost, ResultReplaced, ResultCancelled}, r.Result):
+		err = fmt.Errorf("a record with the result %.20q: want ok, failed, skipped, lost, replaced or cancelled", r.Result)
 	}
 	if err != nil {
 		*r = Record{}
@@ -222,7 +223,7 @@ func validOwner(id string) bool {
 }
 
 func (s State) String() string {
-	if s == Running {
+	if s == StateRunning {
 		return "running"
 	}
 	return "idle"
@@ -239,7 +240,7 @@ func (r Record) String() string {
 	}
 	s := fmt.Sprintf("%s %s attempt=%d fence=%d", r.State, what, r.Attempt, r.Fence)
 	switch {
-	case r.State == Idle:
+	case r.State == StateIdle:
 		s += " result=" + string(r.Result)
 	case r.Owner == "":
 		s += " handed over"

@@ -13,7 +13,7 @@ func TestRecordsAreStoredAs(t *testing.T) {
 	zone := time.FixedZone("", 3600)
 	failed := idle("10:00:00").Begin(at("10:00:10"), other, at("10:00:10.25")).
 		TakeOver(me, at("10:00:40")).
-		Complete(Failed, `disk "a" <full>`, at("10:01:00.5"))
+		Complete(ResultFailed, `disk "a" <full>`, at("10:01:00.5"))
 	for _, tt := range []struct {
 		record Record
 		want   string
@@ -30,7 +30,7 @@ func TestRecordsAreStoredAs(t *testing.T) {
 			`{"v":1,"state":"running","fire":"2027-03-01T10:00:00Z","fence":7,"owner":"b@1","attempt":1,"started":"2027-03-01T10:00:00Z","carryOn":60000}`},
 		{failed,
 			`{"v":1,"state":"idle","fire":"2027-03-01T10:00:10Z","fence":9,"attempt":2,"started":"2027-03-01T10:00:40Z","ended":"2027-03-01T10:01:00.5Z","result":"failed","error":"disk \"a\" \u003cfull\u003e"}`},
-		{idle("10:00:00").Begin(at("10:00:10").In(zone), me, at("10:00:10.25").In(zone)).Complete(Succeeded, "", at("10:00:11").In(zone)),
+		{idle("10:00:00").Begin(at("10:00:10").In(zone), me, at("10:00:10.25").In(zone)).Complete(ResultSucceeded, "", at("10:00:11").In(zone)),
 			`{"v":1,"state":"idle","fire":"2027-03-01T10:00:10Z","fence":8,"attempt":1,"started":"2027-03-01T10:00:10.25Z","ended":"2027-03-01T10:00:11Z","result":"ok"}`},
 	} {
 		if got := string(tt.record.Encode()); got != tt.want {
@@ -60,7 +60,7 @@ func TestEveryRecordIsReadAsItWasWritten(t *testing.T) {
 		}
 		r.Fence = 1 + rng.Uint64N(MaxFence)>>rng.IntN(62)
 		r.Started = r.Started.Add(time.Duration(rng.Int64N(int64(time.Hour))))
-		if r.State == Idle {
+		if r.State == StateIdle {
 			r.Error = strings.Repeat(pick(rng, "", "x", "ü", `"`, "<", "\u2028", "\x00"), rng.IntN(100))
 		}
 		got, err := Decode(r.Encode())
@@ -177,25 +177,25 @@ func checkReencodes(t *testing.T, b []byte) {
 func steps(r Record) (list []Record) {
 	for _, now := range []time.Time{now, time.Unix(1<<62, 0), time.Date(-5, 1, 1, 0, 0, 0, 0, time.UTC)} {
 		for _, id := range []string{me, other, r.Owner} {
-			for _, phase := range []Phase{None, Claiming, Working, Finished, Yielded} {
-				if r.Owner == "" && phase != None {
+			for _, phase := range []Phase{PhaseNone, PhaseClaiming, PhaseWorking, PhaseFinished, PhaseYielded} {
+				if r.Owner == "" && phase != PhaseNone {
 					continue // no process has a run of no instance in hand
 				}
-				v := View{Record: r, Now: now, Me: id, Owned: true, Owner: Dead, Since: MaxCarryOn, Local: Local{Phase: phase, Owner: r.Owner, Fence: r.Fence}}
+				v := View{Record: r, Now: now, Me: id, Owned: true, Owner: LivenessDead, Since: MaxCarryOn, Local: Local{Phase: phase, Owner: r.Owner, Fence: r.Fence}}
 				v.Trigger = &Trigger{Seq: min(r.Trigger+1, MaxFence), At: now}
 				p := policy(nil)
 				switch d := Decide(p, v); d.Action {
-				case Begin:
+				case ActionBegin:
 					list = append(list, r.Begin(now, me, now), r.BeginTrigger(*v.Trigger, me, now))
-				case Complete:
-					list = append(list, r.Complete(Failed, "disk \xff full", now), r.Complete(Succeeded, "", now).Follow())
-				case HandOver:
+				case ActionComplete:
+					list = append(list, r.Complete(ResultFailed, "disk \xff full", now), r.Complete(ResultSucceeded, "", now).Follow())
+				case ActionHandOver:
 					list = append(list, r.HandOver())
-				case TakeOver:
+				case ActionTakeOver:
 					list = append(list, r.TakeOver(me, now))
-				case Abandon:
+				case ActionAbandon:
 					list = append(list, r.Abandon(now))
-				case Reclaim:
+				case ActionReclaim:
 					list = append(list, r.Reclaim(me))
 				}
 			}
@@ -248,7 +248,7 @@ func TestErrorMessagesAreCutBetweenCharacters(t *testing.T) {
 		{"not text at all", strings.Repeat("\x80", 600), "\uFFFD"},
 		{"short, and long once it is text", strings.Repeat("\xffx", 200), strings.Repeat("\uFFFDx", 127) + "…"},
 	} {
-		r := running("10:00:00", me).Complete(Failed, tt.message, now)
+		r := running("10:00:00", me).Complete(ResultFailed, tt.message, now)
 		if r.Error != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, r.Error, tt.want)
 		}
@@ -270,7 +270,7 @@ func TestRecordsAsText(t *testing.T) {
 		{idle("10:00:00"), "idle fire=2027-03-01T10:00:00Z attempt=1 fence=7 result=ok"},
 		{running("10:00:00", other), "running fire=2027-03-01T10:00:00Z attempt=1 fence=7 owner=b@1"},
 		{running("10:00:00", ""), "running fire=2027-03-01T10:00:00Z attempt=1 fence=7 handed over"},
-		{Record{Fire: at("10:00:00").In(time.FixedZone("", 3600)), Fence: 7, State: Running, Owner: me, Attempt: 2},
+		{Record{Fire: at("10:00:00").In(time.FixedZone("", 3600)), Fence: 7, State: StateRunning, Owner: me, Attempt: 2},
 			"running fire=2027-03-01T10:00:00Z attempt=2 fence=7 owner=a@2"},
 	} {
 		if got := tt.record.String(); got != tt.want {

@@ -61,7 +61,7 @@ func newCluster(seed uint64) *cluster {
 		ended: map[string]time.Time{}, carry: pick(rng, 0, 4*time.Second, time.Minute),
 		p: Policy{
 			Schedule: every(pick(rng, time.Second, 7*time.Second)), Since: at("09:59:30"),
-			Misfire: pick(rng, Once, Skip, All), Overlap: pick(rng, OverlapQueue, OverlapSkip, OverlapReplace),
+			Misfire: pick(rng, MisfireOnce, MisfireSkip, MisfireAll), Overlap: pick(rng, OverlapQueue, OverlapSkip, OverlapReplace),
 			Failover: rng.IntN(4) > 0, MaxAttempts: pick(rng, 1, 2, 3),
 		},
 	}
@@ -105,8 +105,8 @@ func (c *cluster) end(id string) {
 // cancelled.
 func (c *cluster) cancelLate() {
 	for _, n := range c.nodes {
-		if over, ended := c.ended[n.local.Owner]; c.carry > 0 && n.local.Phase == Working && ended && c.now.Sub(over) >= c.carry {
-			n.local.Phase = Yielded // the claim may be made anew at this moment, and then must be handed over
+		if over, ended := c.ended[n.local.Owner]; c.carry > 0 && n.local.Phase == PhaseWorking && ended && c.now.Sub(over) >= c.carry {
+			n.local.Phase = PhaseYielded // the claim may be made anew at this moment, and then must be handed over
 		}
 	}
 }
@@ -139,7 +139,7 @@ func (c *cluster) step() error {
 			break
 		}
 		c.logf("%s finds that its session has ended", n.id)
-		if n.local.Phase == Claiming && n.write == nil {
+		if n.local.Phase == PhaseClaiming && n.write == nil {
 			n.local = Local{}
 		}
 		c.join(n)
@@ -150,7 +150,7 @@ func (c *cluster) step() error {
 	case 10, 11, 12:
 		c.handlerReturns(n)
 	case 13:
-		if n.local.Phase == Working && c.rng.IntN(3) == 0 {
+		if n.local.Phase == PhaseWorking && c.rng.IntN(3) == 0 {
 			n.leaving = true
 		}
 	default:
@@ -165,12 +165,12 @@ func (c *cluster) step() error {
 }
 
 func (c *cluster) handlerReturns(n *node) {
-	if n.local.Phase != Working || c.carry > 0 && !c.calmed && c.rng.IntN(8) > 0 { // who carries on is in no hurry
+	if n.local.Phase != PhaseWorking || c.carry > 0 && !c.calmed && c.rng.IntN(8) > 0 { // who carries on is in no hurry
 		return
 	}
-	n.local.Phase = Finished
+	n.local.Phase = PhaseFinished
 	if n.leaving {
-		n.local.Phase = Yielded
+		n.local.Phase = PhaseYielded
 		n.leaving = false
 	}
 	if n.local.Owner != n.id && c.carry == 0 && c.rng.IntN(2) == 0 {
@@ -180,7 +180,7 @@ func (c *cluster) handlerReturns(n *node) {
 
 // recognize takes a record that the node has claimed anew for that of the run which it has.
 func (n *node) recognize() {
-	if r := n.record; r.Owner == n.asked.Owner && r.Fence == n.asked.Fence && n.local.Phase != None {
+	if r := n.record; r.Owner == n.asked.Owner && r.Fence == n.asked.Fence && n.local.Phase != PhaseNone {
 		n.local.Owner, n.local.Fence = r.Owner, r.Fence
 	}
 }
@@ -190,47 +190,47 @@ func (c *cluster) decide(n *node) {
 	v := View{Record: n.record, Now: c.now.Add(n.skew), Me: n.id, Owned: n.owned, Local: n.local}
 	switch owner := n.record.Owner; {
 	case n.seen[owner]:
-		v.Owner = Alive
+		v.Owner = LivenessAlive
 	case !n.dead[owner].IsZero():
-		v.Owner, v.Since = Dead, c.now.Sub(n.dead[owner])
+		v.Owner, v.Since = LivenessDead, c.now.Sub(n.dead[owner])
 	}
 	d := Decide(c.p, v)
 	c.counts[d.Action]++
 	var next Record
 	switch d.Action {
-	case Wait, Block:
+	case ActionWait, ActionBlock:
 		return
-	case Start:
-		n.local.Phase = Working
+	case ActionStart:
+		n.local.Phase = PhaseWorking
 		return
-	case Cancel:
-		n.local.Phase = Finished
+	case ActionCancel:
+		n.local.Phase = PhaseFinished
 		return
-	case GiveUp:
+	case ActionCancelLost:
 		n.local = Local{}
 		return
-	case ProveDeath:
+	case ActionProveDeath:
 		if !c.alive[n.record.Owner] {
 			n.dead[n.record.Owner] = c.now
 		}
 		return
-	case Begin:
+	case ActionBegin:
 		next = n.record.Begin(d.Fire, n.id, v.Now)
-	case TakeOver:
+	case ActionTakeOver:
 		next = n.record.TakeOver(n.id, v.Now)
-	case Complete:
-		next = n.record.Complete(Succeeded, "", v.Now)
-	case Abandon:
+	case ActionComplete:
+		next = n.record.Complete(ResultSucceeded, "", v.Now)
+	case ActionAbandon:
 		next = n.record.Abandon(v.Now)
-	case HandOver:
+	case ActionHandOver:
 		next = n.record.HandOver()
-	case Reclaim:
+	case ActionReclaim:
 		next = n.record.Reclaim(n.id)
 		n.asked = Local{Owner: n.id, Fence: next.Fence}
 	}
-	if d.Action == Begin || d.Action == TakeOver {
+	if d.Action == ActionBegin || d.Action == ActionTakeOver {
 		next.CarryOn = c.carry
-		n.local = Local{Claiming, n.id, next.Fence}
+		n.local = Local{PhaseClaiming, n.id, next.Fence}
 	}
 	n.write = &write{d.Action, n.id, n.version, next}
 	c.logf("%s asks to %v: %v", n.id, d.Action, next)
@@ -240,8 +240,8 @@ func (c *cluster) decide(n *node) {
 func (c *cluster) arrive(n *node) error {
 	w := n.write
 	n.write = nil
-	claim := w.action == Begin || w.action == TakeOver
-	applied := w.version == c.version && (!claim && w.action != Reclaim || c.alive[w.issuer])
+	claim := w.action == ActionBegin || w.action == ActionTakeOver
+	applied := w.version == c.version && (!claim && w.action != ActionReclaim || c.alive[w.issuer])
 	if applied {
 		was := c.record
 		c.logf("the store does: %s", w.action)
@@ -251,7 +251,7 @@ func (c *cluster) arrive(n *node) error {
 	}
 	if lost := c.rng.IntN(3) == 0; lost || w.issuer != n.id {
 		n.known = false
-		if n.local.Phase == Claiming && w.issuer != n.id {
+		if n.local.Phase == PhaseClaiming && w.issuer != n.id {
 			n.local = Local{}
 		}
 		return c.check()
@@ -264,10 +264,10 @@ func (c *cluster) arrive(n *node) error {
 		}
 	case claim:
 		n.record, n.version = c.record, c.version
-		n.local.Phase = Working
+		n.local.Phase = PhaseWorking
 	default:
 		n.record, n.version = c.record, c.version
-		if w.action != Abandon && w.action != Reclaim { // what was claimed anew is found by its fence
+		if w.action != ActionAbandon && w.action != ActionReclaim { // what was claimed anew is found by its fence
 			n.local = Local{}
 		}
 	}
@@ -283,16 +283,16 @@ func (c *cluster) apply(w *write) error {
 		return err
 	}
 	switch w.action {
-	case Begin:
+	case ActionBegin:
 		if by := c.begun[w.next.Fire]; by != "" {
 			return fmt.Errorf("the fire of %s is begun a second time, after %s", clock(w.next.Fire), by)
 		}
 		c.begun[w.next.Fire] = w.issuer
-	case Reclaim:
+	case ActionReclaim:
 		if c.alive[from.Owner] || process(from.Owner) != process(w.issuer) {
 			return fmt.Errorf("it is the run of %s", from.Owner)
 		}
-	case TakeOver, Abandon:
+	case ActionTakeOver, ActionAbandon:
 		if c.alive[from.Owner] && from.Owner != w.issuer {
 			return fmt.Errorf("%s is alive", from.Owner)
 		}
@@ -307,7 +307,7 @@ func (c *cluster) check() error {
 	c.cancelLate()
 	var working []string
 	for _, n := range c.nodes {
-		if n.local.Phase == Working && (c.carry > 0 || c.alive[n.local.Owner]) {
+		if n.local.Phase == PhaseWorking && (c.carry > 0 || c.alive[n.local.Owner]) {
 			working = append(working, n.local.Owner)
 		}
 	}
@@ -339,25 +339,25 @@ func (c *cluster) calm() error {
 			c.replicate(n)
 			c.handlerReturns(n)
 			n.recognize()
-			if n.local.Phase != None && n.local.Phase != Working && (c.record.Owner != n.local.Owner || c.record.Fence != n.local.Fence) {
+			if n.local.Phase != PhaseNone && n.local.Phase != PhaseWorking && (c.record.Owner != n.local.Owner || c.record.Fence != n.local.Fence) {
 				n.local = Local{}
 			}
 			was := n.local
 			c.decide(n)
-			busy = busy || n.write != nil || n.local != was || n.local.Phase != None
+			busy = busy || n.write != nil || n.local != was || n.local.Phase != PhaseNone
 		}
-		if !busy && c.record.State == Idle {
+		if !busy && c.record.State == StateIdle {
 			now := c.now.Add(c.nodes[0].skew)
 			if d := slowDue(c.p, c.record, now); !d.fire.IsZero() {
 				return fmt.Errorf("%s is due, and it rests", clock(d.fire))
 			}
 			return nil
 		}
-		if !slices.ContainsFunc(c.nodes, func(n *node) bool { return n.write != nil || n.local.Phase == Working }) && c.record.State == Running {
+		if !slices.ContainsFunc(c.nodes, func(n *node) bool { return n.write != nil || n.local.Phase == PhaseWorking }) && c.record.State == StateRunning {
 			c.now = c.now.Add(c.carry) // for who waits
 		}
 		// Fires that come up meanwhile would keep it busy.
-		c.p.Misfire = Once
+		c.p.Misfire = MisfireOnce
 	}
 	return fmt.Errorf("it does not come to rest: %v", c.record)
 }
@@ -386,8 +386,8 @@ func TestClustersInTroubleKeepThePromises(t *testing.T) {
 		}
 	}
 	t.Logf("%d fires; decisions: %v", fires, counts)
-	for a := Wait; a <= GiveUp; a++ {
-		if a == GiveUp && counts[a] > 0 {
+	for a := ActionWait; a <= ActionCancelLost; a++ {
+		if a == ActionCancelLost && counts[a] > 0 {
 			continue // rare: others wait for longer than a handler may go on
 		}
 		if counts[a] < 100 {

@@ -38,10 +38,10 @@ func (w *world) settle() error {
 
 // slowDueAll returns the fires that are due one after the other, each begun and completed at once.
 func slowDueAll(p Policy, r Record, now time.Time) (fires []time.Time) {
-	r = r.Complete(Succeeded, "", time.Time{})
+	r = r.Complete(ResultSucceeded, "", time.Time{})
 	for d := slowDue(p, r, now); !d.fire.IsZero(); d = slowDue(p, r, now) {
 		fires = append(fires, d.fire)
-		r = r.Begin(d.fire, me, now).Complete(Succeeded, "", time.Time{})
+		r = r.Begin(d.fire, me, now).Complete(ResultSucceeded, "", time.Time{})
 	}
 	return fires
 }
@@ -50,91 +50,91 @@ func slowDueAll(p Policy, r Record, now time.Time) (fires []time.Time) {
 func (w *world) act(d Decision) (idle bool, err error) {
 	v := &w.v
 	r := v.Record
-	if v.Local.Phase == Working && (d.Action == Begin || d.Action == TakeOver || d.Action == Start) {
+	if v.Local.Phase == PhaseWorking && (d.Action == ActionBegin || d.Action == ActionTakeOver || d.Action == ActionStart) {
 		return false, fmt.Errorf("a second handler starts beside one that has not returned")
 	}
-	if w.p.Disabled && (d.Action == Begin || d.Action == TakeOver || d.Action == Cancel) {
+	if w.p.Disabled && (d.Action == ActionBegin || d.Action == ActionTakeOver || d.Action == ActionCancel) {
 		return false, fmt.Errorf("a disabled job does not %v", d.Action)
 	}
-	mine := r.State == Running && r.Owner == v.Local.Owner && r.Fence == v.Local.Fence
+	mine := r.State == StateRunning && r.Owner == v.Local.Owner && r.Fence == v.Local.Fence
 	claim := func(next Record) {
-		v.Record, v.Owner = next, Alive
-		v.Local = Local{Working, me, next.Fence}
+		v.Record, v.Owner = next, LivenessAlive
+		v.Local = Local{PhaseWorking, me, next.Fence}
 		if w.lose {
-			v.Local.Phase = Claiming
+			v.Local.Phase = PhaseClaiming
 		}
 	}
 	switch d.Action {
-	case Begin:
-		if want := slowDue(w.p, r, v.Now).fire; r.State != Idle || !d.Fire.Equal(want) {
+	case ActionBegin:
+		if want := slowDue(w.p, r, v.Now).fire; r.State != StateIdle || !d.Fire.Equal(want) {
 			return false, fmt.Errorf("it begins %s, while %s is due", clock(d.Fire), clock(want))
 		}
 		w.begun = append(w.begun, d.Fire)
 		claim(r.Begin(d.Fire, me, v.Now))
-	case TakeOver:
-		if r.State != Running || v.Owner != Dead && r.Owner != "" && r.Owner != me || !w.p.Failover {
+	case ActionTakeOver:
+		if r.State != StateRunning || v.Owner != LivenessDead && r.Owner != "" && r.Owner != me || !w.p.Failover {
 			return false, fmt.Errorf("it takes over a run that is not to be taken over")
 		}
 		claim(r.TakeOver(me, v.Now))
-	case Start:
-		if !mine || v.Local.Phase != Claiming || r.Owner != me {
+	case ActionStart:
+		if !mine || v.Local.Phase != PhaseClaiming || r.Owner != me {
 			return false, fmt.Errorf("it starts a run that it did not claim")
 		}
-		v.Local.Phase = Working
-	case Complete, HandOver:
+		v.Local.Phase = PhaseWorking
+	case ActionComplete, ActionHandOver:
 		if !mine {
 			return false, fmt.Errorf("it ends a run that is not its own")
 		}
 		v.Local = Local{}
-		v.Record = r.Complete(Succeeded, "", v.Now)
-		if d.Action == HandOver {
+		v.Record = r.Complete(ResultSucceeded, "", v.Now)
+		if d.Action == ActionHandOver {
 			v.Record = r.HandOver()
 		}
-	case Abandon:
-		if v.Owner != Dead && r.Owner != "" && r.Owner != me {
+	case ActionAbandon:
+		if v.Owner != LivenessDead && r.Owner != "" && r.Owner != me {
 			return false, fmt.Errorf("it abandons a run whose owner is not known to be dead")
 		}
 		v.Record = r.Abandon(v.Now)
-	case ProveDeath:
-		if r.State != Running || v.Owner != Unproven || r.Owner == "" || r.Owner == me {
+	case ActionProveDeath:
+		if r.State != StateRunning || v.Owner != LivenessUnproven || r.Owner == "" || r.Owner == me {
 			return false, fmt.Errorf("it asks whether %q is dead", r.Owner)
 		}
-		v.Owner = Dead
-	case Block:
+		v.Owner = LivenessDead
+	case ActionBlock:
 		if slowDue(w.p, r, v.Now).fire.IsZero() && !w.p.Failover {
 			return false, fmt.Errorf("it is blocked, though nothing is due, and nothing is handed over")
 		}
-		v.Owner = Unproven
-	case Cancel:
-		if v.Local.Phase != Working || !mine {
+		v.Owner = LivenessUnproven
+	case ActionCancel:
+		if v.Local.Phase != PhaseWorking || !mine {
 			return false, fmt.Errorf("it cancels a run that is not its own")
 		}
-		v.Local.Phase = Finished
-	case Reclaim:
-		if v.Local.Phase != Working || !mine || r.Owner == me || r.CarryOn == 0 {
+		v.Local.Phase = PhaseFinished
+	case ActionReclaim:
+		if v.Local.Phase != PhaseWorking || !mine || r.Owner == me || r.CarryOn == 0 {
 			return false, fmt.Errorf("it claims a run anew that does not go on without its session")
 		}
-		v.Record, v.Owner = r.Reclaim(me), Alive
+		v.Record, v.Owner = r.Reclaim(me), LivenessAlive
 		v.Local.Owner, v.Local.Fence = me, v.Record.Fence
-	case GiveUp:
-		if v.Local.Phase != Working || mine || v.Local.Owner == me {
+	case ActionCancelLost:
+		if v.Local.Phase != PhaseWorking || mine || v.Local.Owner == me {
 			return false, fmt.Errorf("it gives up a run that is its own")
 		}
 		v.Local = Local{}
-	case Wait:
+	case ActionWait:
 		switch {
-		case v.Local.Phase == Working:
-			v.Local.Phase = Finished
-		case r.State == Running && v.Owner == Dead && v.Since < r.CarryOn:
+		case v.Local.Phase == PhaseWorking:
+			v.Local.Phase = PhaseFinished
+		case r.State == StateRunning && v.Owner == LivenessDead && v.Since < r.CarryOn:
 			if left := r.CarryOn - v.Since; !d.Wake.Equal(v.Now.Add(left)) {
 				return false, fmt.Errorf("it waits until %s for a run that may go on for %v", clock(d.Wake), left)
 			}
 			v.Since = r.CarryOn // no fire comes up meanwhile, or there would be no end of them
-		case r.State == Running:
-			if v.Owner != Alive {
+		case r.State == StateRunning:
+			if v.Owner != LivenessAlive {
 				return false, fmt.Errorf("it waits for a run that nobody works on")
 			}
-			v.Owner = Unproven
+			v.Owner = LivenessUnproven
 		default:
 			return true, w.checkIdle(d)
 		}
@@ -162,7 +162,7 @@ func (w *world) checkIdle(d Decision) error {
 	}
 	v := w.v
 	v.Now = d.Wake
-	if then := Decide(w.p, v); then.Action != Begin || !then.Fire.Equal(d.Wake) {
+	if then := Decide(w.p, v); then.Action != ActionBegin || !then.Fire.Equal(d.Wake) {
 		return fmt.Errorf("it wakes at %s for: %v", clock(d.Wake), then)
 	}
 	return nil
@@ -171,11 +171,11 @@ func (w *world) checkIdle(d Decision) error {
 // legal says what is wrong with a change of the record, by the table of transitions.
 func legal(from, to Record, a Action, now time.Time) error {
 	claims := uint64(0)
-	if a == Begin || a == TakeOver || a == Reclaim {
+	if a == ActionBegin || a == ActionTakeOver || a == ActionReclaim {
 		claims = 1
 	}
 	switch {
-	case from.Fence == 0 && a == Begin:
+	case from.Fence == 0 && a == ActionBegin:
 		if to.Fence == 0 {
 			return fmt.Errorf("the first claim has no fence")
 		}
@@ -183,8 +183,8 @@ func legal(from, to Record, a Action, now time.Time) error {
 		return fmt.Errorf("the fence goes from %d to %d", from.Fence, to.Fence)
 	}
 	switch {
-	case a == Begin:
-		if from.State != Idle || to.State != Running || to.Attempt != 1 || to.HandOvers != 0 {
+	case a == ActionBegin:
+		if from.State != StateIdle || to.State != StateRunning || to.Attempt != 1 || to.HandOvers != 0 {
 			return fmt.Errorf("begin leads from %v to %v", from, to)
 		}
 		if !to.Fire.After(from.Fire) && !InFuture(from, now) {
@@ -192,12 +192,12 @@ func legal(from, to Record, a Action, now time.Time) error {
 		}
 	case !to.Fire.Equal(from.Fire):
 		return fmt.Errorf("%v changes the fire", a)
-	case to.Attempt != from.Attempt && (a != TakeOver || from.State != Running || to.Attempt != from.Attempt+1):
+	case to.Attempt != from.Attempt && (a != ActionTakeOver || from.State != StateRunning || to.Attempt != from.Attempt+1):
 		return fmt.Errorf("%v leads from attempt %d to %d", a, from.Attempt, to.Attempt)
-	case to.HandOvers != from.HandOvers && (a != HandOver || to.HandOvers != from.HandOvers+1):
+	case to.HandOvers != from.HandOvers && (a != ActionHandOver || to.HandOvers != from.HandOvers+1):
 		return fmt.Errorf("%v leads from %d hand-overs to %d", a, from.HandOvers, to.HandOvers)
 	}
-	if to.State == Idle && to.Owner != "" || to.State == Running && to.Result != "" {
+	if to.State == StateIdle && to.Owner != "" || to.State == StateRunning && to.Result != "" {
 		return fmt.Errorf("%v leads to %v", a, to)
 	}
 	return nil
@@ -207,7 +207,7 @@ func legal(from, to Record, a Action, now time.Time) error {
 func reachable() []Record {
 	records := []Record{{}}
 	for _, fire := range []string{"09:59:20", "09:59:50", "10:00:00", "10:00:10", "18:00:00"} {
-		for _, result := range []Result{Succeeded, Lost} {
+		for _, result := range []Result{ResultSucceeded, ResultLost} {
 			r := idle(fire)
 			r.Result = result
 			records = append(records, r)
@@ -238,7 +238,7 @@ func randomPolicy(rng *rand.Rand) Policy {
 		Since:       at(pick(rng, "09:59:15", "09:59:45", "10:00:00", "10:00:04", "18:00:00")),
 		Resharded:   at(pick(rng, "09:00:00", "10:00:00", "18:00:00")),
 		Disabled:    rng.IntN(4) == 0,
-		Misfire:     pick(rng, Once, Skip, All),
+		Misfire:     pick(rng, MisfireOnce, MisfireSkip, MisfireAll),
 		Window:      pick(rng, 0, 3*time.Second, 25*time.Second),
 		Overlap:     pick(rng, OverlapQueue, OverlapSkip, OverlapReplace),
 		Failover:    rng.IntN(3) > 0,
@@ -255,15 +255,15 @@ func randomPolicy(rng *rand.Rand) Policy {
 func TestNothingSticks(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 3))
 	locals := []Local{{}}
-	for phase := Claiming; phase <= Yielded; phase++ {
+	for phase := PhaseClaiming; phase <= PhaseYielded; phase++ {
 		// Of the claim in the record, if it has that owner, and of others.
 		locals = append(locals, Local{phase, me, 7}, Local{phase, me, 6}, Local{phase, before, 7}, Local{phase, before, 5})
 	}
 	begun := 0
 	for _, r := range reachable() {
 		for _, local := range locals {
-			for _, owner := range []Liveness{Unproven, Alive, Dead} {
-				if owner == Alive && r.Owner == before {
+			for _, owner := range []Liveness{LivenessUnproven, LivenessAlive, LivenessDead} {
+				if owner == LivenessAlive && r.Owner == before {
 					continue // Its key is gone, or it would not have been registered again.
 				}
 				for range 4 {
@@ -288,12 +288,12 @@ func TestNothingSticks(t *testing.T) {
 func TestWhoDoesNotOwnTheShardStartsNothing(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 4))
 	for _, r := range reachable() {
-		for phase := None; phase <= Yielded; phase++ {
-			for _, owner := range []Liveness{Unproven, Alive, Dead} {
+		for phase := PhaseNone; phase <= PhaseYielded; phase++ {
+			for _, owner := range []Liveness{LivenessUnproven, LivenessAlive, LivenessDead} {
 				p := randomPolicy(rng)
 				v := View{Record: r, Now: now, Me: me, Owner: owner, Local: Local{phase, me, 7}}
 				switch d := Decide(p, v); d.Action {
-				case Begin, TakeOver, Abandon, ProveDeath, Block, Cancel:
+				case ActionBegin, ActionTakeOver, ActionAbandon, ActionProveDeath, ActionBlock, ActionCancel:
 					t.Fatalf("%v\n%s", d, dump(p, v))
 				}
 			}

@@ -10,7 +10,7 @@ import (
 
 // Begin claims a fire for an instance. Who may: the shard's owner by assignment, on an idle record.
 func (r Record) Begin(fire time.Time, owner string, now time.Time) Record {
-	return Record{Fire: fire, Trigger: r.Trigger, Done: r.Done, Fence: r.nextFence(now), State: Running, Owner: owner, Attempt: 1, Started: now}
+	return Record{Fire: fire, Trigger: r.Trigger, Done: r.Done, Fence: r.nextFence(now), State: StateRunning, Owner: owner, Attempt: 1, Started: now}
 }
 
 // nextFence returns the least fence of the next claim; the job's assignment can ask for a greater one. The first of a record is the time, in milliseconds
@@ -25,7 +25,7 @@ func (r Record) nextFence(now time.Time) uint64 {
 
 // Complete ends a run. Who may: that run's owner, at the version that it wrote.
 func (r Record) Complete(result Result, message string, now time.Time) Record {
-	r.State, r.Owner, r.CarryOn, r.Ended, r.Result, r.Error = Idle, "", 0, now, result, cut(message)
+	r.State, r.Owner, r.CarryOn, r.Ended, r.Result, r.Error = StateIdle, "", 0, now, result, cut(message)
 	return r
 }
 
@@ -48,7 +48,7 @@ func (r Record) Reclaim(owner string) Record {
 
 // Abandon gives a run up whose owner is dead. Who may: as TakeOver.
 func (r Record) Abandon(now time.Time) Record {
-	return r.Complete(Lost, "the instance "+r.lostOwner()+" did not finish it", now)
+	return r.Complete(ResultLost, "the instance "+r.lostOwner()+" did not finish it", now)
 }
 
 // HandOver leaves a run without an owner, so that the next owner of the shard takes it over at once. Who may: that run's

@@ -57,7 +57,7 @@ func (t Trigger) Awaits(shard int, r Record, p Policy) bool {
 func (r Record) BeginTrigger(t Trigger, owner string, now time.Time) Record {
 	return Record{
 		Fire: r.Fire, Trigger: t.Seq, Manual: Manual{t.At, t.Parameter}, Done: r.Done,
-		Fence: r.nextFence(now), State: Running, Owner: owner, Attempt: 1, Started: now,
+		Fence: r.nextFence(now), State: StateRunning, Owner: owner, Attempt: 1, Started: now,
 	}
 }
 

@@ -58,7 +58,7 @@ func TestATriggeredRunLeavesTheScheduleAlone(t *testing.T) {
 	if err != nil || decoded.Manual.Parameter != "again" || !decoded.Time().Equal(call.At) {
 		t.Errorf("stored and read: %+v, %v", decoded, err)
 	}
-	done := again.Complete(Succeeded, "", now)
+	done := again.Complete(ResultSucceeded, "", now)
 	if next := done.Begin(at("10:00:10"), me, now); next.IsManual() || next.Trigger != 9 || !next.Time().Equal(at("10:00:10")) {
 		t.Errorf("the schedule's next run: %+v", next)
 	}

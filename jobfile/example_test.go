@@ -86,7 +86,7 @@ func ExampleJob() {
 		return
 	}
 	handlers := map[string]elastic.Handler{
-		"report": elastic.HandlerFunc(func(context.Context, elastic.Shard) error { return nil }),
+		"report": elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil }),
 	}
 	scheduler, err := elastic.Open(context.Background(), "memory://")
 	if err != nil {

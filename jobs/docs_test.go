@@ -122,14 +122,14 @@ func TestThePageNamesTheFieldsOfATemplate(t *testing.T) {
 
 func TestThePageNamesTheVariablesOfAScript(t *testing.T) {
 	var got []string
-	h, err := script.New(script.Script{Path: "env", Env: []string{}, Output: func(_ elastic.Shard, line string) {
+	h, err := script.New(script.Script{Path: "env", Env: []string{}, Output: func(_ elastic.Run, line string) {
 		name, _, _ := strings.Cut(line, "=")
 		got = append(got, name)
 	}})
 	if err != nil {
 		t.Skip("there is no program env here: ", err)
 	}
-	if err := h.Handle(t.Context(), elastic.Shard{}); err != nil {
+	if err := h.Handle(t.Context(), elastic.Run{}); err != nil {
 		t.Fatal(err)
 	}
 	want := names(tables(t)["environment"])

@@ -16,7 +16,7 @@ type Event struct {
 	Trigger  uint64    // the trigger that asked for the run; zero: the schedule
 	Attempt  int
 	Fence    uint64
-	Result   string        // of a run: ok, failed, skipped, lost, cancelled
+	Result   string        // of a run: ok, failed, skipped, lost, replaced, cancelled
 	Took     time.Duration // of a run, by its instance's monotonic clock; of a wait that is over, how long it lasted
 	Subject  string        // another instance, or a key of the store
 	Detail   string        // in words, for people; may be worded differently in the next version
@@ -47,7 +47,7 @@ type Kind string
 const (
 	Joined         Kind = "joined"          // the instance has a session and is known to the others
 	Left           Kind = "left"            // it said good-bye
-	Lost           Kind = "lost"            // (alarm) it lost its session: its runs are cancelled but for those that carry on, and it joins again as another instance
+	SessionLost    Kind = "lost"            // (alarm) it lost its session: its runs are cancelled but for those that carry on, and it joins again as another instance
 	Appeared       Kind = "appeared"        // another instance, Subject, is there
 	Vanished       Kind = "vanished"        // another instance, Subject, is gone
 	Assigned       Kind = "assigned"        // this instance assigned a job's shards
@@ -86,7 +86,7 @@ const (
 // them, runs that failed do; see [Event.Alarm].
 func (k Kind) Alarm() bool {
 	switch k {
-	case Lost, Abandoned, Missed, Stuck, Panicked, Unreadable, Stray, FutureFire, Trouble, Refused, Differs,
+	case SessionLost, Abandoned, Missed, Stuck, Panicked, Unreadable, Stray, FutureFire, Trouble, Refused, Differs,
 		ClockOff, Evicted, Waiting, ObserverFailed:
 		return true
 	}

@@ -52,7 +52,7 @@ func TestAnOutdatedFenceIsRefused(t *testing.T) {
 	if _, err := db.Exec(`INSERT INTO fences VALUES (0, 7)`); err != nil {
 		t.Fatal(err)
 	}
-	late := elastic.Shard{Item: 0, Total: 1}
+	late := elastic.Run{Shard: 0, Shards: 1}
 	err = orders{db}.remind(t.Context(), late, []order{{id: 4}})
 	if err == nil || !strings.Contains(err.Error(), "fence 0 is out of date") {
 		t.Errorf("got %v", err)

@@ -20,8 +20,8 @@ type order struct {
 type orders struct{ db *sql.DB }
 
 // unpaid returns the next orders of a shard that nobody was reminded of yet.
-func (o orders) unpaid(ctx context.Context, sh elastic.Shard) (found []order, err error) {
-	rows, err := o.db.QueryContext(ctx, `SELECT id, customer FROM orders WHERE reminded = 0 AND id % ? = ? ORDER BY id LIMIT 10`, sh.Total, sh.Item)
+func (o orders) unpaid(ctx context.Context, run elastic.Run) (found []order, err error) {
+	rows, err := o.db.QueryContext(ctx, `SELECT id, customer FROM orders WHERE reminded = 0 AND id % ? = ? ORDER BY id LIMIT 10`, run.Shards, run.Shard)
 	if err != nil {
 		return nil, err
 	}
@@ -38,17 +38,17 @@ func (o orders) unpaid(ctx context.Context, sh elastic.Shard) (found []order, er
 
 // remind writes a reminder for each order and marks it, all in one transaction: if this process dies in the middle nothing of it has
 // happened, and the shard's next owner fetches the same orders again.
-func (o orders) remind(ctx context.Context, sh elastic.Shard, all []order) error {
+func (o orders) remind(ctx context.Context, run elastic.Run, all []order) error {
 	tx, err := o.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() // does nothing once it is committed
-	if err := fence(ctx, tx, sh); err != nil {
+	if err := fence(ctx, tx, run); err != nil {
 		return err
 	}
 	for _, one := range all {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO reminders (order_id, shard, text) VALUES (?, ?, ?)`, one.id, sh.Item, "Dear "+one.customer); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO reminders (order_id, shard, text) VALUES (?, ?, ?)`, one.id, run.Shard, "Dear "+one.customer); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE orders SET reminded = 1 WHERE id = ?`, one.id); err != nil {
@@ -60,14 +60,14 @@ func (o orders) remind(ctx context.Context, sh elastic.Shard, all []order) error
 
 // fence remembers the greatest fence of a shard and refuses smaller ones: a process that was declared dead while its code still
 // ran, such as one that was paused, can't write any more once its successor has begun.
-func fence(ctx context.Context, tx *sql.Tx, sh elastic.Shard) error {
+func fence(ctx context.Context, tx *sql.Tx, run elastic.Run) error {
 	done, err := tx.ExecContext(ctx, `INSERT INTO fences (shard, fence) VALUES (?, ?)
-		ON CONFLICT (shard) DO UPDATE SET fence = excluded.fence WHERE excluded.fence >= fence`, sh.Item, int64(sh.Fence()))
+		ON CONFLICT (shard) DO UPDATE SET fence = excluded.fence WHERE excluded.fence >= fence`, run.Shard, int64(run.Fence()))
 	if err != nil {
 		return err
 	}
 	if n, err := done.RowsAffected(); err != nil || n == 0 {
-		return fmt.Errorf("shard %d: fence %d is out of date (%v)", sh.Item, sh.Fence(), err)
+		return fmt.Errorf("shard %d: fence %d is out of date (%v)", run.Shard, run.Fence(), err)
 	}
 	return nil
 }

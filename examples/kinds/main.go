@@ -78,7 +78,7 @@ func add(scheduler *elastic.Scheduler, service string, out *lines) error {
 	backup, err := script.New(script.Script{
 		Path:   "sh",
 		Args:   []string{"-c", `echo "part $ELASTICJOB_SHARD of $ELASTICJOB_TOTAL: $ELASTICJOB_PARAMETER"`},
-		Output: func(sh elastic.Shard, line string) { out.print("script %s: %s", sh.Job, line) },
+		Output: func(run elastic.Run, line string) { out.print("script %s: %s", run.Job, line) },
 	})
 	if err != nil {
 		return err

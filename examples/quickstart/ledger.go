@@ -35,10 +35,10 @@ type ledger struct {
 }
 
 // begin notes that a handler was called. Without power nothing can happen, and nothing is noted.
-func (l *ledger) begin(m *machine, sh elastic.Shard) *run {
+func (l *ledger) begin(m *machine, of elastic.Run) *run {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r := &run{machine: m, shard: sh.Item, fire: sh.Fire, attempt: sh.Attempt, fence: sh.Fence(), from: sh.Previous, began: time.Now()}
+	r := &run{machine: m, shard: of.Shard, fire: of.Fire, attempt: of.Attempt, fence: of.Fence(), from: of.Previous, began: time.Now()}
 	if !m.off {
 		l.runs = append(l.runs, r)
 	}

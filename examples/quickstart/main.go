@@ -60,14 +60,14 @@ func (s *show) boot(name string) *machine {
 	if err != nil {
 		panic(err) // an option is wrong
 	}
-	scheduler.MustAdd(job, elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
-		run := s.ledger.begin(m, sh)
+	scheduler.MustAdd(job, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+		begun := s.ledger.begin(m, run)
 		select {
-		case <-time.After(work): // a real handler does the part sh.Item of sh.Total for the time sh.Fire
-			s.ledger.end(run, true)
+		case <-time.After(work): // a real handler does the part run.Shard of run.Shards for the time run.Fire
+			s.ledger.end(begun, true)
 			return nil
 		case <-ctx.Done():
-			s.ledger.end(run, false)
+			s.ledger.end(begun, false)
 			return context.Cause(ctx)
 		}
 	}))

@@ -42,7 +42,7 @@ func leftovers(entries []store.Entry, due []time.Time) (left []string) {
 		case strings.HasPrefix(e.Key, "runs/"+job.Name+"/"):
 			records++
 			r, err := failover.Decode(e.Value)
-			if err != nil || r.State != failover.Idle || r.Result != failover.Succeeded || !r.Fire.Equal(due[len(due)-1]) {
+			if err != nil || r.State != failover.StateIdle || r.Result != failover.ResultSucceeded || !r.Fire.Equal(due[len(due)-1]) {
 				left = append(left, fmt.Sprintf("left over: %s: %s", e.Key, e.Value))
 			}
 		default:

@@ -65,9 +65,9 @@ func readAct(parameter string, work time.Duration) (act, error) {
 var errAsked = errors.New("it was asked to fail")
 
 // run does it.
-func (a act) run(ctx context.Context, sh elastic.Shard) error {
+func (a act) run(ctx context.Context, run elastic.Run) error {
 	take := a.take
-	if a.each > 0 && sh.Fire.UnixNano()%int64(a.each) != 0 {
+	if a.each > 0 && run.Fire.UnixNano()%int64(a.each) != 0 {
 		take = 0
 	}
 	select {
@@ -80,9 +80,9 @@ func (a act) run(ctx context.Context, sh elastic.Shard) error {
 		return elastic.Skip("there is nothing to do")
 	case a.giveUp:
 		return elastic.Permanent(errAsked)
-	case sh.Retry < a.fail:
+	case run.Retry < a.fail:
 		return errAsked
-	case sh.Retry < a.again:
+	case run.Retry < a.again:
 		return elastic.RetryIn(0, errAsked)
 	}
 	return nil
@@ -90,11 +90,11 @@ func (a act) run(ctx context.Context, sh elastic.Shard) error {
 
 // actor is a handler whose jobs' parameters say what it does.
 func actor(work time.Duration) elastic.HandlerFunc {
-	return func(ctx context.Context, sh elastic.Shard) error {
-		a, err := readAct(sh.JobParameter, work)
+	return func(ctx context.Context, run elastic.Run) error {
+		a, err := readAct(run.JobParameter, work)
 		if err != nil {
-			return elastic.Permanent(fmt.Errorf("the parameter %q says nothing that can be done: %w", sh.JobParameter, err))
+			return elastic.Permanent(fmt.Errorf("the parameter %q says nothing that can be done: %w", run.JobParameter, err))
 		}
-		return a.run(ctx, sh)
+		return a.run(ctx, run)
 	}
 }

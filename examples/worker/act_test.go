@@ -29,7 +29,7 @@ func TestAParameterSaysWhatARunDoes(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(tt.parameter, " at call ", tt.retry+1), func(t *testing.T) {
 			begun := time.Now()
-			err := actor(time.Millisecond)(t.Context(), elastic.Shard{JobParameter: tt.parameter, Retry: tt.retry, Fire: tt.fire})
+			err := actor(time.Millisecond)(t.Context(), elastic.Run{JobParameter: tt.parameter, Retry: tt.retry, Fire: tt.fire})
 			if !errors.Is(err, tt.want) || time.Since(begun) < tt.atLeast {
 				t.Errorf("got %v after %s, want %v after at least %s", err, time.Since(begun), tt.want, tt.atLeast)
 			}

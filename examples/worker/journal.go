@@ -57,13 +57,13 @@ func (j *journal) record(h elastic.HandlerFunc) elastic.HandlerFunc {
 	if j.file == nil {
 		return h
 	}
-	return func(ctx context.Context, sh elastic.Shard) error {
-		fence := sh.Fence() // by which a line that ends belongs to one that starts: a run that carries on gets others
-		if err := j.write("start", "", sh, fence); err != nil {
+	return func(ctx context.Context, run elastic.Run) error {
+		fence := run.Fence() // by which a line that ends belongs to one that starts: a run that carries on gets others
+		if err := j.write("start", "", run, fence); err != nil {
 			return err
 		}
-		err := h(ctx, sh)
-		if failed := j.write("end", outcome(err), sh, fence); failed != nil {
+		err := h(ctx, run)
+		if failed := j.write("end", outcome(err), run, fence); failed != nil {
 			return failed
 		}
 		return err
@@ -80,13 +80,13 @@ func outcome(err error) string {
 	return err.Error()
 }
 
-func (j *journal) write(event, outcome string, sh elastic.Shard, fence uint64) error {
+func (j *journal) write(event, outcome string, run elastic.Run, fence uint64) error {
 	l := line{
-		Event: event, Job: sh.Job, Shard: sh.Item, Fire: sh.Fire.UTC(), Attempt: sh.Attempt, Fence: fence,
+		Event: event, Job: run.Job, Shard: run.Shard, Fire: run.Fire.UTC(), Attempt: run.Attempt, Fence: fence,
 		PID: os.Getpid(), Instance: j.name, Time: time.Now().UTC(), Outcome: outcome,
 	}
 	if j.full {
-		l.Total, l.Parameter, l.Trigger, l.Retry = sh.Total, sh.Parameter, sh.Trigger, sh.Retry
+		l.Total, l.Parameter, l.Trigger, l.Retry = run.Shards, run.Parameter, run.Trigger, run.Retry
 	}
 	b, err := json.Marshal(l)
 	if err != nil {

@@ -66,14 +66,14 @@ var errRefused = errors.New("the resource has seen a greater fence")
 
 // writeFenced writes to the resource in the name of a run. Unlike the work it is not stopped by the end of a context: a zombie that is
 // late is what the resource is there for.
-func writeFenced(url string, sh elastic.Shard) error {
+func writeFenced(url string, run elastic.Run) error {
 	if url == "" {
 		return nil
 	}
-	body := fmt.Sprintf("%s/%d %d %d", sh.Job, sh.Item, sh.Fence(), os.Getpid())
+	body := fmt.Sprintf("%s/%d %d %d", run.Job, run.Shard, run.Fence(), os.Getpid())
 	answer, err := (&http.Client{Timeout: 10 * time.Second}).Post(url, "text/plain", strings.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("write with fence %s: %w", strconv.FormatUint(sh.Fence(), 10), err)
+		return fmt.Errorf("write with fence %s: %w", strconv.FormatUint(run.Fence(), 10), err)
 	}
 	defer answer.Body.Close()
 	_, _ = io.Copy(io.Discard, answer.Body) // so that the connection can be used again
@@ -81,7 +81,7 @@ func writeFenced(url string, sh elastic.Shard) error {
 	case http.StatusOK:
 		return nil
 	case http.StatusConflict:
-		return fmt.Errorf("write with fence %d: %w", sh.Fence(), errRefused)
+		return fmt.Errorf("write with fence %d: %w", run.Fence(), errRefused)
 	}
-	return fmt.Errorf("write with fence %d: the resource answers %s", sh.Fence(), answer.Status)
+	return fmt.Errorf("write with fence %d: the resource answers %s", run.Fence(), answer.Status)
 }

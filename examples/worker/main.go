@@ -82,7 +82,7 @@ func run(ctx context.Context, c config) error {
 		elastic.WithWeight(c.weight), elastic.WithLabels(c.labels), elastic.WithMaxConcurrent(c.most),
 	}
 	if c.lab.clock != "" {
-		options = append(options, elastic.WithClock(wrongClock(ctx, c.lab.clock)))
+		options = append(options, elastic.WithTesting(elastic.Testing{Now: wrongClock(ctx, c.lab.clock)}))
 	}
 	journal, err := openJournal(c.lab.out, c.lab.act)
 	if err != nil {
@@ -159,9 +159,9 @@ func (l lab) handler(log *slog.Logger) elastic.HandlerFunc {
 	if l.act {
 		return actor(l.work)
 	}
-	return func(ctx context.Context, sh elastic.Shard) error {
-		log.Debug("working", "job", sh.Job, "shard", sh.Item, "of", sh.Total, "fire", sh.Fire, "attempt", sh.Attempt, "fence", sh.Fence())
-		if err := writeFenced(l.fenced, sh); err != nil {
+	return func(ctx context.Context, run elastic.Run) error {
+		log.Debug("working", "job", run.Job, "shard", run.Shard, "of", run.Shards, "fire", run.Fire, "attempt", run.Attempt, "fence", run.Fence())
+		if err := writeFenced(l.fenced, run); err != nil {
 			return err
 		}
 		stop := ctx.Done()
@@ -170,7 +170,7 @@ func (l lab) handler(log *slog.Logger) elastic.HandlerFunc {
 		}
 		select {
 		case <-time.After(l.work):
-			return writeFenced(l.fenced, sh)
+			return writeFenced(l.fenced, run)
 		case <-stop:
 			return context.Cause(ctx)
 		}

@@ -28,7 +28,7 @@ func (r *roster) become(jobs []elastic.Job, options ...elastic.AddOption) error 
 	}
 	for name := range r.jobs {
 		if !stays[name] {
-			faults = append(faults, r.scheduler.Remove(name))
+			faults = append(faults, r.scheduler.Unregister(name))
 			delete(r.jobs, name)
 		}
 	}

@@ -56,7 +56,7 @@ func TestAFileOfJobsThatIsReadAgainChangesWhatIsDifferent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &roster{s, elastic.HandlerFunc(func(context.Context, elastic.Shard) error { return nil }), map[string]elastic.Job{}}
+	r := &roster{s, elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil }), map[string]elastic.Job{}}
 	if err := r.become(jobs); err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestAFileOfJobsThatIsReadAgainChangesWhatIsDifferent(t *testing.T) {
 	await("what has changed", func() bool { return stored("grows", `"shards":4`)() && stored("comes", "")() })
 
 	signals <- os.Interrupt // taken when the one before is done
-	if err := s.Remove("goes"); err == nil {
+	if err := s.Unregister("goes"); err == nil {
 		t.Error("it still takes part in a job that its file no longer has")
 	}
 	if !stored("goes", "")() {

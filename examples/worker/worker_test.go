@@ -66,13 +66,13 @@ func TestJobsCanComeFromAFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := c.open(t.Context(), elastic.HandlerFunc(func(context.Context, elastic.Shard) error { return nil }), nil)
+	s, err := c.open(t.Context(), elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil }), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.scheduler.Close()
 	for _, job := range []string{"collect", "report"} {
-		if err := s.scheduler.Remove(job); err != nil {
+		if err := s.scheduler.Unregister(job); err != nil {
 			t.Errorf("it does not take part in %s of jobs.yaml: %v", job, err)
 		}
 	}

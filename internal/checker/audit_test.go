@@ -16,7 +16,7 @@ var midnight = time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
 
 // story is a job of one shard that a runs once and, after its death, b again. Each commit can be doctored.
 func story() []memory.Commit {
-	spec := layout.Spec{Schedule: "* * * * * ?", Shards: 1, Sharding: "sticky", Failover: true, MaxAttempts: 2, Misfire: failover.Once, Overlap: failover.OverlapQueue}.From(midnight)
+	spec := layout.Spec{Schedule: "* * * * * ?", Shards: 1, Sharding: "sticky", Failover: true, MaxAttempts: 2, Misfire: failover.MisfireOnce, Overlap: failover.OverlapQueue}.From(midnight)
 	instance := func(name string) []byte {
 		return layout.Instance{Name: name, Weight: 1, State: layout.Up, Jobs: []string{"job"}}.Encode()
 	}
@@ -25,7 +25,7 @@ func story() []memory.Commit {
 	}
 	first := failover.Record{}.Begin(midnight.Add(time.Second), "a@1", midnight.Add(time.Second))
 	again := first.TakeOver("b@1", midnight.Add(5*time.Second))
-	done := again.Complete(failover.Succeeded, "", midnight.Add(6*time.Second))
+	done := again.Complete(failover.ResultSucceeded, "", midnight.Add(6*time.Second))
 	assigned := func(id string) []store.Cond {
 		return []store.Cond{store.Exists(layout.InstanceKey(id)), store.At("jobs/job", 2)}
 	}
@@ -105,7 +105,7 @@ func TestADoctoredStoreBreaksJustWhatIsDoctored(t *testing.T) {
 			claimed, _ := failover.Decode(all[4].Do[0].Value)
 			all[1].Client, all[6].Client, all[7].Client, all[8].Client = "a", "a", "a", "a"
 			all[7].Do = []store.Op{store.Set("runs/job/0", claimed.Reclaim("b@1").Encode())}
-			all[8].Do = []store.Op{store.Set("runs/job/0", claimed.Reclaim("b@1").Complete(failover.Succeeded, "", midnight).Encode())}
+			all[8].Do = []store.Op{store.Set("runs/job/0", claimed.Reclaim("b@1").Complete(failover.ResultSucceeded, "", midnight).Encode())}
 		}
 	}
 	// The job is changed after the last run, and its second fire begins long after.
@@ -142,7 +142,7 @@ func TestADoctoredStoreBreaksJustWhatIsDoctored(t *testing.T) {
 		{"an end of a run by another", func(all []memory.Commit) { all[8].Client = "a" }, []int{3}},
 		{"a run given up that could be repeated", func(all []memory.Commit) {
 			edit(func(s *layout.Spec) { s.MaxAttempts = 3 })(all)
-			rewrite(8, func(r *failover.Record) { r.Result = failover.Lost })(all)
+			rewrite(8, func(r *failover.Record) { r.Result = failover.ResultLost })(all)
 		}, []int{4}},
 		{"a take-over of a run that may be claimed anew", rewrite(4, func(r *failover.Record) { r.CarryOn = time.Minute }), []int{3}},
 		{"a run claimed anew by another process", func(all []memory.Commit) {
@@ -161,7 +161,7 @@ func TestADoctoredStoreBreaksJustWhatIsDoctored(t *testing.T) {
 			all[8].Do = nil
 		}, []int{1}},
 		{"a record removed while it runs", func(all []memory.Commit) { all[8].Do = []store.Op{store.Delete("runs/job/0")} }, []int{2, 4}},
-		{"a fire that a change of the job begins", change(func(s *layout.Spec) { s.Misfire = failover.All }), []int{2}},
+		{"a fire that a change of the job begins", change(func(s *layout.Spec) { s.Misfire = failover.MisfireAll }), []int{2}},
 		{"a fire from before a change that decides nothing", change(func(s *layout.Spec) { s.MaxAttempts = 5 }), nil},
 		{"a key that nobody knows", func(all []memory.Commit) { all[8].Do = []store.Op{store.Create("leader/job", nil)} }, []int{8}},
 	} {

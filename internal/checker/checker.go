@@ -186,7 +186,7 @@ func (c *checker) inspect(e store.Entry, of func(job string) *job) string {
 			return err.Error()
 		}
 		of(name).records[item] = r
-		if r.State != failover.Idle {
+		if r.State != failover.StateIdle {
 			return "a run in progress"
 		}
 	default:

@@ -44,7 +44,7 @@ func (c *checker) unaccounted(s *shard, fire time.Time, runs []execution, record
 		if !s.spec.Failover && s.claimedUnseen(fire, record) {
 			return "" // its process was lost before the handler could start, or there would be a breach of invariant 1; it is not repeated
 		}
-		if s.spec.Misfire == failover.All || c.couldBegin(s, fire) {
+		if s.spec.Misfire == failover.MisfireAll || c.couldBegin(s, fire) {
 			return "nobody began it"
 		}
 		return ""
@@ -62,7 +62,7 @@ func (c *checker) unaccounted(s *shard, fire time.Time, runs []execution, record
 	switch {
 	case s.spec.Failover && last.start.Attempt-handedOver < s.spec.MaxAttempts:
 		return "it was begun, not completed and not repeated: " + last.String()
-	case record.Fire.Equal(fire) && record.Result != failover.Lost:
+	case record.Fire.Equal(fire) && record.Result != failover.ResultLost:
 		return "nobody completed it, and the record says " + record.String()
 	}
 	return ""

@@ -52,7 +52,7 @@ func (c *checker) recent(s *shard) {
 		}
 		return
 	}
-	if r.State != failover.Idle {
+	if r.State != failover.StateIdle {
 		c.breach(s, 5, time.Time{}, "it is stuck: %s", r)
 	}
 	if s.spec.Disabled {

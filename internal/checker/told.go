@@ -75,7 +75,7 @@ func (a *Audit) asTold(s *Shard, spec *layout.Spec, now failover.Record) {
 // runningOn returns how many runs of a job an instance has.
 func (a *Audit) runningOn(job, instance string) (n int) {
 	for _, s := range a.shards {
-		if s.Job == job && s.Record.State == failover.Running && s.Record.Owner == instance {
+		if s.Job == job && s.Record.State == failover.StateRunning && s.Record.Owner == instance {
 			n++
 		}
 	}
@@ -95,7 +95,7 @@ func (a *Audit) end(job string, fire int64) {
 			return
 		}
 		n++
-		succeeded = succeeded && (f.EndedAs == failover.Succeeded || f.EndedAs == failover.Skipped)
+		succeeded = succeeded && (f.EndedAs == failover.ResultSucceeded || f.EndedAs == failover.ResultSkipped)
 	}
 	if n == 0 {
 		return

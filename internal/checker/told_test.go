@@ -24,8 +24,8 @@ type chain struct {
 }
 
 func newChain() chain {
-	common := layout.Spec{Shards: 1, Sharding: "sticky", MaxAttempts: 2, Misfire: failover.Once, Overlap: failover.OverlapQueue}
-	c := chain{first: common, then: common, owners: []string{"a@1", "a@1"}, results: []failover.Result{failover.Succeeded, failover.Skipped}}
+	common := layout.Spec{Shards: 1, Sharding: "sticky", MaxAttempts: 2, Misfire: failover.MisfireOnce, Overlap: failover.OverlapQueue}
+	c := chain{first: common, then: common, owners: []string{"a@1", "a@1"}, results: []failover.Result{failover.ResultSucceeded, failover.ResultSkipped}}
 	c.first.Schedule, c.first.Shards = "* * * * * ?", 2
 	c.then.After, c.then.AfterEnds = []string{"first"}, failover.WhenSucceeded
 	return c
@@ -101,15 +101,15 @@ func TestAJobThatDoesOtherwiseThanItIsToldIsABreach(t *testing.T) {
 	}{
 		{"nothing is doctored", func(*chain) {}, nil},
 		{"it follows before all have ended", func(c *chain) { c.early = true }, []int{9}},
-		{"it follows what has failed", func(c *chain) { c.results[1] = failover.Failed }, []int{9}},
-		{"it follows whatever the end was", func(c *chain) { c.results[1], c.then.AfterEnds = failover.Failed, failover.WhenEnded }, nil},
+		{"it follows what has failed", func(c *chain) { c.results[1] = failover.ResultFailed }, []int{9}},
+		{"it follows whatever the end was", func(c *chain) { c.results[1], c.then.AfterEnds = failover.ResultFailed, failover.WhenEnded }, nil},
 		{"it follows a job that is not there", func(c *chain) { c.then.After = []string{"other"} }, []int{9}},
 		{"it follows without a look at what it follows", func(c *chain) { c.blind = true }, []int{9}},
 		{"it follows without a look at who has the shards of what it follows", func(c *chain) { c.unassigned = true }, nil},
 		{"it follows a broadcast without a look at who has its shards", func(c *chain) { broadcast(c); c.owners[1], c.unassigned = "a@2", true }, []int{9}},
 		{"it follows all but a disabled shard", func(c *chain) {
 			c.first.Shards, c.first.DisabledShards = 3, []int{2}
-			c.owners, c.results = []string{"a@1", "a@1", "a@1"}, append(c.results, failover.Succeeded)
+			c.owners, c.results = []string{"a@1", "a@1", "a@1"}, append(c.results, failover.ResultSucceeded)
 		}, []int{7}},
 		{"more at a time than it may", func(c *chain) { c.overlapping, c.first.MaxConcurrent = true, 1 }, []int{9}},
 		{"as many at a time as it may", func(c *chain) { c.overlapping, c.first.MaxConcurrent = true, 2 }, nil},

@@ -31,9 +31,9 @@ func (a *Audit) record(s *Shard, op store.Op) {
 	}
 	a.sessioned(1, s.Job, s.Item, op.Key)
 	switch {
-	case now.State == failover.Idle && now.Result == failover.Lost:
+	case now.State == failover.StateIdle && now.Result == failover.ResultLost:
 		a.abandoned(s, old, now)
-	case now.State == failover.Idle:
+	case now.State == failover.StateIdle:
 		a.completed(s, old, now)
 	case now.Owner == "":
 		a.handedOver(s, old, now)
@@ -120,7 +120,7 @@ func (a *Audit) forgets(s *Shard) bool {
 
 // reclaims says whether a process claims anew what it runs itself, after it has lost a session.
 func (a *Audit) reclaims(old, now failover.Record) bool {
-	return old.State == failover.Running && old.Owner != "" && now.Attempt == old.Attempt && sameWork(old, now) && a.clients[old.Owner] == a.clients[now.Owner]
+	return old.State == failover.StateRunning && old.Owner != "" && now.Attempt == old.Attempt && sameWork(old, now) && a.clients[old.Owner] == a.clients[now.Owner]
 }
 
 // reclaimed checks that a run goes on under a new claim: by the same process, in another session. The one before may still live in the store, if the
@@ -144,7 +144,7 @@ func (a *Audit) begun(s *Shard, old, now failover.Record) {
 	if f := s.fate(now); f.Begun != a.now.Time && (now.IsManual() || !a.Wrong && !(a.forgets(s) && f.Begun.Before(s.reborn) && f.Fire.After(s.reborn.Add(-2*a.Skew)))) {
 		a.breach(2, s.Job, s.Item, "begins twice, first at %s: %s", f.Begun.Format(clock), now)
 	}
-	if old.State != failover.Idle {
+	if old.State != failover.StateIdle {
 		a.breach(1, s.Job, s.Item, "begun while it runs: from %s to %s", old, now)
 	}
 	switch {
@@ -173,7 +173,7 @@ func decidesAs(s, o *layout.Spec) bool {
 func (a *Audit) takenOver(s *Shard, old, now failover.Record) {
 	spec := a.specs[s.Job]
 	switch {
-	case old.State != failover.Running || now.Attempt != old.Attempt+1 || !sameWork(old, now):
+	case old.State != failover.StateRunning || now.Attempt != old.Attempt+1 || !sameWork(old, now):
 		a.breach(3, s.Job, s.Item, "taken over from %s to %s", old, now)
 	case old.Owner != "" && a.Alive(old.Owner): // also itself: a claim of its own that it does not know it could only have forgotten
 		a.breach(3, s.Job, s.Item, "taken over from %s, which is alive: to %s", old.Owner, now)
@@ -193,7 +193,7 @@ func sameWork(a, b failover.Record) bool {
 
 // mine checks that the run belongs to the process that ends it.
 func (a *Audit) mine(s *Shard, what string, old, now failover.Record) {
-	if old.State != failover.Running || now.Fence != old.Fence || !sameWork(old, now) || a.clients[old.Owner] != a.now.Client {
+	if old.State != failover.StateRunning || now.Fence != old.Fence || !sameWork(old, now) || a.clients[old.Owner] != a.now.Client {
 		a.breach(3, s.Job, s.Item, "%s by one whose run it is not: from %s to %s", what, old, now)
 	}
 }
@@ -213,7 +213,7 @@ func (a *Audit) completed(s *Shard, old, now failover.Record) {
 func (a *Audit) abandoned(s *Shard, old, now failover.Record) {
 	spec := a.specs[s.Job]
 	switch {
-	case old.State != failover.Running || now.Fence != old.Fence || !sameWork(old, now):
+	case old.State != failover.StateRunning || now.Fence != old.Fence || !sameWork(old, now):
 		a.breach(4, s.Job, s.Item, "abandoned from %s to %s", old, now)
 	case old.Owner != "" && a.Alive(old.Owner):
 		a.breach(4, s.Job, s.Item, "abandoned, though %s is alive", old.Owner)
@@ -234,7 +234,7 @@ func (a *Audit) ended(s *Shard, now failover.Record) {
 
 // removed checks that only the record of a shard that the job no longer has is removed: with it go fence and last fire.
 func (a *Audit) removed(s *Shard, old failover.Record) {
-	if old.State == failover.Running {
+	if old.State == failover.StateRunning {
 		a.breach(4, s.Job, s.Item, "the record was removed while it runs: %s", old)
 	}
 	if a.byOperator() {

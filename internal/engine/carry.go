@@ -95,7 +95,7 @@ func (e *Engine) recognize(s *shard) {
 	m := r.carry.by
 	r.owner, r.fence, r.carry.by = m.id, r.carry.asked, nil
 	r.live.Fence.Store(r.fence)
-	if r.phase == failover.Working {
+	if r.phase == failover.PhaseWorking {
 		r.carryOn(m)
 	}
 	e.emit(s.event(observe.Reclaimed))

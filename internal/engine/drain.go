@@ -53,7 +53,7 @@ func (e *Engine) checkDrained() {
 	}
 	for _, j := range e.jobs {
 		for _, s := range j.shards {
-			if s.run != nil && !(e.drain.late && s.run.phase == failover.Working) {
+			if s.run != nil && !(e.drain.late && s.run.phase == failover.PhaseWorking) {
 				return
 			}
 		}
@@ -74,7 +74,7 @@ func (e *Engine) inHandlers() []*shard {
 	var all []*shard
 	for _, j := range e.jobs {
 		for _, s := range j.shards {
-			if s.run != nil && s.run.phase == failover.Working {
+			if s.run != nil && s.run.phase == failover.PhaseWorking {
 				all = append(all, s)
 			}
 		}

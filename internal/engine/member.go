@@ -202,7 +202,7 @@ func (e *Engine) lost(m *member, code string) {
 		return
 	}
 	e.emit(observe.Event{
-		Kind:  observe.Lost,
+		Kind:  observe.SessionLost,
 		Shard: -1,
 		Code:  code,
 		Args:  map[string]string{"ttl": m.session.TTL().String()},
@@ -212,7 +212,7 @@ func (e *Engine) lost(m *member, code string) {
 	for _, j := range e.jobs {
 		for _, s := range j.shards {
 			s.known = false
-			if s.run != nil && s.run.phase == failover.Claiming {
+			if s.run != nil && s.run.phase == failover.PhaseClaiming {
 				e.setRun(s, nil) // whoever owns the shard now finds the claim of a dead instance, or none
 			}
 		}

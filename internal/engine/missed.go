@@ -31,7 +31,7 @@ func (e *Engine) noteMissed(s *shard, p failover.Policy, d failover.Decision) {
 	if s.surplus {
 		return
 	}
-	if r := s.rest; r != nil && (d.Action == failover.Begin || d.Action == failover.Wait && d.Wake.IsZero()) {
+	if r := s.rest; r != nil && (d.Action == failover.ActionBegin || d.Action == failover.ActionWait && d.Wake.IsZero()) {
 		s.rest = nil
 		e.addMisses(s, r.policy, r.missed, r.from)
 	}
@@ -45,7 +45,7 @@ func (e *Engine) noteMissed(s *shard, p failover.Policy, d failover.Decision) {
 	if from.IsZero() || !from.Before(d.MissedBefore) {
 		return
 	}
-	if d.MissedCode == failover.MissedOverlap && from.After(d.Missed) {
+	if d.MissedCode == failover.CodeMissedOverlap && from.After(d.Missed) {
 		s.rest = &misses{policy: p, missed: d, from: from}
 		return
 	}
@@ -73,7 +73,7 @@ func (e *Engine) noteDropped(s *shard, p failover.Policy, v failover.View) {
 }
 
 func (e *Engine) addMisses(s *shard, p failover.Policy, d failover.Decision, from time.Time) {
-	instead := d.Action == failover.Begin
+	instead := d.Action == failover.ActionBegin
 	for _, m := range e.missed {
 		if m.job == s.job && m.from.Equal(from) && m.missed.MissedBefore.Equal(d.MissedBefore) && m.missed.MissedCode == d.MissedCode && m.instead == instead {
 			m.shards = append(m.shards, s)
@@ -98,11 +98,11 @@ func (e *Engine) reportMissed() {
 
 // whyMissed says in words why fires are missed.
 var whyMissed = map[failover.Code]string{
-	failover.MissedTooLate:    "too late by the misfire policy",
-	failover.MissedSuperseded: "a later fire stands for them by the misfire policy",
-	failover.MissedOverlap:    "they came while the handler ran, and the overlap policy skips them",
-	failover.MissedJobChanged: "the job was changed before they began, and fires count from the change on",
-	failover.MissedClock:      "a clock that was ahead has written from when on fires count",
+	failover.CodeMissedTooLate:    "too late by the misfire policy",
+	failover.CodeMissedSuperseded: "a later fire stands for them by the misfire policy",
+	failover.CodeMissedOverlap:    "they came while the handler ran, and the overlap policy skips them",
+	failover.CodeMissedJobChanged: "the job was changed before they began, and fires count from the change on",
+	failover.CodeMissedClock:      "a clock that was ahead has written from when on fires count",
 }
 
 func (m *misses) event(count int, last time.Time) observe.Event {

@@ -92,7 +92,7 @@ func (e *Engine) explainFollower(s *shard, p failover.Policy, v failover.View) {
 		if waits {
 			failed = e.failedFor(j, after)
 		}
-		if waits || p.Misfire == failover.All { // else the later fire stands for those before it
+		if waits || p.Misfire == failover.MisfireAll { // else the later fire stands for those before it
 			lost = e.forgetful(j, after)
 		}
 	}

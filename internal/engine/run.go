@@ -46,7 +46,7 @@ var errExited = errors.New("the handler ended its goroutine with runtime.Goexit"
 // start runs the handler of a claim that holds.
 func (e *Engine) start(s *shard) {
 	j, r, rec := s.job, s.run, s.record
-	r.phase = failover.Working
+	r.phase = failover.PhaseWorking
 	e.working++
 	ctx, cancel := e.workContext(r)
 	r.cancel = cancel
@@ -129,7 +129,7 @@ func (s *shard) panicked(o outcome) observe.Event {
 func (e *Engine) watchStuck(s *shard, r *run, ctx context.Context) {
 	cause := context.Cause(ctx)
 	e.after(stuckAfter, func() {
-		if s.run == r && r.phase == failover.Working {
+		if s.run == r && r.phase == failover.PhaseWorking {
 			ev := s.event(observe.Stuck)
 			ev.Err, ev.Code = cause, "context_ignored"
 			ev.Args = map[string]string{"for": stuckAfter.String()}
@@ -174,23 +174,23 @@ func (e *Engine) returned(s *shard, r *run, o outcome, cause error, took time.Du
 	case errors.Is(cause, ErrTimeout):
 		r.timedOut(o)
 	case o.class == classDone:
-		r.phase, r.result = failover.Finished, failover.Succeeded // even if it was cancelled meanwhile: it says that it is done
+		r.phase, r.result = failover.PhaseFinished, failover.ResultSucceeded // even if it was cancelled meanwhile: it says that it is done
 	case o.class == classSkipped:
-		r.phase, r.result, r.message, r.err = failover.Finished, failover.Skipped, o.text, nil
+		r.phase, r.result, r.message, r.err = failover.PhaseFinished, failover.ResultSkipped, o.text, nil
 	case errors.Is(cause, ErrSessionLost) && r.carry != nil:
 		// Its claim may be made again at this moment, and then no other instance
 		// would care for the run.
-		r.phase, r.code = failover.Yielded, codeSessionLost
+		r.phase, r.code = failover.PhaseYielded, codeSessionLost
 	case errors.Is(cause, ErrSessionLost):
 		e.setRun(s, nil) // whoever owns the shard takes the run over
 	case errors.Is(cause, ErrShutdown):
-		r.phase, r.code = failover.Yielded, codeInstanceLeaves
+		r.phase, r.code = failover.PhaseYielded, codeInstanceLeaves
 	case errors.Is(cause, ErrReplaced):
-		r.phase, r.result, r.message, r.code = failover.Finished, failover.Replaced, cause.Error(), codeReplaced
+		r.phase, r.result, r.message, r.code = failover.PhaseFinished, failover.ResultReplaced, cause.Error(), codeReplaced
 	case o.class == classHandOver && cause == nil && r.live.Moving.Load() && s.resumable():
-		r.phase, r.code = failover.Yielded, codeShardMoved
+		r.phase, r.code = failover.PhaseYielded, codeShardMoved
 	default:
-		r.phase, r.result, r.message = failover.Finished, failover.Failed, o.text
+		r.phase, r.result, r.message = failover.PhaseFinished, failover.ResultFailed, o.text
 	}
 	e.mark(s)
 }
@@ -203,8 +203,8 @@ func (r *run) timedOut(o outcome) {
 	if !strings.Contains(message, ErrTimeout.Error()) { // it mostly returns the cause
 		message = fmt.Sprintf("%v: %s", ErrTimeout, cmp.Or(o.text, "the handler returned no error"))
 	}
-	r.phase = failover.Finished
-	r.result = failover.Failed
+	r.phase = failover.PhaseFinished
+	r.result = failover.ResultFailed
 	r.code = codeTimeout
 	r.message = message
 	r.err = &guard.Error{Err: errors.Join(ErrTimeout, o.err), Text: message}

@@ -73,7 +73,7 @@ func (e *Engine) consider(s *shard) {
 		return
 	}
 	e.recognize(s)
-	if s.run != nil && s.run.phase != failover.Working && !s.claimStands() {
+	if s.run != nil && s.run.phase != failover.PhaseWorking && !s.claimStands() {
 		e.setRun(s, nil) // the claim was not applied, or somebody has taken the run over
 		e.mark(s)
 		return
@@ -85,11 +85,11 @@ func (e *Engine) consider(s *shard) {
 	e.noteDropped(s, p, v)
 	e.explainFollower(s, p, v)
 	d := failover.Decide(p, v)
-	if d.Action != failover.Complete { // which another may have done before
+	if d.Action != failover.ActionComplete { // which another may have done before
 		e.noteMissed(s, p, d)
 	}
 	e.alarms.set(&s.alarm, d.Wake)
-	if d.Action != failover.Block {
+	if d.Action != failover.ActionBlock {
 		e.unblock(s)
 	}
 	e.act(s, p, d, now)
@@ -102,9 +102,9 @@ func (e *Engine) view(s *shard, p failover.Policy, now time.Time) failover.View 
 		v.Trigger = failover.NextTrigger(s.job.triggers, s.item, s.record, p)
 	}
 	if e.replica.alive(s.record.Owner) {
-		v.Owner = failover.Alive
+		v.Owner = failover.LivenessAlive
 	} else if since, dead := e.dead[s.record.Owner]; dead {
-		v.Owner, v.Since = failover.Dead, time.Since(since)
+		v.Owner, v.Since = failover.LivenessDead, time.Since(since)
 	}
 	if s.run != nil {
 		v.Local = failover.Local{Phase: s.run.phase, Owner: s.run.owner, Fence: s.run.fence}
@@ -136,14 +136,14 @@ func (s *shard) policy(now time.Time) failover.Policy {
 
 // claimStands says whether the record is the one that our run's claim wrote.
 func (s *shard) claimStands() bool {
-	return s.record.State == failover.Running && s.record.Owner == s.run.owner && s.record.Fence == s.run.fence
+	return s.record.State == failover.StateRunning && s.record.Owner == s.run.owner && s.record.Fence == s.run.fence
 }
 
 func (e *Engine) act(s *shard, p failover.Policy, d failover.Decision, now time.Time) {
-	begins := d.Action == failover.Begin || d.Action == failover.TakeOver
+	begins := d.Action == failover.ActionBegin || d.Action == failover.ActionTakeOver
 	if begins && e.full(s.job) {
 		fire := d.Fire
-		if d.Action == failover.TakeOver {
+		if d.Action == failover.ActionTakeOver {
 			fire = s.record.Fire
 		}
 		e.hold(s, limitPeriod(p, fire))
@@ -153,19 +153,19 @@ func (e *Engine) act(s *shard, p failover.Policy, d failover.Decision, now time.
 		e.unhold(s)
 	}
 	switch d.Action {
-	case failover.Begin:
+	case failover.ActionBegin:
 		if d.Trigger != nil {
 			e.claim(s, d, s.record.BeginTrigger(*d.Trigger, e.me.id, now), s.job.guards)
 			return
 		}
 		e.claim(s, d, s.record.Begin(d.Fire, e.me.id, now), s.job.ofFires)
-	case failover.TakeOver:
+	case failover.ActionTakeOver:
 		e.claim(s, d, s.record.TakeOver(e.me.id, now), s.job.guards)
-	case failover.Start:
+	case failover.ActionStart:
 		e.start(s)
-	case failover.Complete:
+	case failover.ActionComplete:
 		e.complete(s, now, func() { e.noteMissed(s, p, d) })
-	case failover.HandOver:
+	case failover.ActionHandOver:
 		r := s.run
 		e.write(s, s.record.HandOver(), nil, true, func() {
 			ev := s.event(observe.HandedOver)
@@ -173,7 +173,7 @@ func (e *Engine) act(s *shard, p failover.Policy, d failover.Decision, now time.
 			e.emit(ev)
 			e.setRun(s, nil)
 		})
-	case failover.Abandon:
+	case failover.ActionAbandon:
 		owner := s.record.Owner
 		if s.job.awaiting() {
 			return
@@ -184,21 +184,21 @@ func (e *Engine) act(s *shard, p failover.Policy, d failover.Decision, now time.
 		}
 		e.write(s, next, s.job.guards, true, func() {
 			ev := s.event(observe.Abandoned)
-			ev.Subject, ev.Result = owner, string(failover.Lost)
+			ev.Subject, ev.Result = owner, string(failover.ResultLost)
 			ev.Code, ev.Args, ev.Detail = string(d.Code), maps.Clone(d.Args), d.Reason
 			e.emit(ev)
 		})
-	case failover.ProveDeath:
+	case failover.ActionProveDeath:
 		e.prove(s, s.record.Owner)
-	case failover.Block:
+	case failover.ActionBlock:
 		e.block(s)
-	case failover.Cancel:
+	case failover.ActionCancel:
 		s.run.cancel(ErrReplaced)
-	case failover.Reclaim:
+	case failover.ActionReclaim:
 		e.reclaim(s)
-	case failover.GiveUp:
+	case failover.ActionCancelLost:
 		s.run.cancel(ErrSessionLost)
-	case failover.Wait:
+	case failover.ActionWait:
 		e.tidy(s)
 	}
 	if begins && s.run != nil { // a claim can wait for a newer assignment
@@ -223,7 +223,7 @@ func (e *Engine) tidy(s *shard) {
 		s.owned = false
 		e.suspect(s.job)
 		e.forget(s)
-	case s.record.State == failover.Running:
+	case s.record.State == failover.StateRunning:
 		e.block(s) // its owner finishes first
 	case !s.job.awaiting():
 		s.busy = true

@@ -177,7 +177,7 @@ func (e *Engine) end(err error) {
 	e.drain.on, e.drain.told, e.drain.late = true, true, false
 	for _, j := range e.jobs {
 		for _, s := range j.shards {
-			if s.run != nil && s.run.phase == failover.Working {
+			if s.run != nil && s.run.phase == failover.PhaseWorking {
 				s.run.cancel(ErrSessionLost)
 			}
 		}

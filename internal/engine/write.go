@@ -36,7 +36,7 @@ func (e *Engine) claim(s *shard, why failover.Decision, next failover.Record, gu
 	}
 	next.CarryOn = time.Duration(s.job.spec.CarryOn)
 	e.setRun(s, &run{
-		phase:    failover.Claiming,
+		phase:    failover.PhaseClaiming,
 		owner:    next.Owner,
 		fence:    next.Fence,
 		previous: s.record.Owner,
@@ -60,7 +60,7 @@ func (e *Engine) complete(s *shard, now time.Time, then func()) {
 		ev := s.event(observe.Ended)
 		ev.Result, ev.Took, ev.Err, ev.Code = string(r.result), r.took, r.err, r.code
 		ev.Args = r.args()
-		if r.result == failover.Skipped {
+		if r.result == failover.ResultSkipped {
 			ev.Detail = r.message
 		}
 		e.emit(ev)
@@ -102,7 +102,7 @@ func (e *Engine) write(s *shard, next failover.Record, guards []store.Cond, pati
 // writeFailed settles what can be said about a write that was not, or perhaps not, applied.
 func (e *Engine) writeFailed(s *shard, guards []store.Cond, sameMember bool, err error) {
 	unknown := errors.Is(err, store.ErrUnknown)
-	if s.run != nil && s.run.phase == failover.Claiming && !(unknown && sameMember) {
+	if s.run != nil && s.run.phase == failover.PhaseClaiming && !(unknown && sameMember) {
 		// Not applied; or applied by an instance that is over: then the record names a dead owner, and is decided
 		// on as such.
 		e.setRun(s, nil)

@@ -89,7 +89,7 @@ func (a *audit) gaveUp(job string, shard int, fire time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	f := a.checker.Shard(job, shard).Fires[fire.Unix()]
-	return f != nil && f.Result == failover.Lost
+	return f != nil && f.Result == failover.ResultLost
 }
 
 func (a *audit) story() string {

@@ -35,9 +35,9 @@ func fires(b *testing.B, jobs int, d time.Duration) {
 	}
 	var runs, late atomic.Int64
 	for i := range jobs {
-		s.MustAdd(elastic.Job{Name: fmt.Sprint("job", i), Schedule: "* * * * * ?", Shards: 3, Failover: true}, elastic.HandlerFunc(func(_ context.Context, sh elastic.Shard) error {
+		s.MustAdd(elastic.Job{Name: fmt.Sprint("job", i), Schedule: "* * * * * ?", Shards: 3, Failover: true}, elastic.HandlerFunc(func(_ context.Context, run elastic.Run) error {
 			runs.Add(1)
-			late.Add(int64(time.Since(sh.Fire)))
+			late.Add(int64(time.Since(run.Fire)))
 			return nil
 		}))
 	}

@@ -48,7 +48,7 @@ func TestRun_AnyClock(t *testing.T) {
 	} {
 		vtime.Test(t, func(t *testing.T) {
 			begun := time.Now()
-			clock := elastic.WithClock(func() time.Time { return at.Add(time.Since(begun)) })
+			clock := elastic.WithTesting(elastic.Testing{Now: func() time.Time { return at.Add(time.Since(begun)) }})
 			f := fleet{server: memory.NewServer()}
 			for range 2 {
 				f.run(t, 20*time.Second, clock)
@@ -140,7 +140,7 @@ func (f *fleet) run(t *testing.T, d time.Duration, options ...elastic.Option) {
 		t.Fatal(err)
 	}
 	handler := func(name string) elastic.HandlerFunc {
-		return func(context.Context, elastic.Shard) error {
+		return func(context.Context, elastic.Run) error {
 			time.Sleep(20 * time.Millisecond) // in virtual time, so that a backlog of years does not take all of it
 			ran <- name
 			return nil
@@ -158,7 +158,7 @@ func (f *fleet) run(t *testing.T, d time.Duration, options ...elastic.Option) {
 		asked, stop := context.WithTimeout(ctx, d/20)
 		_, _ = s.Trigger(asked, "j") // an error is an answer, too
 		stop()
-		_ = s.Remove("j")
+		_ = s.Unregister("j")
 		job.Shards, job.DisabledShards = shards, nil
 		if shards == 3 {
 			job.DisabledShards = []int{1}
@@ -261,7 +261,7 @@ func TestAdd_BoundsTheInstanceKey(t *testing.T) {
 		if err == nil || n < 7_000 || !strings.Contains(err.Error(), "give the jobs shorter names, or share them out among several programs") {
 			t.Fatalf("job %d: got %v", n, err)
 		}
-		if err := s.Remove(fmt.Sprintf("%060d", 0)); err != nil {
+		if err := s.Unregister(fmt.Sprintf("%060d", 0)); err != nil {
 			t.Error(err)
 		}
 		if err := add(n); err != nil {
@@ -298,7 +298,7 @@ func TestAdd_RefusesCycles(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "c → a → b → c is a cycle") {
 		t.Errorf("got %v", err)
 	}
-	if err := s.Remove("a"); err != nil {
+	if err := s.Unregister("a"); err != nil {
 		t.Error(err)
 	}
 	if err := s.Add(elastic.Job{Name: "c", After: []string{"b"}}, handler); err != nil {

@@ -70,7 +70,7 @@ func TestBroadcast_CrashedRunIsAbandoned(t *testing.T) {
 			t.Errorf("%d runs after the next fire, want one more of each that lives", n)
 		}
 		for shard := range 2 {
-			if r := c.record("report", shard); r.Result != failover.Succeeded {
+			if r := c.record("report", shard); r.Result != failover.ResultSucceeded {
 				t.Errorf("shard %d: %s", shard, r)
 			}
 		}

@@ -38,7 +38,7 @@ func TestCarryOn_RunOutlivesSession(t *testing.T) {
 		a.client.Cut()
 		c.until("the session is over", func() bool { return len(c.server.Sessions()) == 1 })
 		c.pass(15 * time.Second)
-		c.does(func(_ context.Context, sh elastic.Shard) error { fences <- sh.Fence(); return nil })
+		c.does(func(_ context.Context, run elastic.Run) error { fences <- run.Fence(); return nil })
 		a.client.Heal()
 		c.until("a has claimed it anew", func() bool { return len(c.seen(observe.Reclaimed)) == 1 })
 		after := c.record("report", 0)
@@ -46,9 +46,9 @@ func TestCarryOn_RunOutlivesSession(t *testing.T) {
 			t.Errorf("the record went from %v to %v, want another incarnation, the next fence and the same attempt", before, after)
 		}
 		c.pass(150 * time.Second)
-		c.until("it is through", func() bool { return c.record("report", 0).State == failover.Idle })
+		c.until("it is through", func() bool { return c.record("report", 0).State == failover.StateIdle })
 		runs := c.find(func(r *ran) bool { return r.fire.Equal(before.Fire) })
-		if len(runs) != 1 || runs[0].err != nil || !runs[0].cancelled.IsZero() || c.record("report", 0).Result != failover.Succeeded {
+		if len(runs) != 1 || runs[0].err != nil || !runs[0].cancelled.IsZero() || c.record("report", 0).Result != failover.ResultSucceeded {
 			t.Errorf("it ran %d times, the first with %+v; the record says %v", len(runs), runs[0], c.record("report", 0))
 		}
 		_ = b
@@ -60,9 +60,9 @@ func TestCarryOn_HandlerSeesNewFence(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{endless}
 		ask, told := make(chan bool), make(chan uint64)
-		c.does(func(_ context.Context, sh elastic.Shard) error {
+		c.does(func(_ context.Context, run elastic.Run) error {
 			for range ask {
-				told <- sh.Fence()
+				told <- run.Fence()
 			}
 			return nil
 		})
@@ -104,8 +104,8 @@ func TestCarryOn_TakeOverWaits(t *testing.T) {
 		}
 		a.client.Heal()
 		c.pass(150 * time.Second)
-		c.until("b is through", func() bool { return c.record("report", 0).State == failover.Idle })
-		if r := c.record("report", 0); r.Attempt != 2 || r.Result != failover.Succeeded {
+		c.until("b is through", func() bool { return c.record("report", 0).State == failover.StateIdle })
+		if r := c.record("report", 0); r.Attempt != 2 || r.Result != failover.ResultSucceeded {
 			t.Errorf("the record says %v", r)
 		}
 	})
@@ -125,7 +125,7 @@ func TestCarryOn_CrashIsTakenOver(t *testing.T) {
 			if failoverOn {
 				c.until("b runs it", func() bool { return c.running(b, 0) })
 			} else {
-				c.until("b gives it up", func() bool { return c.record("report", 0).Result == failover.Lost })
+				c.until("b gives it up", func() bool { return c.record("report", 0).Result == failover.ResultLost })
 			}
 			if took := time.Since(over); took < j.CarryOn || took > j.CarryOn+time.Second {
 				t.Errorf("failover %t: b acted after %v, want %v", failoverOn, took, j.CarryOn)
@@ -148,8 +148,8 @@ func TestCarryOn_KeepsLimitOfItsClaim(t *testing.T) {
 		}
 		a.client.Heal()
 		c.pass(150 * time.Second)
-		c.until("it is through", func() bool { return c.record("report", 0).State == failover.Idle })
-		if r := c.record("report", 0); r.Attempt != 1 || r.Result != failover.Succeeded {
+		c.until("it is through", func() bool { return c.record("report", 0).State == failover.StateIdle })
+		if r := c.record("report", 0); r.Attempt != 1 || r.Result != failover.ResultSucceeded {
 			t.Errorf("the record says %v", r)
 		}
 	})
@@ -173,8 +173,8 @@ func TestCarryOn_ReclaimSurvivesLostReply(t *testing.T) {
 			a.client.Heal()
 			c.until("a has claimed it anew", func() bool { return len(c.seen(observe.Reclaimed)) > 0 })
 			c.pass(150 * time.Second)
-			c.until("it is through", func() bool { return c.record("report", 0).State == failover.Idle })
-			if r := c.record("report", 0); r.Attempt != 1 || r.Result != failover.Succeeded || lost != 1 {
+			c.until("it is through", func() bool { return c.record("report", 0).State == failover.StateIdle })
+			if r := c.record("report", 0); r.Attempt != 1 || r.Result != failover.ResultSucceeded || lost != 1 {
 				t.Errorf("the record says %v, %d answers were lost", r, lost)
 			}
 		})
@@ -208,8 +208,8 @@ func TestCarryOn_RecordsEndWithoutSession(t *testing.T) {
 		c.until("a's handler has ended", func() bool { return !c.running(a, 0) })
 		a.client.Heal()
 		c.pass(150 * time.Second)
-		c.until("it is through", func() bool { return c.record("report", 0).State == failover.Idle })
-		if r := c.record("report", 0); r.Attempt != 1 || r.Result != failover.Succeeded || c.total() != 1 {
+		c.until("it is through", func() bool { return c.record("report", 0).State == failover.StateIdle })
+		if r := c.record("report", 0); r.Attempt != 1 || r.Result != failover.ResultSucceeded || c.total() != 1 {
 			t.Errorf("the record says %v, and it ran %d times", r, c.total())
 		}
 	})
@@ -237,7 +237,7 @@ func TestCarryOn_DrainingInstanceRecordsEnd(t *testing.T) {
 			if err := c.leave(a); err != nil {
 				t.Errorf("a left with the error %v", err)
 			}
-			if r := c.record("report", 0); r.State != failover.Idle || r.Result != failover.Succeeded || r.Attempt != 1 {
+			if r := c.record("report", 0); r.State != failover.StateIdle || r.Result != failover.ResultSucceeded || r.Attempt != 1 {
 				t.Errorf("the record says %v", r)
 			}
 		})

@@ -18,7 +18,7 @@ import (
 // in the store.
 func replace(t *testing.T, c *elastictest.Cluster, instance string, j elastic.Job, h elastic.Handler) {
 	t.Helper()
-	if err := c.Scheduler(instance).Remove(j.Name); err != nil {
+	if err := c.Scheduler(instance).Unregister(j.Name); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.AddTo(instance, j, h, elastic.Overwrite()); err != nil {
@@ -81,13 +81,13 @@ func TestChange_OfAnyFieldBeginsNothing(t *testing.T) {
 			t.Errorf("no change of the field %s is tried", name)
 		}
 	}
-	long := func(ctx context.Context, sh elastic.Shard) error {
-		if sh.Fire.Minute() == 30 {
+	long := func(ctx context.Context, run elastic.Run) error {
+		if run.Fire.Minute() == 30 {
 			return elastictest.Work(ctx, 11*time.Minute)
 		}
 		return nil
 	}
-	fails := func(context.Context, elastic.Shard) error { return fmt.Errorf("no connection") }
+	fails := func(context.Context, elastic.Run) error { return fmt.Errorf("no connection") }
 	pasts := map[string]struct {
 		job     elastic.Job
 		handler elastic.HandlerFunc
@@ -155,7 +155,7 @@ func TestChange_OfAnyFieldBeginsNothing(t *testing.T) {
 							continue
 						}
 						for _, r := range c.Runs("j")[before:] {
-							if !r.Shard.Fire.Before(e.Fire) && !r.Shard.Fire.After(e.Until) {
+							if !r.Fire.Before(e.Fire) && !r.Fire.After(e.Until) {
 								t.Errorf("the fires from %s to %s were reported as missed, and then: %s", e.Fire.Format(time.TimeOnly), e.Until.Format(time.TimeOnly), r)
 							}
 						}

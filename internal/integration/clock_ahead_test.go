@@ -22,12 +22,12 @@ func inCluster(t *testing.T, name string, f func(t *testing.T, c *elastictest.Cl
 }
 
 // succeeds is a handler that has nothing to do.
-var succeeds = elastic.HandlerFunc(func(context.Context, elastic.Shard) error { return nil })
+var succeeds = elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil })
 
 // A job goes on within one period when a clock that was ahead is corrected,
 // whatever delays its starts, and whether the job ran before or not.
 func TestClockAhead_JobsGoOn(t *testing.T) {
-	long := func(ctx context.Context, _ elastic.Shard) error { return elastictest.Work(ctx, 20*time.Second) }
+	long := func(ctx context.Context, _ elastic.Run) error { return elastictest.Work(ctx, 20*time.Second) }
 	for name, row := range map[string]struct {
 		job     elastic.Job
 		handler elastic.HandlerFunc
@@ -55,15 +55,15 @@ func TestClockAhead_JobsGoOn(t *testing.T) {
 					job, handler := row.job, row.handler
 					job.Name = "j"
 					if handler == nil {
-						handler = func(context.Context, elastic.Shard) error { return nil }
+						handler = func(context.Context, elastic.Run) error { return nil }
 					}
 					c.Add(job, handler)
-					c.StartWith("a", elastic.WithClock(func() time.Time {
+					c.StartWith("a", elastic.WithTesting(elastic.Testing{Now: func() time.Time {
 						if wrong.Load() {
 							return time.Now().Add(ahead)
 						}
 						return time.Now()
-					}))
+					}}))
 					c.Advance(wrongFor)
 					wrong.Store(false)
 					before := len(c.Runs("j"))
@@ -96,7 +96,7 @@ func TestClockAhead_OthersRunTheJob(t *testing.T) {
 		inCluster(t, name, func(t *testing.T, c *elastictest.Cluster) {
 			job.Name = "j"
 			c.Add(job, succeeds)
-			c.StartWith("b", elastic.WithClock(func() time.Time { return time.Now().Add(2 * time.Hour) }))
+			c.StartWith("b", elastic.WithTesting(elastic.Testing{Now: func() time.Time { return time.Now().Add(2 * time.Hour) }}))
 			c.Advance(3 * time.Second)
 			c.Start("a")
 			c.Advance(time.Minute)
@@ -122,12 +122,12 @@ func TestClockAhead_DroppedFiresAreMissed(t *testing.T) {
 		var wrong atomic.Bool
 		wrong.Store(true)
 		c.Add(elastic.Job{Name: "j", Schedule: "0 0 * * * ?"}, succeeds)
-		clock := elastic.WithClock(func() time.Time {
+		clock := elastic.WithTesting(elastic.Testing{Now: func() time.Time {
 			if wrong.Load() {
 				return time.Now().Add(240 * time.Hour)
 			}
 			return time.Now()
-		})
+		}})
 		c.StartWith("a", clock)
 		c.Advance(3 * time.Second)
 		wrong.Store(false)

@@ -18,7 +18,7 @@ type wrongClock struct{ by atomic.Int64 }
 
 func (w *wrongClock) now() time.Time         { return time.Now().Add(time.Duration(w.by.Load())) }
 func (w *wrongClock) set(by time.Duration)   { w.by.Store(int64(by)) }
-func (w *wrongClock) option() elastic.Option { return elastic.WithClock(w.now) }
+func (w *wrongClock) option() elastic.Option { return elastic.WithTesting(elastic.Testing{Now: w.now}) }
 
 func eachSecond() []elastic.Job {
 	return []elastic.Job{{Name: "report", Schedule: "* * * * * ?", Shards: 6, Failover: true}}
@@ -190,7 +190,7 @@ func TestClock_ManyWritesEvictNoInstance(t *testing.T) {
 			c.pass(time.Second)
 		}
 		c.pass(10 * time.Minute)
-		if n := c.count(observe.Evicted) + c.count(observe.Lost); n > 0 {
+		if n := c.count(observe.Evicted) + c.count(observe.SessionLost); n > 0 {
 			t.Errorf("%d instances were declared dead", n)
 		}
 	})

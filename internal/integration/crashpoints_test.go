@@ -86,8 +86,8 @@ func storyOfTheStuckShard(t *testing.T, before bool, write int) (reached bool) {
 }
 
 // sleepFor is a handler that works for a while, and stops when it is told to.
-func sleepFor(d time.Duration) func(context.Context, elastic.Shard) error {
-	return func(ctx context.Context, _ elastic.Shard) error {
+func sleepFor(d time.Duration) func(context.Context, elastic.Run) error {
+	return func(ctx context.Context, _ elastic.Run) error {
 		select {
 		case <-time.After(d):
 			return nil

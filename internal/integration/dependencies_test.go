@@ -58,11 +58,11 @@ func (c *cluster) ordered(first, second string, shards int, until time.Time) {
 func TestAfter_RunsWhenAllShardsSucceeded(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = chain()
-		c.does(func(ctx context.Context, sh elastic.Shard) error {
-			if sh.Job == "collect" && sh.Item == 1 && sh.Fire.Second() == 20 {
+		c.does(func(ctx context.Context, run elastic.Run) error {
+			if run.Job == "collect" && run.Shard == 1 && run.Fire.Second() == 20 {
 				return errors.New("no connection")
 			}
-			return sleepFor(time.Duration(1+sh.Item)*time.Second)(ctx, sh)
+			return sleepFor(time.Duration(1+run.Shard)*time.Second)(ctx, run)
 		})
 		c.start("a")
 		c.start("b")
@@ -90,8 +90,8 @@ func TestAfter_EndedIncludesFailures(t *testing.T) {
 			{Name: "collect", Schedule: "0/10 * * * * ?", Shards: 2},
 			{Name: "tidy", After: []string{"collect"}, AfterEnds: elastic.AfterEnded},
 		}
-		c.does(func(ctx context.Context, sh elastic.Shard) error {
-			if sh.Job == "collect" && sh.Item == 1 {
+		c.does(func(ctx context.Context, run elastic.Run) error {
+			if run.Job == "collect" && run.Shard == 1 {
 				return errors.New("no connection")
 			}
 			return nil
@@ -135,8 +135,8 @@ func TestAfter_SurvivesCrashes(t *testing.T) {
 			bubble(t, func(c *cluster) {
 				r := rand.New(rand.NewPCG(seed, 7))
 				c.jobs = chain()
-				c.does(func(ctx context.Context, sh elastic.Shard) error {
-					return sleepFor(time.Duration(500+300*sh.Item)*time.Millisecond)(ctx, sh)
+				c.does(func(ctx context.Context, run elastic.Run) error {
+					return sleepFor(time.Duration(500+300*run.Shard)*time.Millisecond)(ctx, run)
 				})
 				nodes := []*node{c.start("a"), c.start("b"), c.start("c")}
 				for range 8 {
@@ -236,9 +236,9 @@ func TestAfter_FrequentAndSlowJob(t *testing.T) {
 			{Name: "slow", Schedule: "0 * * * * ?"},
 			{Name: "close", After: []string{"tick", "slow"}},
 		}
-		c.does(func(ctx context.Context, sh elastic.Shard) error {
-			if sh.Job == "slow" {
-				return sleepFor(50*time.Second)(ctx, sh)
+		c.does(func(ctx context.Context, run elastic.Run) error {
+			if run.Job == "slow" {
+				return sleepFor(50*time.Second)(ctx, run)
 			}
 			return nil
 		})
@@ -259,9 +259,9 @@ func TestAfter_SlowJobSpansHundredsOfFires(t *testing.T) {
 			{Name: "slow", Schedule: "0 0 * * * ?"},
 			{Name: "close", After: []string{"tick", "slow"}},
 		}
-		c.does(func(ctx context.Context, sh elastic.Shard) error {
-			if sh.Job == "slow" {
-				return sleepFor(50*time.Minute)(ctx, sh)
+		c.does(func(ctx context.Context, run elastic.Run) error {
+			if run.Job == "slow" {
+				return sleepFor(50*time.Minute)(ctx, run)
 			}
 			return nil
 		})

@@ -59,7 +59,7 @@ func TestDrain_HandsOverUnfinishedRuns(t *testing.T) {
 				t.Errorf("B's handler ended after %s because of %v, want 5s and ErrShutdown", cut.end.Sub(left), cut.cause)
 			}
 			if !failoverOn {
-				c.until("the run is given up", func() bool { return c.record("report", 1).Result == failover.Lost })
+				c.until("the run is given up", func() bool { return c.record("report", 1).Result == failover.ResultLost })
 				return
 			}
 			c.until("A repeats the run", func() bool { return c.running(a, 1) })
@@ -87,7 +87,7 @@ func TestDrain_HandOverIsNoAttempt(t *testing.T) {
 			c.until("the next one runs it", func() bool { return c.running(next, 0) })
 		}
 		c.pass(35 * time.Minute)
-		if r := c.record("long", 0); r.Result != failover.Succeeded || r.Attempt != 6 || r.HandOvers != 5 {
+		if r := c.record("long", 0); r.Result != failover.ResultSucceeded || r.Attempt != 6 || r.HandOvers != 5 {
 			t.Errorf("the record says %s, hand-overs %d; want success at attempt 6 after 5 hand-overs", r, r.HandOvers)
 		}
 	})
@@ -124,7 +124,7 @@ func TestDrain_EndsDespiteStuckHandler(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.opts = []elastic.Option{elastic.WithDrainTimeout(5 * time.Second)}
 		release := make(chan struct{})
-		c.does(func(context.Context, elastic.Shard) error { <-release; return nil })
+		c.does(func(context.Context, elastic.Run) error { <-release; return nil })
 		a, b := onTwo(c, elastic.Job{Name: "deaf", Schedule: "0 * * * * ?", Shards: 2, Failover: true})
 		c.until("B runs shard 1", func() bool { return c.running(b, 1) })
 		c.does(nothing)
@@ -148,13 +148,13 @@ func TestDrain_RecordsResultsOnSlowStore(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.opts = []elastic.Option{elastic.WithDrainTimeout(5 * time.Second)}
 		release := make(chan struct{})
-		c.does(func(ctx context.Context, sh elastic.Shard) error {
-			if sh.Item == 0 {
+		c.does(func(ctx context.Context, run elastic.Run) error {
+			if run.Shard == 0 {
 				<-release
 				return nil
 			}
 			<-ctx.Done()
-			return sleepFor(2900*time.Millisecond)(context.WithoutCancel(ctx), sh) // of the three seconds of grace
+			return sleepFor(2900*time.Millisecond)(context.WithoutCancel(ctx), run) // of the three seconds of grace
 		})
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?", Shards: 2, Failover: true}}
 		a := c.startWith("a", func(r memory.Request) memory.Fault {
@@ -167,10 +167,10 @@ func TestDrain_RecordsResultsOnSlowStore(t *testing.T) {
 		if err := c.leave(a); err == nil || !strings.Contains(err.Error(), "1 handlers did not return") {
 			t.Errorf("a left with the error %v, want one that names one handler", err)
 		}
-		if r := c.record("report", 1); r.State != failover.Idle || r.Result != failover.Succeeded {
+		if r := c.record("report", 1); r.State != failover.StateIdle || r.Result != failover.ResultSucceeded {
 			t.Errorf("the record of the handler that returned says %s, want success", r)
 		}
-		if r := c.record("report", 0); r.State != failover.Running {
+		if r := c.record("report", 0); r.State != failover.StateRunning {
 			t.Errorf("the record of the handler that did not return says %s", r)
 		}
 		close(release)
@@ -210,7 +210,7 @@ func TestJobs_AddedAndRemovedWhileRunning(t *testing.T) {
 		c.until("a alone has the second job", func() bool { return c.balanced("second", "a") })
 		c.add(b, second)
 		c.until("both have it", func() bool { return c.balanced("second", "a", "b") })
-		if err := a.sched.Remove("first"); err != nil {
+		if err := a.sched.Unregister("first"); err != nil {
 			t.Fatal(err)
 		}
 		c.until("b alone has the first", func() bool { return c.balanced("first", "b") })
@@ -220,7 +220,7 @@ func TestJobs_AddedAndRemovedWhileRunning(t *testing.T) {
 				t.Errorf("job %s does not run both shards at each fire", job)
 			}
 		}
-		if err := a.sched.Remove("first"); err == nil {
+		if err := a.sched.Unregister("first"); err == nil {
 			t.Error("a job could be removed twice")
 		}
 		c.add(a, first) // and back
@@ -237,7 +237,7 @@ func TestJobs_RunsOfRemovedJobFinish(t *testing.T) {
 		c.does(sleepFor(20 * time.Second))
 		a, b := onTwo(c, elastic.Job{Name: "report", Schedule: "0/30 * * * * ?", Shards: 2, Failover: true})
 		c.until("B runs shard 1", func() bool { return c.running(b, 1) })
-		if err := b.sched.Remove("report"); err != nil {
+		if err := b.sched.Unregister("report"); err != nil {
 			t.Fatal(err)
 		}
 		c.until("A owns all", func() bool { return c.balanced("report", a.name) })

@@ -20,7 +20,7 @@ const everySecond = "* * * * * ?"
 
 // returnsAfter is a handler that takes a time and then returns an error, or nil.
 func returnsAfter(d time.Duration, err error) elastic.HandlerFunc {
-	return func(ctx context.Context, _ elastic.Shard) error {
+	return func(ctx context.Context, _ elastic.Run) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -63,12 +63,12 @@ var provoked = map[string]func(t *testing.T, c *elastictest.Cluster){
 		c.Advance(time.Minute)
 	},
 	"handlers fail": func(t *testing.T, c *elastictest.Cluster) {
-		c.Add(elastic.Job{Name: "panics", Schedule: everySecond}, elastic.HandlerFunc(func(context.Context, elastic.Shard) error { panic("boom") }))
+		c.Add(elastic.Job{Name: "panics", Schedule: everySecond}, elastic.HandlerFunc(func(context.Context, elastic.Run) error { panic("boom") }))
 		c.Add(elastic.Job{Name: "fails", Schedule: everySecond, Retries: 1}, returnsAfter(0, errors.New("no paper")))
 		c.Add(elastic.Job{Name: "skips", Schedule: everySecond}, returnsAfter(0, elastic.Skip("nothing to do")))
 		c.Add(elastic.Job{Name: "late", Schedule: everySecond, Timeout: time.Second, Overlap: elastic.OverlapSkip}, returnsAfter(time.Minute, nil))
 		c.Add(elastic.Job{Name: "replaced", Schedule: "0/5 * * * * ?", Overlap: elastic.OverlapReplace}, returnsAfter(time.Minute, nil))
-		c.Add(elastic.Job{Name: "deaf", Schedule: everySecond, Timeout: time.Second}, elastic.HandlerFunc(func(context.Context, elastic.Shard) error {
+		c.Add(elastic.Job{Name: "deaf", Schedule: everySecond, Timeout: time.Second}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 			time.Sleep(time.Minute)
 			return nil
 		}))
@@ -88,14 +88,14 @@ var provoked = map[string]func(t *testing.T, c *elastictest.Cluster){
 			func() { job.Shards = 3 },
 		} {
 			change()
-			if err := c.Scheduler("a").Remove("changes"); err != nil {
+			if err := c.Scheduler("a").Unregister("changes"); err != nil {
 				t.Fatal(err)
 			}
 			if err := c.AddTo("a", job, done); err != nil {
 				t.Fatal(err)
 			}
 			c.Advance(time.Minute)
-			_ = c.Scheduler("a").Remove("changes")
+			_ = c.Scheduler("a").Unregister("changes")
 			if err := c.AddTo("a", job, done, elastic.Overwrite()); err != nil {
 				t.Fatal(err)
 			}
@@ -125,11 +125,11 @@ var provoked = map[string]func(t *testing.T, c *elastictest.Cluster){
 	},
 	"clocks differ": func(t *testing.T, c *elastictest.Cluster) {
 		c.Add(elastic.Job{Name: "report", Schedule: everySecond}, returnsAfter(0, nil))
-		c.StartWith("ahead", elastic.WithClock(func() time.Time { return time.Now().Add(time.Hour) }))
+		c.StartWith("ahead", elastic.WithTesting(elastic.Testing{Now: func() time.Time { return time.Now().Add(time.Hour) }}))
 		c.Advance(10 * time.Second)
 		_ = c.Drain("ahead")
 		c.Start("a", "b")
-		c.StartWith("wrong", elastic.WithClock(func() time.Time { return time.Now().Add(time.Hour) }))
+		c.StartWith("wrong", elastic.WithTesting(elastic.Testing{Now: func() time.Time { return time.Now().Add(time.Hour) }}))
 		c.Advance(5 * time.Minute)
 	},
 	"an instance is silent, and writes fail": func(t *testing.T, c *elastictest.Cluster) {

@@ -80,13 +80,13 @@ func TestFailover_MaxAttempts(t *testing.T) {
 		for _, n := range c.nodes {
 			byName[n.name] = n
 		}
-		c.does(func(ctx context.Context, sh elastic.Shard) error {
+		c.does(func(ctx context.Context, run elastic.Run) error {
 			for _, r := range c.find(func(r *ran) bool { return r.end.IsZero() }) {
 				if r.fire.Minute() == 1 {
 					go c.crash(r.node) // not from the handler itself: it is to be dead by then
 				}
 			}
-			return sleepFor(time.Second)(ctx, sh)
+			return sleepFor(time.Second)(ctx, run)
 		})
 		c.until("the run is given up", func() bool { return c.count(observe.Abandoned) == 1 })
 		if attempts := len(c.find(func(r *ran) bool { return r.fire.Minute() == 1 })); attempts != 3 {
@@ -140,7 +140,7 @@ func TestFailover_EvictedInstanceRejoins(t *testing.T) {
 func TestFailover_RecordsResultAfterSessionLoss(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?", Shards: 1, Failover: true}}
-		c.does(func(ctx context.Context, sh elastic.Shard) error {
+		c.does(func(ctx context.Context, run elastic.Run) error {
 			<-ctx.Done() // and yet it is done by then
 			return nil
 		})
@@ -149,7 +149,7 @@ func TestFailover_RecordsResultAfterSessionLoss(t *testing.T) {
 		a.client.Cut()
 		c.until("the session is lost", func() bool { return !c.running(a, 0) })
 		a.client.Heal()
-		c.until("the result is recorded", func() bool { return c.record("report", 0).Result == failover.Succeeded })
+		c.until("the result is recorded", func() bool { return c.record("report", 0).Result == failover.ResultSucceeded })
 		if runs := len(c.find(func(*ran) bool { return true })); runs != 1 {
 			t.Errorf("the fire ran %d times, want once", runs)
 		}

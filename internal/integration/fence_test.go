@@ -28,25 +28,25 @@ func newRows(t *testing.T, n int) *rows {
 }
 
 // update does what a handler's statement does, for all rows that are the shard's.
-func (r *rows) update(sh elastic.Shard, owns func(id int) bool) {
+func (r *rows) update(given elastic.Run, owns func(id int) bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	run := fmt.Sprintf("%s of %d, attempt %d, fence %d", sh.Key(), sh.Total, sh.Attempt, sh.Fence())
+	run := fmt.Sprintf("%s of %d, attempt %d, fence %d", given.Key(), given.Shards, given.Attempt, given.Fence())
 	for id := range r.fence {
 		if !owns(id) {
 			continue
 		}
-		if r.fence[id] > sh.Fence() {
+		if r.fence[id] > given.Fence() {
 			r.refused[run]++
 			continue
 		}
-		r.fence[id], r.writer[id] = sh.Fence(), run
+		r.fence[id], r.writer[id] = given.Fence(), run
 		r.writes[run]++
 	}
 }
 
-func (r *rows) byTotal(sh elastic.Shard) {
-	r.update(sh, func(id int) bool { return id%sh.Total == sh.Item })
+func (r *rows) byTotal(run elastic.Run) {
+	r.update(run, func(id int) bool { return id%run.Shards == run.Shard })
 }
 
 // settled fails the test if one of the last runs was refused: after them no row may be refused for good.
@@ -55,8 +55,7 @@ func (r *rows) settled(when string, last []elastictest.Run) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, run := range last {
-		sh := run.Shard
-		name := fmt.Sprintf("%s of %d, attempt %d, fence %d", sh.Key(), sh.Total, sh.Attempt, sh.Fence())
+		name := fmt.Sprintf("%s of %d, attempt %d, fence %d", run.Key(), run.Shards, run.Attempt, run.Fence())
 		if n := r.refused[name]; n > 0 {
 			r.t.Errorf("%s: %d rows refuse %s, though all is quiet", when, n, name)
 		}
@@ -67,7 +66,7 @@ func (r *rows) settled(when string, last []elastictest.Run) {
 func lastFire(c *elastictest.Cluster, job string) (last []elastictest.Run) {
 	all := c.Runs(job)
 	for _, r := range all {
-		if r.Shard.Fire.Equal(all[len(all)-1].Shard.Fire) {
+		if r.Fire.Equal(all[len(all)-1].Fire) {
 			last = append(last, r)
 		}
 	}
@@ -78,7 +77,7 @@ func lastFire(c *elastictest.Cluster, job string) (last []elastictest.Run) {
 func change(t *testing.T, c *elastictest.Cluster, job elastic.Job, h elastic.Handler) {
 	t.Helper()
 	for n, name := range c.Up() {
-		if err := c.Scheduler(name).Remove(job.Name); err != nil {
+		if err := c.Scheduler(name).Unregister(job.Name); err != nil {
 			t.Fatal(err)
 		}
 		var options []elastic.AddOption
@@ -96,7 +95,7 @@ func change(t *testing.T, c *elastictest.Cluster, job elastic.Job, h elastic.Han
 func TestFence_NoRowRefusedAfterReshard(t *testing.T) {
 	vtime.Test(t, func(t *testing.T) {
 		table := newRows(t, 120)
-		h := elastic.HandlerFunc(func(_ context.Context, sh elastic.Shard) error { table.byTotal(sh); return nil })
+		h := elastic.HandlerFunc(func(_ context.Context, run elastic.Run) error { table.byTotal(run); return nil })
 		c := elastictest.New(t)
 		job := elastic.Job{Name: "recon", Schedule: "0 * * * * ?", Shards: 3, Failover: true}
 		c.Add(job, h)
@@ -118,8 +117,8 @@ func TestFence_NoRowRefusedAfterParameters(t *testing.T) {
 	vtime.Test(t, func(t *testing.T) {
 		table := newRows(t, 2)
 		region := map[string]int{"eu": 0, "us": 1}
-		h := elastic.HandlerFunc(func(_ context.Context, sh elastic.Shard) error {
-			table.update(sh, func(id int) bool { return region[sh.Parameter] == id })
+		h := elastic.HandlerFunc(func(_ context.Context, run elastic.Run) error {
+			table.update(run, func(id int) bool { return region[run.Parameter] == id })
 			return nil
 		})
 		c := elastictest.New(t)
@@ -151,8 +150,8 @@ func TestFence_NoRowRefusedInBroadcast(t *testing.T) {
 		c := elastictest.New(t)
 		job := elastic.Job{Name: "cache", Schedule: "0 * * * * ?", Broadcast: true}
 		on := func(name string) elastic.Handler {
-			return elastic.HandlerFunc(func(_ context.Context, sh elastic.Shard) error {
-				table.update(sh, func(id int) bool { return host[name] == id })
+			return elastic.HandlerFunc(func(_ context.Context, run elastic.Run) error {
+				table.update(run, func(id int) bool { return host[name] == id })
 				return nil
 			})
 		}
@@ -198,12 +197,12 @@ func stormOfRows(t *testing.T, d *rand.Rand) {
 	table := newRows(t, 60)
 	var mu sync.Mutex // handlers draw at the same time, from numbers of their own
 	lengths := rand.New(rand.NewPCG(d.Uint64(), 2))
-	h := elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
+	h := elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 		mu.Lock()
 		long := time.Duration(lengths.IntN(40)) * time.Second
 		mu.Unlock()
 		_ = elastictest.Work(context.WithoutCancel(ctx), long) // it goes on, whatever it is told
-		table.byTotal(sh)
+		table.byTotal(run)
 		return nil
 	})
 	c := elastictest.New(t)
@@ -255,7 +254,7 @@ func stormOfRows(t *testing.T, d *rand.Rand) {
 func restart(t *testing.T, c *elastictest.Cluster, job elastic.Job, h elastic.Handler, name string) {
 	t.Helper()
 	c.Start(name)
-	if err := c.Scheduler(name).Remove(job.Name); err != nil {
+	if err := c.Scheduler(name).Unregister(job.Name); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.AddTo(name, job, h); err != nil {

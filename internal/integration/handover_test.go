@@ -16,9 +16,9 @@ import (
 )
 
 // stream works, a second at a time, until its shard moves: it would never end by itself.
-func stream(ctx context.Context, sh elastic.Shard) error {
-	for !sh.Moving() {
-		if err := sleepFor(time.Second)(ctx, sh); err != nil {
+func stream(ctx context.Context, run elastic.Run) error {
+	for !run.Moving() {
+		if err := sleepFor(time.Second)(ctx, run); err != nil {
 			return err
 		}
 	}
@@ -97,7 +97,7 @@ func TestHandOver_FailsWithoutFailover(t *testing.T) {
 				failed = append(failed, e)
 			}
 		}
-		if len(failed) != 1 || failed[0].Result != string(failover.Failed) || !strings.Contains(failed[0].Err.Error(), "not finished: the shard moves") {
+		if len(failed) != 1 || failed[0].Result != string(failover.ResultFailed) || !strings.Contains(failed[0].Err.Error(), "not finished: the shard moves") {
 			t.Errorf("got the ends %v, want one that has failed and says why", failed)
 		}
 		left := time.Now()
@@ -105,18 +105,18 @@ func TestHandOver_FailsWithoutFailover(t *testing.T) {
 		if took := time.Since(left); took < elastic.DefaultDrain {
 			t.Errorf("B left after %s: nobody goes on with its run, so it should have had its time", took)
 		}
-		c.until("the run is given up", func() bool { return c.record("stream", shard).Result == failover.Lost })
+		c.until("the run is given up", func() bool { return c.record("stream", shard).Result == failover.ResultLost })
 	})
 }
 
 // A run that its handler hands over although its shard stays has failed.
 func TestHandOver_FailsIfShardStays(t *testing.T) {
 	bubble(t, func(c *cluster) {
-		c.does(func(context.Context, elastic.Shard) error { return elastic.HandOver("tired") })
+		c.does(func(context.Context, elastic.Run) error { return elastic.HandOver("tired") })
 		c.jobs = []elastic.Job{{Name: "stream", Schedule: "0/10 * * * * ?", Failover: true, Retries: 5}}
 		c.start("a")
 		c.pass(25 * time.Second)
-		if r := c.record("stream", 0); r.Result != failover.Failed || r.Error != "not finished: tired" || c.total() != 2 {
+		if r := c.record("stream", 0); r.Result != failover.ResultFailed || r.Error != "not finished: tired" || c.total() != 2 {
 			t.Errorf("got %s after %d runs, want a failure of each of 2", r, c.total())
 		}
 	})
@@ -127,9 +127,9 @@ func TestHandOver_FailsIfShardStays(t *testing.T) {
 func TestHandOver_ContinuesAfterReshard(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		var totals [3]atomic.Int64
-		c.does(func(ctx context.Context, sh elastic.Shard) error {
-			totals[sh.Item].Store(int64(sh.Total))
-			return stream(ctx, sh)
+		c.does(func(ctx context.Context, run elastic.Run) error {
+			totals[run.Shard].Store(int64(run.Shards))
+			return stream(ctx, run)
 		})
 		c.jobs = []elastic.Job{streaming(3)}
 		a := c.start("a")

@@ -102,7 +102,7 @@ func TestHeld_NoRetryAfterDeadline(t *testing.T) {
 		c := elastictest.New(t)
 		var calm atomic.Bool
 		c.Add(elastic.Job{Name: "report", Schedule: "0 * * * * ?", Shards: 4, Failover: true},
-			elastic.HandlerFunc(func(context.Context, elastic.Shard) error {
+			elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 				if calm.Load() {
 					return nil
 				}
@@ -118,7 +118,7 @@ func TestHeld_NoRetryAfterDeadline(t *testing.T) {
 			if r.Instance == "a" && r.Began.After(over) {
 				t.Errorf("a handler was entered after its session's deadline: %s", r)
 			}
-			if r.Shard.Retry > 0 {
+			if r.Retry > 0 {
 				retries++
 			}
 		}
@@ -138,18 +138,18 @@ func TestHeld_ComparesClocks(t *testing.T) {
 		c := elastictest.New(t)
 		ask := make(chan struct{})
 		var held, ended bool
-		c.Add(elastic.Job{Name: "report", Schedule: "0 * * * * ?", Failover: true}, elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
-			if sh.Attempt > 1 {
+		c.Add(elastic.Job{Name: "report", Schedule: "0 * * * * ?", Failover: true}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+			if run.Attempt > 1 {
 				return nil
 			}
-			if !sh.Held() {
+			if !run.Held() {
 				t.Error("a run that has just begun is not held")
 			}
 			<-ask
 			if ctx.Err() != nil {
 				t.Error("the context has ended before the process could learn of it: the test shows nothing")
 			}
-			held = sh.Held()
+			held = run.Held()
 			ended = errors.Is(context.Cause(ctx), elastic.ErrSessionLost)
 			return nil
 		}))
@@ -174,8 +174,8 @@ func TestHeld_HandlersReturnFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
 		const cleanup = 300 * time.Millisecond
-		c.Add(elastic.Job{Name: "report", Schedule: "0 * * * * ?", Failover: true}, elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
-			if sh.Attempt > 1 {
+		c.Add(elastic.Job{Name: "report", Schedule: "0 * * * * ?", Failover: true}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+			if run.Attempt > 1 {
 				return nil
 			}
 			<-ctx.Done()

@@ -107,14 +107,14 @@ func TestHandler_HostileResults(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				block := blocking(t)
 				c := elastictest.New(t)
-				c.Add(elastic.Job{Name: "rogue", Schedule: "@every 20s"}, elastic.HandlerFunc(func(context.Context, elastic.Shard) error {
+				c.Add(elastic.Job{Name: "rogue", Schedule: "@every 20s"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 					return tt.handle(block)
 				}))
-				c.Add(elastic.Job{Name: "neighbour", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Shard) error { return nil }))
+				c.Add(elastic.Job{Name: "neighbour", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil }))
 				c.Start("a")
 				c.Until("the run of the rogue has ended", func() bool { return c.Record("rogue", 0).Result != "" })
 				r := c.Record("rogue", 0)
-				if r.Result != failover.Failed || !strings.Contains(r.Error, tt.text) {
+				if r.Result != failover.ResultFailed || !strings.Contains(r.Error, tt.text) {
 					t.Errorf("the record has %q %q, want failed with %q", r.Result, r.Error, tt.text)
 				}
 				before := len(c.Runs("neighbour"))
@@ -153,7 +153,7 @@ func TestRetry_LargestDelays(t *testing.T) {
 				s := plain(t) // with the random numbers of every day
 				calls := 0
 				job.Name, job.Schedule, job.Retries = "report", "@every 10s", 100
-				s.MustAdd(job, elastic.HandlerFunc(func(context.Context, elastic.Shard) error {
+				s.MustAdd(job, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 					calls++
 					return errors.New("x")
 				}))
@@ -186,7 +186,7 @@ func TestRetry_ZeroDelay(t *testing.T) {
 	for _, d := range []time.Duration{0, 1, -1, math.MinInt64} {
 		synctest.Test(t, func(t *testing.T) {
 			c := elastictest.New(t)
-			c.Add(elastic.Job{Name: "report", Schedule: "0 * * * * ?", Timeout: 10 * time.Second}, elastic.HandlerFunc(func(context.Context, elastic.Shard) error {
+			c.Add(elastic.Job{Name: "report", Schedule: "0 * * * * ?", Timeout: 10 * time.Second}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 				return elastic.RetryIn(d, nil)
 			}))
 			c.Start("a")
@@ -212,13 +212,13 @@ func TestTimeout_FailsWhateverIsReturned(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := elastictest.New(t)
-				c.Add(elastic.Job{Name: "report", Schedule: "0 * * * * ?", Timeout: time.Second, Retries: 2}, elastic.HandlerFunc(func(context.Context, elastic.Shard) error {
+				c.Add(elastic.Job{Name: "report", Schedule: "0 * * * * ?", Timeout: time.Second, Retries: 2}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 					time.Sleep(9 * time.Second)
 					return returned
 				}))
 				c.Start("a")
 				c.Until("the run has ended", func() bool { return c.Record("report", 0).Result != "" })
-				if r := c.Record("report", 0); r.Result != failover.Failed || !strings.Contains(r.Error, "longer than the job's timeout") {
+				if r := c.Record("report", 0); r.Result != failover.ResultFailed || !strings.Contains(r.Error, "longer than the job's timeout") {
 					t.Errorf("the record has %q %q, want failed for its timeout", r.Result, r.Error)
 				}
 				ended := eventsOf(c, observe.Ended)
@@ -259,7 +259,7 @@ func TestObserver_Hostile(t *testing.T) {
 		"blocks":     {func(_ *elastic.Scheduler, block func()) { block() }, "observer_blocked", true},
 		"slow":       {func(*elastic.Scheduler, func()) { time.Sleep(time.Minute) }, "observer_blocked", true},
 		"a little":   {func(*elastic.Scheduler, func()) { time.Sleep(time.Millisecond) }, "", false},
-		"removes":    {func(s *elastic.Scheduler, _ func()) { _ = s.Remove("nothing") }, "", false},
+		"removes":    {func(s *elastic.Scheduler, _ func()) { _ = s.Unregister("nothing") }, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -271,7 +271,7 @@ func TestObserver_Hostile(t *testing.T) {
 					elastic.WithDrainTimeout(time.Second),
 					elastic.WithEvents(func(elastic.Event) { tt.observe(s, block) }),
 					elastic.WithEvents(func(e elastic.Event) { seen = append(seen, e) }))
-				s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Shard) error {
+				s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 					runs++
 					return nil
 				}))
@@ -316,7 +316,7 @@ func TestObserver_LearnsWhatItLost(t *testing.T) {
 				}
 			}),
 			elastic.WithEvents(func(e elastic.Event) { other = append(other, e) }))
-		s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Shard) error { return nil }))
+		s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil }))
 		if took, err := leaves(t, s, 2*time.Hour); took > elastic.DefaultDrain+rest || err != nil {
 			t.Errorf("Run returned %v after %s", err, took)
 		}
@@ -371,12 +371,12 @@ func TestClose_FromInside(t *testing.T) {
 				return slices.Repeat([]string{live[0].ID}, shards)
 			})),
 			elastic.WithMiddleware(func(next elastic.Handler) elastic.Handler {
-				return elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
+				return elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 					is("middleware")
-					return next.Handle(ctx, sh)
+					return next.Handle(ctx, run)
 				})
 			}))
-		s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?", Sharding: "own"}, elastic.HandlerFunc(func(context.Context, elastic.Shard) error {
+		s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?", Sharding: "own"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 			is("handler")
 			return nil
 		}))
@@ -423,9 +423,6 @@ func TestNil_IsRefusedByName(t *testing.T) {
 		"WithStrategy: the strategy is nil ":        elastic.WithStrategy(noStrategy),
 		"WithStrategy: strategy \"f\" is not valid": elastic.WithStrategy(sharding.Func("f", nil)),
 		"WithStrategy: strategy \"p\" is not valid": elastic.WithStrategy(sharding.Pin("p", nil, noStrategy)),
-		"WithClock: the function is nil":            elastic.WithClock(nil),
-		"WithIncarnations: the function is nil":     elastic.WithIncarnations(nil),
-		"WithRandom: the function is nil":           elastic.WithRandom(nil),
 	} {
 		if _, err := elastic.New(connected(), option); err == nil || !strings.Contains(err.Error(), strings.TrimSpace(want)) {
 			t.Errorf("New: %v, want %q", err, want)
@@ -479,13 +476,13 @@ func (s *nilStrategy) Assign(string, int, []sharding.Instance, []string) []strin
 // nothingHandler is a handler with pointers that can be nil.
 type nothingHandler struct{}
 
-func (nothingHandler) Handle(context.Context, elastic.Shard) error { return nil }
+func (nothingHandler) Handle(context.Context, elastic.Run) error { return nil }
 
 // rogueHandler is a handler whose Validate does what f does.
 type rogueHandler struct{ f func() error }
 
-func (h rogueHandler) Handle(context.Context, elastic.Shard) error { return nil }
-func (h rogueHandler) Validate() error                             { return h.f() }
+func (h rogueHandler) Handle(context.Context, elastic.Run) error { return nil }
+func (h rogueHandler) Validate() error                           { return h.f() }
 
 // Whatever a strategy does, other jobs go on, an event says what is wrong, and
 // the instance leaves in time.
@@ -509,7 +506,7 @@ func TestStrategy_Hostile(t *testing.T) {
 				own := elastic.WithStrategy(sharding.Func("own", func(_ string, _ int, live []sharding.Instance, _ []string) []string {
 					return tt.assign(block, live)
 				}))
-				done := elastic.HandlerFunc(func(context.Context, elastic.Shard) error { return nil })
+				done := elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil })
 				c.Add(elastic.Job{Name: "neighbour", Schedule: "* * * * * ?", Shards: 2}, done)
 				for _, instance := range []string{"a", "b"} {
 					c.StartWith(instance, own)
@@ -549,10 +546,14 @@ func TestOptions_HostileFunctions(t *testing.T) {
 		"returns": func(func()) {}, // nonsense
 	} {
 		for option, with := range map[string]func(f func()) elastic.Option{
-			"WithClock":        func(f func()) elastic.Option { return elastic.WithClock(func() time.Time { f(); return time.Time{} }) },
-			"WithIncarnations": func(f func()) elastic.Option { return elastic.WithIncarnations(func() string { f(); return "a/b" }) },
-			"WithRandom": func(f func()) elastic.Option {
-				return elastic.WithRandom(func(time.Duration) time.Duration { f(); return -1 })
+			"Testing.Now": func(f func()) elastic.Option {
+				return elastic.WithTesting(elastic.Testing{Now: func() time.Time { f(); return time.Time{} }})
+			},
+			"Testing.Incarnation": func(f func()) elastic.Option {
+				return elastic.WithTesting(elastic.Testing{Incarnation: func() string { f(); return "a/b" }})
+			},
+			"Testing.Random": func(f func()) elastic.Option {
+				return elastic.WithTesting(elastic.Testing{Random: func(time.Duration) time.Duration { f(); return -1 }})
 			},
 		} {
 			t.Run(option+" "+name, func(t *testing.T) {
@@ -564,7 +565,7 @@ func TestOptions_HostileFunctions(t *testing.T) {
 							told++
 						}
 					}))
-					s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Shard) error {
+					s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 						runs++
 						return nil
 					}))
@@ -604,7 +605,7 @@ func TestClosed_MethodsReturnErrClosed(t *testing.T) {
 				if err := s.Add(job, elastic.HandlerFunc(nothing)); !errors.Is(err, elastic.ErrClosed) {
 					t.Errorf("Add: %v, want ErrClosed", err)
 				}
-				if err := s.Remove("report"); !errors.Is(err, elastic.ErrClosed) {
+				if err := s.Unregister("report"); !errors.Is(err, elastic.ErrClosed) {
 					t.Errorf("Remove: %v, want ErrClosed", err)
 				}
 				if _, err := s.Trigger(t.Context(), "report"); !errors.Is(err, elastic.ErrClosed) {

@@ -23,11 +23,11 @@ const late = 2500 * time.Millisecond
 // does not disturb the new one.
 func TestLateAnswer_ForShardLostSince(t *testing.T) {
 	bubble(t, func(c *cluster) {
-		c.does(func(ctx context.Context, sh elastic.Shard) error {
-			if sh.Fire.Second() == 20 {
-				return sleepFor(6*time.Second)(ctx, sh)
+		c.does(func(ctx context.Context, run elastic.Run) error {
+			if run.Fire.Second() == 20 {
+				return sleepFor(6*time.Second)(ctx, run)
 			}
-			return sleepFor(time.Second)(ctx, sh)
+			return sleepFor(time.Second)(ctx, run)
 		})
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 8, Failover: true, Misfire: elastic.MisfireAll}}
 		b := c.start("b")
@@ -70,11 +70,11 @@ func TestLateAnswer_ReadOlderThanWatch(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		var long atomic.Int64 // the shard whose first run keeps b waiting, and a from leaving
 		long.Store(-1)
-		c.does(func(ctx context.Context, sh elastic.Shard) error {
-			if err := sleepFor(7*time.Second)(ctx, sh); err != nil || long.Load() != int64(sh.Item) || sh.Fire.Second() != 10 || sh.Fire.Minute() != 0 {
+		c.does(func(ctx context.Context, run elastic.Run) error {
+			if err := sleepFor(7*time.Second)(ctx, run); err != nil || long.Load() != int64(run.Shard) || run.Fire.Second() != 10 || run.Fire.Minute() != 0 {
 				return err
 			}
-			return sleepFor(43*time.Second)(ctx, sh)
+			return sleepFor(43*time.Second)(ctx, run)
 		})
 		c.opts = []elastic.Option{elastic.WithDrainTimeout(time.Minute)}
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 2, Failover: true}}
@@ -108,7 +108,7 @@ func TestClock_SetBackKeepsShardsRunning(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 2}}
 		var ahead atomic.Int64
-		c.start("a", elastic.WithClock(func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }))
+		c.start("a", elastic.WithTesting(elastic.Testing{Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }}))
 		c.pass(12 * time.Second)
 		ahead.Store(int64(time.Hour))
 		c.pass(13 * time.Second)

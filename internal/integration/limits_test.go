@@ -132,7 +132,7 @@ func TestDisable_StopsSingleShards(t *testing.T) {
 			t.Errorf("%d runs, %d of them on disabled shards; want 3 and none", c.total(), n)
 		}
 		job.DisabledShards = []int{2}
-		if err := a.sched.Remove("report"); err != nil {
+		if err := a.sched.Unregister("report"); err != nil {
 			t.Fatal(err)
 		}
 		c.pass(time.Second)

@@ -29,7 +29,7 @@ func TestLostReply_StaleWatchKeepsSession(t *testing.T) {
 		if len(old) > 0 {
 			t.Fatal("the old state was not shown")
 		}
-		if lost := c.seen(observe.Lost); len(lost) > 0 {
+		if lost := c.seen(observe.SessionLost); len(lost) > 0 {
 			t.Errorf("a gave its session up: %v", lost[0])
 		}
 		c.delete(layout.InstanceKey("another@1"))
@@ -57,7 +57,7 @@ func TestLostReply_HeartbeatKeepsSession(t *testing.T) {
 			if lost == 0 {
 				t.Fatal("there was no beat")
 			}
-			if seen := c.seen(observe.Lost); len(seen) > 0 {
+			if seen := c.seen(observe.SessionLost); len(seen) > 0 {
 				t.Errorf("a gave its session up: %v", seen[0])
 			}
 		})
@@ -108,7 +108,7 @@ func TestLostReply_ForeignKeyMakesRejoin(t *testing.T) {
 			return memory.Fault{LoseRequest: true, Broken: true}
 		})
 		c.pass(5 * time.Minute)
-		if seen := c.seen(observe.Lost); !lost || len(seen) != 1 || !c.balanced("report", a.name) {
+		if seen := c.seen(observe.SessionLost); !lost || len(seen) != 1 || !c.balanced("report", a.name) {
 			t.Errorf("a beat was lost: %t; sessions given up: %v; owners: %v", lost, seen, c.owners("report"))
 		}
 	})

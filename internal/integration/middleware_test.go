@@ -25,18 +25,18 @@ func TestMiddleware_Order(t *testing.T) {
 		}
 		tell := func(name string) elastic.Middleware {
 			return func(next elastic.Handler) elastic.Handler {
-				return elastic.HandlerFunc(func(ctx context.Context, sh elastic.Shard) error {
+				return elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 					note(name)
 					defer note("/" + name)
-					return next.Handle(ctx, sh)
+					return next.Handle(ctx, run)
 				})
 			}
 		}
 		refuse := errors.New("not on Sundays")
 		stop := func(elastic.Handler) elastic.Handler {
-			return elastic.HandlerFunc(func(context.Context, elastic.Shard) error { return refuse })
+			return elastic.HandlerFunc(func(context.Context, elastic.Run) error { return refuse })
 		}
-		c.does(func(context.Context, elastic.Shard) error { note("handler"); return nil })
+		c.does(func(context.Context, elastic.Run) error { note("handler"); return nil })
 		a := c.start("a", elastic.WithMiddleware(tell("1"), tell("2")), elastic.WithMiddleware(tell("3")))
 		c.add(a, elastic.Job{Name: "report", Schedule: "0 * * * * ?"}, elastic.Use(tell("4"), tell("5")))
 		c.pass(61 * time.Second)
@@ -48,7 +48,7 @@ func TestMiddleware_Order(t *testing.T) {
 		}
 		c.add(a, elastic.Job{Name: "closed", Schedule: "0 * * * * ?"}, elastic.Use(stop))
 		c.pass(time.Minute)
-		if r := c.record("closed", 0); r.Result != failover.Failed || r.Error != refuse.Error() {
+		if r := c.record("closed", 0); r.Result != failover.ResultFailed || r.Error != refuse.Error() {
 			t.Errorf("what did not call the handler: %s %q", r, r.Error)
 		}
 	})

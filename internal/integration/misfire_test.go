@@ -36,7 +36,7 @@ func TestMissed_ManyShardsAreFewLines(t *testing.T) {
 				t.Fatal(err)
 			}
 			job := elastic.Job{Name: "wide", Schedule: "0 * * * * ?", Shards: 10_000, Misfire: elastic.MisfireSkip}
-			s.MustAdd(job, elastic.HandlerFunc(func(context.Context, elastic.Shard) error {
+			s.MustAdd(job, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 				ran.Add(1)
 				return nil
 			}))

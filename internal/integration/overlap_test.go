@@ -69,8 +69,8 @@ func TestOverlap_Replace(t *testing.T) {
 		for _, e := range c.seen(observe.Ended) {
 			results = append(results, e.Result)
 		}
-		if got := fmt.Sprint(results); got != "[cancelled cancelled]" {
-			t.Errorf("the runs ended as %s, want [cancelled cancelled]", got)
+		if got := fmt.Sprint(results); got != "[replaced replaced]" {
+			t.Errorf("the runs ended as %s, want [replaced replaced]", got)
 		}
 		c.does(nothing)
 	})
@@ -84,7 +84,7 @@ func TestTimeout_FailsRun(t *testing.T) {
 		c.start("a")
 		c.pass(70 * time.Second)
 		r := c.record("slow", 0)
-		if r.Result != failover.Failed || !strings.Contains(r.Error, elastic.ErrTimeout.Error()) {
+		if r.Result != failover.ResultFailed || !strings.Contains(r.Error, elastic.ErrTimeout.Error()) {
 			t.Errorf("the record says %s %q, want failed because of the timeout", r, r.Error)
 		}
 	})
@@ -94,10 +94,10 @@ func TestTimeout_FailsRun(t *testing.T) {
 func TestHandler_Panics(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?"}}
-		c.does(func(context.Context, elastic.Shard) error { panic("out of paper") })
+		c.does(func(context.Context, elastic.Run) error { panic("out of paper") })
 		c.start("a")
 		c.pass(25 * time.Second)
-		if r := c.record("report", 0); r.Result != failover.Failed || !strings.Contains(r.Error, "out of paper") {
+		if r := c.record("report", 0); r.Result != failover.ResultFailed || !strings.Contains(r.Error, "out of paper") {
 			t.Errorf("the record says %s %q, want failed: out of paper", r, r.Error)
 		}
 		panics := c.seen(observe.Panicked)
@@ -111,10 +111,10 @@ func TestHandler_Panics(t *testing.T) {
 func TestHandler_Goexit(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?"}}
-		c.does(func(context.Context, elastic.Shard) error { runtime.Goexit(); return nil })
+		c.does(func(context.Context, elastic.Run) error { runtime.Goexit(); return nil })
 		c.start("a")
 		c.pass(35 * time.Second)
-		if r := c.record("report", 0); r.Result != failover.Failed || !strings.Contains(r.Error, "Goexit") {
+		if r := c.record("report", 0); r.Result != failover.ResultFailed || !strings.Contains(r.Error, "Goexit") {
 			t.Errorf("the record says %s %q, want failed because of runtime.Goexit", r, r.Error)
 		}
 		if got := c.fires(); got != "[10 20 30]" {
@@ -128,7 +128,7 @@ func TestHandler_Goexit(t *testing.T) {
 func TestHandler_IgnoresTimeout(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "deaf", Schedule: "0/10 * * * * ?", Timeout: 2 * time.Second}}
-		c.does(func(context.Context, elastic.Shard) error {
+		c.does(func(context.Context, elastic.Run) error {
 			time.Sleep(45 * time.Second)
 			return errors.New("at last")
 		})
@@ -153,7 +153,7 @@ func TestHandler_IgnoresTimeout(t *testing.T) {
 func TestHandler_IgnoresSessionLoss(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "deaf", Schedule: "0 * * * * ?", Failover: true}}
-		c.does(func(context.Context, elastic.Shard) error {
+		c.does(func(context.Context, elastic.Run) error {
 			time.Sleep(40 * time.Second)
 			return errors.New("at last")
 		})
@@ -167,7 +167,7 @@ func TestHandler_IgnoresSessionLoss(t *testing.T) {
 			t.Errorf("%d executions while the first had not returned, want 1", got)
 		}
 		c.does(nothing)
-		c.until("the run is repeated", func() bool { return c.record("deaf", 0).Result == failover.Succeeded })
+		c.until("the run is repeated", func() bool { return c.record("deaf", 0).Result == failover.ResultSucceeded })
 		if r := c.record("deaf", 0); r.Attempt != 2 {
 			t.Errorf("it was done at attempt %d, want 2", r.Attempt)
 		}
@@ -181,20 +181,20 @@ func TestHandler_GetsItsRun(t *testing.T) {
 			Name: "report", Schedule: "0 0 8 * * ?", TimeZone: "Asia/Shanghai", Shards: 3, Parameter: "all",
 			ShardParameters: map[int]string{0: "Beijing", 2: "Guangzhou"},
 		}}
-		told := make(chan elastic.Shard, 3)
-		c.does(func(_ context.Context, sh elastic.Shard) error { told <- sh; return nil })
+		told := make(chan elastic.Run, 3)
+		c.does(func(_ context.Context, run elastic.Run) error { told <- run; return nil })
 		c.start("a", elastic.WithSessionTTL(time.Hour))
 		c.pass(24*time.Hour + time.Minute)
 		parameters := map[int]string{}
 		for range 3 {
-			sh := <-told
-			parameters[sh.Item] = sh.Parameter
-			if sh.Job != "report" || sh.Total != 3 || sh.JobParameter != "all" || sh.Attempt != 1 || sh.Fence() == 0 ||
-				sh.Fire.Format(time.DateTime+" MST") != "2000-01-02 08:00:00 CST" {
-				t.Errorf("told %+v", sh)
+			run := <-told
+			parameters[run.Shard] = run.Parameter
+			if run.Job != "report" || run.Shards != 3 || run.JobParameter != "all" || run.Attempt != 1 || run.Fence() == 0 ||
+				run.Fire.Format(time.DateTime+" MST") != "2000-01-02 08:00:00 CST" {
+				t.Errorf("told %+v", run)
 			}
-			if want := fmt.Sprintf("report/%d/2000-01-02T00:00:00Z", sh.Item); sh.Key() != want {
-				t.Errorf("key %q, want %q", sh.Key(), want)
+			if want := fmt.Sprintf("report/%d/2000-01-02T00:00:00Z", run.Shard); run.Key() != want {
+				t.Errorf("key %q, want %q", run.Key(), want)
 			}
 		}
 		if got := fmt.Sprint(parameters); got != "map[0:Beijing 1: 2:Guangzhou]" {

@@ -14,7 +14,7 @@ import (
 )
 
 // idle is a handler that does nothing.
-var idle = elastic.HandlerFunc(func(context.Context, elastic.Shard) error { return nil })
+var idle = elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil })
 
 // waitsFor returns the events about a wait with a code, and fails the test
 // unless they are of these kinds, all of the whole job and with these jobs as
@@ -42,8 +42,8 @@ func TestPredecessor_Failed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
 		fails := true
-		c.Add(elastic.Job{Name: "collect", Schedule: "0/10 * * * * ?", Shards: 2}, elastic.HandlerFunc(func(_ context.Context, sh elastic.Shard) error {
-			if fails && sh.Item == 1 {
+		c.Add(elastic.Job{Name: "collect", Schedule: "0/10 * * * * ?", Shards: 2}, elastic.HandlerFunc(func(_ context.Context, run elastic.Run) error {
+			if fails && run.Shard == 1 {
 				return errors.New("no connection")
 			}
 			return nil
@@ -64,7 +64,7 @@ func TestPredecessor_Failed(t *testing.T) {
 func TestPredecessor_FailedDoesNotMatter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
-		c.Add(elastic.Job{Name: "collect", Schedule: "0/10 * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Shard) error {
+		c.Add(elastic.Job{Name: "collect", Schedule: "0/10 * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 			return errors.New("no connection")
 		}))
 		c.Add(elastic.Job{Name: "report", After: []string{"collect"}, AfterEnds: elastic.AfterEnded}, idle)
@@ -151,14 +151,14 @@ func TestPredecessor_ForgotFire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
 		runs := 0
-		c.Add(elastic.Job{Name: "tick", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Shard) error {
+		c.Add(elastic.Job{Name: "tick", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 			if runs++; runs%2 == 0 {
 				return errors.New("no connection") // so that no two fires are of one series
 			}
 			return nil
 		}))
 		slow := true
-		c.Add(elastic.Job{Name: "slow", Schedule: "0 0/5 * * * ?"}, elastic.HandlerFunc(func(ctx context.Context, _ elastic.Shard) error {
+		c.Add(elastic.Job{Name: "slow", Schedule: "0 0/5 * * * ?"}, elastic.HandlerFunc(func(ctx context.Context, _ elastic.Run) error {
 			if slow {
 				time.Sleep(3 * time.Minute)
 			}

@@ -29,7 +29,7 @@ func TestReassign_JobRemovedAndAddedAgain(t *testing.T) {
 		})
 		c.overwrite("report", func(s *layout.Spec) { s.Shards = 3 })
 		c.until("it is being assigned", delayed.Load)
-		if err := a.sched.Remove("report"); err != nil {
+		if err := a.sched.Unregister("report"); err != nil {
 			t.Fatal(err)
 		}
 		c.pass(200 * time.Millisecond)

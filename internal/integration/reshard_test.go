@@ -27,7 +27,7 @@ func TestSpec_StoredJobWins(t *testing.T) {
 			t.Errorf("the difference was reported %d times, want once", n)
 		}
 
-		_ = b.sched.Remove("report")
+		_ = b.sched.Unregister("report")
 		c.add(b, c.jobs[0], elastic.Overwrite())
 		c.pass(60 * time.Second)
 		if got := c.fires(); got != "[10 20 30 40 0 20 40]" {
@@ -44,7 +44,7 @@ func TestSpec_OverwriteKeepsSchedule(t *testing.T) {
 		a := c.start("a")
 		c.pass(time.Hour)
 		since := c.spec("daily").Since
-		_ = a.sched.Remove("daily")
+		_ = a.sched.Unregister("daily")
 		c.add(a, elastic.Job{Name: "daily", Schedule: "0 0 3 * * ?", Parameter: "new"}, elastic.Overwrite())
 		c.until("it is overwritten", func() bool { return c.spec("daily").Parameter == "new" })
 		if got := c.spec("daily").Since; !got.Equal(since) {
@@ -110,7 +110,7 @@ func TestReshard_WhileJobRuns(t *testing.T) {
 func TestReshard_FencesGrow(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		off := func(d time.Duration) elastic.Option {
-			return elastic.WithClock(func() time.Time { return time.Now().Add(d) })
+			return elastic.WithTesting(elastic.Testing{Now: func() time.Time { return time.Now().Add(d) }})
 		}
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "@manual", Shards: 2}}
 		runsOn1 := func(n *node) {
@@ -260,7 +260,7 @@ func TestClock_FireFromFuture(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 2, Failover: true}}
 		ahead := time.Hour
-		a := c.start("a", elastic.WithClock(func() time.Time { return time.Now().Add(ahead) }))
+		a := c.start("a", elastic.WithTesting(elastic.Testing{Now: func() time.Time { return time.Now().Add(ahead) }}))
 		c.pass(15 * time.Second)
 		_ = c.leave(a)
 		now := time.Now()

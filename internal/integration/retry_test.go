@@ -18,9 +18,9 @@ var errFlaky = errors.New("the printer is busy")
 
 // failing fails so often, and then it is done. It counts its calls.
 func failing(times int64, calls *atomic.Int64) elastic.HandlerFunc {
-	return func(_ context.Context, sh elastic.Shard) error {
-		if n := calls.Add(1); n-1 != int64(sh.Retry) {
-			return fmt.Errorf("call %d says that it is retry %d", n, sh.Retry)
+	return func(_ context.Context, run elastic.Run) error {
+		if n := calls.Add(1); n-1 != int64(run.Retry) {
+			return fmt.Errorf("call %d says that it is retry %d", n, run.Retry)
 		} else if n <= times {
 			return errFlaky
 		}
@@ -39,7 +39,7 @@ func TestRetry_KeepsTheClaim(t *testing.T) {
 		c.pass(59 * time.Second)
 		before := n.store.Counts()
 		c.until("the run has ended", func() bool { return c.record("report", 0).Result != "" })
-		if r := c.record("report", 0); calls.Load() != 4 || r.Result != failover.Succeeded || r.Attempt != 1 {
+		if r := c.record("report", 0); calls.Load() != 4 || r.Result != failover.ResultSucceeded || r.Attempt != 1 {
 			t.Errorf("%d calls, then %s; want 4 and ok at the first attempt", calls.Load(), r)
 		}
 		if took := c.record("report", 0).Ended.Sub(c.record("report", 0).Started); took > 14*time.Second {
@@ -63,17 +63,17 @@ func TestRetry_ErrorDecides(t *testing.T) {
 		result  failover.Result
 		message string
 	}{
-		{"an error", errFlaky, 3, failover.Failed, "the printer is busy"},
-		{"a permanent error", elastic.Permanent(errFlaky), 1, failover.Failed, "the printer is busy"},
-		{"a permanent error inside another", fmt.Errorf("page 7: %w", elastic.Permanent(errFlaky)), 1, failover.Failed, "page 7: the printer is busy"},
-		{"nothing to do", elastic.Skip("no new orders"), 1, failover.Skipped, "no new orders"},
-		{"nothing", elastic.Permanent(nil), 1, failover.Succeeded, ""},
+		{"an error", errFlaky, 3, failover.ResultFailed, "the printer is busy"},
+		{"a permanent error", elastic.Permanent(errFlaky), 1, failover.ResultFailed, "the printer is busy"},
+		{"a permanent error inside another", fmt.Errorf("page 7: %w", elastic.Permanent(errFlaky)), 1, failover.ResultFailed, "page 7: the printer is busy"},
+		{"nothing to do", elastic.Skip("no new orders"), 1, failover.ResultSkipped, "no new orders"},
+		{"nothing", elastic.Permanent(nil), 1, failover.ResultSucceeded, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(c *cluster) {
 				c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?", Retries: 2}}
 				var calls atomic.Int64
-				c.does(func(context.Context, elastic.Shard) error { calls.Add(1); return tt.err })
+				c.does(func(context.Context, elastic.Run) error { calls.Add(1); return tt.err })
 				c.start("a")
 				c.pass(100 * time.Second)
 				if r := c.record("report", 0); calls.Load() != tt.calls || r.Result != tt.result || r.Error != tt.message {
@@ -89,7 +89,7 @@ func TestRetry_HandlerAsksForRetry(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?"}}
 		var calls atomic.Int64
-		c.does(func(context.Context, elastic.Shard) error {
+		c.does(func(context.Context, elastic.Run) error {
 			if calls.Add(1) < 3 {
 				return elastic.RetryIn(5*time.Second, nil)
 			}
@@ -97,7 +97,7 @@ func TestRetry_HandlerAsksForRetry(t *testing.T) {
 		})
 		c.start("a")
 		c.pass(90 * time.Second)
-		if r := c.record("report", 0); r.Result != failover.Succeeded || r.Ended.Sub(r.Started) != 10*time.Second {
+		if r := c.record("report", 0); r.Result != failover.ResultSucceeded || r.Ended.Sub(r.Started) != 10*time.Second {
 			t.Errorf("%s after %s, want ok after 10s", r, r.Ended.Sub(r.Started))
 		}
 	})
@@ -107,10 +107,10 @@ func TestRetry_HandlerAsksForRetry(t *testing.T) {
 func TestRetry_EndsAtTimeout(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?", Timeout: 10 * time.Second}}
-		c.does(func(context.Context, elastic.Shard) error { return elastic.RetryIn(time.Hour, errFlaky) })
+		c.does(func(context.Context, elastic.Run) error { return elastic.RetryIn(time.Hour, errFlaky) })
 		c.start("a")
 		c.pass(90 * time.Second)
-		if r := c.record("report", 0); r.Result != failover.Failed || r.Ended.Sub(r.Started) != 10*time.Second || !strings.Contains(r.Error, "timeout") {
+		if r := c.record("report", 0); r.Result != failover.ResultFailed || r.Ended.Sub(r.Started) != 10*time.Second || !strings.Contains(r.Error, "timeout") {
 			t.Errorf("%s after %s: %q; want failed after 10s because of the timeout", r, r.Ended.Sub(r.Started), r.Error)
 		}
 	})
@@ -121,7 +121,7 @@ func TestRetry_DrainHandsOverWaitingRuns(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?", Failover: true}}
 		var done atomic.Bool
-		c.does(func(context.Context, elastic.Shard) error {
+		c.does(func(context.Context, elastic.Run) error {
 			if done.Load() {
 				return nil
 			}
@@ -133,7 +133,7 @@ func TestRetry_DrainHandsOverWaitingRuns(t *testing.T) {
 		done.Store(true)
 		_ = c.leave(a)
 		c.pass(time.Second)
-		if r := c.record("report", 0); r.Result != failover.Succeeded || r.Attempt != 2 {
+		if r := c.record("report", 0); r.Result != failover.ResultSucceeded || r.Attempt != 2 {
 			t.Errorf("%s, want ok at the second attempt", r)
 		}
 	})

@@ -27,11 +27,11 @@ type ran struct {
 
 // handler writes down what it is asked to run, and then works.
 func (c *cluster) handler(n *node) elastic.HandlerFunc {
-	return func(ctx context.Context, sh elastic.Shard) error {
-		if sh.Retry > 0 {
-			return c.task()(ctx, sh) // the same execution goes on
+	return func(ctx context.Context, run elastic.Run) error {
+		if run.Retry > 0 {
+			return c.task()(ctx, run) // the same execution goes on
 		}
-		r := &ran{node: n, job: sh.Job, shard: sh.Item, fire: sh.Fire, trigger: sh.Trigger, parameter: sh.Parameter, attempt: sh.Attempt, fence: sh.Fence(), start: time.Now()}
+		r := &ran{node: n, job: run.Job, shard: run.Shard, fire: run.Fire, trigger: run.Trigger, parameter: run.Parameter, attempt: run.Attempt, fence: run.Fence(), start: time.Now()}
 		c.mu.Lock()
 		if !n.dead {
 			c.runs = append(c.runs, r)
@@ -51,7 +51,7 @@ func (c *cluster) handler(n *node) elastic.HandlerFunc {
 				r.end, r.err, r.cause = time.Now(), err, context.Cause(ctx)
 			}
 		}()
-		err = c.task()(ctx, sh)
+		err = c.task()(ctx, run)
 		return err
 	}
 }
@@ -70,7 +70,7 @@ func (c *cluster) does(f elastic.HandlerFunc) {
 }
 
 // nothing is a handler that is done at once.
-func nothing(context.Context, elastic.Shard) error { return nil }
+func nothing(context.Context, elastic.Run) error { return nil }
 
 // total returns how many executions there were.
 func (c *cluster) total() int {

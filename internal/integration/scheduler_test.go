@@ -47,7 +47,7 @@ func TestAdd_RefusesInvalidJobs(t *testing.T) {
 	if err := s.Add(elastic.Job{Name: "a", Schedule: "@daily"}, nil); err == nil || !strings.Contains(err.Error(), "handler") {
 		t.Errorf("a job without a handler: %v", err)
 	}
-	if err := s.Remove("a"); err == nil {
+	if err := s.Unregister("a"); err == nil {
 		t.Error("a job that was never added could be removed")
 	}
 	func() {
@@ -133,7 +133,7 @@ func TestObserver_SlowDelaysNoRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		runs := make(chan time.Time, 100)
-		s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Shard) error {
+		s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 			runs <- time.Now()
 			return nil
 		}))

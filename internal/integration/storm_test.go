@@ -78,15 +78,15 @@ func newStorm(c *cluster, seed uint64) *storm {
 	}
 	longest := time.Duration(1+s.IntN(4000)) * time.Millisecond
 	deaf, failing := s.IntN(3) == 0, s.IntN(3) == 0
-	c.does(func(ctx context.Context, sh elastic.Shard) error {
+	c.does(func(ctx context.Context, run elastic.Run) error {
 		// Not from the storm's own numbers: handlers run side by side.
-		h := rand.New(rand.NewPCG(seed, sh.Fence()+uint64(sh.Item)))
+		h := rand.New(rand.NewPCG(seed, run.Fence()+uint64(run.Shard)))
 		d := time.Duration(h.Int64N(int64(longest)))
 		if deaf && h.IntN(5) == 0 {
 			time.Sleep(d)
 			return nil
 		}
-		err := sleepFor(d)(ctx, sh)
+		err := sleepFor(d)(ctx, run)
 		if failing && h.IntN(5) == 0 {
 			return errors.New("the handler failed")
 		}
@@ -154,7 +154,7 @@ func (s *storm) up(name string) {
 			return memory.Fault{Before: wait, After: wait}
 		}
 		return memory.Fault{}
-	}, elastic.WithClock(s.clock()))
+	}, elastic.WithTesting(elastic.Testing{Now: s.clock()}))
 }
 
 // clock returns the clock of an instance, which may be wrong.
@@ -169,7 +169,7 @@ func (s *storm) clock() func() time.Time {
 // remove takes a job from an instance and gives it back later.
 func (s *storm) remove(n *node) {
 	job := s.jobs[s.IntN(len(s.jobs))]
-	if n.sched.Remove(job.Name) != nil {
+	if n.sched.Unregister(job.Name) != nil {
 		return // it is away already
 	}
 	away := time.Duration(s.IntN(15_000)) * time.Millisecond
@@ -290,7 +290,7 @@ func (s *storm) account() {
 			}
 		}
 		behind := 30 * time.Second
-		if spec.Misfire == failover.All {
+		if spec.Misfire == failover.MisfireAll {
 			behind = 24 * time.Hour // it may have much to make up for
 		}
 		for shard := range spec.Shards {

@@ -44,7 +44,7 @@ func TestStray_KeysAreIgnored(t *testing.T) {
 			t.Run(key+" "+when, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					c := elastictest.New(t)
-					c.Add(elastic.Job{Name: "report", Schedule: "* * * * * ?", Shards: 2, Failover: true}, elastic.HandlerFunc(func(context.Context, elastic.Shard) error { return nil }))
+					c.Add(elastic.Job{Name: "report", Schedule: "* * * * * ?", Shards: 2, Failover: true}, elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil }))
 					put := func() {
 						operator := store.NewPortable(c.Server().Connect("operator"), store.Config{})
 						if _, err := operator.Commit(t.Context(), store.Txn{Do: []store.Op{store.Create(key, []byte(value))}}); err != nil {

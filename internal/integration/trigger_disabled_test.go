@@ -104,7 +104,7 @@ func TestTrigger_DropsOutdatedRequests(t *testing.T) {
 		},
 	} {
 		inCluster(t, name, func(t *testing.T, c *elastictest.Cluster) {
-			work := elastic.HandlerFunc(func(ctx context.Context, _ elastic.Shard) error { return elastictest.Work(ctx, time.Minute) })
+			work := elastic.HandlerFunc(func(ctx context.Context, _ elastic.Run) error { return elastictest.Work(ctx, time.Minute) })
 			job := elastic.Job{Name: "j", Schedule: "@manual", Shards: 2}
 			c.Add(job, work)
 			c.Start("a")

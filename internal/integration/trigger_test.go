@@ -283,7 +283,7 @@ func TestTrigger_FromClockBehind(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{oneOff}
 		a := c.start("a")
-		b := c.start("b", elastic.WithClock(func() time.Time { return time.Now().Add(-3 * time.Second) }))
+		b := c.start("b", elastic.WithTesting(elastic.Testing{Now: func() time.Time { return time.Now().Add(-3 * time.Second) }}))
 		c.pass(5 * time.Second)
 		for range layout.MaxTriggers { // until those that are done make room
 			c.trigger(a)

@@ -140,10 +140,10 @@ func TestTrouble_StaysLocal(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					s.MustAdd(elastic.Job{Name: "sick", Schedule: "* * * * * ?", Shards: 4}, elastic.HandlerFunc(func(context.Context, elastic.Shard) error { return nil }))
-					s.MustAdd(elastic.Job{Name: "sound", Schedule: "* * * * * ?", Shards: 4}, elastic.HandlerFunc(func(_ context.Context, sh elastic.Shard) error {
+					s.MustAdd(elastic.Job{Name: "sick", Schedule: "* * * * * ?", Shards: 4}, elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil }))
+					s.MustAdd(elastic.Job{Name: "sound", Schedule: "* * * * * ?", Shards: 4}, elastic.HandlerFunc(func(_ context.Context, run elastic.Run) error {
 						began.Add(1)
-						if time.Since(sh.Fire) > 200*time.Millisecond && time.Since(start) > 6*time.Second {
+						if time.Since(run.Fire) > 200*time.Millisecond && time.Since(start) > 6*time.Second {
 							late.Add(1)
 						}
 						return nil
@@ -180,7 +180,7 @@ func TestTrouble_EndsWithItsOwnRecovery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
 		job := elastic.Job{Name: "report", Schedule: "* * * * * ?", Shards: 4}
-		c.Add(job, elastic.HandlerFunc(func(context.Context, elastic.Shard) error { return nil }))
+		c.Add(job, elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil }))
 		c.Start("a")
 		for round := 1; round <= 2; round++ {
 			c.Client("a").OnRequest(func(r memory.Request) memory.Fault {
@@ -210,7 +210,7 @@ func TestTrouble_OneAlarmForWholeStore(t *testing.T) {
 		c := elastictest.New(t)
 		for i := range 5 {
 			job := elastic.Job{Name: fmt.Sprint("job", i), Schedule: "* * * * * ?", Shards: 2}
-			c.Add(job, elastic.HandlerFunc(func(context.Context, elastic.Shard) error { return nil }))
+			c.Add(job, elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil }))
 		}
 		c.Start("a")
 		c.Advance(3 * time.Second)
@@ -259,7 +259,7 @@ func TestTrouble_HalvesLargeTransactions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?", Shards: 100}, elastic.HandlerFunc(func(context.Context, elastic.Shard) error {
+		s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?", Shards: 100}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 			began.Add(1)
 			return nil
 		}))
@@ -300,7 +300,7 @@ func TestStore_EndedEndsRun(t *testing.T) {
 					}
 					var inside atomic.Int64
 					if !idle {
-						s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?", Shards: 2}, elastic.HandlerFunc(func(ctx context.Context, _ elastic.Shard) error {
+						s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?", Shards: 2}, elastic.HandlerFunc(func(ctx context.Context, _ elastic.Run) error {
 							inside.Add(1)
 							defer inside.Add(-1)
 							<-ctx.Done()

@@ -32,7 +32,7 @@ func TestWaiting_LabelsWithoutInstance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
 		job := elastic.Job{Name: "report", Schedule: "* * * * * ?", Requires: map[string]string{"zone": "mars"}}
-		c.Add(job, elastic.HandlerFunc(func(context.Context, elastic.Shard) error { return nil }))
+		c.Add(job, elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil }))
 		c.Start("a", "b", "c")
 		c.Advance(3 * time.Minute)
 		waiting := eventsOf(c, observe.Waiting, observe.WaitingOver)
@@ -60,13 +60,13 @@ func TestChange_EventNamesFields(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
 		job := elastic.Job{Name: "report", Schedule: "0 * * * * ?", Shards: 2}
-		done := elastic.HandlerFunc(func(context.Context, elastic.Shard) error { return nil })
+		done := elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil })
 		c.Add(job, done)
 		c.Start("a")
 		c.Advance(10 * time.Second)
 		give := func(instance string, options ...elastic.AddOption) {
 			t.Helper()
-			if err := c.Scheduler(instance).Remove("report"); err != nil {
+			if err := c.Scheduler(instance).Unregister("report"); err != nil {
 				t.Fatal(err)
 			}
 			if err := c.AddTo(instance, job, done, options...); err != nil {
@@ -116,7 +116,7 @@ func TestDrain_ReportsWhatItWaitsFor(t *testing.T) {
 				stuck = append(stuck, e)
 			}
 		}))
-		s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Shard) error {
+		s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 			block()
 			return nil
 		}))
@@ -138,7 +138,7 @@ func TestTrigger_RightAfterRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := plain(t)
 		var runs atomic.Int64
-		s.MustAdd(elastic.Job{Name: "report", Schedule: "@manual"}, elastic.HandlerFunc(func(context.Context, elastic.Shard) error {
+		s.MustAdd(elastic.Job{Name: "report", Schedule: "@manual"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 			runs.Add(1)
 			return nil
 		}))
@@ -152,7 +152,7 @@ func TestTrigger_RightAfterRun(t *testing.T) {
 		if n := runs.Load(); n != 1 {
 			t.Errorf("%d runs, want 1", n)
 		}
-		if err := s.Remove("report"); err != nil {
+		if err := s.Unregister("report"); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.Trigger(t.Context(), "report"); err == nil || !strings.Contains(err.Error(), "no live instance has the job") {

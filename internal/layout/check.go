@@ -117,7 +117,7 @@ func (s Spec) Check() error {
 	if s.MaxAttempts < 1 || s.MaxAttempts > MaxAttempts {
 		fault("max attempts", "must be 1 to %d, is %d", MaxAttempts, s.MaxAttempts)
 	}
-	oneOf(fault, "misfire", s.Misfire, failover.Once, failover.Skip, failover.All)
+	oneOf(fault, "misfire", s.Misfire, failover.MisfireOnce, failover.MisfireSkip, failover.MisfireAll)
 	oneOf(fault, "overlap", s.Overlap, failover.OverlapQueue, failover.OverlapSkip, failover.OverlapReplace)
 	if s.MisfireWindow < 0 {
 		fault("misfire window", "must not be negative, is %s", time.Duration(s.MisfireWindow))
@@ -216,7 +216,7 @@ func (s Spec) checkAfter(fault func(field, format string, a ...any)) {
 		fault("after", "must name at most %d jobs, has %d", MaxAfter, len(s.After))
 	}
 	oneOf(fault, "after ends", s.AfterEnds, failover.WhenSucceeded, failover.WhenEnded)
-	if s.Misfire == failover.Skip {
+	if s.Misfire == failover.MisfireSkip {
 		fault("misfire", "must be once or all where a job follows others: their fires are over when it begins, however long they took")
 	}
 	if s.Overlap == failover.OverlapSkip {

@@ -11,7 +11,7 @@ import (
 
 var spec = Spec{
 	Description: "the nightly one", Schedule: "0 0 3 * * ?", TimeZone: "Europe/Berlin", Shards: 3, Parameter: "p", ShardParameters: map[int]string{1: "x"},
-	Sharding: "sticky", Failover: true, MaxAttempts: 3, Misfire: failover.Skip, MisfireWindow: Duration(time.Minute), Overlap: failover.OverlapQueue,
+	Sharding: "sticky", Failover: true, MaxAttempts: 3, Misfire: failover.MisfireSkip, MisfireWindow: Duration(time.Minute), Overlap: failover.OverlapQueue,
 	Timeout: Duration(90 * time.Second), Since: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Resharded: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 }
 
@@ -130,7 +130,7 @@ func TestReplaces_Since(t *testing.T) {
 		"another schedule":    {with(func(s *Spec) { s.Schedule = "0 0 4 * * ?" }), now, spec.Resharded},
 		"other shards":        {with(func(s *Spec) { s.Shards = 9 }), spec.Since, now},
 		"disabled":            {with(func(s *Spec) { s.Disabled = true }), now, spec.Resharded},
-		"another misfire":     {with(func(s *Spec) { s.Misfire = failover.All }), now, spec.Resharded},
+		"another misfire":     {with(func(s *Spec) { s.Misfire = failover.MisfireAll }), now, spec.Resharded},
 		"another window":      {with(func(s *Spec) { s.MisfireWindow = Duration(7 * time.Hour) }), now, spec.Resharded},
 		"other labels":        {with(func(s *Spec) { s.Requires = map[string]string{"zone": "east"} }), now, spec.Resharded},
 		"another strategy":    {with(func(s *Spec) { s.Sharding = "odevity" }), now, spec.Resharded},

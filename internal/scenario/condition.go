@@ -12,7 +12,7 @@ import (
 )
 
 // conditions is what until and expect take; the words of a record may be given in any order, and some left out.
-const conditions = `JOB/SHARD idle|running|gone [ok|failed|lost|cancelled] [on NAME] [fire T] [attempt N] [fence N];
+const conditions = `JOB/SHARD idle|running|gone [ok|failed|lost|replaced|cancelled] [on NAME] [fire T] [attempt N] [fence N];
 	JOB shared by NAME…; JOB/SHARD owned by NAME; runs JOB/SHARD [of T] [on NAME] = N; alive NAME; dead NAME; events KIND = N; quiet`
 
 // until lets time pass until a condition holds.
@@ -111,7 +111,7 @@ func (w *world) countRuns(text []string, bad error) (func() string, error) {
 	return func() string {
 		got := 0
 		for _, r := range w.RunsOf(job, shard) {
-			if (of == "" || w.occasion(job, r.Shard.Trigger, r.Shard.Fire) == of) && (on == "" || r.Instance == on) {
+			if (of == "" || w.occasion(job, r.Trigger, r.Fire) == of) && (on == "" || r.Instance == on) {
 				got++
 			}
 		}
@@ -189,7 +189,7 @@ func (w *world) recordIs(what string, text []string, bad error) (func() string, 
 			checks = append(checks, func(r failover.Record) bool { return r.Fence == 0 })
 		case "idle", "running":
 			checks = append(checks, func(r failover.Record) bool { return r.Fence != 0 && r.State.String() == word })
-		case "ok", "failed", "lost", "cancelled":
+		case "ok", "failed", "lost", "replaced", "cancelled":
 			checks = append(checks, func(r failover.Record) bool { return string(r.Result) == word })
 		case "on":
 			checks = append(checks, func(r failover.Record) bool { return w.NameOf(r.Owner) == value || r.Owner == value })

@@ -66,7 +66,7 @@ func (w *world) residue(key string, value []byte) string {
 	case "runs":
 		job, _, _ := strings.Cut(rest, "/")
 		shard, err := layout.ShardOf(key)
-		if r, err2 := failover.Decode(value); err != nil || err2 != nil || shard < len(w.Owners(job)) && r.State == failover.Idle {
+		if r, err2 := failover.Decode(value); err != nil || err2 != nil || shard < len(w.Owners(job)) && r.State == failover.StateIdle {
 			return "" // what can't be read was put there by the story
 		}
 	}
@@ -83,9 +83,9 @@ func (w *world) overlaps() []error {
 	first := map[string]bool{}
 	var faults []error
 	for _, r := range w.AllRuns() {
-		what := fmt.Sprintf("%s/%d", r.Shard.Job, r.Shard.Item)
+		what := fmt.Sprintf("%s/%d", r.Job, r.Shard)
 		if p, ok := last[what]; ok {
-			if r.Shard.Fence() <= p.Shard.Fence() {
+			if r.Fence() <= p.Fence() {
 				faults = append(faults, fmt.Errorf("the fence did not grow:\n  %s\n  %s", p, r))
 			}
 			beside := (p.Ended.IsZero() || r.Began.Before(p.Ended)) && (p.Told.IsZero() || r.Began.Before(p.Told))
@@ -94,7 +94,7 @@ func (w *world) overlaps() []error {
 			}
 		}
 		last[what] = r
-		if key := r.Shard.Key(); r.Shard.Attempt == 1 {
+		if key := r.Key(); r.Attempt == 1 {
 			if first[key] {
 				faults = append(faults, fmt.Errorf("a fire began twice: %s", r))
 			}

@@ -50,21 +50,21 @@ func clock(t time.Time) string { return t.UTC().Format("15:04:05") }
 func (w *world) newRuns() []line {
 	var lines []line
 	for n, r := range w.AllRuns() {
-		sh := r.Shard
-		what := fmt.Sprintf("%s/%d", sh.Job, sh.Item)
+		run := r.Run
+		what := fmt.Sprintf("%s/%d", run.Job, run.Shard)
 		add := func(at time.Time, format string, args ...any) {
-			lines = append(lines, line{at, r.Instance, sh.Job, sh.Item, fmt.Sprintf(format, args...)})
+			lines = append(lines, line{at, r.Instance, run.Job, run.Shard, fmt.Sprintf(format, args...)})
 		}
 		if n >= w.begun {
 			verb := "begins"
-			if sh.Attempt > 1 {
-				verb = fmt.Sprintf("repeats, attempt %d,", sh.Attempt)
+			if run.Attempt > 1 {
+				verb = fmt.Sprintf("repeats, attempt %d,", run.Attempt)
 			}
-			add(r.Began, "%s %s %s of %s, fence %d, %d shards", r.Instance, verb, what, w.occasion(sh.Job, sh.Trigger, sh.Fire), w.fence(sh.Job, sh.Item, sh.Fence()), sh.Total)
+			add(r.Began, "%s %s %s of %s, fence %d, %d shards", r.Instance, verb, what, w.occasion(run.Job, run.Trigger, run.Fire), w.fence(run.Job, run.Shard, run.Fence()), run.Shards)
 		}
 		if !r.Ended.IsZero() && !w.ending[n] {
 			w.ending[n] = true
-			add(r.Ended, "%s %s %s of %s", r.Instance, ended(r), what, w.occasion(sh.Job, sh.Trigger, sh.Fire))
+			add(r.Ended, "%s %s %s of %s", r.Instance, ended(r), what, w.occasion(run.Job, run.Trigger, run.Fire))
 		}
 		w.begun = max(w.begun, n+1)
 	}
@@ -99,7 +99,7 @@ func ended(r elastictest.Run) string {
 
 // told are the events that a reader of a story needs beside runs.
 var told = map[observe.Kind]string{
-	observe.Lost: "loses its session", observe.Left: "has left", observe.HandedOver: "hands over", observe.Abandoned: "gives up", observe.Missed: "misses",
+	observe.SessionLost: "loses its session", observe.Left: "has left", observe.HandedOver: "hands over", observe.Abandoned: "gives up", observe.Missed: "misses",
 	observe.Stuck: "reports stuck", observe.Panicked: "reports a panic in", observe.Unreadable: "can't read", observe.FutureFire: "reports a fire of the future in",
 	observe.Refused: "refuses", observe.ClockOff: "reports that its clock is off", observe.ClockAgrees: "reports that its clock agrees", observe.Evicted: "evicts another", observe.Differs: "sees another job in the store than its own,",
 }
@@ -191,7 +191,7 @@ func (w *world) recordLine(key string, value []byte) string {
 	_, shard, _ := layout.RunOf("runs/" + key)
 	s := fmt.Sprintf("%s: %s", key, r.State)
 	switch {
-	case r.State == failover.Idle:
+	case r.State == failover.StateIdle:
 		s += " " + string(r.Result)
 	case r.Owner == "":
 		s += " handed over"

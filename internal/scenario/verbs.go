@@ -196,7 +196,7 @@ func start(w *world, s Step) error {
 			wait = false
 			continue
 		}
-		w.StartAs(name, cmp.Or(with["name"], name), append(options, elastic.WithClock(w.clock(name)))...)
+		w.StartAs(name, cmp.Or(with["name"], name), append(options, elastic.WithTesting(elastic.Testing{Now: w.clock(name)}))...)
 	}
 	if wait {
 		w.Settle()
@@ -239,7 +239,7 @@ func removeFrom(w *world, s Step) error {
 	if len(s.Args) != 2 {
 		return usage(s)
 	}
-	return w.Scheduler(s.Args[0].Name).Remove(s.Args[1].Name)
+	return w.Scheduler(s.Args[0].Name).Unregister(s.Args[1].Name)
 }
 
 func trigger(w *world, s Step) error {

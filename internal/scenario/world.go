@@ -112,10 +112,10 @@ func (w *world) trigger(job string, trigger uint64) int {
 }
 
 // handle is what every job's handler does.
-func (w *world) handle(ctx context.Context, sh elastic.Shard) error {
-	k, ok := w.workOf(fmt.Sprintf("%s/%d", sh.Job, sh.Item))
+func (w *world) handle(ctx context.Context, run elastic.Run) error {
+	k, ok := w.workOf(fmt.Sprintf("%s/%d", run.Job, run.Shard))
 	if !ok {
-		k, _ = w.workOf(sh.Job)
+		k, _ = w.workOf(run.Job)
 	}
 	if k.deaf {
 		ctx = context.WithoutCancel(ctx)
@@ -129,8 +129,8 @@ func (w *world) handle(ctx context.Context, sh elastic.Shard) error {
 	case "panic":
 		panic("it broke")
 	case "crash":
-		for _, r := range w.RunsOf(sh.Job, sh.Item) {
-			if r.Ended.IsZero() && r.Shard.Fence() == sh.Fence() {
+		for _, r := range w.RunsOf(run.Job, run.Shard) {
+			if r.Ended.IsZero() && r.Fence() == run.Fence() {
 				go w.Crash(r.Instance)
 			}
 		}

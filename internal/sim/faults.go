@@ -297,7 +297,7 @@ func (w *World) operate(f Fault) {
 		w.edit(job, func(s *layout.Spec) {
 			s.Failover = choice%3 > 0
 			s.MaxAttempts = 1 + choice%4
-			s.Misfire = []failover.Misfire{failover.All, failover.Once, failover.Skip}[choice/4%3]
+			s.Misfire = []failover.Misfire{failover.MisfireAll, failover.MisfireOnce, failover.MisfireSkip}[choice/4%3]
 			*s = lawful(*s)
 		})
 	case Disable:

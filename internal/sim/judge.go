@@ -195,13 +195,13 @@ func (w *World) slack(jitter layout.Duration) time.Duration {
 // inTime checks invariant 5.
 func (w *World) inTime(s *checker.Shard, spec *layout.Spec, policy failover.Policy) {
 	r := s.Record
-	if r.State == failover.Running && !w.audit.Alive(r.Owner) {
+	if r.State == failover.StateRunning && !w.audit.Alive(r.Owner) {
 		w.violate(5, s.Job, s.Item, "it is stuck: %s", r)
 	}
-	if r.State == failover.Running && time.Since(r.Started) > 4*time.Second {
+	if r.State == failover.StateRunning && time.Since(r.Started) > 4*time.Second {
 		w.violate(5, s.Job, s.Item, "it runs and runs: %s", r)
 	}
-	if spec.Sharding == "single" && spec.Misfire != failover.All && w.audit.Skew >= time.Second/2 {
+	if spec.Sharding == "single" && spec.Misfire != failover.MisfireAll && w.audit.Skew >= time.Second/2 {
 		return // it passes from clock to clock, and who is ahead misses what who is behind has not come to
 	}
 	slack := w.slack(spec.Jitter)
@@ -291,7 +291,7 @@ func (w *World) accounted(s *checker.Shard, spec *layout.Spec, policy failover.P
 			continue
 		}
 		told := slices.ContainsFunc(said, func(m missed) bool { return m.has(fire) })
-		if (spec.Misfire == failover.All || !told) && fire.After(assigned.Grown) && !w.excused(s, spec, fire) {
+		if (spec.Misfire == failover.MisfireAll || !told) && fire.After(assigned.Grown) && !w.excused(s, spec, fire) {
 			w.violate(4, s.Job, s.Item, "nobody began the fire of %s, and nobody said so", stamp(fire))
 			return
 		}
@@ -318,7 +318,7 @@ func (w *World) fate(s *checker.Shard, spec *layout.Spec, f *checker.Fate) {
 	switch {
 	case f.Result == "" && !f.Fire.Equal(s.Record.Time()):
 		w.violate(4, s.Job, s.Item, "the fire of %s never ended: %+v", stamp(f.Fire), f)
-	case f.Result == failover.Lost && spec.Failover && f.Attempts < spec.MaxAttempts:
+	case f.Result == failover.ResultLost && spec.Failover && f.Attempts < spec.MaxAttempts:
 		w.violate(4, s.Job, s.Item, "the fire of %s was given up after %d attempts", stamp(f.Fire), f.Attempts)
 	}
 }

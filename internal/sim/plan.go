@@ -197,7 +197,7 @@ func drawJob(d dice, number int) JobPlan {
 	return JobPlan{fmt.Sprint("job", number), layout.Spec{
 		Schedule: pick(d.of("schedule"), schedules...), Shards: 1 + d.of("shards").below(6), Sharding: pick(d.of("sharding"), "sticky", "sticky", "average"),
 		Failover: d.of("failover").chance(0.75), MaxAttempts: pick(d.of("attempts"), 2, 3, 100),
-		Misfire: pick(d.of("misfire"), failover.All, failover.All, failover.Once, failover.Skip),
+		Misfire: pick(d.of("misfire"), failover.MisfireAll, failover.MisfireAll, failover.MisfireOnce, failover.MisfireSkip),
 		Overlap: pick(d.of("overlap"), failover.OverlapQueue, failover.OverlapQueue, failover.OverlapSkip, failover.OverlapReplace),
 		Timeout: pick(d.of("timeout"), 0, 0, 0, layout.Duration(700*time.Millisecond)),
 		Jitter:  pick(d.of("jitter"), 0, 0, 0, layout.Duration(500*time.Millisecond)),

@@ -63,7 +63,7 @@ func (w *World) residue(key string) string {
 		if !ok || spec == nil || item >= w.shardsOf(job, spec) {
 			return "there is no such shard"
 		}
-		if r := w.audit.Shard(job, item).Record; r.State != failover.Idle {
+		if r := w.audit.Shard(job, item).Record; r.State != failover.StateIdle {
 			return fmt.Sprint("a run in progress: ", r)
 		}
 		return ""

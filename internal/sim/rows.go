@@ -26,7 +26,7 @@ func (w *World) update(x *execution, fence uint64) {
 		w.rows[x.run.Job] = table
 	}
 	r := w.audit.Shard(x.run.Job, x.run.Shard).Record
-	holds := r.State == failover.Running && r.Fence <= fence && claim.Division == w.audit.Division(x.run.Job)
+	holds := r.State == failover.StateRunning && r.Fence <= fence && claim.Division == w.audit.Division(x.run.Job)
 	for id := x.run.Shard; id < len(table); id += x.run.Total {
 		was := &table[id]
 		switch {

@@ -97,7 +97,7 @@ func (n *node) claims(t store.Txn) (found bool) {
 		if !ok || op.Kind == store.OpDelete {
 			continue
 		}
-		if r, err := failover.Decode(op.Value); err == nil && r.State == failover.Running && r.Owner != "" {
+		if r, err := failover.Decode(op.Value); err == nil && r.State == failover.StateRunning && r.Owner != "" {
 			n.claimed[claimKey(job, item, r.Fence)] = t.Session
 			found = true
 		}

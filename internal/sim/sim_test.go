@@ -156,7 +156,7 @@ func TestEverythingThatShouldHappenHappens(t *testing.T) {
 		"event took over", "event reclaimed", "commit expired", "commit ended", "left",
 		"run of follower", "run of broadcast", "run of unclaimed", "run of once", "run of manual", "run of choosy", "nobody may own", "limit reached", "retry",
 		"run of sticky", "run of average", "run of odevity", "run of rotate", "run of single", "run of static",
-		"result ok", "result failed", "result skipped", "result cancelled",
+		"result ok", "result failed", "result skipped", "result replaced",
 	} {
 		if c.counts[what] == 0 {
 			t.Errorf("it never happens in 300 seeds: %s", what)

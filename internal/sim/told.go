@@ -124,8 +124,8 @@ func lawful(s layout.Spec) layout.Spec {
 	if s.Unclaimed {
 		s.CarryOn = 0
 	}
-	if len(s.After) > 0 && s.Misfire == failover.Skip {
-		s.Misfire = failover.Once
+	if len(s.After) > 0 && s.Misfire == failover.MisfireSkip {
+		s.Misfire = failover.MisfireOnce
 	}
 	if len(s.After) > 0 && s.Overlap == failover.OverlapSkip {
 		s.Overlap = failover.OverlapQueue // fires whose time is before the end of the last run are skipped, however late they come

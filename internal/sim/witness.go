@@ -226,7 +226,7 @@ func (w *World) farewell(client string) {
 		}
 		for at, runs := range w.runs {
 			r := w.audit.Shard(at.job, at.shard).Record
-			if x := runs[len(runs)-1]; x.node == n && x.returnedBefore(n.parting) && r.State == failover.Running && r.Fence == x.fence() && r.Owner != "" {
+			if x := runs[len(runs)-1]; x.node == n && x.returnedBefore(n.parting) && r.State == failover.StateRunning && r.Fence == x.fence() && r.Owner != "" {
 				w.violate(4, at.job, at.shard, "left without a word by an instance in good order: %s", x)
 			}
 		}
@@ -244,15 +244,15 @@ func (x *execution) result() failover.Result {
 	skipped := (*engine.Skipped)(nil)
 	switch {
 	case errors.Is(context.Cause(x.ctx), engine.ErrTimeout):
-		return failover.Failed
+		return failover.ResultFailed
 	case x.err == nil:
-		return failover.Succeeded
+		return failover.ResultSucceeded
 	case errors.As(x.err, &skipped):
-		return failover.Skipped
+		return failover.ResultSkipped
 	case errors.Is(context.Cause(x.ctx), engine.ErrReplaced):
-		return failover.Replaced
+		return failover.ResultReplaced
 	}
-	return failover.Failed
+	return failover.ResultFailed
 }
 
 func shardOf(key string) (job string, item int, ok bool) { return layout.RunOf(key) }
@@ -261,13 +261,13 @@ func shardOf(key string) (job string, item int, ok bool) { return layout.RunOf(k
 func (w *World) recorded(job string, item int) {
 	r := w.audit.Shard(job, item).Record
 	switch {
-	case r.State == failover.Running && r.Owner == "":
+	case r.State == failover.StateRunning && r.Owner == "":
 		w.counts["handed over"]++
 		w.handedOver(job, item, r)
 		return
-	case r.State == failover.Running:
+	case r.State == failover.StateRunning:
 		return
-	case r.Result == failover.Lost:
+	case r.Result == failover.ResultLost:
 		w.counts["abandoned"]++
 		return
 	}

@@ -24,7 +24,7 @@ func TestARunThatIsLeftBehindWithoutAWordIsABreach(t *testing.T) {
 		{"it returned when its instance had given it up", func(n *node, x *execution, _ *failover.Record) { x.end = n.parting.Add(1) }, 0},
 		{"it has not returned", func(_ *node, x *execution, _ *failover.Record) { x.end = time.Time{} }, 0},
 		{"it was handed over", func(_ *node, _ *execution, r *failover.Record) { *r = r.HandOver() }, 0},
-		{"it was completed", func(_ *node, _ *execution, r *failover.Record) { *r = r.Complete(failover.Succeeded, "", began) }, 0},
+		{"it was completed", func(_ *node, _ *execution, r *failover.Record) { *r = r.Complete(failover.ResultSucceeded, "", began) }, 0},
 		{"its instance had trouble", func(n *node, _ *execution, _ *failover.Record) { n.troubled = true }, 0},
 		{"its instance was not asked to leave", func(n *node, _ *execution, _ *failover.Record) { n.left = false }, 0},
 	} {
@@ -56,16 +56,16 @@ func TestWhatARecordSaysOfAHandlersReturnMustBeWhatItWas(t *testing.T) {
 		then   func(r failover.Record) failover.Record
 		want   int
 	}{
-		{"it was through", func(*execution) {}, ends(failover.Succeeded), 0},
-		{"it was through, and is recorded as failed", func(*execution) {}, ends(failover.Failed), 1},
+		{"it was through", func(*execution) {}, ends(failover.ResultSucceeded), 0},
+		{"it was through, and is recorded as failed", func(*execution) {}, ends(failover.ResultFailed), 1},
 		{"it was through, and is handed over", func(*execution) {}, handOver, 1},
 		{"it failed, and is handed over", func(x *execution) { x.err = errWork }, handOver, 1},
-		{"it has not returned, and is recorded as done", func(x *execution) { x.end = time.Time{} }, ends(failover.Succeeded), 1},
+		{"it has not returned, and is recorded as done", func(x *execution) { x.end = time.Time{} }, ends(failover.ResultSucceeded), 1},
 		{"it has not returned, and is handed over", func(x *execution) { x.end = time.Time{} }, handOver, 0},
 		{"it was told to stop, and is handed over", func(x *execution) { x.ctx, x.err = told, context.Cause(told) }, handOver, 0},
 		{"it gave back, and is handed over", gaveBack, handOver, 0},
-		{"it gave back, and is recorded as failed", gaveBack, ends(failover.Failed), 1},
-		{"it gave back too soon, and is recorded as failed", func(x *execution) { x.err = &engine.HandOver{} }, ends(failover.Failed), 0},
+		{"it gave back, and is recorded as failed", gaveBack, ends(failover.ResultFailed), 1},
+		{"it gave back too soon, and is recorded as failed", func(x *execution) { x.err = &engine.HandOver{} }, ends(failover.ResultFailed), 0},
 	} {
 		r := failover.Record{}.Begin(began, "n0@1", began)
 		x := &execution{node: &node{id: "n0.1"}, ctx: context.Background(), run: engine.Run{Job: "job", Fence: r.Fence}, start: began, end: began.Add(time.Second)}

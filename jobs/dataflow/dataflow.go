@@ -14,11 +14,11 @@ import (
 type Dataflow[T any] struct {
 	// Fetch returns items that wait for this shard, or none if there are no more: the run ends then. It must not return
 	// again what Process has done, or the run never ends.
-	Fetch func(ctx context.Context, sh elastic.Shard) ([]T, error)
+	Fetch func(ctx context.Context, run elastic.Run) ([]T, error)
 
 	// Process does what is to be done with items that were fetched. An error ends the run, which counts as failed; what was not
 	// processed is for the next fire to fetch.
-	Process func(ctx context.Context, sh elastic.Shard, items []T) error
+	Process func(ctx context.Context, run elastic.Run, items []T) error
 
 	// Batch is how many items Process gets at most at a time. Zero: all that were fetched at once.
 	Batch int
@@ -45,15 +45,15 @@ func (d Dataflow[T]) Validate() error {
 
 // Handle runs the shard until nothing is left, a function returns an error, ctx ends, or the shard moves to another instance. When ctx ends
 // it returns the cause; when the shard moves it stops before the next fetch or batch and returns [elastic.HandOver].
-func (d Dataflow[T]) Handle(ctx context.Context, sh elastic.Shard) error {
+func (d Dataflow[T]) Handle(ctx context.Context, run elastic.Run) error {
 	if err := d.Validate(); err != nil {
 		return elastic.Permanent(err)
 	}
 	for pass := 1; d.Passes == 0 || pass <= d.Passes; pass++ {
-		if err := stop(ctx, sh); err != nil {
+		if err := stop(ctx, run); err != nil {
 			return err
 		}
-		items, err := d.Fetch(ctx, sh)
+		items, err := d.Fetch(ctx, run)
 		if err != nil {
 			return fmt.Errorf("fetch, pass %d: %w", pass, err)
 		}
@@ -61,10 +61,10 @@ func (d Dataflow[T]) Handle(ctx context.Context, sh elastic.Shard) error {
 			return nil
 		}
 		for batch := range batches(items, d.Batch) {
-			if err := stop(ctx, sh); err != nil {
+			if err := stop(ctx, run); err != nil {
 				return err
 			}
-			if err := d.Process(ctx, sh, batch); err != nil {
+			if err := d.Process(ctx, run, batch); err != nil {
 				return fmt.Errorf("process %d items, pass %d: %w", len(batch), pass, err)
 			}
 		}
@@ -73,11 +73,11 @@ func (d Dataflow[T]) Handle(ctx context.Context, sh elastic.Shard) error {
 }
 
 // stop returns why a run goes no further, if so.
-func stop(ctx context.Context, sh elastic.Shard) error {
-	if err := lost(ctx, sh); err != nil {
+func stop(ctx context.Context, run elastic.Run) error {
+	if err := lost(ctx, run); err != nil {
 		return err
 	}
-	if sh.Moving() {
+	if run.Moving() {
 		return elastic.HandOver("the shard moves, and stops between two batches")
 	}
 	return nil
@@ -85,11 +85,11 @@ func stop(ctx context.Context, sh elastic.Shard) error {
 
 // lost returns why a run has ended, if so. It asks the clocks, too: a process that was stopped must do nothing more when it wakes, and may not have learned
 // yet that it has lost its session.
-func lost(ctx context.Context, sh elastic.Shard) error {
+func lost(ctx context.Context, run elastic.Run) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case !sh.Held():
+	case !run.Held():
 		return elastic.ErrSessionLost
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 	"github.com/elasticjob-go/elastic/jobs/dataflow"
 )
 
-var shard = elastic.Shard{Job: "orders", Item: 1, Total: 3}
+var shard = elastic.Run{Job: "orders", Shard: 1, Shards: 3}
 
 // backlog is what waits to be done, and what was done with it.
 type backlog struct {
@@ -23,12 +23,12 @@ type backlog struct {
 	batches [][]int
 }
 
-func (b *backlog) fetch(context.Context, elastic.Shard) ([]int, error) {
+func (b *backlog) fetch(context.Context, elastic.Run) ([]int, error) {
 	b.fetches++
 	return b.waiting[:min(b.page, len(b.waiting))], nil
 }
 
-func (b *backlog) process(_ context.Context, _ elastic.Shard, items []int) error {
+func (b *backlog) process(_ context.Context, _ elastic.Run, items []int) error {
 	b.batches = append(b.batches, slices.Clone(items))
 	b.waiting = b.waiting[len(items):]
 	return nil
@@ -69,11 +69,11 @@ func TestARunStopsBetweenBatchesWhenItsContextEnds(t *testing.T) {
 		if after == 0 {
 			cancel(leaving)
 		}
-		d := dataflow.Dataflow[int]{Batch: 2, Fetch: b.fetch, Process: func(ctx context.Context, sh elastic.Shard, items []int) error {
+		d := dataflow.Dataflow[int]{Batch: 2, Fetch: b.fetch, Process: func(ctx context.Context, run elastic.Run, items []int) error {
 			if len(b.batches)+1 == after {
 				cancel(leaving)
 			}
-			return b.process(ctx, sh, items)
+			return b.process(ctx, run, items)
 		}}
 		if err := d.Handle(ctx, shard); !errors.Is(err, leaving) {
 			t.Errorf("got %v, want the cause", err)
@@ -88,11 +88,11 @@ func TestARunStopsBetweenBatchesWhenItsContextEnds(t *testing.T) {
 func TestAnErrorEndsTheRunAndSaysWhere(t *testing.T) {
 	broken := errors.New("broken")
 	b := &backlog{waiting: []int{1, 2, 3, 4}, page: 2}
-	d := dataflow.Dataflow[int]{Fetch: b.fetch, Process: func(ctx context.Context, sh elastic.Shard, items []int) error {
+	d := dataflow.Dataflow[int]{Fetch: b.fetch, Process: func(ctx context.Context, run elastic.Run, items []int) error {
 		if items[0] == 3 {
 			return broken
 		}
-		return b.process(ctx, sh, items)
+		return b.process(ctx, run, items)
 	}}
 	err := d.Handle(t.Context(), shard)
 	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "process 2 items, pass 2") {
@@ -101,7 +101,7 @@ func TestAnErrorEndsTheRunAndSaysWhere(t *testing.T) {
 	if fmt.Sprint(b.waiting) != "[3 4]" {
 		t.Errorf("left is %v, want what was not processed", b.waiting)
 	}
-	d.Fetch = func(context.Context, elastic.Shard) ([]int, error) { return []int{1}, broken }
+	d.Fetch = func(context.Context, elastic.Run) ([]int, error) { return []int{1}, broken }
 	if err := d.Handle(t.Context(), shard); !errors.Is(err, broken) || !strings.Contains(err.Error(), "fetch, pass 1") {
 		t.Errorf("got %v", err)
 	}
@@ -263,7 +263,7 @@ func TestResuming_EachPartitionOnce(t *testing.T) {
 				seen[p.Number]++
 				return nil, from, nil
 			}
-			if err := r.Handle(t.Context(), elastic.Shard{Job: "orders", Item: item, Total: total}); err != nil {
+			if err := r.Handle(t.Context(), elastic.Run{Job: "orders", Shard: item, Shards: total}); err != nil {
 				t.Error(err)
 			}
 		}

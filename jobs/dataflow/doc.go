@@ -1,7 +1,7 @@
 // Package dataflow holds handlers for jobs that fetch what is to be done and then do it, until nothing is left.
 //
 //	s.Add(job, dataflow.Dataflow[Order]{
-//		Fetch:   unpaidOrders, // of this shard: where id % sh.Total = sh.Item
+//		Fetch:   unpaidOrders, // of this shard: where id % run.Shards = run.Shard
 //		Process: remind,
 //	})
 //

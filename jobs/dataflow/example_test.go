@@ -13,16 +13,16 @@ func ExampleDataflow() {
 	unpaid := []string{"A-17", "A-20", "A-23"}
 
 	handler := dataflow.Dataflow[string]{
-		Fetch: func(context.Context, elastic.Shard) ([]string, error) { // SELECT … WHERE reminded = 0 AND id % $total = $item LIMIT 2
+		Fetch: func(context.Context, elastic.Run) ([]string, error) { // SELECT … WHERE reminded = 0 AND id % $total = $item LIMIT 2
 			return unpaid[:min(2, len(unpaid))], nil
 		},
-		Process: func(_ context.Context, sh elastic.Shard, orders []string) error { // UPDATE … SET reminded = 1
-			fmt.Println("shard", sh.Item, "reminds of", orders)
+		Process: func(_ context.Context, run elastic.Run, orders []string) error { // UPDATE … SET reminded = 1
+			fmt.Println("shard", run.Shard, "reminds of", orders)
 			unpaid = unpaid[len(orders):]
 			return nil
 		},
 	}
-	fmt.Println(handler.Handle(context.Background(), elastic.Shard{Job: "reminders", Item: 1, Total: 3}))
+	fmt.Println(handler.Handle(context.Background(), elastic.Run{Job: "reminders", Shard: 1, Shards: 3}))
 	// Output:
 	// shard 1 reminds of [A-17 A-20]
 	// shard 1 reminds of [A-23]
@@ -34,13 +34,13 @@ func ExampleDataflow_onePass() {
 	handler := dataflow.Dataflow[int]{
 		Passes: 1,
 		Batch:  2,
-		Fetch:  func(context.Context, elastic.Shard) ([]int, error) { return []int{1, 2, 3}, nil },
-		Process: func(_ context.Context, _ elastic.Shard, items []int) error {
+		Fetch:  func(context.Context, elastic.Run) ([]int, error) { return []int{1, 2, 3}, nil },
+		Process: func(_ context.Context, _ elastic.Run, items []int) error {
 			fmt.Println(items)
 			return nil
 		},
 	}
-	fmt.Println(handler.Handle(context.Background(), elastic.Shard{}))
+	fmt.Println(handler.Handle(context.Background(), elastic.Run{}))
 	// Output:
 	// [1 2]
 	// [3]
@@ -86,7 +86,7 @@ func ExampleResuming() {
 			return nil
 		},
 	}
-	fmt.Println(handler.Handle(context.Background(), elastic.Shard{Job: "events", Item: 0, Total: 3}))
+	fmt.Println(handler.Handle(context.Background(), elastic.Run{Job: "events", Shard: 0, Shards: 3}))
 	// Output:
 	// partition 0 [ordered paid]
 	// partition 0 [left]

@@ -45,9 +45,9 @@ type Resuming[T, Offset any] struct {
 
 // Partition is a part of the data, and the run that works on it.
 type Partition struct {
-	Number int           // from 0
-	Of     int           // how many there are
-	Shard  elastic.Shard // of the run
+	Number int         // from 0
+	Of     int         // how many there are
+	Shard  elastic.Run // of the run
 }
 
 // Fence returns the fence of the run. The partition's next run has a greater one, also if it is another shard's.
@@ -106,16 +106,16 @@ func (r Resuming[T, Offset]) Validate() error {
 
 // Handle works on the shard's partitions, one after the other, until nothing is left, a function returns an error, ctx ends, or the shard moves to another
 // instance. When ctx ends it returns the cause; when the shard moves it stops once its offset is saved and returns [elastic.HandOver].
-func (r Resuming[T, Offset]) Handle(ctx context.Context, sh elastic.Shard) error {
+func (r Resuming[T, Offset]) Handle(ctx context.Context, run elastic.Run) error {
 	if err := r.Validate(); err != nil {
 		return elastic.Permanent(err)
 	}
-	if sh.Total < 1 || sh.Item < 0 || sh.Item >= sh.Total {
-		return elastic.Permanent(fmt.Errorf("dataflow.Resuming: shard %d of %d has no partitions", sh.Item, sh.Total))
+	if run.Shards < 1 || run.Shard < 0 || run.Shard >= run.Shards {
+		return elastic.Permanent(fmt.Errorf("dataflow.Resuming: shard %d of %d has no partitions", run.Shard, run.Shards))
 	}
-	for n := sh.Item; n < r.Partitions; n += sh.Total {
-		if err := r.readOn(ctx, Partition{n, r.Partitions, sh}); err != nil {
-			if errors.Is(err, ErrOutdated) && sh.Moving() {
+	for n := run.Shard; n < r.Partitions; n += run.Shards {
+		if err := r.readOn(ctx, Partition{n, r.Partitions, run}); err != nil {
+			if errors.Is(err, ErrOutdated) && run.Moving() {
 				return elastic.HandOver(err.Error())
 			}
 			return err

@@ -38,11 +38,11 @@ type answer struct {
 }
 
 // Handle makes the call for one shard.
-func (h *handler) Handle(ctx context.Context, sh elastic.Shard) error {
+func (h *handler) Handle(ctx context.Context, run elastic.Run) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	req, err := h.request(sh)
+	req, err := h.request(run)
 	if err != nil { // the parameters are the same the next time
 		return elastic.Permanent(fmt.Errorf("%s %s: %w", h.method, h.shown, err))
 	}
@@ -53,17 +53,17 @@ func (h *handler) Handle(ctx context.Context, sh elastic.Shard) error {
 	case err == nil && h.success != nil:
 		err = h.success(a.Response)
 	case err == nil && (a.Status < 200 || a.Status > 299):
-		err = a.failure(h.secrets(sh))
+		err = a.failure(h.secrets(run))
 	case err == nil:
 	case ctx.Err() != nil:
 		err = context.Cause(ctx)
 	case within.Err() != nil:
 		err = context.Cause(within)
 	default:
-		err = h.conceal(err, sh)
+		err = h.conceal(err, run)
 	}
 	if err != nil {
-		return fmt.Errorf("%s %s: %w", h.method, h.called(sh), err)
+		return fmt.Errorf("%s %s: %w", h.method, h.called(run), err)
 	}
 	return nil
 }
@@ -87,15 +87,15 @@ func (h *handler) call(req *http.Request) (answer, error) {
 }
 
 // request returns the request of a run.
-func (h *handler) request(sh elastic.Shard) (*http.Request, error) {
-	if strings.ContainsRune(sh.Parameter+sh.JobParameter, 0) {
+func (h *handler) request(run elastic.Run) (*http.Request, error) {
+	if strings.ContainsRune(run.Parameter+run.JobParameter, 0) {
 		return nil, errors.New("a parameter has a control character, a zero byte, which no request can have; change the parameter")
 	}
 	var body io.Reader
 	if h.hasBody {
-		body = strings.NewReader(h.body.fill(sh, h.escape))
+		body = strings.NewReader(h.body.fill(run, h.escape))
 	}
-	filled := h.fillURL(sh)
+	filled := h.fillURL(run)
 	req, err := http.NewRequest(h.method, filled, body)
 	if e := (*url.Error)(nil); errors.As(err, &e) {
 		return nil, e.Err
@@ -108,7 +108,7 @@ func (h *handler) request(sh elastic.Shard) (*http.Request, error) {
 	}
 	req.Header.Set("User-Agent", "elastic")
 	for name, t := range h.headers {
-		value := t.fill(sh, asItIs)
+		value := t.fill(run, asItIs)
 		if hasControls(value) {
 			return nil, fmt.Errorf("a parameter has a control character, which the header %s can't have", name)
 		}
@@ -128,19 +128,19 @@ func staysInPath(path string) error {
 	return nil
 }
 
-func (h *handler) fillURL(sh elastic.Shard) string {
-	s := h.base + h.path.fill(sh, url.PathEscape)
+func (h *handler) fillURL(run elastic.Run) string {
+	s := h.base + h.path.fill(run, url.PathEscape)
 	if h.query.text[0] != "" || len(h.query.fields) > 0 {
-		s += "?" + h.query.fill(sh, url.QueryEscape)
+		s += "?" + h.query.fill(run, url.QueryEscape)
 	}
 	return s
 }
 
 // conceal returns an error of net/http without the URL that it wraps, and without what of the request a server may have put into its
 // answer: errors about malformed answers quote them.
-func (h *handler) conceal(err error, sh elastic.Shard) error {
+func (h *handler) conceal(err error, run elastic.Run) error {
 	if e := (*url.Error)(nil); errors.As(err, &e) {
 		err = e.Err
 	}
-	return secret.Error(err, h.secrets(sh)...)
+	return secret.Error(err, h.secrets(run)...)
 }

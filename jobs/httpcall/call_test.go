@@ -19,8 +19,8 @@ import (
 	"github.com/elasticjob-go/elastic/jobs/httpcall"
 )
 
-var shard = elastic.Shard{
-	Job: "report", Item: 2, Total: 5, Parameter: "eu west/1&x=ü", JobParameter: "all",
+var shard = elastic.Run{
+	Job: "report", Shard: 2, Shards: 5, Parameter: "eu west/1&x=ü", JobParameter: "all",
 	Fire: time.Date(2026, 1, 2, 3, 0, 0, 0, time.FixedZone("", 3600)), Attempt: 2,
 }
 

@@ -28,7 +28,7 @@ func ExampleNew() {
 		fmt.Println(err)
 		return
 	}
-	sh := elastic.Shard{Job: "report", Item: 1, Total: 3, Parameter: "north & south", Trigger: 7}
+	sh := elastic.Run{Job: "report", Shard: 1, Shards: 3, Parameter: "north & south", Trigger: 7}
 	fmt.Println(handler.Handle(context.Background(), sh))
 	// Output:
 	// POST /report/1?of=3&region=north+%26+south report/1/trigger-7
@@ -62,7 +62,7 @@ func ExampleRequest_success() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(handler.Handle(context.Background(), elastic.Shard{}) != nil)
+	fmt.Println(handler.Handle(context.Background(), elastic.Run{}) != nil)
 	// Output:
 	// true
 }
@@ -74,7 +74,7 @@ func ExamplePrivate() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(handler.Handle(context.Background(), elastic.Shard{}))
+	fmt.Println(handler.Handle(context.Background(), elastic.Run{}))
 	fmt.Println(httpcall.Private())
 	// Output:
 	// GET http://10.1.2.3/report/0: dial tcp 10.1.2.3:80: 10.1.2.3 is not a public address: have Allow contain it if it may be called

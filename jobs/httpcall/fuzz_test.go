@@ -24,7 +24,7 @@ func FuzzAParameterStaysInItsPlace(f *testing.F) {
 	}
 	h := made.(*handler)
 	f.Fuzz(func(t *testing.T, parameter string) {
-		req, err := h.request(elastic.Shard{Item: 7, Parameter: parameter})
+		req, err := h.request(elastic.Run{Shard: 7, Parameter: parameter})
 		if err != nil {
 			return
 		}

@@ -66,10 +66,10 @@ func (h *handler) String() string { return h.method + " " + h.shown }
 func (h *handler) Format(f fmt.State, verb rune) { secret.Format(f, verb, h.String()) }
 
 // called returns the URL of a run as errors may show it.
-func (h *handler) called(sh elastic.Shard) string {
-	shown := h.base + shownPath(h.pathText, &sh)
+func (h *handler) called(run elastic.Run) string {
+	shown := h.base + shownPath(h.pathText, &run)
 	if h.queryText != "" {
-		shown += "?" + shownQuery(h.queryText, &sh)
+		shown += "?" + shownQuery(h.queryText, &run)
 	}
 	return secret.Printable(shown, maxShownURL)
 }
@@ -77,21 +77,21 @@ func (h *handler) called(sh elastic.Shard) string {
 // shownPath returns a path with the fields of a run filled in, if there is one.
 // A fixed segment that looks like a token, as in the URLs of webhooks, is
 // hidden.
-func shownPath(text string, sh *elastic.Shard) string {
+func shownPath(text string, run *elastic.Run) string {
 	segments := strings.Split(text, "/")
 	for i, s := range segments {
 		if len(s) >= 20 && secret.IsLike(s) && !placeholder.MatchString(s) {
 			segments[i] = hiddenText
 			continue
 		}
-		segments[i] = filled(s, sh, url.PathEscape)
+		segments[i] = filled(s, run, url.PathEscape)
 	}
 	return strings.Join(segments, "/")
 }
 
 // shownQuery returns a query with the fields of a run filled in, if there is
 // one. Values whose name or text looks like a secret are hidden.
-func shownQuery(text string, sh *elastic.Shard) string {
+func shownQuery(text string, run *elastic.Run) string {
 	parts := strings.Split(text, "&")
 	for i, p := range parts {
 		name, value, found := strings.Cut(p, "=")
@@ -99,11 +99,11 @@ func shownQuery(text string, sh *elastic.Shard) string {
 			if !found || isSecretFixed(name) {
 				parts[i] = hiddenText
 			} else {
-				parts[i] = filled(name, sh, url.QueryEscape) + "=" + hiddenText
+				parts[i] = filled(name, run, url.QueryEscape) + "=" + hiddenText
 			}
 			continue
 		}
-		parts[i] = filled(p, sh, url.QueryEscape)
+		parts[i] = filled(p, run, url.QueryEscape)
 	}
 	return strings.Join(parts, "&")
 }
@@ -125,12 +125,12 @@ func isSecretName(name string) bool {
 }
 
 // filled returns a part of a template with the fields of a run, if there is one.
-func filled(text string, sh *elastic.Shard, escape func(string) string) string {
+func filled(text string, run *elastic.Run, escape func(string) string) string {
 	t, err := parseTemplate(text)
-	if sh == nil || err != nil {
+	if run == nil || err != nil {
 		return text
 	}
-	return t.fill(*sh, escape)
+	return t.fill(*run, escape)
 }
 
 // plain are headers that hold no secret.
@@ -138,14 +138,14 @@ var plain = []string{"Accept", "Accept-Charset", "Accept-Encoding", "Accept-Lang
 
 // secrets returns the parts of a run's request that a server may repeat in its
 // answer and that must not be in an error.
-func (h *handler) secrets(sh elastic.Shard) []string {
+func (h *handler) secrets(run elastic.Run) []string {
 	var all []string
 	for name, t := range h.headers {
 		hasText := strings.Join(t.text, "") != ""
 		if slices.Contains(plain, name) || !hasText && !isSecretName(name) {
 			continue
 		}
-		value := t.fill(sh, asItIs)
+		value := t.fill(run, asItIs)
 		all = append(append(append(all, value), t.text...), strings.Fields(value)...)
 		for word := range strings.FieldsSeq(value) {
 			if decoded, err := base64.StdEncoding.DecodeString(word); err == nil {
@@ -159,9 +159,9 @@ func (h *handler) secrets(sh elastic.Shard) []string {
 		if !isSecretPair(name, value) {
 			continue
 		}
-		texts := []string{filled(value, &sh, url.QueryEscape)}
+		texts := []string{filled(value, &run, url.QueryEscape)}
 		if value == "" || isSecretFixed(name) {
-			texts = append(texts, filled(name, &sh, url.QueryEscape))
+			texts = append(texts, filled(name, &run, url.QueryEscape))
 		}
 		for _, text := range texts {
 			all = append(all, text)
@@ -175,7 +175,7 @@ func (h *handler) secrets(sh elastic.Shard) []string {
 			all = append(all, s)
 		}
 	}
-	all = append(all, h.bodySecrets(sh)...)
+	all = append(all, h.bodySecrets(run)...)
 	for _, s := range all {
 		all = append(all, url.QueryEscape(s), url.PathEscape(s), html.EscapeString(s), inJSON(s))
 	}
@@ -186,7 +186,7 @@ func (h *handler) secrets(sh elastic.Shard) []string {
 
 // bodySecrets returns the words of the body that look like secrets, or whose
 // name does.
-func (h *handler) bodySecrets(sh elastic.Shard) []string {
+func (h *handler) bodySecrets(run elastic.Run) []string {
 	if !h.hasBody {
 		return nil
 	}
@@ -198,7 +198,7 @@ func (h *handler) bodySecrets(sh elastic.Shard) []string {
 		all = append(all, slices.DeleteFunc(words(text), func(w string) bool { return !secret.IsLike(w) })...)
 	}
 	last := ""
-	for _, word := range words(h.body.fill(sh, h.escape)) {
+	for _, word := range words(h.body.fill(run, h.escape)) {
 		if isSecretName(last) {
 			all = append(all, word)
 			if decoded, err := url.QueryUnescape(word); err == nil {
@@ -208,7 +208,7 @@ func (h *handler) bodySecrets(sh elastic.Shard) []string {
 		last = word
 	}
 	var document any
-	if json.Unmarshal([]byte(h.body.fill(sh, h.escape)), &document) == nil {
+	if json.Unmarshal([]byte(h.body.fill(run, h.escape)), &document) == nil {
 		all = append(all, namedSecrets("", document)...)
 	}
 	return all

@@ -17,28 +17,28 @@ import (
 var fields = []string{"job", "shard", "total", "parameter", "job_parameter", "fire", "trigger", "attempt", "fence", "key"}
 
 // value returns what a field stands for in a run.
-func value(field string, sh elastic.Shard) string {
+func value(field string, run elastic.Run) string {
 	switch field {
 	case "job":
-		return sh.Job
+		return run.Job
 	case "shard":
-		return strconv.Itoa(sh.Item)
+		return strconv.Itoa(run.Shard)
 	case "total":
-		return strconv.Itoa(sh.Total)
+		return strconv.Itoa(run.Shards)
 	case "parameter":
-		return sh.Parameter
+		return run.Parameter
 	case "job_parameter":
-		return sh.JobParameter
+		return run.JobParameter
 	case "fire":
-		return sh.Fire.UTC().Format(time.RFC3339)
+		return run.Fire.UTC().Format(time.RFC3339)
 	case "trigger":
-		return strconv.FormatUint(sh.Trigger, 10)
+		return strconv.FormatUint(run.Trigger, 10)
 	case "attempt":
-		return strconv.Itoa(sh.Attempt)
+		return strconv.Itoa(run.Attempt)
 	case "fence":
-		return strconv.FormatUint(sh.Fence(), 10)
+		return strconv.FormatUint(run.Fence(), 10)
 	default:
-		return sh.Key()
+		return run.Key()
 	}
 }
 
@@ -67,14 +67,14 @@ func parseTemplate(s string) (template, error) {
 }
 
 // fill returns the text with each field's value, escaped.
-func (t template) fill(sh elastic.Shard, escape func(string) string) string {
+func (t template) fill(run elastic.Run, escape func(string) string) string {
 	if len(t.fields) == 0 {
 		return t.text[0]
 	}
 	var b strings.Builder
 	for i, field := range t.fields {
 		b.WriteString(t.text[i])
-		b.WriteString(escape(value(field, sh)))
+		b.WriteString(escape(value(field, run)))
 	}
 	b.WriteString(t.text[len(t.fields)])
 	return b.String()
@@ -101,4 +101,4 @@ func inXML(s string) string {
 func asItIs(s string) string { return s }
 
 // probe is a run whose text fields are not JSON unless they are in quotes.
-var probe = elastic.Shard{Job: "x", Parameter: "x", JobParameter: "x", Total: 1, Attempt: 1}
+var probe = elastic.Run{Job: "x", Parameter: "x", JobParameter: "x", Shards: 1, Attempt: 1}

@@ -111,7 +111,7 @@ func TestWhatKeepsTheOutputOpenInTheBackgroundIsKilledAndReported(t *testing.T) 
 func TestARunIsNotOverBeforeItsOutputIsTaken(t *testing.T) {
 	release, taken := make(chan struct{}), 0
 	h, _ := sh(t, `echo one; echo two`, grace(time.Nanosecond), func(s *script.Script) {
-		s.Output = func(elastic.Shard, string) {
+		s.Output = func(elastic.Run, string) {
 			<-release
 			taken++
 		}
@@ -152,7 +152,7 @@ func TestAScriptDiesWithTheProgramThatStartedIt(t *testing.T) {
 		t.Skip("only Linux ends a process with its parent")
 	}
 	if os.Getenv("KILL_ME") != "" {
-		h, err := script.New(script.Script{Path: "sh", Args: []string{"-c", `echo script $$; exec sleep 1000 >/dev/null`}, Output: func(_ elastic.Shard, line string) {
+		h, err := script.New(script.Script{Path: "sh", Args: []string{"-c", `echo script $$; exec sleep 1000 >/dev/null`}, Output: func(_ elastic.Run, line string) {
 			os.Stdout.WriteString(line + "\n")
 		}})
 		if err != nil {
@@ -163,7 +163,7 @@ func TestAScriptDiesWithTheProgramThatStartedIt(t *testing.T) {
 	out := new(lines)
 	program, err := script.New(script.Script{
 		Path: os.Args[0], Args: []string{"-test.run", "^" + t.Name() + "$"}, Env: append(os.Environ(), "KILL_ME=1"),
-		Output: func(sh elastic.Shard, line string) { out.add(sh, line) }, Grace: time.Nanosecond,
+		Output: func(run elastic.Run, line string) { out.add(run, line) }, Grace: time.Nanosecond,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -18,13 +18,13 @@ func ExampleNew() {
 	handler, err := script.New(script.Script{
 		Path:   "sh",
 		Args:   []string{"-c", `echo "backup of $ELASTICJOB_PARAMETER, part $ELASTICJOB_SHARD of $ELASTICJOB_TOTAL"`},
-		Output: func(sh elastic.Shard, line string) { fmt.Println(sh.Job+":", line) },
+		Output: func(run elastic.Run, line string) { fmt.Println(run.Job+":", line) },
 	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	sh := elastic.Shard{Job: "backup", Item: 0, Total: 3, Parameter: "$(rm -rf /)"}
+	sh := elastic.Run{Job: "backup", Shard: 0, Shards: 3, Parameter: "$(rm -rf /)"}
 	fmt.Println(handler.Handle(context.Background(), sh))
 	// Output:
 	// backup: backup of $(rm -rf /), part 0 of 3
@@ -38,7 +38,7 @@ func ExampleNew_failure() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(handler.Handle(context.Background(), elastic.Shard{Job: "backup"}))
+	fmt.Println(handler.Handle(context.Background(), elastic.Run{Job: "backup"}))
 	// Output:
 	// script /bin/sh: exit status 3; its output ends with: no space left
 }
@@ -56,7 +56,7 @@ func ExampleLog() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(handler.Handle(context.Background(), elastic.Shard{Job: "backup", Item: 1, Trigger: 7}))
+	fmt.Println(handler.Handle(context.Background(), elastic.Run{Job: "backup", Shard: 1, Trigger: 7}))
 	// Output:
 	// level=INFO msg=script job=backup shard=1 key=backup/1/trigger-7 output=done
 	// <nil>

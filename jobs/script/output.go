@@ -15,18 +15,18 @@ import (
 const maxLine = 4 << 10
 
 // Log returns a function for Script.Output that writes each line to l as Info, with the job, shard and fire it belongs to.
-func Log(l *slog.Logger) func(elastic.Shard, string) {
-	return func(sh elastic.Shard, line string) {
-		l.Info("script", "job", sh.Job, "shard", sh.Item, "key", sh.Key(), "output", line)
+func Log(l *slog.Logger) func(elastic.Run, string) {
+	return func(run elastic.Run, line string) {
+		l.Info("script", "job", run.Job, "shard", run.Shard, "key", run.Key(), "output", line)
 	}
 }
 
 // output takes what one run of a script writes.
 type output struct {
-	shard elastic.Shard
+	shard elastic.Run
 
 	mu    sync.Mutex // when to takes its time the run may be over before Write is
-	to    func(elastic.Shard, string)
+	to    func(elastic.Run, string)
 	left  int // bytes that may still be handed on
 	ended bool
 

@@ -16,7 +16,7 @@ import (
 const slack = time.Second
 
 // run starts the script and waits for its end. When ctx ends it sees to it that nothing of the script's process group is left.
-func (h *handler) run(ctx context.Context, sh elastic.Shard, out *output) error {
+func (h *handler) run(ctx context.Context, run elastic.Run, out *output) error {
 	// A thread of its own for as long as the script runs: where the script dies with its parent, the parent is the thread that
 	// started it, and Go ends threads to which a goroutine was locked when it ended. See golang.org/issue/27505.
 	runtime.LockOSThread()
@@ -24,7 +24,7 @@ func (h *handler) run(ctx context.Context, sh elastic.Shard, out *output) error 
 
 	cmd := exec.CommandContext(ctx, h.path, h.Args...)
 	cmd.Dir = h.Dir
-	cmd.Env = append(h.environ(), variables(sh)...)
+	cmd.Env = append(h.environ(), variables(run)...)
 	cmd.Stdout, cmd.Stderr = out, out // one pipe for both, so that lines keep their order
 	cmd.SysProcAttr = inGroup()
 	cmd.Cancel = func() error { return ask(cmd.Process) }

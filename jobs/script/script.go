@@ -61,7 +61,7 @@ type Script struct {
 	// Output gets what the script writes to standard output and standard error, line by line as it comes, without line ends; a line of more
 	// than 4 KiB comes in pieces, and what is not UTF-8 is replaced. Nil means that nobody wants it. The script is held up
 	// while Output does not return. It is called from many goroutines at once, for one run never twice at a time. See Log.
-	Output func(sh elastic.Shard, line string)
+	Output func(run elastic.Run, line string)
 
 	// MaxOutput is how many bytes of one run are given to Output at most; of what comes after it only the end is kept, for the error,
 	// and a last line says how much it was. Zero means DefaultMaxOutput.
@@ -177,19 +177,19 @@ func executable(path string) (string, error) {
 }
 
 // variables returns what a script is told about its run.
-func variables(sh elastic.Shard) []string {
+func variables(run elastic.Run) []string {
 	told := map[string]string{
-		"JOB":           sh.Job,
-		"SHARD":         strconv.Itoa(sh.Item),
-		"TOTAL":         strconv.Itoa(sh.Total),
-		"PARAMETER":     sh.Parameter,
-		"JOB_PARAMETER": sh.JobParameter,
-		"FIRE":          sh.Fire.Format(time.RFC3339),
-		"TRIGGER":       strconv.FormatUint(sh.Trigger, 10),
-		"ATTEMPT":       strconv.Itoa(sh.Attempt),
-		"PREVIOUS":      sh.Previous,
-		"FENCE":         strconv.FormatUint(sh.Fence(), 10),
-		"KEY":           sh.Key(),
+		"JOB":           run.Job,
+		"SHARD":         strconv.Itoa(run.Shard),
+		"TOTAL":         strconv.Itoa(run.Shards),
+		"PARAMETER":     run.Parameter,
+		"JOB_PARAMETER": run.JobParameter,
+		"FIRE":          run.Fire.Format(time.RFC3339),
+		"TRIGGER":       strconv.FormatUint(run.Trigger, 10),
+		"ATTEMPT":       strconv.Itoa(run.Attempt),
+		"PREVIOUS":      run.Previous,
+		"FENCE":         strconv.FormatUint(run.Fence(), 10),
+		"KEY":           run.Key(),
 	}
 	env := make([]string, 0, len(told))
 	for _, name := range slices.Sorted(maps.Keys(told)) {
@@ -205,15 +205,15 @@ type handler struct {
 }
 
 // Handle runs the script for one shard.
-func (h *handler) Handle(ctx context.Context, sh elastic.Shard) error {
+func (h *handler) Handle(ctx context.Context, run elastic.Run) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if strings.ContainsRune(sh.Parameter+sh.JobParameter, 0) { // the parameters are the same the next time
+	if strings.ContainsRune(run.Parameter+run.JobParameter, 0) { // the parameters are the same the next time
 		return elastic.Permanent(fmt.Errorf("script %s: a parameter has a zero byte, which no environment variable can have; change the parameter", h.path))
 	}
-	out := &output{shard: sh, to: h.Output, left: h.MaxOutput}
-	err := h.run(ctx, sh, out)
+	out := &output{shard: run, to: h.Output, left: h.MaxOutput}
+	err := h.run(ctx, run, out)
 	last, fault := out.end()
 	switch {
 	case err == nil && fault == nil:

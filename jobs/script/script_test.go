@@ -19,8 +19,8 @@ import (
 	"github.com/elasticjob-go/elastic/jobs/script"
 )
 
-var shard = elastic.Shard{
-	Job: "backup", Item: 2, Total: 5, Parameter: "eu west", JobParameter: "all",
+var shard = elastic.Run{
+	Job: "backup", Shard: 2, Shards: 5, Parameter: "eu west", JobParameter: "all",
 	Fire: time.Date(2026, 1, 2, 3, 0, 0, 0, time.FixedZone("", 3600)), Attempt: 2, Previous: "a@1",
 }
 
@@ -30,7 +30,7 @@ type lines struct {
 	all []string
 }
 
-func (l *lines) add(_ elastic.Shard, line string) {
+func (l *lines) add(_ elastic.Run, line string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.all = append(l.all, line)
@@ -261,7 +261,7 @@ func TestASettingThatChangesAfterwardsChangesNothing(t *testing.T) {
 
 func TestAFunctionForOutputThatPanicsFailsTheRunAndNotTheProgram(t *testing.T) {
 	h, _ := sh(t, "echo a; echo b", func(s *script.Script) {
-		s.Output = func(elastic.Shard, string) { panic("no room") }
+		s.Output = func(elastic.Run, string) { panic("no room") }
 	})
 	if err := h.Handle(t.Context(), shard); err == nil || !strings.Contains(err.Error(), "panicked: no room") {
 		t.Errorf("got %v", err)
@@ -272,16 +272,16 @@ func TestManyRunsAtOnceKeepTheirOutputApart(t *testing.T) {
 	var mu sync.Mutex
 	got := make(map[int]string)
 	h, _ := sh(t, `echo $ELASTICJOB_SHARD`, func(s *script.Script) {
-		s.Output = func(sh elastic.Shard, line string) {
+		s.Output = func(run elastic.Run, line string) {
 			mu.Lock()
 			defer mu.Unlock()
-			got[sh.Item] += line
+			got[run.Shard] += line
 		}
 	})
 	var group sync.WaitGroup
 	for i := range 20 {
 		group.Go(func() {
-			if err := h.Handle(context.Background(), elastic.Shard{Item: i}); err != nil {
+			if err := h.Handle(context.Background(), elastic.Run{Shard: i}); err != nil {
 				t.Error(err)
 			}
 		})

@@ -33,10 +33,10 @@ func TestADeadTargetDelaysNoRunAndAllFailuresAreCounted(t *testing.T) {
 		alarms := start(t, alarm.Config{Targets: []alarm.Target{dead, out}, Queue: 1, PerMinute: 100})
 
 		c := elastictest.New(t, elastic.WithEvents(alarms.Observe), elastic.WithSessionTTL(10*time.Second))
-		c.Add(elastic.Job{Name: "report", Schedule: "0 * * * * ?", Shards: 2}, elastic.HandlerFunc(func(context.Context, elastic.Shard) error {
+		c.Add(elastic.Job{Name: "report", Schedule: "0 * * * * ?", Shards: 2}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 			return errors.New("no paper")
 		}))
-		c.Add(elastic.Job{Name: "backup", Schedule: "0 * * * * ?"}, elastic.HandlerFunc(func(ctx context.Context, _ elastic.Shard) error {
+		c.Add(elastic.Job{Name: "backup", Schedule: "0 * * * * ?"}, elastic.HandlerFunc(func(ctx context.Context, _ elastic.Run) error {
 			return elastictest.Work(ctx, 20*time.Second)
 		}))
 		c.Start("a", "b")
@@ -48,7 +48,7 @@ func TestADeadTargetDelaysNoRunAndAllFailuresAreCounted(t *testing.T) {
 
 		runs := c.Runs("report")
 		for _, r := range runs {
-			if late := r.Began.Sub(r.Shard.Fire); late > 15*time.Second { // the time to live of the crashed, and a little
+			if late := r.Began.Sub(r.Fire); late > 15*time.Second { // the time to live of the crashed, and a little
 				t.Errorf("began %s late: %s", late, r)
 			}
 		}

@@ -133,12 +133,12 @@ func ExampleDefault() {
 
 // A mail server that speaks TLS from the start. What is wrong is found before there is an alarm.
 func ExampleMail() {
-	server := alarm.Mail{Host: "mail.example.com", Security: alarm.TLS, Username: "jobs", Password: "secret", From: "jobs@example.com"}
+	server := alarm.Mail{Host: "mail.example.com", Security: alarm.SecurityTLS, Username: "jobs", Password: "secret", From: "jobs@example.com"}
 	fmt.Println(server.Validate())
 	server.To = []string{"Operations <ops@example.com>"}
 	fmt.Println(server.Name(), server.Validate())
 
-	var plain alarm.Security = alarm.NoTLS // for a server on the same machine
+	var plain alarm.Security = alarm.SecurityNoTLS // for a server on the same machine
 	fmt.Println(alarm.Mail{Host: "localhost", Security: plain, Username: "jobs", From: server.From, To: server.To}.Validate())
 	// Output:
 	// mail: to: there is nobody

@@ -27,9 +27,9 @@ type Security int
 
 // The kinds of security.
 const (
-	StartTLS Security = iota // the connection becomes TLS before anything is said; a server that can't do it gets no mail
-	TLS                      // it is TLS from the start
-	NoTLS                    // it is not: for a server on the same machine. There is no login
+	SecurityStartTLS Security = iota // the connection becomes TLS before anything is said; a server that can't do it gets no mail
+	SecurityTLS                      // it is TLS from the start
+	SecurityNoTLS                    // it is not: for a server on the same machine. There is no login
 )
 
 // Mail is a Target that sends messages by SMTP.
@@ -74,10 +74,10 @@ func (m Mail) Validate() error {
 	if m.Port < 0 || m.Port > 65535 {
 		list.Add("port: must be 1 to 65535, is %d", m.Port)
 	}
-	if m.Security < StartTLS || m.Security > NoTLS {
+	if m.Security < SecurityStartTLS || m.Security > SecurityNoTLS {
 		list.Add("security: must be StartTLS, TLS or NoTLS, is %d", m.Security)
 	}
-	if m.Security == NoTLS && m.Username != "" {
+	if m.Security == SecurityNoTLS && m.Username != "" {
 		list.Add("username: without TLS there is no login, as anybody could read the password")
 	}
 	if _, err := mail.ParseAddress(m.From); err != nil {
@@ -127,10 +127,10 @@ func (m Mail) secrets() []string {
 func (m Mail) dial(ctx context.Context) (net.Conn, error) {
 	port := m.Port
 	if port == 0 {
-		port = map[Security]int{StartTLS: 587, TLS: 465, NoTLS: 25}[m.Security]
+		port = map[Security]int{SecurityStartTLS: 587, SecurityTLS: 465, SecurityNoTLS: 25}[m.Security]
 	}
 	to := net.JoinHostPort(m.Host, strconv.Itoa(port))
-	if m.Security == TLS {
+	if m.Security == SecurityTLS {
 		return (&tls.Dialer{Config: m.config()}).DialContext(ctx, "tcp", to)
 	}
 	return new(net.Dialer).DialContext(ctx, "tcp", to)
@@ -158,7 +158,7 @@ func (m Mail) talk(conn net.Conn, msg Message) error {
 	if err := c.Hello(localName()); err != nil {
 		return fmt.Errorf("EHLO: %w", err)
 	}
-	if m.Security == StartTLS {
+	if m.Security == SecurityStartTLS {
 		if ok, _ := c.Extension("STARTTLS"); !ok {
 			return errors.New("the server has no STARTTLS: use the port that has TLS from the start, if there is one")
 		}

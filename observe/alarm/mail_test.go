@@ -74,7 +74,7 @@ func (p *postOffice) open(t *testing.T) alarm.Mail {
 		Username: username, Password: password, From: "Jobs <jobs@example.com>", To: []string{"ops@example.com", "night@example.com"},
 	}
 	if p.implicit {
-		m.Security = alarm.TLS
+		m.Security = alarm.SecurityTLS
 	}
 	return m
 }
@@ -221,7 +221,7 @@ func TestMailIsSentEncryptedAndLoggedIn(t *testing.T) {
 func TestMailWithoutTLSAndLoginIsPossible(t *testing.T) {
 	p := &postOffice{extends: []string{"STARTTLS"}}
 	m := p.open(t)
-	m.Security, m.Username, m.Password = alarm.NoTLS, "", ""
+	m.Security, m.Username, m.Password = alarm.SecurityNoTLS, "", ""
 	if err := errors.Join(m.Validate(), m.Send(t.Context(), message)); err != nil {
 		t.Fatal(err)
 	}

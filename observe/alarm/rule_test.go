@@ -47,7 +47,7 @@ func kinds(t *testing.T) []observe.Kind {
 // every kind of event, and about runs that failed.
 func TestDefault_AgreesWithLogAndKind(t *testing.T) {
 	for _, kind := range kinds(t) {
-		for _, result := range []string{"", "ok", "failed", "skipped", "lost", "cancelled"} {
+		for _, result := range []string{"", "ok", "failed", "skipped", "lost", "replaced", "cancelled"} {
 			e := observe.Event{Kind: kind, Job: "report", Shard: -1, Result: result}
 			var out bytes.Buffer
 			warn := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelWarn}))

@@ -116,7 +116,7 @@ func TestDifferentMattersAreDifferentMessages(t *testing.T) {
 		s := start(t, alarm.Config{Targets: []alarm.Target{out}})
 		s.Observe(failed("report", 1))
 		s.Observe(observe.Event{Kind: observe.Abandoned, Job: "report", Shard: 1})
-		s.Observe(observe.Event{Kind: observe.Lost, Instance: "a@1", Shard: -1})
+		s.Observe(observe.Event{Kind: observe.SessionLost, Instance: "a@1", Shard: -1})
 		s.Observe(observe.Event{Kind: observe.Missed, Job: "report", Shard: -1})
 		s.Observe(observe.Event{Kind: observe.Ended, Result: "ok", Job: "report"})
 		s.Observe(observe.Event{Kind: observe.Began, Job: "report"})
@@ -313,7 +313,7 @@ func TestRulesSayWhatIsAnAlarm(t *testing.T) {
 		{"a failure", alarm.Failed, bad, true},
 		{"a success", alarm.Failed, observe.Event{Kind: observe.Ended, Result: "ok"}, false},
 		{"a begin", alarm.Failed, observe.Event{Kind: observe.Began}, false},
-		{"one of the kinds", alarm.Kinds(observe.Stuck, observe.Lost), observe.Event{Kind: observe.Lost}, true},
+		{"one of the kinds", alarm.Kinds(observe.Stuck, observe.SessionLost), observe.Event{Kind: observe.SessionLost}, true},
 		{"none of the kinds", alarm.Kinds(observe.Stuck), bad, false},
 		{"one of the jobs", alarm.Rule(alarm.Failed).Jobs("backup", "report"), bad, true},
 		{"none of the jobs", alarm.Rule(alarm.Failed).Jobs("backup"), bad, false},
@@ -327,7 +327,7 @@ func TestRulesSayWhatIsAnAlarm(t *testing.T) {
 		}
 	}
 	for _, kind := range []observe.Kind{
-		observe.Joined, observe.Left, observe.Lost, observe.Appeared, observe.Vanished, observe.Assigned, observe.Gained, observe.Dropped, observe.Began,
+		observe.Joined, observe.Left, observe.SessionLost, observe.Appeared, observe.Vanished, observe.Assigned, observe.Gained, observe.Dropped, observe.Began,
 		observe.TookOver, observe.Ended, observe.HandedOver, observe.Abandoned, observe.Missed, observe.Stuck, observe.Panicked, observe.Unreadable,
 		observe.FutureFire, observe.Scheduled, observe.Refused, observe.Differs, observe.Trouble, observe.Recovered,
 	} {
@@ -350,7 +350,7 @@ func TestSettingsThatAreWrongAreAllNamed(t *testing.T) {
 			alarm.Webhook{URL: "https://a/", Template: `{"text": "{{.Text}}"}`},
 			alarm.Webhook{URL: "https://a/", Template: `{{`},
 			alarm.Mail{Host: "mail.example.com:25", Port: 70_000, Security: 7, From: "nobody", To: []string{"a@b", "c d"}},
-			alarm.Mail{Host: "mail", Security: alarm.NoTLS, Username: "me", Password: "sEcReT", From: "a@b"},
+			alarm.Mail{Host: "mail", Security: alarm.SecurityNoTLS, Username: "me", Password: "sEcReT", From: "a@b"},
 		},
 		Rules: []alarm.Rule{nil}, Quiet: -1, PerMinute: -1, Queue: -1, Timeout: -1,
 	})

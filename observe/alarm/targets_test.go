@@ -51,7 +51,7 @@ func TestAMessageSaysAllThatIsKnown(t *testing.T) {
 	}{
 		{observe.Event{Kind: observe.Ended, Result: "failed", Job: "report", Shard: 2}, "report/2 failed"},
 		{observe.Event{Kind: observe.Trouble, Job: "report", Shard: -1}, "report trouble"},
-		{observe.Event{Kind: observe.Lost, Instance: "a@1", Shard: -1}, "a@1 lost"},
+		{observe.Event{Kind: observe.SessionLost, Instance: "a@1", Shard: -1}, "a@1 lost"},
 		{observe.Event{Kind: "of\r\nmany lines", Instance: "a@1", Shard: -1}, "a@1 of  many lines"},
 	} {
 		if got := (alarm.Message{Event: tt.e, Count: 1}).Title(); got != tt.want {

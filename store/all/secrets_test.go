@@ -157,7 +157,7 @@ func ofTargets(t *testing.T) {
 			alarm.Feishu{URL: base + "/hook/" + path, Secret: planted}, alarm.Webhook{URL: base + "/" + path, Headers: map[string]string{"Authorization": "Bearer " + planted}},
 			alarm.Webhook{URL: base + "?x=" + query, Headers: map[string]string{"A": planted + "\n"}, Method: "GET"},
 			alarm.Mail{Host: "127.0.0.1", Port: 1, Username: "u", Password: planted, From: "a@b.example", To: []string{"a@b.example"}},
-			alarm.Mail{Host: "smtp://u:" + planted + "@h", Username: "u", Password: planted, Security: alarm.NoTLS},
+			alarm.Mail{Host: "smtp://u:" + planted + "@h", Username: "u", Password: planted, Security: alarm.SecurityNoTLS},
 		} {
 			hidden(t, target.Name(), target.Name()+printed(target)+printed([]alarm.Target{target})+printed(alarm.Config{Targets: []alarm.Target{target}}))
 			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -192,7 +192,7 @@ func requests(base string) []httpcall.Request {
 }
 
 func ofJobs(t *testing.T) {
-	sh := elastic.Shard{Job: "report", Total: 1}
+	sh := elastic.Run{Job: "report", Shards: 1}
 	for _, base := range []string{echo(t, 200), echo(t, 302), echo(t, 500), "http://" + closed(t), "http://no-such-host.invalid"} {
 		for _, r := range requests(base) {
 			hidden(t, "HTTP request", printed(r)+printed(&r)+printed([]any{r}))

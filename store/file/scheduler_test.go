@@ -95,7 +95,7 @@ func run(t *testing.T, dir string) (begun <-chan bool, ended <-chan error, stop 
 	check(t, err)
 	runs, results := make(chan bool, 1), make(chan error, 1)
 	var first atomic.Bool
-	s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?", Shards: 3}, elastic.HandlerFunc(func(context.Context, elastic.Shard) error {
+	s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?", Shards: 3}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 		if !first.Swap(true) {
 			runs <- true
 		}

@@ -23,20 +23,20 @@ import (
 // be kept from is to end the process by os.Exit, or by a panic in a goroutine
 // that it has started itself.
 type Handler interface {
-	Handle(ctx context.Context, sh Shard) error
+	Handle(ctx context.Context, run Run) error
 }
 
 // HandlerFunc makes a function a Handler.
-type HandlerFunc func(ctx context.Context, sh Shard) error
+type HandlerFunc func(ctx context.Context, run Run) error
 
 // Handle calls f.
-func (f HandlerFunc) Handle(ctx context.Context, sh Shard) error { return f(ctx, sh) }
+func (f HandlerFunc) Handle(ctx context.Context, run Run) error { return f(ctx, run) }
 
 // Shard is what a handler is told about its run.
-type Shard struct {
+type Run struct {
 	Job          string
-	Item         int       // the number of the shard, from 0
-	Total        int       // how many shards the job has; the same for all that run with this fence's assignment
+	Shard        int       // the number of the shard, from 0
+	Shards       int       // how many shards the job has; the same for all that run with this fence's assignment
 	Parameter    string    // of this shard
 	JobParameter string    // of the job
 	Fire         time.Time // the scheduled time, in the job's zone; not the time at which the run began. Of a trigger, when it was given
@@ -48,9 +48,9 @@ type Shard struct {
 	live *engine.Live // nil: a test's
 }
 
-func newShard(r engine.Run) Shard {
-	return Shard{
-		Job: r.Job, Item: r.Shard, Total: r.Total, Parameter: r.ShardParameter, JobParameter: r.Parameter,
+func newRun(r engine.Run) Run {
+	return Run{
+		Job: r.Job, Shard: r.Shard, Shards: r.Total, Parameter: r.ShardParameter, JobParameter: r.Parameter,
 		Fire: r.Fire, Trigger: r.Trigger, Attempt: r.Attempt, Retry: r.Retry, Previous: r.PreviousAttempt, live: r.Live,
 	}
 }
@@ -66,18 +66,18 @@ func newShard(r engine.Run) Shard {
 // work, that shard may be refused until its fences have caught up. Zero means that the job runs without claims.
 //
 // It is asked for when it is needed, and not kept: a run that outlives a session gets another one (Job.CarryOn).
-func (s Shard) Fence() uint64 {
-	if s.live == nil {
+func (run Run) Fence() uint64 {
+	if run.live == nil {
 		return 0
 	}
-	return s.live.Fence.Load()
+	return run.live.Fence.Load()
 }
 
 // Moving says whether the shard is no longer this instance's: another has it by now, the number of shards has changed, or the instance leaves. It
 // begins to be true while the handler runs, and stays so. The run may go on and finish, but the shard's next owner waits for it; so one
 // that is long, and can stop in good order, returns [HandOver]. When the instance leaves it is true only if the job has Failover:
 // without it nobody would go on.
-func (s Shard) Moving() bool { return s.live != nil && s.live.Moving.Load() }
+func (run Run) Moving() bool { return run.live != nil && run.live.Moving.Load() }
 
 // Held reports whether this instance surely holds the run at this moment. It asks the clocks, and not what the process has been told: a process that
 // was stopped, or whose machine was suspended, gets false from the first call on, even if its context has not ended yet. Once it returns false the
@@ -85,12 +85,12 @@ func (s Shard) Moving() bool { return s.live != nil && s.live.Moving.Load() }
 //
 // A handler is entered only while it is true, and each retry. A long handler asks before each effect that no fence protects. It promises nothing
 // about the time after the call: the process can be stopped before its next statement, which is why there are fences.
-func (s Shard) Held() bool { return s.live == nil || s.live.Held() }
+func (run Run) Held() bool { return run.live == nil || run.live.Held() }
 
 // Key identifies the work: job, shard, and fire or trigger. It is the same for all attempts, and so it can make effects idempotent.
-func (s Shard) Key() string {
-	if s.Trigger != 0 {
-		return fmt.Sprintf("%s/%d/trigger-%d", s.Job, s.Item, s.Trigger)
+func (run Run) Key() string {
+	if run.Trigger != 0 {
+		return fmt.Sprintf("%s/%d/trigger-%d", run.Job, run.Shard, run.Trigger)
 	}
-	return fmt.Sprintf("%s/%d/%s", s.Job, s.Item, s.Fire.UTC().Format(time.RFC3339))
+	return fmt.Sprintf("%s/%d/%s", run.Job, run.Shard, run.Fire.UTC().Format(time.RFC3339))
 }
