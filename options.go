@@ -230,9 +230,10 @@ func WithTesting(t Testing) Option {
 	}
 }
 
-// WithLogger logs the events of the scheduler: each run at level Debug, other
-// changes at Info, and events that need a person ([Event.Alarm]) at Warn. Without
-// it nothing is logged. A logger is an observer; see [WithEvents].
+// WithLogger logs the events of the scheduler: events that need a person
+// ([Event.Alarm]) at level Warn, the begin of a run at Debug, others at Info; see
+// [observe.Log]. Without it nothing is logged. A logger is an observer; see
+// [WithEvents].
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) {
 		if l == nil || guard.IsNil(l.Handler()) {

@@ -29,7 +29,7 @@ func runsThatCarryOnOutliveAStoreThatIsGone(t *testing.T, on kind) {
 	f.Act(time.Now(), checker.Kill, nil)
 	all := f.Processes()
 	for _, w := range all {
-		f.Await(w.Name+" to have lost its session", func() bool { return w.Said("msg=lost") > 0 })
+		f.Await(w.Name+" to have lost its session", func() bool { return w.Said("kind=lost") > 0 })
 	}
 	f.server.Restart()
 	f.Act(time.Now(), checker.Start, nil)
@@ -38,5 +38,5 @@ func runsThatCarryOnOutliveAStoreThatIsGone(t *testing.T, on kind) {
 	}
 	f.finish()
 	f.NoRepeats()
-	t.Logf("%d runs were claimed anew before they ended", all[0].Said("msg=reclaimed")+all[1].Said("msg=reclaimed"))
+	t.Logf("%d runs were claimed anew before they ended", all[0].Said("kind=reclaimed")+all[1].Said("kind=reclaimed"))
 }

@@ -1,7 +1,6 @@
 package observe_test
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -10,27 +9,37 @@ import (
 	"github.com/elasticjob-go/elastic/observe"
 )
 
-// Events as log lines: with only what they have, and at the level that they deserve.
+// Events become log lines with a sentence and with the fields that they have.
 func ExampleLog() {
-	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+	withoutTime := func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
 			return slog.Attr{}
 		}
 		return a
-	}}))
-	log := observe.Log(logger) // for elastic.WithEvents; elastic.WithLogger does the same
+	}
+	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
+	log := observe.Log(logger) // elastic.WithLogger gives it to a scheduler
 
 	three := time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
 	log(observe.Event{Kind: observe.Appeared, Instance: "a@1", Subject: "b@1", Shard: -1})
-	log(observe.Event{Kind: observe.Ended, Instance: "a@1", Job: "report", Fire: three, Attempt: 1, Fence: 7, Result: "ok", Took: time.Second})
-	log(observe.Event{Kind: observe.Ended, Instance: "a@1", Job: "report", Shard: 1, Fire: three, Attempt: 1, Fence: 4, Result: "failed", Err: errors.New("no paper")})
+	log(observe.Event{
+		Kind:     observe.TookOver,
+		Instance: "a@1",
+		Job:      "report",
+		Shard:    5,
+		Fire:     three,
+		Attempt:  2,
+		Fence:    7,
+		Subject:  "b@1",
+	})
+	log(observe.Event{Kind: observe.Missed, Job: "report", Shard: -1, Fire: three, Count: 3})
 	// Output:
-	// level=INFO msg=appeared instance=a@1 subject=b@1
-	// level=DEBUG msg=ended instance=a@1 job=report shard=0 fire=2026-01-02T03:00:00Z attempt=1 fence=7 result=ok took=1s
-	// level=WARN msg=ended instance=a@1 job=report shard=1 fire=2026-01-02T03:00:00Z attempt=1 fence=4 result=failed error="no paper"
+	// level=INFO msg="instance b@1 appeared" kind=appeared instance=a@1 subject=b@1
+	// level=INFO msg="instance a@1 took over shard 5 of report (attempt 2)" kind="took over" instance=a@1 job=report shard=5 fire=2026-01-02T03:00:00Z attempt=2 fence=7 subject=b@1
+	// level=WARN msg="job report missed 3 fires" kind=missed job=report fire=2026-01-02T03:00:00Z count=3
 }
 
-// Some kinds of events need a person, sooner or later.
+// Alarms are the kinds of events that need a person.
 func ExampleKind_Alarm() {
 	for _, kind := range []observe.Kind{observe.TookOver, observe.Abandoned, observe.Stuck} {
 		fmt.Println(kind, kind.Alarm())
@@ -41,10 +50,10 @@ func ExampleKind_Alarm() {
 	// stuck true
 }
 
-// How long runs take, by their job.
+// An observer measures the longest run of each job.
 func ExampleEvent() {
 	took := map[string]time.Duration{}
-	measure := func(e observe.Event) { // for elastic.WithEvents, which calls it from one goroutine
+	measure := func(e observe.Event) { // elastic.WithEvents calls it from one goroutine
 		if e.Kind == observe.Ended {
 			took[e.Job] = max(took[e.Job], e.Took)
 		}

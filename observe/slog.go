@@ -8,9 +8,15 @@ import (
 	"time"
 )
 
-// Log returns a function that writes events to l, one line each: events that
-// need a person ([Event.Alarm]) at level Warn, what happens at each fire at
-// Debug, all others at Info. If l is nil the function is, too.
+// Log returns an observer that writes each event to l as one line. The message is
+// a sentence for people, such as "instance a@1 took over shard 5 of report
+// (attempt 2)"; its wording can change in any version. The attribute kind and the
+// others are for programs.
+//
+// Events that need a person ([Event.Alarm]) have level Warn. The begin of a run,
+// the end of one without a claim, and shards that come and go have level Debug.
+// All others have level Info: of a run with a claim, one line. If l is nil, Log
+// returns nil.
 func Log(l *slog.Logger) func(Event) {
 	if l == nil {
 		return nil
@@ -20,7 +26,7 @@ func Log(l *slog.Logger) func(Event) {
 		if !l.Enabled(context.Background(), level) {
 			return
 		}
-		l.LogAttrs(context.Background(), level, string(e.Kind), e.attrs()...)
+		l.LogAttrs(context.Background(), level, e.sentence(), e.attrs()...)
 	}
 }
 
@@ -28,21 +34,23 @@ func (e Event) level() slog.Level {
 	if e.Alarm() {
 		return slog.LevelWarn
 	}
-	switch e.Kind {
-	case Began, Ended, Gained, Dropped:
+	withoutClaim := e.Fence == 0 // such runs can be very many, as they cost the store nothing
+	switch {
+	case e.Kind == Began, e.Kind == Gained, e.Kind == Dropped, e.Kind == Ended && withoutClaim:
 		return slog.LevelDebug
 	}
 	return slog.LevelInfo
 }
 
-// attrs names only what the event has.
+// attrs returns the attributes of the fields that the event has.
 func (e Event) attrs() []slog.Attr {
-	a := make([]slog.Attr, 0, 12)
+	a := make([]slog.Attr, 0, 14)
 	text := func(key, value string) {
 		if value != "" {
 			a = append(a, slog.String(key, value))
 		}
 	}
+	text("kind", string(e.Kind))
 	text("instance", e.Instance)
 	text("job", e.Job)
 	if e.Job != "" && e.Shard >= 0 {

@@ -276,5 +276,8 @@ func (s *shard) event(kind observe.Kind) observe.Event {
 	if s.record.IsManual() {
 		ev.Trigger = s.record.Trigger
 	}
+	if s.unclaimed {
+		ev.Fence = 0 // as Run.Fence of its handler
+	}
 	return ev
 }

@@ -62,7 +62,7 @@ func TestMissed_ManyShardsAreFewLines(t *testing.T) {
 		checkEvents(t, missed)
 		told := 0
 		for line := range strings.Lines(lines.String()) {
-			if strings.Contains(line, "msg=missed") {
+			if strings.Contains(line, "kind=missed") {
 				told++
 				if !strings.Contains(line, "level=WARN") {
 					t.Errorf("not at the level of alarms: %s", line)
