@@ -23,7 +23,7 @@ func TestAssignment_SecondStandsInForLeader(t *testing.T) {
 			c.pass(time.Second)
 		}
 		c.until("all three share", func() bool { return c.balanced("report", "a", "b", "c") })
-		// The leader lives, and its runs are recorded, but its assignments don't get through.
+		// The leader is alive and its runs are recorded, but its assignments do\n\t\t// not reach the store.
 		oldest.client.OnRequest(func(r memory.Request) memory.Fault {
 			return memory.Fault{Refuse: r.Kind == memory.Transact && strings.HasPrefix(r.Txn.Do[0].Key, "assignments/")}
 		})
@@ -33,9 +33,9 @@ func TestAssignment_SecondStandsInForLeader(t *testing.T) {
 			}
 		}
 		died := time.Now()
-		c.until("the two that are left share", func() bool { return c.balanced("report", "a", "b") })
+		c.until("the two remaining instances share", func() bool { return c.balanced("report", "a", "b") })
 		if took := time.Since(died); took < ttl || took > ttl+4*time.Second {
-			t.Errorf("it took %s, want the TTL and the three seconds that the second oldest waits", took)
+			t.Errorf("it took %s, want the TTL + the three seconds that the second oldest waits", took)
 		}
 		if by := c.seen(observe.Assigned); !strings.HasPrefix(by[len(by)-1].Instance, "b@") {
 			t.Errorf("assigned by %s, want b", by[len(by)-1].Instance)
@@ -58,12 +58,12 @@ func TestAssignment_RollingRestartMovesLittle(t *testing.T) {
 		before := c.count(observe.Gained)
 		for _, n := range c.nodes[:3] {
 			_ = c.leave(n)
-			c.start(n.name) // half a second later, as a container does
+			c.start(n.name) // half a second later, as containers do
 			c.pass(500 * time.Millisecond)
 		}
 		c.until("all three share again", func() bool { return c.balanced("report", "a", "b", "c") })
 		c.pass(2 * time.Second)
-		// 10 shards leave with each of three instances: 30 moves; and the new ones must get theirs: 20 more at most.
+		// 10 shards leave with each of three instances, which makes 30 moves. The\n\t\t// new instances get their share, which makes at most 20 more.
 		if moved := c.count(observe.Gained) - before; moved > 60 {
 			t.Errorf("a rolling restart of three instances moved shards %d times, want at most 60", moved)
 		}
@@ -73,14 +73,14 @@ func TestAssignment_RollingRestartMovesLittle(t *testing.T) {
 // A watch that has missed a change is started again by the resync.
 func TestAssignment_ResyncRepairsWatch(t *testing.T) {
 	bubble(t, func(c *cluster) {
-		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 0 0 1 1 ?"}} // idle: no write of its own tells the instance anything
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 0 0 1 1 ?"}} // idle, so that no write of the instance shows it anything
 		a := c.start("a")
 		c.pass(5 * time.Second)
-		a.client.SlowWatches(24*time.Hour, 0) // it shows nothing any more
+		a.client.SlowWatches(24*time.Hour, 0) // the watch shows nothing from now on
 		c.overwrite("report", func(s *layout.Spec) { s.Schedule = "0/10 * * * * ?" })
 		c.pass(30 * time.Second)
 		if n := c.total(); n != 0 {
-			t.Fatalf("%d runs, though the watch shows nothing: the test tests nothing", n)
+			t.Fatalf("%d runs although the watch shows nothing, so the test shows nothing", n)
 		}
 		c.until("the new schedule is known", func() bool { return len(c.find(func(*ran) bool { return true })) > 0 })
 	})

@@ -13,14 +13,16 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// audit has every commit of a server checked against the protocol, and remembers them as text.
+// audit checks every commit of a server against the protocol, and keeps a
+// history for failed tests.
 type audit struct {
 	mu      sync.Mutex
 	checker *checker.Audit
 	history []string
 }
 
-// operator is the client that stands for people in these tests. It may do what it likes.
+// operator is the client of human operators in these tests. Its commits are not
+// checked.
 const operator = "admin"
 
 func newAudit(s *memory.Server) *audit {
@@ -55,14 +57,15 @@ func written(op store.Op) string {
 	return string(op.Value)
 }
 
-// differ says by how much clocks differ at most.
+// differ sets the largest difference between clocks.
 func (a *audit) differ(skew time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.checker.Skew = skew
 }
 
-// wrong says that clocks differ by more than they may, so that fires can begin twice.
+// wrong notes that clocks differ by more than allowed, so that fires can begin
+// twice.
 func (a *audit) wrong() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -84,7 +87,7 @@ func (a *audit) faults() (texts []string) {
 	return texts
 }
 
-// gaveUp says whether a run of a fire was abandoned.
+// gaveUp reports whether a run of a fire was abandoned.
 func (a *audit) gaveUp(job string, shard int, fire time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

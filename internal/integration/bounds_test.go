@@ -100,7 +100,7 @@ func TestStored_PoisonValues(t *testing.T) {
 			f.run(t, 20*time.Second)
 			f.run(t, 20*time.Second)
 			if f.runs["sound"] < 20 {
-				t.Errorf("%s: the other job ran %d times in 40 s", name, f.runs["sound"])
+				t.Errorf("%s: the valid job ran only %d times in 40 s", name, f.runs["sound"])
 			}
 			f.canBeRead(t)
 			if t.Failed() {
@@ -110,8 +110,8 @@ func TestStored_PoisonValues(t *testing.T) {
 	}
 }
 
-// fleet is one instance after the other on one store, each with the job j,
-// whose stored form is under test, and one that is sound.
+// fleet runs one instance after another on one store. Each has the job j, whose
+// stored form is under test, and a valid job.
 type fleet struct {
 	server *memory.Server
 	runs   map[string]int
@@ -130,7 +130,7 @@ func (f *fleet) put(t *testing.T, key, value string) {
 	}
 }
 
-// run runs an instance for a while: it adds the job as it is, then with more
+// run runs an instance for a duration. It adds the job unchanged, then with more
 // shards, then with fewer, and triggers it in between.
 func (f *fleet) run(t *testing.T, d time.Duration, options ...elastic.Option) {
 	t.Helper()
@@ -141,7 +141,7 @@ func (f *fleet) run(t *testing.T, d time.Duration, options ...elastic.Option) {
 	}
 	handler := func(name string) elastic.HandlerFunc {
 		return func(context.Context, elastic.Run) error {
-			time.Sleep(20 * time.Millisecond) // in virtual time, so that a backlog of years does not take all of it
+			time.Sleep(20 * time.Millisecond) // virtual time must pass, or a backlog of years takes all of it
 			ran <- name
 			return nil
 		}
@@ -156,7 +156,7 @@ func (f *fleet) run(t *testing.T, d time.Duration, options ...elastic.Option) {
 	for _, shards := range []int{3, 1, 2} {
 		time.Sleep(d / 5)
 		asked, stop := context.WithTimeout(ctx, d/20)
-		_, _ = s.Trigger(asked, "j") // an error is an answer, too
+		_, _ = s.Trigger(asked, "j") // an error is a valid answer
 		stop()
 		_ = s.Unregister("j")
 		job.Shards, job.DisabledShards = shards, nil
@@ -179,8 +179,7 @@ func (f *fleet) run(t *testing.T, d time.Duration, options ...elastic.Option) {
 	}
 }
 
-// canBeRead fails the test if a document can't be read that could be, or was
-// made by an instance.
+// canBeRead fails the test if an instance has made a document unreadable.
 func (f *fleet) canBeRead(t *testing.T) {
 	t.Helper()
 	for _, e := range f.server.Dump() {
@@ -227,7 +226,7 @@ func FuzzStored(f *testing.F) {
 			return
 		}
 		if s, err := layout.DecodeSpec([]byte(value)); err == nil && s.Shards > 50 {
-			return // they take their time, and show nothing else
+			return // such values are slow and show nothing else
 		}
 		vtime.Test(t, func(t *testing.T) {
 			fl := fleet{server: memory.NewServer()}
@@ -265,7 +264,7 @@ func TestAdd_BoundsTheInstanceKey(t *testing.T) {
 			t.Error(err)
 		}
 		if err := add(n); err != nil {
-			t.Errorf("after one was removed: %v", err)
+			t.Errorf("Add after one job was unregistered: %v", err)
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
@@ -302,7 +301,7 @@ func TestAdd_RefusesCycles(t *testing.T) {
 		t.Error(err)
 	}
 	if err := s.Add(elastic.Job{Name: "c", After: []string{"b"}}, handler); err != nil {
-		t.Errorf("once a is gone there is no cycle: %v", err)
+		t.Errorf("Add after a was unregistered, without a cycle: %v", err)
 	}
 }
 

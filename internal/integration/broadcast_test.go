@@ -30,7 +30,7 @@ func TestBroadcast_RunsOnceOnEachInstance(t *testing.T) {
 		begin := time.Now()
 		a, b := c.start("a"), c.start("b")
 		c.pass(15 * time.Second)
-		c.start("c") // at :15: it has no part in :10
+		c.start("c") // at :15, after the fire of :10
 		c.pass(10 * time.Second)
 		_ = c.leave(a)
 		c.pass(10 * time.Second)
@@ -41,7 +41,7 @@ func TestBroadcast_RunsOnceOnEachInstance(t *testing.T) {
 		for at, want := range map[int]string{10: "a b", 20: "a b c", 30: "b c", 40: "b c", 50: "c", 60: "c d"} {
 			got := strings.Join(c.runsAt(begin.Add(time.Duration(at)*time.Second)), " ")
 			if at == 40 && got == "c" {
-				continue // b died at :35, and by :40 that may not be known
+				continue // b died at :35, and the others may not know by :40
 			}
 			if got != want {
 				t.Errorf(":%d ran on %q, want %q", at, got, want)
@@ -63,11 +63,11 @@ func TestBroadcast_CrashedRunIsAbandoned(t *testing.T) {
 		c.crash(a)
 		c.pass(20 * time.Second)
 		if n := c.total(); n != 3 {
-			t.Errorf("%d runs, want none after the three", n)
+			t.Errorf("%d runs, want only the first three", n)
 		}
 		c.pass(30 * time.Second)
 		if n := c.total(); n != 5 {
-			t.Errorf("%d runs after the next fire, want one more of each that lives", n)
+			t.Errorf("%d runs after the next fire, want one more on each live instance", n)
 		}
 		for shard := range 2 {
 			if r := c.record("report", shard); r.Result != failover.ResultSucceeded {
@@ -88,15 +88,15 @@ func TestBroadcast_CanBeTriggered(t *testing.T) {
 		seq := c.trigger(a)
 		c.pass(time.Second)
 		if n := len(c.triggered(seq)); n != 2 {
-			t.Errorf("%d runs, want one on each", n)
+			t.Errorf("%d runs, want one on each instance", n)
 		}
 		c.start("c")
 		c.pass(10 * time.Second)
 		if n := len(c.triggered(seq)); n != 2 {
-			t.Errorf("%d runs after one more came, want still 2", n)
+			t.Errorf("%d runs after another instance joined, want still 2", n)
 		}
 		if _, err := a.sched.Trigger(context.Background(), "report", elastic.OnShards(0)); err == nil || !strings.Contains(err.Error(), "on all instances") {
-			t.Errorf("for one shard: %v", err)
+			t.Errorf("Trigger for one shard: %v", err)
 		}
 	})
 }
@@ -154,7 +154,7 @@ func TestBroadcast_ReturningInstanceSkipsTriggers(t *testing.T) {
 				c.start("b")
 				c.pass(10 * time.Second)
 				if n := len(c.triggered(seq)); n != 2 {
-					t.Errorf("%s, away for %s: %d runs, want one on each that was there", schedule, away, n)
+					t.Errorf("%s, away for %s: %d runs, want one on each instance that was live then", schedule, away, n)
 				}
 			})
 		}
@@ -185,7 +185,7 @@ func TestBroadcast_GrowsAfterJoinDelay(t *testing.T) {
 			c.Until("its shard is gone", func() bool { return len(c.Owners("j")) == 2 })
 			c.Advance(5 * time.Second)
 			grows("b", 3)
-			c.Crash("a") // the oldest, which leads
+			c.Crash("a") // the oldest instance, the leader
 			c.Until("its shard is gone", func() bool { return len(c.Owners("j")) == 2 })
 			c.Advance(5 * time.Second)
 			grows("d", 3)

@@ -14,10 +14,11 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// endless has one shard, whose runs take three minutes and may be without a session for forty seconds.
+// endless has one shard. Its runs take three minutes, and may go on for forty
+// seconds without a session.
 var endless = elastic.Job{Name: "report", Schedule: "0 1 * * * ?", Failover: true, CarryOn: 40 * time.Second}
 
-// onRunning starts a, has it run the job, and starts b.
+// onRunning starts instance a, waits until it runs the job, and starts b.
 func (c *cluster) onRunning(j elastic.Job) (a, b *node) {
 	c.does(sleepFor(3 * time.Minute))
 	c.jobs = []elastic.Job{j}
@@ -40,13 +41,13 @@ func TestCarryOn_RunOutlivesSession(t *testing.T) {
 		c.pass(15 * time.Second)
 		c.does(func(_ context.Context, run elastic.Run) error { fences <- run.Fence(); return nil })
 		a.client.Heal()
-		c.until("a has claimed it anew", func() bool { return len(c.seen(observe.Reclaimed)) == 1 })
+		c.until("a has reclaimed the run", func() bool { return len(c.seen(observe.Reclaimed)) == 1 })
 		after := c.record("report", 0)
 		if after.Owner == before.Owner || after.Fence != before.Fence+1 || after.Attempt != 1 || after.Started != before.Started {
 			t.Errorf("the record went from %v to %v, want another incarnation, the next fence and the same attempt", before, after)
 		}
 		c.pass(150 * time.Second)
-		c.until("it is through", func() bool { return c.record("report", 0).State == failover.StateIdle })
+		c.until("the run has ended", func() bool { return c.record("report", 0).State == failover.StateIdle })
 		runs := c.find(func(r *ran) bool { return r.fire.Equal(before.Fire) })
 		if len(runs) != 1 || runs[0].err != nil || !runs[0].cancelled.IsZero() || c.record("report", 0).Result != failover.ResultSucceeded {
 			t.Errorf("it ran %d times, the first with %+v; the record says %v", len(runs), runs[0], c.record("report", 0))
@@ -73,7 +74,7 @@ func TestCarryOn_HandlerSeesNewFence(t *testing.T) {
 		a.client.Cut()
 		c.pass(25 * time.Second)
 		a.client.Heal()
-		c.until("a has claimed it anew", func() bool { return len(c.seen(observe.Reclaimed)) == 1 })
+		c.until("a has reclaimed the run", func() bool { return len(c.seen(observe.Reclaimed)) == 1 })
 		ask <- true
 		if after := <-told; after != before+1 {
 			t.Errorf("the fence was %d and is %d, want the next one", before, after)
@@ -93,18 +94,18 @@ func TestCarryOn_TakeOverWaits(t *testing.T) {
 		c.until("b runs it", func() bool { return c.running(b, 0) })
 		cut := c.find(func(r *ran) bool { return r.node == a })[0]
 		if cut.cancelled.IsZero() || !errors.Is(cut.cause, elastic.ErrSessionLost) {
-			t.Fatalf("a's handler was not cancelled for its session: %+v", cut)
+			t.Fatalf("a's handler was not cancelled for the loss of its session: %+v", cut)
 		}
 		again := c.find(func(r *ran) bool { return r.node == b })[0]
 		if took := again.start.Sub(over); took < endless.CarryOn || took > endless.CarryOn+time.Second {
-			t.Errorf("b began %v after the session was over, want the %v that it may carry on", took, endless.CarryOn)
+			t.Errorf("b began %v after the end of the session, want the %v of CarryOn", took, endless.CarryOn)
 		}
 		if !cut.end.Before(again.start) || over.Sub(cut.end) > -endless.CarryOn+ttl {
-			t.Errorf("a's handler ended %v after its session, and b began after %v", cut.end.Sub(over), again.start.Sub(over))
+			t.Errorf("a's handler ended %v after its session, b began after %v; want the handler first", cut.end.Sub(over), again.start.Sub(over))
 		}
 		a.client.Heal()
 		c.pass(150 * time.Second)
-		c.until("b is through", func() bool { return c.record("report", 0).State == failover.StateIdle })
+		c.until("b's run has ended", func() bool { return c.record("report", 0).State == failover.StateIdle })
 		if r := c.record("report", 0); r.Attempt != 2 || r.Result != failover.ResultSucceeded {
 			t.Errorf("the record says %v", r)
 		}
@@ -125,7 +126,7 @@ func TestCarryOn_CrashIsTakenOver(t *testing.T) {
 			if failoverOn {
 				c.until("b runs it", func() bool { return c.running(b, 0) })
 			} else {
-				c.until("b gives it up", func() bool { return c.record("report", 0).Result == failover.ResultLost })
+				c.until("b abandons the run", func() bool { return c.record("report", 0).Result == failover.ResultLost })
 			}
 			if took := time.Since(over); took < j.CarryOn || took > j.CarryOn+time.Second {
 				t.Errorf("failover %t: b acted after %v, want %v", failoverOn, took, j.CarryOn)
@@ -144,11 +145,11 @@ func TestCarryOn_KeepsLimitOfItsClaim(t *testing.T) {
 		c.until("the session is over", func() bool { return len(c.server.Sessions()) == 1 })
 		c.pass(endless.CarryOn - 20*time.Second)
 		if c.running(b, 0) {
-			t.Error("b has taken it over")
+			t.Error("b has taken the run over")
 		}
 		a.client.Heal()
 		c.pass(150 * time.Second)
-		c.until("it is through", func() bool { return c.record("report", 0).State == failover.StateIdle })
+		c.until("the run has ended", func() bool { return c.record("report", 0).State == failover.StateIdle })
 		if r := c.record("report", 0); r.Attempt != 1 || r.Result != failover.ResultSucceeded {
 			t.Errorf("the record says %v", r)
 		}
@@ -171,9 +172,9 @@ func TestCarryOn_ReclaimSurvivesLostReply(t *testing.T) {
 				return fault
 			})
 			a.client.Heal()
-			c.until("a has claimed it anew", func() bool { return len(c.seen(observe.Reclaimed)) > 0 })
+			c.until("a has reclaimed the run", func() bool { return len(c.seen(observe.Reclaimed)) > 0 })
 			c.pass(150 * time.Second)
-			c.until("it is through", func() bool { return c.record("report", 0).State == failover.StateIdle })
+			c.until("the run has ended", func() bool { return c.record("report", 0).State == failover.StateIdle })
 			if r := c.record("report", 0); r.Attempt != 1 || r.Result != failover.ResultSucceeded || lost != 1 {
 				t.Errorf("the record says %v, %d answers were lost", r, lost)
 			}
@@ -193,7 +194,7 @@ func TestCarryOn_CancelledIfRunIsTaken(t *testing.T) {
 		healed := time.Now()
 		c.until("a's handler has ended", func() bool { return !c.running(a, 0) })
 		if cut := c.find(func(r *ran) bool { return r.node == a })[0]; !errors.Is(cut.cause, elastic.ErrSessionLost) || time.Since(healed) > time.Minute {
-			t.Errorf("a's handler ended %v after it was back, because of %v", time.Since(healed), cut.cause)
+			t.Errorf("a's handler ended %v after a was back, with the cause %v", time.Since(healed), cut.cause)
 		}
 	})
 }
@@ -208,7 +209,7 @@ func TestCarryOn_RecordsEndWithoutSession(t *testing.T) {
 		c.until("a's handler has ended", func() bool { return !c.running(a, 0) })
 		a.client.Heal()
 		c.pass(150 * time.Second)
-		c.until("it is through", func() bool { return c.record("report", 0).State == failover.StateIdle })
+		c.until("the run has ended", func() bool { return c.record("report", 0).State == failover.StateIdle })
 		if r := c.record("report", 0); r.Attempt != 1 || r.Result != failover.ResultSucceeded || c.total() != 1 {
 			t.Errorf("the record says %v, and it ran %d times", r, c.total())
 		}
@@ -235,7 +236,7 @@ func TestCarryOn_DrainingInstanceRecordsEnd(t *testing.T) {
 			c.pass(2 * time.Second)
 			a.client.Heal()
 			if err := c.leave(a); err != nil {
-				t.Errorf("a left with the error %v", err)
+				t.Errorf("a drained with the error %v", err)
 			}
 			if r := c.record("report", 0); r.State != failover.StateIdle || r.Result != failover.ResultSucceeded || r.Attempt != 1 {
 				t.Errorf("the record says %v", r)

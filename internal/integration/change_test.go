@@ -14,8 +14,7 @@ import (
 	"github.com/elasticjob-go/elastic/sharding"
 )
 
-// replace gives an instance a new version of a job, which replaces the old one
-// in the store.
+// replace replaces a job on an instance, and in the store, by another version.
 func replace(t *testing.T, c *elastictest.Cluster, instance string, j elastic.Job, h elastic.Handler) {
 	t.Helper()
 	if err := c.Scheduler(instance).Unregister(j.Name); err != nil {
@@ -26,9 +25,9 @@ func replace(t *testing.T, c *elastictest.Cluster, instance string, j elastic.Jo
 	}
 }
 
-// changes are changes of each field of a job: one list a field.
+// changes has a list of changes for each field of a job.
 var changes = map[string][]func(*elastic.Job){
-	"Name":        nil, // another name is another job
+	"Name":        nil, // another name means another job
 	"Description": {func(j *elastic.Job) { j.Description = "new" }},
 	"Schedule": {
 		func(j *elastic.Job) { j.Schedule, j.After, j.AfterEnds = "0 5 * * * ?", nil, "" },
@@ -120,7 +119,7 @@ func TestChange_OfAnyFieldBeginsNothing(t *testing.T) {
 				changed := job
 				change(&changed)
 				if changed.Validate() != nil || reflect.DeepEqual(job, changed) {
-					continue // not a change that this job can have
+					continue // this job cannot have that change
 				}
 				inCluster(t, fmt.Sprint(past, " ", field, " ", n), func(t *testing.T, c *elastictest.Cluster) {
 					handler := row.handler
@@ -147,7 +146,7 @@ func TestChange_OfAnyFieldBeginsNothing(t *testing.T) {
 					replace(t, c, "a", changed, handler)
 					c.Advance(2 * time.Minute)
 					for _, r := range c.Runs("j")[before:] {
-						t.Errorf("the change of %s at %s began %s", field, now.Format(time.TimeOnly), r)
+						t.Errorf("the change of %s at %s started %s", field, now.Format(time.TimeOnly), r)
 					}
 					c.Advance(8 * time.Minute)
 					for _, e := range c.Events() {
@@ -156,7 +155,7 @@ func TestChange_OfAnyFieldBeginsNothing(t *testing.T) {
 						}
 						for _, r := range c.Runs("j")[before:] {
 							if !r.Fire.Before(e.Fire) && !r.Fire.After(e.Until) {
-								t.Errorf("the fires from %s to %s were reported as missed, and then: %s", e.Fire.Format(time.TimeOnly), e.Until.Format(time.TimeOnly), r)
+								t.Errorf("the fires from %s to %s were reported as missed, but then ran: %s", e.Fire.Format(time.TimeOnly), e.Until.Format(time.TimeOnly), r)
 							}
 						}
 					}
@@ -187,7 +186,7 @@ func TestChange_OfStrategyBeginsNothing(t *testing.T) {
 		replace(t, c, "a", job, succeeds)
 		c.Advance(10 * time.Minute)
 		if n := len(c.Runs("j")) - before; n > 0 {
-			t.Errorf("%d runs of fires that no instance could run, want none", n)
+			t.Errorf("%d runs of fires that no instance could run, want 0", n)
 		}
 		c.Advance(time.Hour)
 		if n := len(c.Runs("j")) - before; n != 1 {
@@ -196,7 +195,7 @@ func TestChange_OfStrategyBeginsNothing(t *testing.T) {
 	})
 }
 
-// own is a strategy that has a name of its own.
+// own is a custom strategy.
 type own struct{}
 
 func (own) Name() string { return "own" }
@@ -232,7 +231,7 @@ func TestChange_WhileFireWaits(t *testing.T) {
 			c.Start("a")
 			c.Advance(3*time.Hour + 10*time.Second)
 			if n := len(c.Runs("j")); n != 0 {
-				t.Fatalf("%d shards run before the change, want none", n)
+				t.Fatalf("%d shards run before the change, want 0", n)
 			}
 			row.change(&job)
 			replace(t, c, "a", job, succeeds)
@@ -284,7 +283,7 @@ func TestChange_ToJobThatIsOver(t *testing.T) {
 			replace(t, c, "a", job, succeeds)
 			c.Advance(5 * time.Hour)
 			if n := len(c.Runs("j")) - before; n > 0 {
-				t.Errorf("%d runs in the five hours after it was replaced, want none", n)
+				t.Errorf("%d runs in the five hours after the replacement, want 0", n)
 			}
 			for _, e := range c.Events() {
 				if e.Kind == observe.Refused {
@@ -295,7 +294,7 @@ func TestChange_ToJobThatIsOver(t *testing.T) {
 			replace(t, c, "a", elastic.Job{Name: "j", Schedule: "0 0 * * * ?"}, succeeds)
 			c.Advance(5 * time.Hour)
 			if n := len(c.Runs("j")) - before; n != 5 {
-				t.Errorf("%d runs in five hours after it was replaced again, want 5", n)
+				t.Errorf("%d runs in the five hours after the second replacement, want 5", n)
 			}
 		})
 	}

@@ -21,7 +21,7 @@ func inCluster(t *testing.T, name string, f func(t *testing.T, c *elastictest.Cl
 	})
 }
 
-// succeeds is a handler that has nothing to do.
+// succeeds is a handler that succeeds at once.
 var succeeds = elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil })
 
 // A job goes on within one period when a clock that was ahead is corrected,
@@ -71,7 +71,7 @@ func TestClockAhead_JobsGoOn(t *testing.T) {
 					settled := len(c.Runs("j"))
 					c.Advance(time.Hour)
 					if got := settled - before; ahead != 10*time.Minute && job.Jitter < time.Minute && got < 7 {
-						t.Errorf("%d runs in the 11 minutes after the clock was put right, want 8 at least", got)
+						t.Errorf("%d runs in the 11 minutes after the clock was corrected, want at least 8", got)
 					}
 					if got := len(c.Runs("j")) - settled; got < 55 {
 						t.Errorf("%d runs in the hour after that, want about 60", got)
@@ -144,6 +144,6 @@ func TestClockAhead_DroppedFiresAreMissed(t *testing.T) {
 				return
 			}
 		}
-		t.Error("the fires of 02:00 and 03:00 did not run, and no event says so")
+		t.Error("no event reports the missed fires of 02:00 and 03:00")
 	})
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// wrongClock is a clock that shows another time than the right one.
+// wrongClock is a clock that is off by a duration that can be set.
 type wrongClock struct{ by atomic.Int64 }
 
 func (w *wrongClock) now() time.Time         { return time.Now().Add(time.Duration(w.by.Load())) }
@@ -42,10 +42,10 @@ func TestClock_JumpStopsInstance(t *testing.T) {
 				jumped := time.Now()
 				c.pass(30 * time.Second)
 				for _, r := range c.find(func(r *ran) bool { return r.node == wrong && r.start.After(jumped) }) {
-					t.Errorf("shard %d began the fire of %s at %s, by a clock that was off", r.shard, stamp(r.fire), stamp(r.start))
+					t.Errorf("shard %d began the fire of %s at %s, by a wrong clock", r.shard, stamp(r.fire), stamp(r.start))
 				}
 				if !c.balanced("report", "a", "b") {
-					t.Errorf("its shards are with %v, want the other two", c.owners("report"))
+					t.Errorf("the owners are %v, want the other two", c.owners("report"))
 				}
 				for shard := range 6 {
 					if missing := c.missing("report", shard, jumped.Truncate(time.Second).Add(5*time.Second), jumped.Add(25*time.Second), time.Second); len(missing) > 0 {
@@ -53,7 +53,7 @@ func TestClock_JumpStopsInstance(t *testing.T) {
 					}
 				}
 				if told := c.seen(observe.ClockOff); !slices.ContainsFunc(told, func(e elastic.Event) bool { return strings.Contains(e.Detail, "begins nothing") }) {
-					t.Errorf("reported: %v", told)
+					t.Errorf("the events are %v", told)
 				}
 
 				clock.set(0)
@@ -78,7 +78,7 @@ func TestClock_NewInstanceWithWrongClock(t *testing.T) {
 			t.Errorf("it ran %d times", n)
 		}
 		if !c.balanced("report", "a", "b") {
-			t.Errorf("the shards are with %v", c.owners("report"))
+			t.Errorf("the owners are %v", c.owners("report"))
 		}
 	})
 }
@@ -95,17 +95,17 @@ func TestClock_MedianInstanceWorks(t *testing.T) {
 					c.start(fmt.Sprint("i", i), shows[i].option())
 				}
 				c.pass(3 * time.Minute)
-				c.audit.wrong() // until it is known which, what is due by one is begun, and what then is due by another
+				c.audit.wrong() // until the majority is known, fires can begin by one clock and by another
 				for i, by := range clocks {
 					shows[i].set(by)
 				}
 				c.pass(5 * time.Minute)
 				late := time.Now().Add(-10 * time.Second)
 				if n := len(c.find(func(r *ran) bool { return r.start.After(late) })); n < 30 {
-					t.Errorf("%d runs in the last ten seconds, want some 60", n)
+					t.Errorf("%d runs in the last ten seconds, want about 60", n)
 				}
 				if c.count(observe.ClockOff) < len(clocks) {
-					t.Errorf("%d reports of %d instances", c.count(observe.ClockOff), len(clocks))
+					t.Errorf("%d ClockOff events of %d instances", c.count(observe.ClockOff), len(clocks))
 				}
 			})
 		})
@@ -122,12 +122,12 @@ func TestClock_ScheduleFromFutureRuns(t *testing.T) {
 			clock := &wrongClock{}
 			clock.set(30 * time.Second)
 			c.start("a", clock.option())
-			c.pass(time.Second / 2) // before it begins a fire of that time
+			c.pass(time.Second / 2) // before it begins a fire at that time
 			clock.set(0)
 			right := time.Now().Truncate(time.Second)
 			c.pass(time.Minute)
 			if missing := c.missing("report", 0, right.Add(3*time.Second), right.Add(55*time.Second), time.Second); len(missing) > 0 {
-				t.Errorf("unclaimed %t: fires that did not run after the clock was put right: %v", unclaimed, missing)
+				t.Errorf("unclaimed %t: fires that did not run after the clock was corrected: %v", unclaimed, missing)
 			}
 		})
 	}
@@ -141,10 +141,10 @@ func TestClock_SlowHeartbeatIsNotWrong(t *testing.T) {
 		c.start("b")
 		c.start("c")
 		c.pass(3 * time.Minute)
-		a.client.SlowWatches(20*time.Second, 0) // it sees the beats of the others late
+		a.client.SlowWatches(20*time.Second, 0) // it sees the heartbeats of the others late
 		c.pass(10 * time.Minute)
 		if told := c.seen(observe.ClockOff); len(told) > 0 {
-			t.Errorf("reported: %v", told)
+			t.Errorf("the events are %v", told)
 		}
 	})
 }
@@ -165,18 +165,18 @@ func TestClock_SilentInstanceIsEvicted(t *testing.T) {
 		silent := time.Now()
 		c.pass(4 * time.Minute)
 		if c.count(observe.Evicted) > 0 {
-			t.Errorf("it was declared dead after %s, want five beats", time.Since(silent))
+			t.Errorf("it was evicted after %s, want five heartbeats", time.Since(silent))
 		}
 		c.pass(4 * time.Minute)
 		if !c.balanced("report", "b", "c") {
-			t.Errorf("the shards are with %v after %s", c.owners("report"), time.Since(silent))
+			t.Errorf("the owners are %v after %s", c.owners("report"), time.Since(silent))
 		}
 		if c.count(observe.Evicted) != 1 {
-			t.Errorf("%d reports, want 1", c.count(observe.Evicted))
+			t.Errorf("%d Evicted events, want 1", c.count(observe.Evicted))
 		}
 		mute.evicted = append(mute.evicted, time.Now())
 		mute.client.OnRequest(nil)
-		c.until("it is back as another", func() bool { return c.balanced("report", "a", "b", "c") })
+		c.until("it is back under another ID", func() bool { return c.balanced("report", "a", "b", "c") })
 	})
 }
 
@@ -185,13 +185,13 @@ func TestClock_ManyWritesEvictNoInstance(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		a := c.start("a")
 		c.start("b")
-		for i := range 30 { // each changes what a says of itself
+		for i := range 30 { // each changes a's key
 			c.add(a, elastic.Job{Name: fmt.Sprint("job", i), Schedule: "0 0 * * * ?"})
 			c.pass(time.Second)
 		}
 		c.pass(10 * time.Minute)
 		if n := c.count(observe.Evicted) + c.count(observe.SessionLost); n > 0 {
-			t.Errorf("%d instances were declared dead", n)
+			t.Errorf("%d instances were evicted", n)
 		}
 	})
 }

@@ -15,8 +15,9 @@ import (
 // ttl is the time to live of the sessions in these tests.
 const ttl = 3 * time.Second
 
-// cluster is some instances on one memory store, in virtual time. Every commit of the store is checked against the protocol as
-// it happens, and every run is written down.
+// cluster is a set of instances on one memory store, in virtual time. Every
+// commit of the store is checked against the protocol as it happens, and every
+// run is recorded.
 type cluster struct {
 	t      *testing.T
 	server *memory.Server
@@ -24,8 +25,8 @@ type cluster struct {
 	jobs   []elastic.Job
 	work   elastic.HandlerFunc // of all instances
 	opts   []elastic.Option
-	hook   func(memory.Request) memory.Fault // of the instance that is started next
-	wrap   func(store.Store) store.Store     // what is put around each store; nil: nothing
+	hook   func(memory.Request) memory.Fault // of the next instance
+	wrap   func(store.Store) store.Store     // wraps each store; optional
 
 	mu     sync.Mutex
 	nodes  []*node
@@ -33,7 +34,7 @@ type cluster struct {
 	events []elastic.Event
 }
 
-// node is one process.
+// node is one instance, in a process of its own.
 type node struct {
 	name   string
 	client *memory.Client
@@ -42,20 +43,20 @@ type node struct {
 	stop   context.CancelFunc
 	done   chan struct{} // Run has returned
 	err    error         // what it returned
-	dead   bool          // crashed: nothing it does counts any more
+	dead   bool          // crashed: nothing that it does counts
 
-	evicted []time.Time // somebody declared it dead though it lived
+	evicted []time.Time // when it was evicted although it lived
 }
 
-// bubble runs a test in virtual time, with a cluster that has nothing in it yet. At the end all instances are stopped, and the
-// store must hold nothing but what it may hold at rest.
+// bubble runs a test in virtual time, with an empty cluster. At the end all
+// instances stop, and the store must hold only what is allowed at rest.
 func bubble(t *testing.T, f func(c *cluster), options ...memory.Option) {
 	t.Helper()
 	vtime.Test(t, func(t *testing.T) {
 		c := &cluster{t: t, server: memory.NewServer(options...)}
 		c.audit = newAudit(c.server)
 		c.work = nothing
-		defer c.stopAll() // also when f ends the test: the bubble must not keep goroutines
+		defer c.stopAll() // also if f ends the test: no goroutine may remain in the bubble
 		f(c)
 		c.stopAll()
 		c.checkRest()
@@ -116,7 +117,8 @@ func (c *cluster) isDead(n *node) bool {
 	return n.dead
 }
 
-// crash ends a process as kill -9 does. It may be called from within a request of the process itself.
+// crash ends a process like kill -9. It may be called within a request of the
+// process itself.
 func (c *cluster) crash(n *node) {
 	c.mu.Lock()
 	if n.dead {
@@ -131,10 +133,10 @@ func (c *cluster) crash(n *node) {
 	}
 	c.mu.Unlock()
 	n.client.Crash()
-	n.stop() // the code in the bubble must end, too; nothing that it does reaches anybody
+	n.stop() // the goroutines must end as well; nothing that they do reaches the store
 }
 
-// leave ends a process in good order and waits for it.
+// leave drains an instance and waits for it.
 func (c *cluster) leave(n *node) error {
 	n.stop()
 	<-n.done
@@ -150,14 +152,15 @@ func (c *cluster) stopAll() {
 	}
 }
 
-// startWith starts an instance whose requests go through a hook from the first one on.
+// startWith starts an instance whose requests all go through a hook.
 func (c *cluster) startWith(name string, hook func(memory.Request) memory.Fault, options ...elastic.Option) *node {
 	c.hook = hook
 	defer func() { c.hook = nil }()
 	return c.start(name, options...)
 }
 
-// onCommit has f called after the n-th commit of an instance from now on. Commits are under way at once, so f counts nothing.
+// onCommit calls f after the nth commit of an instance from now on. Commits are
+// concurrent, so the client numbers them.
 func (c *cluster) onCommit(n *node, nth int, f func()) {
 	n.client.OnRequest(func(r memory.Request) memory.Fault {
 		if r.Kind != memory.Transact || r.N != nth {

@@ -30,11 +30,12 @@ func TestCrashPoints_ShardRunsAgain(t *testing.T) {
 		}
 	}
 	if points < 12 {
-		t.Errorf("only %d points of death were reached: the story is not told any more", points)
+		t.Errorf("only %d crash points were reached, so the story is incomplete", points)
 	}
 }
 
-// storyOfTheStuckShard tells it once, and says whether A lived long enough to make the write that it is to die at.
+// storyOfTheStuckShard plays the story once. It reports whether A lived long
+// enough to make the write at which it dies.
 func storyOfTheStuckShard(t *testing.T, before bool, write int) (reached bool) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 2, Failover: true, Misfire: elastic.MisfireAll}}
@@ -61,22 +62,22 @@ func storyOfTheStuckShard(t *testing.T, before bool, write int) (reached bool) {
 			}
 			return memory.Fault{AfterApply: die}
 		})
-		// B is back while A runs what it has taken over, or a little later if A is dead by then.
+		// B is back while A runs what it has taken over, or a little later if A\n\t\t// has crashed by then.
 		back := time.Now().Add(ttl + 2*time.Second)
 		c.pass(time.Until(back))
 		b2 := c.start(b.name)
 		c.pass(20 * time.Second)
 		if !c.isDead(a) {
-			return // A has made fewer writes
+			return // A made fewer writes
 		}
 		a2 := c.start(a.name)
 		c.pass(30 * time.Second)
 
-		// Every fire of both shards ran to its end, up to the last one.
+		// Every fire of both shards ended, up to the last one.
 		last := time.Now().Add(-10 * time.Second).Truncate(10 * time.Second)
 		for shard := range 2 {
 			if missing := c.missing("report", shard, start.Add(10*time.Second), last, 10*time.Second); len(missing) > 0 {
-				t.Errorf("shard %d: fires that were never completed: %v", shard, missing)
+				t.Errorf("shard %d: fires that never succeeded: %v", shard, missing)
 			}
 		}
 		_ = c.leave(a2)
@@ -85,7 +86,7 @@ func storyOfTheStuckShard(t *testing.T, before bool, write int) (reached bool) {
 	return reached
 }
 
-// sleepFor is a handler that works for a while, and stops when it is told to.
+// sleepFor returns a handler that works for d, or until it is cancelled.
 func sleepFor(d time.Duration) func(context.Context, elastic.Run) error {
 	return func(ctx context.Context, _ elastic.Run) error {
 		select {

@@ -14,7 +14,7 @@ import (
 	"github.com/elasticjob-go/elastic/jobs/dataflow"
 )
 
-// cursors keeps cursors as a table does that others see.
+// cursors stores cursors like a shared table.
 type cursors struct {
 	mu  sync.Mutex
 	all map[int]dataflow.Cursor[int]
@@ -73,7 +73,7 @@ func TestDataflow_ReshardInBacklog(t *testing.T) {
 func reshardInBacklog(t *testing.T, d *rand.Rand, transact bool) {
 	const events, partitions = 1200, 12
 	var mu sync.Mutex
-	down := true // the service behind one of the partitions
+	down := true // the service of one partition is down
 	done := map[int]int{}
 	kept := &cursors{}
 	log := dataflow.Resuming[int, int]{
@@ -89,7 +89,7 @@ func reshardInBacklog(t *testing.T, d *rand.Rand, transact bool) {
 		},
 	}
 	work := func(p dataflow.Partition) error {
-		time.Sleep(time.Second) // whatever its context says
+		time.Sleep(time.Second) // ignores its context
 		mu.Lock()
 		defer mu.Unlock()
 		if down && p.Number == 5 {
@@ -156,7 +156,7 @@ func reshardInBacklog(t *testing.T, d *rand.Rand, transact bool) {
 		}
 	}
 	if never > 0 || transact && twice > 0 {
-		t.Errorf("of %d events %d were never done, %d more than once", events, never, twice)
+		t.Errorf("of %d events %d were never processed, %d more than once", events, never, twice)
 	}
 }
 
@@ -188,7 +188,7 @@ func TestDataflow_RefusesOtherPartitions(t *testing.T) {
 		c.UntilQuiet()
 		last := lastFire(c, "tail")
 		if before != 4 || fetched != before {
-			t.Errorf("%d fetches before and %d after the number of partitions was changed, want 4 and none", before, fetched-before)
+			t.Errorf("%d fetches before and %d after the change of the number of partitions, want 4 and 0", before, fetched-before)
 		}
 		for _, r := range last {
 			if r.Err == nil {

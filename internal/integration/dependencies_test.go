@@ -36,7 +36,7 @@ func (c *cluster) ordered(first, second string, shards int, until time.Time) {
 	for _, r := range c.find(func(r *ran) bool { return r.job == second }) {
 		followed[fmt.Sprint(r.fire.Unix(), r.shard)] = true
 		if len(ended[r.fire]) != shards {
-			c.t.Errorf("%s ran the fire of %s, which only %d shards of %s have ended", second, stamp(r.fire), len(ended[r.fire]), first)
+			c.t.Errorf("%s ran the fire of %s, but only %d shards of %s had ended it", second, stamp(r.fire), len(ended[r.fire]), first)
 		}
 		for shard, end := range ended[r.fire] {
 			if end.After(r.start) {
@@ -72,12 +72,12 @@ func TestAfter_RunsWhenAllShardsSucceeded(t *testing.T) {
 			fires = append(fires, fmt.Sprintf("%02d at %02d", r.fire.Second(), r.start.Second()))
 		}
 		if got, want := strings.Join(fires, ", "), "10 at 13, 30 at 33, 40 at 43, 50 at 53"; got != want {
-			t.Errorf("it ran for %s; want %s: not for :20, which failed", got, want)
+			t.Errorf("it ran for %s; want %s, without :20, which failed", got, want)
 		}
 		c.ordered("collect", "report", 3, time.Now().Add(-15*time.Second))
 		for _, e := range c.server.Dump() {
 			if strings.HasPrefix(e.Key, "runs/report") && strings.Contains(string(e.Value), `"done"`) {
-				t.Errorf("nobody follows the job, and its record remembers fires: %s", e.Value)
+				t.Errorf("no job follows this one, but its record remembers fires: %s", e.Value)
 			}
 		}
 	})
@@ -118,10 +118,10 @@ func TestAfter_SeveralJobs(t *testing.T) {
 		c.pass(95 * time.Second)
 		for _, job := range []string{"both", "last"} {
 			if n := len(c.find(func(r *ran) bool { return r.job == job && r.fire.Second()%30 == 0 })); n != 3 {
-				t.Errorf("%s ran %d times for the fires that both have, want 3", job, n)
+				t.Errorf("%s ran %d times for fires of both jobs, want 3", job, n)
 			}
 			if n := len(c.find(func(r *ran) bool { return r.job == job && r.fire.Second()%30 != 0 })); n != 0 {
-				t.Errorf("%s ran %d times for fires that one has", job, n)
+				t.Errorf("%s ran %d times for fires of one job only, want 0", job, n)
 			}
 		}
 	})
@@ -173,7 +173,7 @@ func TestAfter_NewFollowerSkipsThePast(t *testing.T) {
 		c.overwrite("report", func(s *layout.Spec) { s.After = []string{"other"} })
 		c.pass(30 * time.Second)
 		if n := len(c.find(func(r *ran) bool { return r.job == "report" && r.shard == 0 })); n != 3 {
-			t.Errorf("%d runs after it follows one that is not there, want 3", n)
+			t.Errorf("%d runs after it follows a missing job, want 3", n)
 		}
 	})
 }
@@ -193,7 +193,7 @@ func TestAfter_ReshardRefusesStaleClaims(t *testing.T) {
 		})
 		c.pass(36 * time.Second)
 		if runs := c.find(func(r *ran) bool { return r.job == "report" && r.fire.Second() == 10 }); refused == "" || len(runs) != 0 {
-			t.Errorf("the number changed at %q, while it began the fire of :10: %v", refused, runs)
+			t.Errorf("the number of shards changed at %q, during the claim for :10: %v", refused, runs)
 		}
 		for _, second := range []int{20, 30} {
 			if n := len(c.find(func(r *ran) bool { return r.job == "report" && r.fire.Second() == second })); n != 2 {

@@ -25,18 +25,18 @@ func TestDrain_FinishesRunsAndMovesShards(t *testing.T) {
 		b.stop()
 		c.until("A owns all shards", func() bool { return c.balanced("report", a.name) })
 		if took := time.Since(left); took > 100*time.Millisecond {
-			t.Errorf("the shards moved %s after B was told to leave, want at most 100ms", took)
+			t.Errorf("the shards moved %s after the start of B's drain, want at most 100ms", took)
 		}
 		if err := c.leave(b); err != nil {
-			t.Errorf("B left with the error %v", err)
+			t.Errorf("B drained with the error %v", err)
 		}
 		if took := time.Since(left); took > 11*time.Second {
-			t.Errorf("B left after %s, want as soon as its run was done", took)
+			t.Errorf("B left after %s, want as soon as its run had ended", took)
 		}
 		c.until("A runs shard 1 at the next fire", func() bool { return c.running(a, 1) })
 		for _, r := range c.find(func(r *ran) bool { return r.shard == 1 }) {
 			if r.attempt != 1 {
-				t.Errorf("a run was repeated though nobody died: fire %s attempt %d", stamp(r.fire), r.attempt)
+				t.Errorf("a run was repeated although no instance was lost: fire %s attempt %d", stamp(r.fire), r.attempt)
 			}
 		}
 	})
@@ -52,11 +52,11 @@ func TestDrain_HandsOverUnfinishedRuns(t *testing.T) {
 			c.until("B runs shard 1", func() bool { return c.running(b, 1) })
 			left := time.Now()
 			if err := c.leave(b); err != nil {
-				t.Errorf("B left with the error %v", err)
+				t.Errorf("B drained with the error %v", err)
 			}
 			cut := c.find(func(r *ran) bool { return r.node == b && r.shard == 1 })[0]
 			if !errors.Is(cut.cause, elastic.ErrShutdown) || cut.end.Sub(left) != 5*time.Second {
-				t.Errorf("B's handler ended after %s because of %v, want 5s and ErrShutdown", cut.end.Sub(left), cut.cause)
+				t.Errorf("B's handler ended after %s with the cause %v, want 5s and ErrShutdown", cut.end.Sub(left), cut.cause)
 			}
 			if !failoverOn {
 				c.until("the run is given up", func() bool { return c.record("report", 1).Result == failover.ResultLost })
@@ -80,11 +80,11 @@ func TestDrain_HandOverIsNoAttempt(t *testing.T) {
 		c.does(sleepFor(30 * time.Minute))
 		n := c.start("a")
 		c.pass(61 * time.Minute)
-		for range 5 { // a rolling restart, again and again
+		for range 5 { // repeated rolling restarts
 			next := c.start("a")
 			_ = c.leave(n)
 			n = next
-			c.until("the next one runs it", func() bool { return c.running(next, 0) })
+			c.until("the next instance runs it", func() bool { return c.running(next, 0) })
 		}
 		c.pass(35 * time.Minute)
 		if r := c.record("long", 0); r.Result != failover.ResultSucceeded || r.Attempt != 6 || r.HandOvers != 5 {
@@ -110,7 +110,7 @@ func TestDrain_CancelsLateHandlers(t *testing.T) {
 		c.pass(15 * time.Second)
 		runs := c.find(func(r *ran) bool { return r.job == "report" })
 		if len(runs) != 1 || !errors.Is(runs[0].cause, elastic.ErrShutdown) {
-			t.Fatalf("%d runs, want one that was told to stop: %+v", len(runs), runs)
+			t.Fatalf("%d runs, want one that was cancelled: %+v", len(runs), runs)
 		}
 		if err := c.leave(a); err != nil {
 			t.Error(err)
@@ -130,13 +130,13 @@ func TestDrain_EndsDespiteStuckHandler(t *testing.T) {
 		c.does(nothing)
 		err := c.leave(b)
 		if err == nil || !strings.Contains(err.Error(), "1 handlers did not return") {
-			t.Errorf("B left with the error %v, want one that names the handler", err)
+			t.Errorf("B drained with the error %v, want one that counts the handler", err)
 		}
 		c.until("A repeats the run", func() bool {
 			return len(c.find(func(r *ran) bool { return r.node == a && r.shard == 1 && r.attempt == 2 })) == 1
 		})
 		for _, r := range c.find(func(r *ran) bool { return r.node == b }) {
-			r.cause = elastic.ErrShutdown // it goes on beside A's run, as a zombie that was told
+			r.cause = elastic.ErrShutdown // it goes on beside A's run, as a zombie that was cancelled
 		}
 		close(release)
 	})
@@ -165,7 +165,7 @@ func TestDrain_RecordsResultsOnSlowStore(t *testing.T) {
 		})
 		c.until("a runs both", func() bool { return c.running(a, 0) && c.running(a, 1) })
 		if err := c.leave(a); err == nil || !strings.Contains(err.Error(), "1 handlers did not return") {
-			t.Errorf("a left with the error %v, want one that names one handler", err)
+			t.Errorf("a drained with the error %v, want one that counts one handler", err)
 		}
 		if r := c.record("report", 1); r.State != failover.StateIdle || r.Result != failover.ResultSucceeded {
 			t.Errorf("the record of the handler that returned says %s, want success", r)
@@ -190,10 +190,10 @@ func TestDrain_DoesNotWaitForLostStore(t *testing.T) {
 		c.pass(10 * time.Second)
 		left := time.Now()
 		if err := c.leave(a); err != nil && !strings.Contains(err.Error(), "close the store") {
-			t.Errorf("left with the error %v", err)
+			t.Errorf("drained with the error %v", err)
 		}
 		if took := time.Since(left); took > 10*time.Second {
-			t.Errorf("leaving took %s with nothing to finish", took)
+			t.Errorf("the drain took %s with nothing to finish", took)
 		}
 	})
 }
@@ -207,13 +207,13 @@ func TestJobs_AddedAndRemovedWhileRunning(t *testing.T) {
 		a, b := c.start("a"), c.start("b")
 		c.pass(15 * time.Second)
 		c.add(a, second)
-		c.until("a alone has the second job", func() bool { return c.balanced("second", "a") })
+		c.until("a alone owns the second job", func() bool { return c.balanced("second", "a") })
 		c.add(b, second)
-		c.until("both have it", func() bool { return c.balanced("second", "a", "b") })
+		c.until("both own it", func() bool { return c.balanced("second", "a", "b") })
 		if err := a.sched.Unregister("first"); err != nil {
 			t.Fatal(err)
 		}
-		c.until("b alone has the first", func() bool { return c.balanced("first", "b") })
+		c.until("b alone owns the first job", func() bool { return c.balanced("first", "b") })
 		c.pass(15 * time.Second)
 		for _, job := range []string{"first", "second"} {
 			if len(c.find(func(r *ran) bool { return r.job == job && time.Since(r.start) < 11*time.Second })) != 2 {
@@ -223,10 +223,10 @@ func TestJobs_AddedAndRemovedWhileRunning(t *testing.T) {
 		if err := a.sched.Unregister("first"); err == nil {
 			t.Error("a job could be removed twice")
 		}
-		c.add(a, first) // and back
-		c.until("both have the first again", func() bool { return c.balanced("first", "a", "b") })
+		c.add(a, first) // add it again
+		c.until("both own the first job again", func() bool { return c.balanced("first", "a", "b") })
 		if err := a.sched.Add(first, c.handler(a)); err == nil || !strings.Contains(err.Error(), `"first"`) {
-			t.Errorf("adding a job twice gives %v, want an error that names it", err)
+			t.Errorf("adding a job twice: %v, want an error that names it", err)
 		}
 	})
 }
@@ -246,7 +246,7 @@ func TestJobs_RunsOfRemovedJobFinish(t *testing.T) {
 			t.Errorf("B's run ended with %v", cut.err)
 		}
 		if n := c.count(observe.TookOver); n != 0 {
-			t.Errorf("%d runs were repeated, though nobody died", n)
+			t.Errorf("%d runs were repeated although no instance was lost", n)
 		}
 		if len(c.find(func(r *ran) bool { return r.node == a && r.shard == 1 })) == 0 {
 			t.Error("A does not run shard 1")

@@ -15,10 +15,10 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// everySecond is a schedule.
+// everySecond is the schedule of most jobs here.
 const everySecond = "* * * * * ?"
 
-// returnsAfter is a handler that takes a time and then returns an error, or nil.
+// returnsAfter returns a handler that returns err after d.
 func returnsAfter(d time.Duration, err error) elastic.HandlerFunc {
 	return func(ctx context.Context, _ elastic.Run) error {
 		select {
@@ -30,7 +30,7 @@ func returnsAfter(d time.Duration, err error) elastic.HandlerFunc {
 	}
 }
 
-// plant writes a key as an operator does.
+// plant writes a key, as an operator could.
 func plant(t *testing.T, c *elastictest.Cluster, key, value string) {
 	t.Helper()
 	operator := store.NewPortable(c.Server().Connect("operator"), store.Config{})
@@ -46,8 +46,7 @@ func plant(t *testing.T, c *elastictest.Cluster, key, value string) {
 	}
 }
 
-// provoked are courses that together have events of all kinds that give a
-// reason.
+// provoked are scenarios that together have all kinds of events with a reason.
 var provoked = map[string]func(t *testing.T, c *elastictest.Cluster){
 	"instances fail and leave": func(t *testing.T, c *elastictest.Cluster) {
 		c.Add(elastic.Job{Name: "long", Schedule: "0 * * * * ?", Shards: 4, Failover: true}, returnsAfter(40*time.Second, nil))
@@ -201,7 +200,7 @@ func TestTrouble_CodeNamesTheFault(t *testing.T) {
 				s.MustAdd(elastic.Job{Name: "report", Schedule: everySecond}, returnsAfter(0, nil))
 				_, _ = leaves(t, s, 20*time.Second)
 				if len(trouble) == 0 || trouble[0].Code != row.code || trouble[0].Args["operation"] != row.operation {
-					t.Errorf("told of %+v, want code %s and operation %s", trouble, row.code, row.operation)
+					t.Errorf("got the events %+v, want the code %s and the operation %s", trouble, row.code, row.operation)
 				}
 				checkEvents(t, trouble)
 			})

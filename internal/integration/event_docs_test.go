@@ -17,11 +17,10 @@ import (
 	"github.com/elasticjob-go/elastic/observe"
 )
 
-// documented is one code as docs/events.md has it.
+// documented is a row of docs/events.md about one code.
 type documented struct{ kinds, args []string }
 
-// table returns the rows of a section of docs/events.md, without the marks of
-// code.
+// table returns the rows of a section of docs/events.md, without backquotes.
 func table(t *testing.T, section string) (rows [][]string) {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/events.md")
@@ -92,8 +91,8 @@ func kindsOfEvents(t *testing.T) (kinds []observe.Kind) {
 	return kinds
 }
 
-// withoutReason are the kinds that say all by themselves; joined and ended have
-// a code when there is a reason.
+// withoutReason are the kinds without a code. Joined and Ended have a code if
+// there is a reason.
 var withoutReason = []observe.Kind{
 	observe.Left, observe.Appeared, observe.Vanished, observe.Assigned, observe.Gained, observe.Dropped,
 	observe.Began, observe.Reclaimed, observe.Scheduled, observe.ClockAgrees, observe.Recovered,
@@ -110,8 +109,8 @@ func needsCode(e elastic.Event) bool {
 	return !slices.Contains(withoutReason, e.Kind)
 }
 
-// undocumented returns what docs/events.md does not say of an event; empty if
-// it says all.
+// undocumented returns the first fact about an event that docs/events.md lacks.
+// It is empty if the page is complete.
 func undocumented(codes map[string]documented, e elastic.Event) string {
 	if e.Code == "" {
 		if needsCode(e) {
@@ -137,7 +136,7 @@ func checkEvents(t *testing.T, events []elastic.Event) {
 	codes := codesOfEvents(t)
 	for _, e := range events {
 		if fault := undocumented(codes, e); fault != "" {
-			t.Errorf("docs/events.md and an event don't agree: %s: %+v", fault, e)
+			t.Errorf("docs/events.md does not describe an event: %s: %+v", fault, e)
 		}
 	}
 }
@@ -194,8 +193,8 @@ func TestEvents_CodesAreDocumented(t *testing.T) {
 	}
 }
 
-// codesOfSource returns the codes in the source: all texts in snake_case that
-// are not names of arguments, and the values of the constants of codes.
+// codesOfSource returns the codes in the source: all strings in snake_case that
+// are not names of arguments, and the values of the constants for codes.
 func codesOfSource(t *testing.T) map[string]bool {
 	t.Helper()
 	snake := regexp.MustCompile(`^[a-z]+(_[a-z]+)+$`)
@@ -232,7 +231,7 @@ func codesOfSource(t *testing.T) map[string]bool {
 						return !pair
 					})
 					_, name := n.Key.(*ast.BasicLit)
-					return !name // the key of a map is the name of an argument
+					return !name // a key of a map is the name of an argument
 				case *ast.ValueSpec:
 					for i, name := range n.Names {
 						if constant.MatchString(name.Name) && i < len(n.Values) {

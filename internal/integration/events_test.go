@@ -14,7 +14,7 @@ func (c *cluster) event(e elastic.Event) {
 	c.events = append(c.events, e)
 }
 
-// count returns how many events of a kind there were.
+// count returns the number of events of a kind.
 func (c *cluster) count(kind observe.Kind) int { return len(c.seen(kind)) }
 
 func (c *cluster) seen(kind observe.Kind) []elastic.Event {
@@ -30,7 +30,8 @@ func (c *cluster) seen(kind observe.Kind) []elastic.Event {
 	return found
 }
 
-// until waits for a condition, and fails the test if it does not come true in three minutes of virtual time.
+// until waits for a condition. It fails the test after three minutes of virtual
+// time.
 func (c *cluster) until(what string, ok func() bool) {
 	c.t.Helper()
 	for range 180_000 {
@@ -43,7 +44,7 @@ func (c *cluster) until(what string, ok func() bool) {
 	c.t.Fatalf("three minutes passed without: %s\n%s", what, c.story())
 }
 
-// pass lets virtual time pass, and everything that it brings about happen.
+// pass lets virtual time pass, and waits until all goroutines are idle.
 func (c *cluster) pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()

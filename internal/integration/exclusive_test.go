@@ -66,7 +66,7 @@ func TestExclusive_RejoinsAfterSessionLoss(t *testing.T) {
 		before := c.total()
 		c.pass(30 * time.Second)
 		if n := c.total() - before; n < 4 {
-			t.Errorf("%d runs in the half minute after", n)
+			t.Errorf("%d runs in the next half minute", n)
 		}
 	})
 }
@@ -88,7 +88,7 @@ func TestExclusive_OtherNamesEvictNoInstance(t *testing.T) {
 			}
 		}
 		if n != 3 {
-			t.Errorf("%d instances, want all three", n)
+			t.Errorf("%d instances are live, want all three", n)
 		}
 	})
 }

@@ -13,7 +13,8 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// onTwo starts two instances that share a job of two shards, and returns the owner of shard 0 and that of shard 1.
+// onTwo starts two instances that share a job of two shards. It returns the
+// owner of shard 0 and the owner of shard 1.
 func onTwo(c *cluster, job elastic.Job) (a, b *node) {
 	c.t.Helper()
 	c.jobs = []elastic.Job{job}
@@ -40,7 +41,7 @@ func TestFailover_TakesOverWithinTTL(t *testing.T) {
 		c.crash(b)
 		c.until("A runs shard 1", func() bool { return c.running(a, 1) })
 		if took := time.Since(died); took > ttl+200*time.Millisecond {
-			t.Errorf("the take-over came %s after the crash, want at most TTL %s and 200ms", took, ttl)
+			t.Errorf("the take-over came %s after the crash, want at most the TTL %s + 200ms", took, ttl)
 		}
 		again := c.find(func(r *ran) bool { return r.node == a && r.shard == 1 })[0]
 		first := c.find(func(r *ran) bool { return r.node == b && r.shard == 1 })[0]
@@ -83,14 +84,14 @@ func TestFailover_MaxAttempts(t *testing.T) {
 		c.does(func(ctx context.Context, run elastic.Run) error {
 			for _, r := range c.find(func(r *ran) bool { return r.end.IsZero() }) {
 				if r.fire.Minute() == 1 {
-					go c.crash(r.node) // not from the handler itself: it is to be dead by then
+					go c.crash(r.node) // not in the handler itself, which must be dead by then
 				}
 			}
 			return sleepFor(time.Second)(ctx, run)
 		})
-		c.until("the run is given up", func() bool { return c.count(observe.Abandoned) == 1 })
+		c.until("the run is abandoned", func() bool { return c.count(observe.Abandoned) == 1 })
 		if attempts := len(c.find(func(r *ran) bool { return r.fire.Minute() == 1 })); attempts != 3 {
-			t.Errorf("the fire was tried %d times, want 3", attempts)
+			t.Errorf("the fire had %d attempts, want 3", attempts)
 		}
 		c.until("the next fire runs", func() bool {
 			return len(c.find(func(r *ran) bool { return r.fire.Minute() == 2 && !r.end.IsZero() && r.err == nil })) == 1
@@ -126,7 +127,7 @@ func TestFailover_EvictedInstanceRejoins(t *testing.T) {
 		c.until("B runs shard 1", func() bool { return c.running(b, 1) })
 		id := c.record("report", 1).Owner
 		c.delete("instances/" + id)
-		c.until("B is another instance", func() bool {
+		c.until("B has another ID", func() bool {
 			lost := c.find(func(r *ran) bool { return r.node == b && r.shard == 1 && errors.Is(r.cause, elastic.ErrSessionLost) })
 			return len(lost) == 1 && c.balanced("report", "x", "y")
 		})
@@ -141,7 +142,7 @@ func TestFailover_RecordsResultAfterSessionLoss(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?", Shards: 1, Failover: true}}
 		c.does(func(ctx context.Context, run elastic.Run) error {
-			<-ctx.Done() // and yet it is done by then
+			<-ctx.Done() // and then it succeeds nevertheless
 			return nil
 		})
 		a := c.start("a")
@@ -167,9 +168,9 @@ func TestFailover_FiresDueInOutageRunLater(t *testing.T) {
 				a := c.start("a")
 				c.pass(15 * time.Second) // the fire of :10 ran
 				a.client.Cut()
-				c.pass(40 * time.Second) // those of :20 to :50 could not
+				c.pass(40 * time.Second) // the fires of :20 to :50 could not
 				a.client.Heal()
-				c.pass(10 * time.Second) // the one of :00 runs in any case
+				c.pass(10 * time.Second) // the fire of :00 runs in any case
 				var fires []int
 				for _, r := range c.find(func(*ran) bool { return true }) {
 					fires = append(fires, r.fire.Second())
@@ -181,7 +182,7 @@ func TestFailover_FiresDueInOutageRunLater(t *testing.T) {
 					t.Errorf("ran the fires %s, want %s", got, want)
 				}
 				if misfire != elastic.MisfireAll && c.count(observe.Missed) == 0 {
-					t.Error("fires were missed, and no event says so")
+					t.Error("no event reports the missed fires")
 				}
 			})
 		})
@@ -214,7 +215,7 @@ func TestFailover_LostReplyRepeatsNoRun(t *testing.T) {
 					c.pass(60 * time.Second)
 					runs := c.find(func(r *ran) bool { return r.err == nil && !r.end.IsZero() })
 					if len(runs) != 6 || c.total() != 6 {
-						t.Errorf("%d executions, %d of them done; want 6 and 6", c.total(), len(runs))
+						t.Errorf("%d runs, %d of them succeeded; want 6 and 6", c.total(), len(runs))
 					}
 				})
 			})
@@ -247,11 +248,11 @@ func TestFailover_AnyLostWrite(t *testing.T) {
 					c.pass(75 * time.Second)
 					for shard := range 4 {
 						if missing := c.missing("report", shard, start.Add(10*time.Second), start.Add(70*time.Second), 10*time.Second); len(missing) > 0 {
-							t.Errorf("shard %d: fires that were never completed: %v", shard, missing)
+							t.Errorf("shard %d: fires that never succeeded: %v", shard, missing)
 						}
 					}
 					if !c.balanced("report", "a", "b") {
-						t.Errorf("the shards are owned by %v, want half each", c.owners("report"))
+						t.Errorf("the owners are %v, want half of the shards each", c.owners("report"))
 					}
 					_, _ = a, b
 				})

@@ -13,7 +13,8 @@ import (
 	"github.com/elasticjob-go/elastic/internal/vtime"
 )
 
-// rows is a table as users have it: each row remembers the greatest fence that has written it, and an UPDATE … WHERE fence <= $1 changes no other.
+// rows is a table as users have it. Each row has the largest fence that has
+// written it, and is written by UPDATE … WHERE fence <= $1.
 type rows struct {
 	mu      sync.Mutex
 	t       *testing.T
@@ -27,7 +28,7 @@ func newRows(t *testing.T, n int) *rows {
 	return &rows{t: t, fence: make([]uint64, n), writer: make([]string, n), refused: map[string]int{}, writes: map[string]int{}}
 }
 
-// update does what a handler's statement does, for all rows that are the shard's.
+// update does what a handler's statement does, for all rows of the run's shard.
 func (r *rows) update(given elastic.Run, owns func(id int) bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -49,7 +50,8 @@ func (r *rows) byTotal(run elastic.Run) {
 	r.update(run, func(id int) bool { return id%run.Shards == run.Shard })
 }
 
-// settled fails the test if one of the last runs was refused: after them no row may be refused for good.
+// settled fails the test if a row refused one of the last runs: no row may be
+// refused forever.
 func (r *rows) settled(when string, last []elastictest.Run) {
 	r.t.Helper()
 	r.mu.Lock()
@@ -57,7 +59,7 @@ func (r *rows) settled(when string, last []elastictest.Run) {
 	for _, run := range last {
 		name := fmt.Sprintf("%s of %d, attempt %d, fence %d", run.Key(), run.Shards, run.Attempt, run.Fence())
 		if n := r.refused[name]; n > 0 {
-			r.t.Errorf("%s: %d rows refuse %s, though all is quiet", when, n, name)
+			r.t.Errorf("%s: %d rows refuse %s, although there are no more faults", when, n, name)
 		}
 	}
 }
@@ -73,7 +75,7 @@ func lastFire(c *elastictest.Cluster, job string) (last []elastictest.Run) {
 	return last
 }
 
-// change gives all instances that are up another form of a job.
+// change replaces a job on all live instances.
 func change(t *testing.T, c *elastictest.Cluster, job elastic.Job, h elastic.Handler) {
 	t.Helper()
 	for n, name := range c.Up() {
@@ -107,7 +109,7 @@ func TestFence_NoRowRefusedAfterReshard(t *testing.T) {
 			c.Advance(time.Hour)
 		}
 		if len(table.refused) > 0 {
-			t.Errorf("rows were refused, and no run was outdated: %v", table.refused)
+			t.Errorf("rows were refused although no run was outdated: %v", table.refused)
 		}
 	})
 }
@@ -126,7 +128,7 @@ func TestFence_NoRowRefusedAfterParameters(t *testing.T) {
 		c.Add(job, h)
 		c.Start("a")
 		c.Advance(time.Hour)
-		for range 20 { // Shard 0 alone, so that its fences are ahead.
+		for range 20 { // only shard 0, so that its fences are ahead
 			if _, err := c.Scheduler("a").Trigger(t.Context(), "recon", elastic.OnShards(0)); err != nil {
 				t.Fatal(err)
 			}
@@ -136,7 +138,7 @@ func TestFence_NoRowRefusedAfterParameters(t *testing.T) {
 		change(t, c, job, h)
 		c.Advance(time.Hour)
 		if len(table.refused) > 0 {
-			t.Errorf("rows were refused, and no run was outdated: %v", table.refused)
+			t.Errorf("rows were refused although no run was outdated: %v", table.refused)
 		}
 	})
 }
@@ -177,7 +179,7 @@ func TestFence_NoRowRefusedInBroadcast(t *testing.T) {
 			}
 		}
 		if len(table.refused) > 0 {
-			t.Errorf("rows were refused, and no run was outdated: %v", table.refused)
+			t.Errorf("rows were refused although no run was outdated: %v", table.refused)
 		}
 	})
 }
@@ -195,13 +197,13 @@ func TestFence_RowsUnderStorm(t *testing.T) {
 
 func stormOfRows(t *testing.T, d *rand.Rand) {
 	table := newRows(t, 60)
-	var mu sync.Mutex // handlers draw at the same time, from numbers of their own
+	var mu sync.Mutex // handlers draw concurrently, from numbers of their own
 	lengths := rand.New(rand.NewPCG(d.Uint64(), 2))
 	h := elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 		mu.Lock()
 		long := time.Duration(lengths.IntN(40)) * time.Second
 		mu.Unlock()
-		_ = elastictest.Work(context.WithoutCancel(ctx), long) // it goes on, whatever it is told
+		_ = elastictest.Work(context.WithoutCancel(ctx), long) // it ignores its context
 		table.byTotal(run)
 		return nil
 	})
@@ -250,7 +252,7 @@ func stormOfRows(t *testing.T, d *rand.Rand) {
 	}
 }
 
-// restart starts an instance with the job as it is by now.
+// restart starts an instance with the current version of the job.
 func restart(t *testing.T, c *elastictest.Cluster, job elastic.Job, h elastic.Handler, name string) {
 	t.Helper()
 	c.Start(name)

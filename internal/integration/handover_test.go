@@ -15,7 +15,8 @@ import (
 	"github.com/elasticjob-go/elastic/observe"
 )
 
-// stream works, a second at a time, until its shard moves: it would never end by itself.
+// stream is a handler that works, a second at a time, until its shard moves. It
+// never ends by itself.
 func stream(ctx context.Context, run elastic.Run) error {
 	for !run.Moving() {
 		if err := sleepFor(time.Second)(ctx, run); err != nil {
@@ -25,7 +26,7 @@ func stream(ctx context.Context, run elastic.Run) error {
 	return elastic.HandOver("the shard moves")
 }
 
-// streaming is a job whose first fire is its last for a day.
+// streaming returns a job that fires once a day.
 func streaming(shards int) elastic.Job {
 	return elastic.Job{Name: "stream", Schedule: "30 0 0 * * ?", Shards: shards, Failover: true, MaxAttempts: 1}
 }
@@ -39,7 +40,7 @@ func TestHandOver_NextOwnerContinuesAtOnce(t *testing.T) {
 		c.until("A runs both shards", func() bool { return c.running(a, 0) && c.running(a, 1) })
 		b := c.start("b")
 		var moved int
-		c.until("B goes on with one", func() bool {
+		c.until("B continues one", func() bool {
 			for shard := range 2 {
 				if c.running(b, shard) {
 					moved = shard
@@ -55,10 +56,10 @@ func TestHandOver_NextOwnerContinuesAtOnce(t *testing.T) {
 		}
 		c.pass(time.Minute)
 		if !c.running(a, 1-moved) || len(c.find(func(*ran) bool { return true })) != 3 {
-			t.Errorf("the shard that did not move was disturbed")
+			t.Errorf("the run of the shard that did not move was disturbed")
 		}
 		if n := c.count(observe.Abandoned); n != 0 {
-			t.Errorf("%d runs were given up: a hand-over must not count as an attempt", n)
+			t.Errorf("%d runs were abandoned, but a hand-over must not count as an attempt", n)
 		}
 	})
 }
@@ -74,9 +75,9 @@ func TestHandOver_WhenHandlerStops(t *testing.T) {
 			t.Errorf("B left with the error %v", err)
 		}
 		if took := time.Since(left); took > 1100*time.Millisecond {
-			t.Errorf("B left after %s, want at the next batch and not when its drain timeout had passed", took)
+			t.Errorf("B left after %s, want at the next batch and not at the drain timeout", took)
 		}
-		c.until("A goes on with shard 1", func() bool { return c.running(a, 1) })
+		c.until("A continues shard 1", func() bool { return c.running(a, 1) })
 	})
 }
 
@@ -98,12 +99,12 @@ func TestHandOver_FailsWithoutFailover(t *testing.T) {
 			}
 		}
 		if len(failed) != 1 || failed[0].Result != string(failover.ResultFailed) || !strings.Contains(failed[0].Err.Error(), "not finished: the shard moves") {
-			t.Errorf("got the ends %v, want one that has failed and says why", failed)
+			t.Errorf("got the ends %v, want one failure with its reason", failed)
 		}
 		left := time.Now()
 		_ = c.leave(b)
 		if took := time.Since(left); took < elastic.DefaultDrain {
-			t.Errorf("B left after %s: nobody goes on with its run, so it should have had its time", took)
+			t.Errorf("B left after %s, want the drain timeout, because no instance continues its run", took)
 		}
 		c.until("the run is given up", func() bool { return c.record("stream", shard).Result == failover.ResultLost })
 	})
@@ -117,7 +118,7 @@ func TestHandOver_FailsIfShardStays(t *testing.T) {
 		c.start("a")
 		c.pass(25 * time.Second)
 		if r := c.record("stream", 0); r.Result != failover.ResultFailed || r.Error != "not finished: tired" || c.total() != 2 {
-			t.Errorf("got %s after %d runs, want a failure of each of 2", r, c.total())
+			t.Errorf("got %s after %d runs, want 2 failures", r, c.total())
 		}
 	})
 }
@@ -135,10 +136,10 @@ func TestHandOver_ContinuesAfterReshard(t *testing.T) {
 		a := c.start("a")
 		c.until("A runs all shards", func() bool { return c.running(a, 0) && c.running(a, 1) && c.running(a, 2) })
 		c.overwrite("stream", func(s *layout.Spec) { s.Shards = 2 })
-		c.until("shards 0 and 1 go on", func() bool { return totals[0].Load() == 2 && totals[1].Load() == 2 })
+		c.until("shards 0 and 1 continue", func() bool { return totals[0].Load() == 2 && totals[1].Load() == 2 })
 		c.pass(10 * time.Second)
 		if c.running(a, 2) || c.count(observe.Abandoned) != 0 {
-			t.Errorf("shard 2, which the job no longer has, runs, or was given up with an alarm; want it to end")
+			t.Errorf("shard 2, which was removed, runs or was abandoned with an alarm; want it to end")
 		}
 	})
 }
@@ -176,7 +177,7 @@ func TestHandOver_DataflowResumesFromOffset(t *testing.T) {
 			return len(done[0]) > 10 && len(done[1]) > 10
 		})
 		b := c.start("b")
-		c.until("both are through", func() bool {
+		c.until("both have ended", func() bool {
 			mu.Lock()
 			defer mu.Unlock()
 			return len(done[0]) == items && len(done[1]) == items && cursors.offset(0) == items && cursors.offset(1) == items
@@ -187,7 +188,7 @@ func TestHandOver_DataflowResumesFromOffset(t *testing.T) {
 		for shard, list := range done {
 			for i, item := range list {
 				if i != item {
-					t.Fatalf("shard %d processed %v: want each once, in order", shard, list)
+					t.Fatalf("shard %d processed %v, want each item once, in order", shard, list)
 				}
 			}
 		}

@@ -15,8 +15,9 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// stopped is the store of a process that is stopped when the store has taken its claims, and before it has the answer. When it goes on it gets that
-// answer first, and then learns of the end of its session.
+// stopped is the store of a process that is stopped after the store has
+// committed its claims, and before it has the answer. When it resumes it gets
+// that answer first, and then learns of the end of its session.
 type stopped struct {
 	store.Store
 	client     *memory.Client
@@ -24,7 +25,7 @@ type stopped struct {
 	woke, told chan struct{}
 }
 
-// stoppedSession is a session of whose end its process learns late.
+// stoppedSession is a session whose process learns late of its end.
 type stoppedSession struct {
 	store.Session
 	told, done chan struct{}
@@ -81,10 +82,10 @@ func TestHeld_NoHandlerAfterDeadline(t *testing.T) {
 		a := c.start("a")
 		c.wrap = nil
 		b := c.start("b")
-		c.until("they share the shards", func() bool { return c.balanced("report", "a", "b") })
+		c.until("a and b share the shards", func() bool { return c.balanced("report", "a", "b") })
 		p.armed.Store(true)
 		c.until("a is stopped", func() bool { return !p.armed.Load() })
-		c.until("b has repeated all", func() bool { return len(c.find(func(r *ran) bool { return r.node == b })) == 8 })
+		c.until("b has repeated all runs", func() bool { return len(c.find(func(r *ran) bool { return r.node == b })) == 8 })
 		close(p.woke)
 		c.pass(10 * time.Millisecond)
 		if runs := c.find(func(r *ran) bool { return r.node == a }); len(runs) > 0 {
@@ -123,7 +124,7 @@ func TestHeld_NoRetryAfterDeadline(t *testing.T) {
 			}
 		}
 		if retries == 0 {
-			t.Error("there was no retry: the test shows nothing")
+			t.Error("there was no retry, so the test shows nothing")
 		}
 		calm.Store(true)
 		c.Resume("a")
@@ -143,11 +144,11 @@ func TestHeld_ComparesClocks(t *testing.T) {
 				return nil
 			}
 			if !run.Held() {
-				t.Error("a run that has just begun is not held")
+				t.Error("Held is false in a run that has just begun")
 			}
 			<-ask
 			if ctx.Err() != nil {
-				t.Error("the context has ended before the process could learn of it: the test shows nothing")
+				t.Error("the context ended before the process was stopped, so the test shows nothing")
 			}
 			held = run.Held()
 			ended = errors.Is(context.Cause(ctx), elastic.ErrSessionLost)
@@ -160,7 +161,7 @@ func TestHeld_ComparesClocks(t *testing.T) {
 		close(ask)
 		synctest.Wait()
 		if held || !ended {
-			t.Errorf("held is %v, and the context has ended: %v; want false, true", held, ended)
+			t.Errorf("Held: %v, context ended: %v; want false, true", held, ended)
 		}
 		c.Resume("a")
 		c.Advance(2 * time.Minute)
@@ -185,7 +186,7 @@ func TestHeld_HandlersReturnFirst(t *testing.T) {
 		c.Start("a")
 		c.NextFire("report")
 		c.Start("b")
-		// Renewals do not arrive, all else does.
+		// Renewals do not arrive, all other requests do.
 		c.Client("a").OnRequest(func(r memory.Request) memory.Fault { return memory.Fault{LoseRequest: r.Kind == memory.Renew} })
 		c.Until("b has the run", func() bool { return len(c.Runs("report")) == 2 })
 		runs := c.Runs("report")

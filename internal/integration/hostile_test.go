@@ -23,23 +23,23 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// nilError is an error whose methods need a value.
+// nilError is an error whose method panics on a nil pointer.
 type nilError struct{ text string }
 
 func (e *nilError) Error() string { return e.text }
 
-// nilUnwrap is an error whose Unwrap needs a value.
+// nilUnwrap is an error whose Unwrap panics on a nil pointer.
 type nilUnwrap struct{ err error }
 
 func (e *nilUnwrap) Error() string { return "x" }
 func (e *nilUnwrap) Unwrap() error { return e.err }
 
-// nilErrors is a list of errors, none.
+// nilErrors is a list of errors whose method panics on an empty list.
 type nilErrors []error
 
 func (e nilErrors) Error() string { return e[0].Error() }
 
-// rogue is an error of which one method does what f does.
+// rogue is an error of which one method calls f.
 type rogue struct {
 	method string
 	f      func()
@@ -56,13 +56,13 @@ func (r rogue) Unwrap() error { r.do("Unwrap"); return nil }
 func (r rogue) Is(error) bool { r.do("Is"); return false }
 func (r rogue) As(any) bool   { r.do("As"); return false }
 
-// rogueValue is a value for panic whose String does what f does.
+// rogueValue is a value for panic whose String calls f.
 type rogueValue struct{ f func() }
 
 func (r rogueValue) String() string { r.f(); return "rogue value" }
 
-// blocking returns a function that does not return before the test ends. A
-// bubble must have no goroutine left then.
+// blocking returns a function that blocks until the test ends, when the bubble
+// must have no goroutine left.
 func blocking(t *testing.T) func() {
 	end := make(chan struct{})
 	t.Cleanup(func() { close(end) })
@@ -150,7 +150,7 @@ func TestRetry_LargestDelays(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := plain(t) // with the random numbers of every day
+				s := plain(t) // with real random numbers
 				calls := 0
 				job.Name, job.Schedule, job.Retries = "report", "@every 10s", 100
 				s.MustAdd(job, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
@@ -170,7 +170,7 @@ func TestRetry_LargestDelays(t *testing.T) {
 	}
 }
 
-// plain returns a scheduler on a store of its own, with no options but these.
+// plain returns a scheduler on a store of its own, with these options only.
 func plain(t *testing.T, options ...elastic.Option) *elastic.Scheduler {
 	t.Helper()
 	s, err := elastic.New(store.NewPortable(memory.NewServer().Connect("a"), store.Config{}), options...)
@@ -230,8 +230,8 @@ func TestTimeout_FailsWhateverIsReturned(t *testing.T) {
 	}
 }
 
-// leaves runs a scheduler for a while, ends it, and returns how long Run took to
-// return after that, with its error.
+// leaves runs a scheduler for a duration and ends it. It returns the time that
+// Run took to return after that, and its error.
 func leaves(t *testing.T, s *elastic.Scheduler, after time.Duration) (took time.Duration, err error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), after)
@@ -250,7 +250,7 @@ const rest = 4 * time.Second
 func TestObserver_Hostile(t *testing.T) {
 	for name, tt := range map[string]struct {
 		observe func(s *elastic.Scheduler, block func())
-		code    string // that the other observer is told
+		code    string // that the other observer gets
 		fails   bool   // Run returns an error
 	}{
 		"panics":     {func(*elastic.Scheduler, func()) { panic("boom") }, "observer_panicked", false},
@@ -292,12 +292,12 @@ func TestObserver_Hostile(t *testing.T) {
 					}
 				}
 				if ends != runs || seen[len(seen)-1].Kind != observe.Left {
-					t.Errorf("the other observer was told of %d ends of %d runs, and last of %s", ends, runs, seen[len(seen)-1].Kind)
+					t.Errorf("the other observer got %d ends of %d runs, and last %s", ends, runs, seen[len(seen)-1].Kind)
 				}
 				if tt.code != "" && codes[tt.code] != 1 || tt.code == "" && len(codes) > 0 {
-					t.Errorf("the other observer was told %v, want once %q", codes, tt.code)
+					t.Errorf("the other observer got the codes %v, want %q once", codes, tt.code)
 				}
-				time.Sleep(time.Minute) // the slow one ends
+				time.Sleep(time.Minute) // the slow observer returns
 			})
 		})
 	}
@@ -332,10 +332,10 @@ func TestObserver_LearnsWhatItLost(t *testing.T) {
 			}
 		}
 		if lost == 0 || told != 1 {
-			t.Errorf("the slow one was told of %d lost events, the other %d times that it is slow", lost, told)
+			t.Errorf("the slow observer learned of %d lost events, the other learned %d times that it is slow", lost, told)
 		}
 		if delivered := len(slow) - 1; delivered+lost < len(other)-2 || delivered+lost > len(other) {
-			t.Errorf("%d events were delivered and %d lost, the other was told of %d", delivered, lost, len(other))
+			t.Errorf("%d events were delivered and %d lost, the other observer got %d", delivered, lost, len(other))
 		}
 	})
 }
@@ -461,11 +461,11 @@ func TestNil_IsRefusedByName(t *testing.T) {
 		t.Errorf("Trigger: %v", err)
 	}
 	if err := s.Add(job, elastic.HandlerFunc(nothing)); err != nil {
-		t.Errorf("the job was not added by any of these, but then: %v", err)
+		t.Errorf("Add after these errors: %v", err)
 	}
 }
 
-// nilStrategy is a strategy whose methods need a value.
+// nilStrategy is a strategy whose methods panic on a nil pointer.
 type nilStrategy struct{ name string }
 
 func (s *nilStrategy) Name() string { return s.name }
@@ -478,7 +478,7 @@ type nothingHandler struct{}
 
 func (nothingHandler) Handle(context.Context, elastic.Run) error { return nil }
 
-// rogueHandler is a handler whose Validate does what f does.
+// rogueHandler is a handler whose Validate calls f.
 type rogueHandler struct{ f func() error }
 
 func (h rogueHandler) Handle(context.Context, elastic.Run) error { return nil }
@@ -523,7 +523,7 @@ func TestStrategy_Hostile(t *testing.T) {
 					told = told || e.Job == "rogue" && e.Code == tt.code && e.Args["strategy"] == "own" && e.Err != nil
 				}
 				if !told || len(c.Runs("rogue")) > 0 {
-					t.Errorf("told of %s: %v; %d runs of the job", tt.code, told, len(c.Runs("rogue")))
+					t.Errorf("want an event %s, got %v; %d runs of the job", tt.code, told, len(c.Runs("rogue")))
 				}
 				for _, instance := range []string{"a", "b"} {
 					if err := c.Drain(instance); err != nil {
@@ -574,7 +574,7 @@ func TestOptions_HostileFunctions(t *testing.T) {
 						t.Errorf("Run returned %v after %s", err, took)
 					}
 					if runs < 100 || told != 1 {
-						t.Errorf("%d runs in two minutes, told %d times that the option fails", runs, told)
+						t.Errorf("%d runs in two minutes, %d events that the option fails", runs, told)
 					}
 				})
 			})

@@ -15,7 +15,7 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// late is how long an answer is under way in these tests: almost as long as it is waited for.
+// late is the delay of an answer in these tests, almost the timeout.
 const late = 2500 * time.Millisecond
 
 // An instance asks whether another is dead, and loses the shard and gets it
@@ -42,23 +42,23 @@ func TestLateAnswer_ForShardLostSince(t *testing.T) {
 		for shard := range 8 {
 			c.put(layout.RunKey("report", shard), failover.Record{}.Begin(time.Now(), "ghost@1", time.Now()).Encode())
 		}
-		// At :10 b finds the ghost's runs, and asks. A moment later it loses its shards, and then has them again.
+		// At :10 b finds the ghost's runs and asks. It then loses its shards,\n\t\t// and gets them again.
 		c.pass(time.Until(time.Date(2000, 1, 1, 0, 0, 9, 200e6, time.UTC)))
 		big := c.start("big", elastic.WithWeight(1000))
 		c.until("big owns almost all", func() bool { return strings.Count(strings.Join(c.owners("report"), " "), "big") >= 7 })
 		big.stop()
 		c.until("b has all shards again", func() bool { return c.balanced("report", "b") })
 		if now := time.Now(); now.Second() != 10 {
-			t.Fatalf("it is %s, and the answer was to be on its way", stamp(now))
+			t.Fatalf("it is %s, when the answer has arrived already", stamp(now))
 		}
-		// While b runs what it has, the assignment changes, and b looks at all its shards.
+		// While b runs its shards, the assignment changes, and b looks at all of\n\t\t// them.
 		c.pass(time.Until(time.Date(2000, 1, 1, 0, 0, 22, 0, time.UTC)))
 		c.start("another")
 		c.pass(time.Minute)
 		for shard := range 8 {
 			last := time.Now().Add(-20 * time.Second).Truncate(10 * time.Second)
 			if missing := c.missing("report", shard, time.Date(2000, 1, 1, 0, 0, 20, 0, time.UTC), last, 10*time.Second); len(missing) > 0 {
-				t.Errorf("fires of shard %d that were never completed: %v", shard, missing)
+				t.Errorf("shard %d: fires that never ended: %v", shard, missing)
 			}
 		}
 	})
@@ -68,7 +68,7 @@ func TestLateAnswer_ForShardLostSince(t *testing.T) {
 // can return an older state than the watch has shown.
 func TestLateAnswer_ReadOlderThanWatch(t *testing.T) {
 	bubble(t, func(c *cluster) {
-		var long atomic.Int64 // the shard whose first run keeps b waiting, and a from leaving
+		var long atomic.Int64 // the shard with a long first run, for which b waits and a drains
 		long.Store(-1)
 		c.does(func(ctx context.Context, run elastic.Run) error {
 			if err := sleepFor(7*time.Second)(ctx, run); err != nil || long.Load() != int64(run.Shard) || run.Fire.Second() != 10 || run.Fire.Minute() != 0 {
@@ -81,7 +81,7 @@ func TestLateAnswer_ReadOlderThanWatch(t *testing.T) {
 		a := c.start("a")
 		c.until("a runs both", func() bool { return c.running(a, 0) && c.running(a, 1) })
 		b := c.start("b")
-		c.until("b has one of them", func() bool { return c.balanced("report", "a", "b") })
+		c.until("b owns one of them", func() bool { return c.balanced("report", "a", "b") })
 		first := slices.Index(c.owners("report"), "b")
 		second := 1 - first
 		long.Store(int64(first))
@@ -96,7 +96,7 @@ func TestLateAnswer_ReadOlderThanWatch(t *testing.T) {
 		a.stop() // b gets the second shard, which a runs until :27, and reads it until :28.5
 		c.until("b runs the second shard", func() bool { return c.running(b, second) })
 		if now := time.Now(); now.Second() > 40 || !c.running(a, first) {
-			t.Errorf("b began its second shard at %s, want soon after :30, while a still runs the first", stamp(now))
+			t.Errorf("b began its second shard at %s, want soon after :30, while a still runs the other", stamp(now))
 		}
 		c.pass(time.Minute)
 	})
@@ -116,7 +116,7 @@ func TestClock_SetBackKeepsShardsRunning(t *testing.T) {
 		c.pass(20 * time.Second)
 		for shard := range 2 {
 			if r := c.record("report", shard); time.Since(r.Fire).Abs() > 10*time.Second {
-				t.Errorf("shard %d: the last fire is %s, 20 seconds after the clock was put right at %s", shard, r, stamp(time.Now()))
+				t.Errorf("shard %d: the last fire is %s, 20 seconds after the clock was corrected; now it is %s", shard, r, stamp(time.Now()))
 			}
 		}
 	})
@@ -145,9 +145,9 @@ func TestLateAnswer_EvictedWhileJoining(t *testing.T) {
 			}
 			return memory.Fault{AfterApply: evict, After: time.Second}
 		})
-		c.pass(15 * time.Second) // its first beat, which would find out, comes later
+		c.pass(15 * time.Second) // its first heartbeat, which would notice, comes later
 		if !c.balanced("report", a.name, b.name) {
-			t.Errorf("the shards belong to %v, want them shared", c.owners("report"))
+			t.Errorf("the owners are %v, want both instances", c.owners("report"))
 		}
 	})
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/elasticjob-go/elastic/internal/layout"
 )
 
-// most returns how many executions that fit ran at the same time at most.
+// most returns the largest number of matching runs at the same time.
 func (c *cluster) most(fits func(r *ran) bool) (most int) {
 	runs := c.find(fits)
 	for _, a := range runs {
@@ -37,13 +37,13 @@ func TestLimit_OfInstance(t *testing.T) {
 		c.start("b")
 		c.pass(150 * time.Second)
 		if n := c.most(func(r *ran) bool { return r.node == a }); n != 2 {
-			t.Errorf("%d at a time on the one that may run 2", n)
+			t.Errorf("%d at a time on the instance with the limit 2", n)
 		}
 		if n := c.most(func(r *ran) bool { return r.node != a }); n != 6 {
-			t.Errorf("%d at a time on the one without a limit, want all of its 6", n)
+			t.Errorf("%d at a time on the instance without a limit, want all of its 6", n)
 		}
 		if n := c.total(); n != 2*12 {
-			t.Errorf("%d runs in two minutes, want 24: those that wait must run, too", n)
+			t.Errorf("%d runs in two minutes, want 24, because waiting shards must run, too", n)
 		}
 	})
 }
@@ -102,19 +102,19 @@ func TestLabels_SelectInstances(t *testing.T) {
 		c.start("b")
 		c.pass(10 * time.Second)
 		if n := len(c.find(func(r *ran) bool { return r.job == "report" })); n > 0 {
-			t.Errorf("it ran %d times where the labels are not", n)
+			t.Errorf("it ran %d times on instances without the labels", n)
 		}
 		c.start("c", elastic.WithLabels(map[string]string{"zone": "eu", "disk": "ssd", "rack": "7"}))
-		c.until("the one that has them runs it", func() bool { return c.balanced("report", "c") && c.balanced("other", "a", "b", "c") })
+		c.until("the instance with the labels owns it", func() bool { return c.balanced("report", "c") && c.balanced("other", "a", "b", "c") })
 
 		c.overwrite("report", func(s *layout.Spec) { s.Requires = map[string]string{"zone": "us"} })
-		c.until("it moves where the labels are now", func() bool { return c.balanced("report", "a") })
+		c.until("it moves to the instance that has the labels now", func() bool { return c.balanced("report", "a") })
 		c.overwrite("report", func(s *layout.Spec) { s.Requires = map[string]string{"zone": "mars"} })
 		c.pass(time.Second)
-		nobody := time.Now()
+		unlabeled := time.Now()
 		c.pass(10 * time.Second)
-		if n := len(c.find(func(r *ran) bool { return r.job == "report" && r.start.After(nobody) })); n > 0 {
-			t.Errorf("it ran %d times though nobody has the labels", n)
+		if n := len(c.find(func(r *ran) bool { return r.job == "report" && r.start.After(unlabeled) })); n > 0 {
+			t.Errorf("it ran %d times although no instance has the labels", n)
 		}
 		c.overwrite("report", func(s *layout.Spec) { s.Requires = nil })
 		c.until("all share it", func() bool { return c.balanced("report", "a", "b", "c") })
@@ -129,7 +129,7 @@ func TestDisable_StopsSingleShards(t *testing.T) {
 		c.add(a, job)
 		c.pass(35 * time.Second)
 		if n := len(c.find(func(r *ran) bool { return r.shard != 0 })); n > 0 || c.total() != 3 {
-			t.Errorf("%d runs, %d of them on disabled shards; want 3 and none", c.total(), n)
+			t.Errorf("%d runs, %d of them on disabled shards; want 3 and 0", c.total(), n)
 		}
 		job.DisabledShards = []int{2}
 		if err := a.sched.Unregister("report"); err != nil {
@@ -141,10 +141,10 @@ func TestDisable_StopsSingleShards(t *testing.T) {
 		c.pass(20 * time.Second)
 		runs := c.find(func(r *ran) bool { return r.shard == 1 })
 		if len(runs) != 2 || slices.ContainsFunc(runs, func(r *ran) bool { return r.fire.Before(enabled) }) {
-			t.Errorf("the shard that was enabled ran %v; want its two fires since then, and none before", runs)
+			t.Errorf("the enabled shard ran %v; want its two fires since then, and none before", runs)
 		}
 		if n := len(c.find(func(r *ran) bool { return r.shard == 2 })); n > 0 {
-			t.Errorf("the other ran %d times", n)
+			t.Errorf("the disabled shard ran %d times", n)
 		}
 	})
 }

@@ -24,13 +24,13 @@ func TestLostReply_StaleWatchKeepsSession(t *testing.T) {
 		a := c.start("a")
 		c.until("a runs both", func() bool { return c.running(a, 0) && c.running(a, 1) })
 		old <- store.Update{Reset: true}
-		c.put(layout.InstanceKey("another@1"), layout.Instance{Name: "another", State: layout.Draining}.Encode()) // something to tell
+		c.put(layout.InstanceKey("another@1"), layout.Instance{Name: "another", State: layout.Draining}.Encode()) // an update for the watch
 		c.pass(2 * time.Minute)
 		if len(old) > 0 {
-			t.Fatal("the old state was not shown")
+			t.Fatal("the watch did not show the old state")
 		}
 		if lost := c.seen(observe.SessionLost); len(lost) > 0 {
-			t.Errorf("a gave its session up: %v", lost[0])
+			t.Errorf("a gave up its session: %v", lost[0])
 		}
 		c.delete(layout.InstanceKey("another@1"))
 		if got := c.record("report", 0); got.Attempt != 1 {
@@ -55,16 +55,17 @@ func TestLostReply_HeartbeatKeepsSession(t *testing.T) {
 			})
 			c.pass(10 * time.Minute)
 			if lost == 0 {
-				t.Fatal("there was no beat")
+				t.Fatal("there was no heartbeat")
 			}
 			if seen := c.seen(observe.SessionLost); len(seen) > 0 {
-				t.Errorf("a gave its session up: %v", seen[0])
+				t.Errorf("a gave up its session: %v", seen[0])
 			}
 		})
 	}
 }
 
-// behind is a store whose watch of the instances shows, once, what is put into old in place of what there is.
+// behind is a store whose watch of the instances shows the content of old once,
+// instead of the current content.
 type behind struct {
 	store.Store
 	old chan store.Update
@@ -109,7 +110,7 @@ func TestLostReply_ForeignKeyMakesRejoin(t *testing.T) {
 		})
 		c.pass(5 * time.Minute)
 		if seen := c.seen(observe.SessionLost); !lost || len(seen) != 1 || !c.balanced("report", a.name) {
-			t.Errorf("a beat was lost: %t; sessions given up: %v; owners: %v", lost, seen, c.owners("report"))
+			t.Errorf("heartbeat lost: %t; sessions given up: %v; owners: %v", lost, seen, c.owners("report"))
 		}
 	})
 }

@@ -49,7 +49,7 @@ func TestMiddleware_Order(t *testing.T) {
 		c.add(a, elastic.Job{Name: "closed", Schedule: "0 * * * * ?"}, elastic.Use(stop))
 		c.pass(time.Minute)
 		if r := c.record("closed", 0); r.Result != failover.ResultFailed || r.Error != refuse.Error() {
-			t.Errorf("what did not call the handler: %s %q", r, r.Error)
+			t.Errorf("a middleware that does not call the handler: %s %q", r, r.Error)
 		}
 	})
 }

@@ -25,13 +25,14 @@ func (c *cluster) fires() string {
 
 // The overlap policy decides on fires that come during a run.
 func TestOverlap_Policies(t *testing.T) {
-	// A run takes 25 seconds, the job fires each 10. Misfire decides which of several that wait are run.
+	// A run takes 25 seconds, and the job fires every 10 seconds. Misfire
+	// decides which of several waiting fires run.
 	for _, row := range []struct {
 		overlap elastic.Overlap
 		misfire elastic.Misfire
 		want    string
 	}{
-		{elastic.OverlapQueue, elastic.MisfireOnce, "[10 30 0 20]"}, // :20 stands back for :30, and so on
+		{elastic.OverlapQueue, elastic.MisfireOnce, "[10 30 0 20]"}, // :30 supersedes :20, and so on
 		{elastic.OverlapQueue, elastic.MisfireAll, "[10 20 30 40]"},
 		{elastic.OverlapSkip, elastic.MisfireOnce, "[10 40 10]"},
 		{elastic.OverlapSkip, elastic.MisfireAll, "[10 40 10]"},
@@ -62,7 +63,7 @@ func TestOverlap_Replace(t *testing.T) {
 		}
 		for _, r := range c.find(func(r *ran) bool { return r.fire.Second() < 30 }) {
 			if !errors.Is(r.cause, elastic.ErrReplaced) {
-				t.Errorf("the run of :%d ended because of %v, want ErrReplaced", r.fire.Second(), r.cause)
+				t.Errorf("the run of :%d ended with the cause %v, want ErrReplaced", r.fire.Second(), r.cause)
 			}
 		}
 		var results []string
@@ -85,7 +86,7 @@ func TestTimeout_FailsRun(t *testing.T) {
 		c.pass(70 * time.Second)
 		r := c.record("slow", 0)
 		if r.Result != failover.ResultFailed || !strings.Contains(r.Error, elastic.ErrTimeout.Error()) {
-			t.Errorf("the record says %s %q, want failed because of the timeout", r, r.Error)
+			t.Errorf("the record says %s %q, want a failure with the timeout", r, r.Error)
 		}
 	})
 }
@@ -102,7 +103,7 @@ func TestHandler_Panics(t *testing.T) {
 		}
 		panics := c.seen(observe.Panicked)
 		if len(panics) != 2 || !strings.Contains(panics[0].Detail, "overlap_test.go") {
-			t.Errorf("%d panics were reported, want 2 with their stacks", len(panics))
+			t.Errorf("%d panics were reported, want 2 with stacks", len(panics))
 		}
 	})
 }
@@ -115,7 +116,7 @@ func TestHandler_Goexit(t *testing.T) {
 		c.start("a")
 		c.pass(35 * time.Second)
 		if r := c.record("report", 0); r.Result != failover.ResultFailed || !strings.Contains(r.Error, "Goexit") {
-			t.Errorf("the record says %s %q, want failed because of runtime.Goexit", r, r.Error)
+			t.Errorf("the record says %s %q, want a failure with runtime.Goexit", r, r.Error)
 		}
 		if got := c.fires(); got != "[10 20 30]" {
 			t.Errorf("ran the fires %s, want [10 20 30]", got)
@@ -164,12 +165,12 @@ func TestHandler_IgnoresSessionLoss(t *testing.T) {
 		a.client.Heal()
 		c.pass(10 * time.Second)
 		if got := c.total(); got != 1 {
-			t.Errorf("%d executions while the first had not returned, want 1", got)
+			t.Errorf("%d runs while the first handler had not returned, want 1", got)
 		}
 		c.does(nothing)
 		c.until("the run is repeated", func() bool { return c.record("deaf", 0).Result == failover.ResultSucceeded })
 		if r := c.record("deaf", 0); r.Attempt != 2 {
-			t.Errorf("it was done at attempt %d, want 2", r.Attempt)
+			t.Errorf("it succeeded at attempt %d, want 2", r.Attempt)
 		}
 	})
 }
@@ -191,7 +192,7 @@ func TestHandler_GetsItsRun(t *testing.T) {
 			parameters[run.Shard] = run.Parameter
 			if run.Job != "report" || run.Shards != 3 || run.JobParameter != "all" || run.Attempt != 1 || run.Fence() == 0 ||
 				run.Fire.Format(time.DateTime+" MST") != "2000-01-02 08:00:00 CST" {
-				t.Errorf("told %+v", run)
+				t.Errorf("the handler got %+v", run)
 			}
 			if want := fmt.Sprintf("report/%d/2000-01-02T00:00:00Z", run.Shard); run.Key() != want {
 				t.Errorf("key %q, want %q", run.Key(), want)

@@ -14,10 +14,10 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// readOnly is a store whose user may read and not write, as long as it says so.
+// readOnly is a store whose user may not write while denied is true.
 type readOnly struct {
 	store.Store
-	sessions bool // the user may begin sessions
+	sessions bool // the user may open sessions
 	denied   *atomic.Bool
 }
 
@@ -51,7 +51,7 @@ func TestPermission_RunEndsIfJoinIsRefused(t *testing.T) {
 			select {
 			case <-a.done:
 			default:
-				t.Fatal("Run waits")
+				t.Fatal("Run does not return")
 			}
 			if !errors.Is(a.err, store.ErrPermission) || !strings.Contains(a.err.Error(), "read and write the namespace") {
 				t.Errorf("Run returned %v, want ErrPermission and what to do", a.err)
@@ -70,7 +70,7 @@ func TestPermission_InstanceSurvivesLoss(t *testing.T) {
 		a := c.start("a")
 		c.until("it runs", func() bool { return c.total() == 2 })
 		denied.Store(true)
-		a.client.Cut() // the session is lost, too
+		a.client.Cut() // the session is lost as well
 		c.pass(2 * ttl)
 		a.client.Heal()
 		c.pass(time.Minute)

@@ -16,9 +16,8 @@ import (
 // idle is a handler that does nothing.
 var idle = elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil })
 
-// waitsFor returns the events about a wait with a code, and fails the test
-// unless they are of these kinds, all of the whole job and with these jobs as
-// predecessor.
+// waitsFor returns the events with a code about a wait. It fails the test unless
+// they are of these kinds, about the whole job, and name this predecessor.
 func waitsFor(t *testing.T, c *elastictest.Cluster, job, code, predecessor string, kinds ...observe.Kind) []elastic.Event {
 	t.Helper()
 	all := eventsOf(c, observe.Waiting, observe.WaitingOver)
@@ -98,7 +97,7 @@ func TestPredecessor_Unknown(t *testing.T) {
 		}
 		c.Advance(time.Minute)
 		if len(c.Runs("report")) == 0 {
-			t.Error("it does not run, and the other is there")
+			t.Error("it does not run although the other job is there")
 		}
 		kinds := []observe.Kind{observe.Waiting, observe.WaitingOver}
 		waitsFor(t, c, "report", "predecessor_unknown", "collect", kinds...)
@@ -153,7 +152,7 @@ func TestPredecessor_ForgotFire(t *testing.T) {
 		runs := 0
 		c.Add(elastic.Job{Name: "tick", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 			if runs++; runs%2 == 0 {
-				return errors.New("no connection") // so that no two fires are of one series
+				return errors.New("no connection") // so that no two fires form a series
 			}
 			return nil
 		}))

@@ -19,7 +19,7 @@ func TestReassign_JobRemovedAndAddedAgain(t *testing.T) {
 		job := elastic.Job{Name: "report", Schedule: "* * * * * ?", Shards: 2}
 		a := c.start("a")
 		c.add(a, job)
-		c.until("it runs", func() bool { return c.total() > 0 })
+		c.until("the job runs", func() bool { return c.total() > 0 })
 		var delayed atomic.Bool
 		a.client.OnRequest(func(r memory.Request) memory.Fault {
 			if r.Kind == memory.Transact && strings.HasPrefix(r.Txn.Do[0].Key, "assignments/") && !delayed.Swap(true) {
@@ -28,7 +28,7 @@ func TestReassign_JobRemovedAndAddedAgain(t *testing.T) {
 			return memory.Fault{}
 		})
 		c.overwrite("report", func(s *layout.Spec) { s.Shards = 3 })
-		c.until("it is being assigned", delayed.Load)
+		c.until("an assignment is under way", delayed.Load)
 		if err := a.sched.Unregister("report"); err != nil {
 			t.Fatal(err)
 		}

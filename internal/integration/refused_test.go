@@ -14,7 +14,7 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// refusing is a store on which some keys must not be written, as an access list has it.
+// refusing is a store that refuses writes to some keys, as access lists do.
 type refusing struct {
 	store.Store
 	prefix string
@@ -48,7 +48,7 @@ func TestGuard_RefusedWriteStopsOneJob(t *testing.T) {
 			}
 			told := c.seen(observe.Trouble)
 			if len(told) == 0 || !strings.HasPrefix(told[0].Subject, prefix) || len(told) > 60 {
-				t.Errorf("%s: %d reports, the first on %v; want some that name the key", prefix, len(told), told)
+				t.Errorf("%s: %d events, the first is %v; want events that name the key", prefix, len(told), told)
 			}
 		})
 	}
@@ -61,7 +61,7 @@ func TestGuard_RefusedWriteStopsOneJob(t *testing.T) {
 func TestGuard_StaleClaimIsRepeatedAtOnce(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		_, b := onTwo(c, elastic.Job{Name: "report", Schedule: "0/10 * * * * ?", Shards: 4, Failover: true})
-		c.until("a fire has passed", func() bool { return len(c.find(func(r *ran) bool { return r.node == b })) > 0 })
+		c.until("B has run a fire", func() bool { return len(c.find(func(r *ran) bool { return r.node == b })) > 0 })
 		time.Sleep(time.Second)
 
 		const late = 2 * time.Second
@@ -80,7 +80,7 @@ func TestGuard_StaleClaimIsRepeatedAtOnce(t *testing.T) {
 			return len(c.find(func(r *ran) bool { return r.node == b && r.fire.Equal(fire) })) > 0
 		})
 		if took := time.Since(fire); took > late+100*time.Millisecond {
-			t.Errorf("B began %s after the fire, want %s, when its first claim was refused, and at most 100ms", took, late)
+			t.Errorf("B began %s after the fire, want at most 100ms after its first claim was refused at %s", took, late)
 		}
 	})
 }

@@ -17,8 +17,8 @@ func TestAssignment_ReturningInstanceWaits(t *testing.T) {
 		c.until("both share", func() bool { return c.balanced("report", "a", "b") })
 		a.client.Cut()
 		c.until("b has all", func() bool { return c.balanced("report", "b") })
-		c.pass(2 * time.Minute) // long enough for it to look at everything anew, cut off as it is
-		// It is seen to be there before it knows that it is.
+		c.pass(2 * time.Minute) // long enough for a resync, which fails
+		// The others see it before it has the answer to its registration.
 		a.client.OnRequest(func(r memory.Request) memory.Fault {
 			if r.Kind == memory.Transact && strings.HasPrefix(r.Txn.Do[0].Key, "instances/") {
 				return memory.Fault{After: 100 * time.Millisecond}
@@ -26,11 +26,11 @@ func TestAssignment_ReturningInstanceWaits(t *testing.T) {
 			return memory.Fault{}
 		})
 		a.client.Heal()
-		c.until("it is there", func() bool { return len(c.server.Sessions()) == 2 })
+		c.until("a has a session again", func() bool { return len(c.server.Sessions()) == 2 })
 		back := time.Now()
 		c.until("both share again", func() bool { return c.balanced("report", "a", "b") })
 		if took := time.Since(back); took < time.Second {
-			t.Errorf("its share moved to it after %s, want the second that new instances wait", took)
+			t.Errorf("a got its share after %s, want the join delay of one second", took)
 		}
 	})
 }

@@ -21,7 +21,7 @@ func TestSpec_StoredJobWins(t *testing.T) {
 		b := c.start("b")
 		c.pass(30 * time.Second)
 		if got := c.fires(); got != "[10 20 30 40]" {
-			t.Errorf("ran the fires %s, want every tenth second: the job in the store wins", got)
+			t.Errorf("ran the fires %s, want every tenth second, as in the stored job", got)
 		}
 		if n := c.count(observe.Differs); n != 1 {
 			t.Errorf("the difference was reported %d times, want once", n)
@@ -46,9 +46,9 @@ func TestSpec_OverwriteKeepsSchedule(t *testing.T) {
 		since := c.spec("daily").Since
 		_ = a.sched.Unregister("daily")
 		c.add(a, elastic.Job{Name: "daily", Schedule: "0 0 3 * * ?", Parameter: "new"}, elastic.Overwrite())
-		c.until("it is overwritten", func() bool { return c.spec("daily").Parameter == "new" })
+		c.until("the job is overwritten", func() bool { return c.spec("daily").Parameter == "new" })
 		if got := c.spec("daily").Since; !got.Equal(since) {
-			t.Errorf("the schedule is in force since %s, want %s as before: an outage now would lose fires", got, since)
+			t.Errorf("the schedule counts since %s, want %s as before; otherwise an outage would lose fires", got, since)
 		}
 	})
 }
@@ -66,7 +66,7 @@ func (c *cluster) spec(job string) layout.Spec {
 	return layout.Spec{}
 }
 
-// overwrite replaces a job as an operator would.
+// overwrite changes a stored job, as an operator would.
 func (c *cluster) overwrite(job string, change func(*layout.Spec)) {
 	s := c.spec(job)
 	old := s
@@ -81,7 +81,7 @@ func TestReshard_WhileJobRuns(t *testing.T) {
 		c.does(sleepFor(7 * time.Second))
 		c.start("a")
 		c.start("b")
-		c.until("the job is there", func() bool { return c.balanced("report", "a", "b") })
+		c.until("the job is assigned", func() bool { return c.balanced("report", "a", "b") })
 		for _, shards := range []int{4, 9, 2, 3} {
 			c.overwrite("report", func(s *layout.Spec) { s.Shards = shards })
 			c.pass(31 * time.Second)
@@ -90,7 +90,7 @@ func TestReshard_WhileJobRuns(t *testing.T) {
 				by[r.shard]++
 			}
 			if len(by) != shards || len(c.owners("report")) != shards {
-				t.Errorf("with %d shards these ran: %v, and %d are assigned", shards, by, len(c.owners("report")))
+				t.Errorf("with %d shards: the runs are %v, and %d shards are assigned", shards, by, len(c.owners("report")))
 			}
 			records := 0
 			for _, e := range c.server.Dump() {
@@ -99,7 +99,7 @@ func TestReshard_WhileJobRuns(t *testing.T) {
 				}
 			}
 			if records != shards {
-				t.Errorf("with %d shards there are %d records", shards, records)
+				t.Errorf("with %d shards: %d records", shards, records)
 			}
 		}
 	})
@@ -120,20 +120,20 @@ func TestReshard_FencesGrow(t *testing.T) {
 			})
 		}
 		a := c.start("a", off(2400*time.Millisecond))
-		c.until("a has both", func() bool { return c.balanced("report", "a") })
+		c.until("a owns both", func() bool { return c.balanced("report", "a") })
 		runsOn1(a)
 		c.overwrite("report", func(s *layout.Spec) { s.Shards = 1 })
 		c.until("the record is gone", func() bool { return c.record("report", 1).Fence == 0 })
 		b := c.start("b", off(-2400*time.Millisecond))
-		c.until("b is there", func() bool { return len(c.server.Sessions()) == 2 })
+		c.until("b has a session", func() bool { return len(c.server.Sessions()) == 2 })
 		_ = c.leave(a)
 		c.overwrite("report", func(s *layout.Spec) { s.Shards = 2 })
-		c.until("b has both", func() bool { return c.balanced("report", "b") })
+		c.until("b owns both", func() bool { return c.balanced("report", "b") })
 		runsOn1(b)
 		var last uint64
 		for _, r := range c.find(func(r *ran) bool { return r.shard == 1 }) {
 			if r.fence <= last {
-				t.Errorf("%s ran shard 1 with the fence %d, after %d", r.node.name, r.fence, last)
+				t.Errorf("%s ran shard 1 with fence %d after %d", r.node.name, r.fence, last)
 			}
 			last = r.fence
 		}
@@ -145,7 +145,7 @@ func TestReshard_FencesGrow(t *testing.T) {
 func TestReshard_RemovesRecords(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 40, Failover: true}}
-		a := c.start("a") // the oldest
+		a := c.start("a") // the oldest instance, the leader
 		c.start("b")
 		c.pass(15 * time.Second)
 		c.onCommit(a, 3, func() { c.crash(a) })
@@ -154,7 +154,7 @@ func TestReshard_RemovesRecords(t *testing.T) {
 		c.pass(30 * time.Second)
 		for _, e := range c.server.Dump() {
 			if item, err := layout.ShardOf(e.Key); err == nil && strings.HasPrefix(e.Key, "runs/") && item >= 2 {
-				t.Errorf("%s is still there", e.Key)
+				t.Errorf("%s is still stored", e.Key)
 			}
 		}
 	})
@@ -174,7 +174,7 @@ func TestDisable_NoRunAfterAnswer(t *testing.T) {
 		acknowledged := time.Now()
 		c.pass(20 * time.Second)
 		for _, r := range c.find(func(r *ran) bool { return r.start.After(acknowledged) }) {
-			t.Errorf("shard %d began at %s, the job was disabled at %s", r.shard, stamp(r.start), stamp(acknowledged))
+			t.Errorf("shard %d began at %s, but the job was disabled at %s", r.shard, stamp(r.start), stamp(acknowledged))
 		}
 		c.overwrite("report", func(s *layout.Spec) { s.Disabled = false })
 		c.pass(10 * time.Second)
@@ -184,7 +184,7 @@ func TestDisable_NoRunAfterAnswer(t *testing.T) {
 		for _, r := range c.find(func(r *ran) bool {
 			return r.start.After(acknowledged) && r.fire.Before(acknowledged.Add(20*time.Second))
 		}) {
-			t.Errorf("the fire of %s ran, though the job was disabled then", stamp(r.fire))
+			t.Errorf("the fire of %s ran although the job was disabled then", stamp(r.fire))
 		}
 	})
 }
@@ -216,7 +216,7 @@ func TestStored_UnreadableValueStopsOneJob(t *testing.T) {
 						reported = reported || e.Subject == key
 					}
 					if !reported {
-						t.Errorf("%s was not reported with its key", key)
+						t.Errorf("no event names the key %s", key)
 					}
 					for _, e := range c.server.Dump() {
 						if e.Key == key && string(e.Value) != value {
@@ -227,7 +227,7 @@ func TestStored_UnreadableValueStopsOneJob(t *testing.T) {
 						t.Errorf("the broken job ran %d times", n)
 					}
 					if n := len(c.find(func(r *ran) bool { return r.job == "sound" })); n != 18 {
-						t.Errorf("the sound job ran %d times, want 18", n)
+						t.Errorf("the valid job ran %d times, want 18", n)
 					}
 					c.delete(key) // the repair
 					c.pass(2 * time.Minute)
@@ -248,7 +248,7 @@ func TestStored_UnreadableInstance(t *testing.T) {
 		c.start("a")
 		c.pass(25 * time.Second)
 		if !c.balanced("report", "a") {
-			t.Errorf("the shards are owned by %v", c.owners("report"))
+			t.Errorf("the owners are %v", c.owners("report"))
 		}
 		c.delete("instances/newer@1")
 	})
@@ -267,10 +267,10 @@ func TestClock_FireFromFuture(t *testing.T) {
 		c.start("b")
 		c.pass(25 * time.Second)
 		if n := len(c.find(func(r *ran) bool { return r.start.After(now) })); n < 4 {
-			t.Errorf("%d runs after the clock was right again, want at least 4: %s", n, c.fires())
+			t.Errorf("%d runs after the clock was corrected, want at least 4: %s", n, c.fires())
 		}
 		if n := c.count(observe.FutureFire); n != 2 {
-			t.Errorf("fires of the future were reported %d times, want once a shard", n)
+			t.Errorf("%d events about fires in the future, want one for each shard", n)
 		}
 	})
 }
@@ -291,10 +291,10 @@ func TestJob_ReportsAllFaults(t *testing.T) {
 		}
 	}
 	if err := (elastic.Job{Name: "x", Schedule: "0 0 30 2 *"}).Validate(); err == nil || !strings.Contains(err.Error(), "schedule:") {
-		t.Errorf("a schedule that never fires: %v", err)
+		t.Errorf("a schedule without fires: %v", err)
 	}
 	if err := (elastic.Job{Name: "x", Schedule: "0 0 3 * * ?", TimeZone: "Local"}).Validate(); err == nil {
-		t.Error("the time zone Local is accepted, which differs from machine to machine")
+		t.Error("the time zone Local, which differs between hosts, is accepted")
 	}
 	for _, name := range []string{"", ".", "..", "a/b", "a b", "ä", strings.Repeat("x", 101)} {
 		if err := (elastic.Job{Name: name, Schedule: "@daily"}).Validate(); err == nil {
@@ -302,7 +302,7 @@ func TestJob_ReportsAllFaults(t *testing.T) {
 		}
 	}
 	if err := (elastic.Job{Name: "x", Schedule: "@daily", ShardParameters: map[int]string{1: "y"}}).Validate(); err == nil || !strings.Contains(err.Error(), "shards 0 to 0") {
-		t.Errorf("a parameter of a shard that does not exist: %v", err)
+		t.Errorf("a parameter for a missing shard: %v", err)
 	}
 }
 

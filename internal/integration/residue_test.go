@@ -11,8 +11,9 @@ import (
 	"github.com/elasticjob-go/elastic/observe"
 )
 
-// checkRest checks what the store holds when nothing runs: specs, assignments, idle records of shards that exist.
-// A session of a crashed process may not have expired yet, so it waits for that first.
+// checkRest checks the store's content at rest: specs, assignments, and records
+// of shards that exist. It first waits until the sessions of crashed processes
+// have expired.
 func (c *cluster) checkRest() {
 	c.t.Helper()
 	time.Sleep(ttl + time.Second)
@@ -33,17 +34,17 @@ func (c *cluster) checkRest() {
 		case layout.Jobs, layout.Assignments:
 		case layout.Signals:
 			if shards[rest] == 0 {
-				c.t.Errorf("at rest the store holds %s, of a job that is not there", e.Key)
+				c.t.Errorf("at rest the store holds %s of a missing job", e.Key)
 			}
 		case "runs":
 			job, _, _ := strings.Cut(rest, "/")
 			item, err := layout.ShardOf(e.Key)
 			r, err2 := failover.Decode(e.Value)
 			if err != nil || err2 != nil {
-				continue // a test put it there
+				continue // written by a test
 			}
 			if item >= shards[job] {
-				c.t.Errorf("at rest the store holds %s, of a shard that the job does not have: %s", e.Key, r)
+				c.t.Errorf("at rest the store holds %s of a missing shard: %s", e.Key, r)
 			}
 		default:
 			c.t.Errorf("at rest the store holds %s = %s", e.Key, e.Value)
@@ -64,15 +65,15 @@ func (c *cluster) checkRuns() {
 		k := key{r.job, r.shard}
 		if p := last[k]; p != nil {
 			if r.fence < p.fence && slices.ContainsFunc(r.node.evicted, func(t time.Time) bool { return !t.After(r.start) && r.start.Sub(t) < ttl }) {
-				continue // a zombie, in the moment before it learns that somebody declared it dead: the fence says so
+				continue // a zombie that has not yet learned of its eviction, with the smaller fence
 			}
 			if r.fence <= p.fence && r.fence != 0 {
 				c.t.Errorf("%s/%d ran with fence %d after fence %d", r.job, r.shard, r.fence, p.fence)
 			}
-			// An instance that is declared dead by hand learns of it later; only the fence is left then.
+			// An instance that a test evicts learns of it later. Until then only\n\t\t\t// the fence protects its shards.
 			evicted := slices.ContainsFunc(p.node.evicted, func(t time.Time) bool { return t.After(p.start.Add(-ttl)) && !t.After(r.start) })
 			if (p.end.IsZero() || r.start.Before(p.end)) && (p.cancelled.IsZero() || p.cancelled.After(r.start)) && !evicted {
-				c.t.Errorf("%s/%d began on %s at %s, while it ran on %s since %s", r.job, r.shard, r.node.name, stamp(r.start), p.node.name, stamp(p.start))
+				c.t.Errorf("%s/%d began on %s at %s, while it was running on %s since %s", r.job, r.shard, r.node.name, stamp(r.start), p.node.name, stamp(p.start))
 			}
 		}
 		last[k] = r
@@ -85,7 +86,8 @@ func (c *cluster) checkRuns() {
 	}
 }
 
-// missing returns the fires of a shard, every period from the first to the last, that were never completed.
+// missing returns the fires of a shard that never succeeded, one a period
+// between two times.
 func (c *cluster) missing(job string, shard int, from, to time.Time, period time.Duration) []time.Time {
 	done := map[int64]bool{}
 	for _, r := range c.find(func(r *ran) bool {
@@ -104,7 +106,7 @@ func (c *cluster) missing(job string, shard int, from, to time.Time, period time
 
 func stamp(t time.Time) string { return t.UTC().Format("04:05.000") }
 
-// story is what happened, for a test that failed.
+// story returns the history of the cluster, for a failed test.
 func (c *cluster) story() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

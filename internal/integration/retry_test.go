@@ -16,11 +16,12 @@ import (
 
 var errFlaky = errors.New("the printer is busy")
 
-// failing fails so often, and then it is done. It counts its calls.
+// failing returns a handler that fails for a number of calls and then succeeds.
+// It counts its calls.
 func failing(times int64, calls *atomic.Int64) elastic.HandlerFunc {
 	return func(_ context.Context, run elastic.Run) error {
 		if n := calls.Add(1); n-1 != int64(run.Retry) {
-			return fmt.Errorf("call %d says that it is retry %d", n, run.Retry)
+			return fmt.Errorf("call %d has Retry %d", n, run.Retry)
 		} else if n <= times {
 			return errFlaky
 		}
@@ -43,13 +44,13 @@ func TestRetry_KeepsTheClaim(t *testing.T) {
 			t.Errorf("%d calls, then %s; want 4 and ok at the first attempt", calls.Load(), r)
 		}
 		if took := c.record("report", 0).Ended.Sub(c.record("report", 0).Started); took > 14*time.Second {
-			t.Errorf("it took %s, want at most 2s, 4s and 8s", took)
+			t.Errorf("it took %s, want at most 2s + 4s + 8s", took)
 		}
-		if commits := n.store.Counts().Sub(before).Commits; commits > 4 { // the floor of the first fences, begin, complete, and perhaps a beat
-			t.Errorf("%d commits: retries must cost none", commits)
+		if commits := n.store.Counts().Sub(before).Commits; commits > 4 { // the floor of the first fences, begin, complete, and perhaps a heartbeat
+			t.Errorf("%d commits, but retries must cost none", commits)
 		}
 		if told := c.seen(observe.Retrying); len(told) != 3 || !errors.Is(told[0].Err, errFlaky) || !strings.HasPrefix(told[0].Detail, "again in ") {
-			t.Errorf("reported: %v", told)
+			t.Errorf("the events are %v", told)
 		}
 	})
 }
@@ -111,7 +112,7 @@ func TestRetry_EndsAtTimeout(t *testing.T) {
 		c.start("a")
 		c.pass(90 * time.Second)
 		if r := c.record("report", 0); r.Result != failover.ResultFailed || r.Ended.Sub(r.Started) != 10*time.Second || !strings.Contains(r.Error, "timeout") {
-			t.Errorf("%s after %s: %q; want failed after 10s because of the timeout", r, r.Ended.Sub(r.Started), r.Error)
+			t.Errorf("%s after %s: %q; want a failure after 10s with the timeout", r, r.Ended.Sub(r.Started), r.Error)
 		}
 	})
 }

@@ -18,18 +18,18 @@ type ran struct {
 	parameter  string
 	attempt    int
 	fence      uint64
-	start, end time.Time // end is zero until it has returned
+	start, end time.Time // end is zero until the handler returns
 	err        error
 	cause      error
-	died       bool      // its process crashed while it ran
-	cancelled  time.Time // its context ended; zero if it did not
+	died       bool      // its process crashed during the run
+	cancelled  time.Time // when its context ended; zero if it did not
 }
 
-// handler writes down what it is asked to run, and then works.
+// handler returns a handler that records its runs and then does the work.
 func (c *cluster) handler(n *node) elastic.HandlerFunc {
 	return func(ctx context.Context, run elastic.Run) error {
 		if run.Retry > 0 {
-			return c.task()(ctx, run) // the same execution goes on
+			return c.task()(ctx, run) // a retry belongs to the same execution
 		}
 		r := &ran{node: n, job: run.Job, shard: run.Shard, fire: run.Fire, trigger: run.Trigger, parameter: run.Parameter, attempt: run.Attempt, fence: run.Fence(), start: time.Now()}
 		c.mu.Lock()
@@ -56,7 +56,7 @@ func (c *cluster) handler(n *node) elastic.HandlerFunc {
 	}
 }
 
-// task returns what handlers do now; does changes it.
+// task returns the current work of all handlers. The method does sets it.
 func (c *cluster) task() elastic.HandlerFunc {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -69,17 +69,17 @@ func (c *cluster) does(f elastic.HandlerFunc) {
 	c.work = f
 }
 
-// nothing is a handler that is done at once.
+// nothing is a handler that succeeds at once.
 func nothing(context.Context, elastic.Run) error { return nil }
 
-// total returns how many executions there were.
+// total returns the number of executions.
 func (c *cluster) total() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.runs)
 }
 
-// find returns the executions that fit, as they are now.
+// find returns copies of the matching executions.
 func (c *cluster) find(fits func(r *ran) bool) []*ran {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"github.com/elasticjob-go/elastic/observe"
 )
 
-// times returns when the shards of a job began, since the start of the bubble.
+// times returns when the runs began, since the start of the bubble.
 func (c *cluster) times() string {
 	zero := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	var began []time.Duration
@@ -29,7 +29,7 @@ func TestSchedule_BoundsAndExceptions(t *testing.T) {
 		c.jobs = []elastic.Job{{
 			Name: "report", Schedule: "0 0 12 * * ?", Start: day(3), End: day(14), Except: []string{"SAT-SUN", "2000-01-05..2000-01-06"},
 		}}
-		c.start("a", elastic.WithSessionTTL(time.Hour)) // so that a month of virtual time holds fewer renewals
+		c.start("a", elastic.WithSessionTTL(time.Hour)) // so that days of virtual time have few renewals
 		c.pass(30 * 24 * time.Hour)
 		var days []int
 		for _, r := range c.find(func(*ran) bool { return true }) {
@@ -49,15 +49,15 @@ func TestSchedule_FixedDelay(t *testing.T) {
 		a := c.start("a")
 		c.pass(40 * time.Second)
 		if got := c.times(); got != "[10s 27s]" {
-			t.Errorf("began at %s, want [10s 27s]", got)
+			t.Errorf("runs began at %s, want [10s 27s]", got)
 		}
-		// Another instance takes over while it runs, and counts from the end of that run.
+		// Another instance takes over during a run, and counts from the end of\n\t\t// that run.
 		c.until("it runs", func() bool { return c.running(a, 0) })
 		b := c.start("b")
 		a.stop()
 		c.pass(30 * time.Second)
 		if got := c.times(); got != "[10s 27s 44s 1m1s]" {
-			t.Errorf("began at %s, want [10s 27s 44s 1m1s]", got)
+			t.Errorf("runs began at %s, want [10s 27s 44s 1m1s]", got)
 		}
 		if last := c.find(func(r *ran) bool { return r.node == b }); len(last) != 1 {
 			t.Errorf("b ran it %d times, want once", len(last))
@@ -74,7 +74,7 @@ func TestSchedule_InstantFiresOnce(t *testing.T) {
 		c.start("a")
 		c.pass(time.Hour)
 		if got := c.times(); got != "[1m0s 1m0s]" {
-			t.Errorf("began at %s, want both shards at 1m0s", got)
+			t.Errorf("runs began at %s, want both shards at 1m0s", got)
 		}
 	})
 }
@@ -96,7 +96,7 @@ func TestSchedule_JitterSpreadsStarts(t *testing.T) {
 			}
 		}
 		if len(started) < 8 {
-			t.Errorf("20 shards began at %d different seconds, want them spread", len(started))
+			t.Errorf("20 shards began in %d different seconds, want more", len(started))
 		}
 		// Another instance computes the same delays.
 		b := c.start("b")
@@ -118,13 +118,13 @@ func TestSchedule_OverIsNotStored(t *testing.T) {
 		c.pass(15 * time.Second)
 		refused := c.seen(observe.Refused)
 		if len(refused) != 1 || refused[0].Job != "over" || !errors.Is(refused[0].Err, cron.ErrNever) {
-			t.Errorf("refused: %v, want the job that is over, once", refused)
+			t.Errorf("refused: %v, want the job without further fires, once", refused)
 		}
 		if spec := c.spec("over"); spec.Shards != 0 {
-			t.Errorf("it is in the store: %+v", spec)
+			t.Errorf("the refused job is stored: %+v", spec)
 		}
 		if got := c.times(); got != "[10s]" {
-			t.Errorf("the other began at %s, want [10s]", got)
+			t.Errorf("runs of the other job began at %s, want [10s]", got)
 		}
 	})
 }
@@ -137,7 +137,7 @@ func TestSchedule_LoggedInWords(t *testing.T) {
 		c.pass(2 * time.Minute)
 		told := c.seen(observe.Scheduled)
 		if len(told) != 1 || !strings.Contains(told[0].Detail, "Monday to Friday") || !strings.Contains(told[0].Detail, "2000-01-03") {
-			t.Errorf("told: %v, want the weekdays in words, and the next fire, once", told)
+			t.Errorf("got %v, want one event with the weekdays in words and the next fire", told)
 		}
 	})
 }
@@ -151,7 +151,7 @@ func TestSchedule_SkippedFiresAreReported(t *testing.T) {
 		c.pass(39 * time.Second)
 		missed := c.seen(observe.Missed)
 		if len(missed) != 1 || missed[0].Fire.Second() != 20 {
-			t.Errorf("reported as missed: %v, want the fires from :20 on, once", missed)
+			t.Errorf("reported as missed: %v, want one event from :20 on", missed)
 		}
 	})
 }

@@ -19,7 +19,7 @@ import (
 func TestOpen_ReportsAllFaults(t *testing.T) {
 	_, err := elastic.Open(t.Context(), "memory://x", elastic.WithName("a/b"), elastic.WithWeight(0), elastic.WithSessionTTL(-1), elastic.WithDrainTimeout(-1), elastic.WithJoinDelay(-1))
 	if err == nil {
-		t.Fatal("the options are accepted")
+		t.Fatal("invalid options are accepted")
 	}
 	for _, want := range []string{"WithName", "WithWeight", "WithSessionTTL", "WithDrainTimeout", "WithJoinDelay"} {
 		if !strings.Contains(err.Error(), want) {
@@ -48,7 +48,7 @@ func TestAdd_RefusesInvalidJobs(t *testing.T) {
 		t.Errorf("a job without a handler: %v", err)
 	}
 	if err := s.Unregister("a"); err == nil {
-		t.Error("a job that was never added could be removed")
+		t.Error("removing a job that was never added: no error")
 	}
 	func() {
 		defer func() {
@@ -80,7 +80,7 @@ func TestScheduler_RunsOnce(t *testing.T) {
 		if err := s.Run(context.Background()); !errors.Is(err, elastic.ErrClosed) {
 			t.Errorf("a second Run: %v, want ErrClosed", err)
 		}
-		if err := s.Close(); err != nil { // ends Run, and waits for it
+		if err := s.Close(); err != nil { // ends Run and waits for it
 			t.Errorf("Close: %v", err)
 		}
 		wg.Wait()
@@ -141,13 +141,13 @@ func TestObserver_SlowDelaysNoRun(t *testing.T) {
 		wg.Go(func() { _ = s.Run(context.Background()) })
 		time.Sleep(10500 * time.Millisecond)
 		if len(runs) != 10 {
-			t.Errorf("%d runs in ten seconds beside an observer that hangs, want 10", len(runs))
+			t.Errorf("%d runs in ten seconds with an observer that blocks, want 10", len(runs))
 		}
 		close(release)
 		_ = s.Close()
 		wg.Wait()
 		if heard < 20 {
-			t.Errorf("%d events were heard in the end, want those of 10 runs and more", heard)
+			t.Errorf("the observer got %d events, want at least those of 10 runs", heard)
 		}
 	})
 }

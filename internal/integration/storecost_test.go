@@ -56,7 +56,7 @@ func TestStoreCost_ThousandShardsBegin(t *testing.T) {
 		n := c.start("a")
 		c.pass(25 * time.Second)
 		before := n.store.Counts()
-		c.pass(10 * time.Second) // they have begun, and none has finished
+		c.pass(10 * time.Second) // all runs have begun, and none has ended
 		perTxn := n.store.Caps().MaxOps - 3
 		if got, want := n.store.Counts().Sub(before).Commits, int64((1000+perTxn-1)/perTxn); got != want {
 			t.Errorf("1,000 shards began in %d commits, want %d", got, want)
@@ -87,7 +87,8 @@ func TestStoreCost_IdleJobIsFree(t *testing.T) {
 		})
 	}
 	one, many := perMinute[1], perMinute[500]
-	// A beat is one write, and a resync lists the four watched prefixes, each minute within a tenth: nine to twelve times.
+	// Once a minute, give or take a tenth, a heartbeat is one write and a
+	// resync lists the four watched prefixes: nine to twelve times here.
 	const beats = 12
 	if many.Reads() > 4*beats || one.Reads() > 4*beats || many.Commits > beats || one.Commits > beats {
 		t.Errorf("ten idle minutes: 1 job %d reads, %d commits; 500 jobs %d reads, %d commits; want at most %d reads and %d commits",
@@ -113,15 +114,15 @@ func TestStoreCost_LossOfInstance(t *testing.T) {
 			}
 			return true
 		})
-		c.until("everything runs", func() bool { return len(c.find(func(r *ran) bool { return r.end.IsZero() })) == 4*jobs })
+		c.until("all shards run", func() bool { return len(c.find(func(r *ran) bool { return r.end.IsZero() })) == 4*jobs })
 		c.crash(b)
 		before := a.store.Counts()
-		c.until("everything runs on a", func() bool {
+		c.until("all shards run on a", func() bool {
 			return len(c.find(func(r *ran) bool { return r.node == a && r.end.IsZero() })) == 4*jobs
 		})
 		got := a.store.Counts().Sub(before)
 		if got.Commits > jobs+1 || got.Lists > jobs || got.Gets > 1 {
-			t.Errorf("%d jobs lost an instance that ran half of their shards: %d commits, %d lists, %d gets; want at most %d, %d, 1",
+			t.Errorf("loss of the instance that ran half of the shards of %d jobs: %d commits, %d lists, %d gets; want at most %d, %d, 1",
 				jobs, got.Commits, got.Lists, got.Gets, jobs+1, jobs)
 		}
 		c.pass(25 * time.Second)
@@ -135,10 +136,10 @@ func TestStoreCost_OrphansInBatches(t *testing.T) {
 		c.does(sleepFor(30 * time.Second))
 		a, b := c.start("a"), c.start("b")
 		c.until("the job is shared", func() bool { return c.balanced("report", "a", "b") })
-		c.until("everything runs", func() bool { return len(c.find(func(r *ran) bool { return r.end.IsZero() })) == 400 })
+		c.until("all shards run", func() bool { return len(c.find(func(r *ran) bool { return r.end.IsZero() })) == 400 })
 		c.crash(b)
 		before := a.store.Counts()
-		c.until("everything runs on a", func() bool {
+		c.until("all shards run on a", func() bool {
 			return len(c.find(func(r *ran) bool { return r.node == a && r.end.IsZero() })) == 400
 		})
 		perTxn := int64(29)

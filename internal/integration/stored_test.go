@@ -8,7 +8,7 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// owners returns who owns which shard of a job.
+// owners returns the names of the owners of a job's shards.
 func (c *cluster) owners(job string) []string {
 	for _, e := range c.server.Dump() {
 		if e.Key != layout.AssignmentKey(job) {
@@ -27,7 +27,7 @@ func (c *cluster) owners(job string) []string {
 	return nil
 }
 
-// balanced says whether the job's shards are spread over exactly these instances, evenly.
+// balanced reports whether exactly these instances own the job's shards, evenly.
 func (c *cluster) balanced(job string, names ...string) bool {
 	counts := map[string]int{}
 	for _, name := range c.owners(job) {
@@ -59,7 +59,7 @@ func (c *cluster) record(job string, shard int) failover.Record {
 	return failover.Record{}
 }
 
-// put writes a key as an operator or another program would.
+// put writes a key, as an operator or another program would.
 func (c *cluster) put(key string, value []byte) {
 	c.t.Helper()
 	admin := c.server.Connect("admin")
@@ -73,7 +73,7 @@ func (c *cluster) put(key string, value []byte) {
 	}
 }
 
-// delete removes a key as an operator would.
+// delete deletes a key, as an operator would.
 func (c *cluster) delete(key string) {
 	c.t.Helper()
 	admin := c.server.Connect("admin")

@@ -35,21 +35,22 @@ func TestStorm_NothingLostOrRunTwice(t *testing.T) {
 			bubble(t, func(c *cluster) { newStorm(c, seed).run() })
 		})
 		if t.Failed() {
-			return // one life story is enough to read
+			return // one history is enough to read
 		}
 	}
 }
 
-// storm is one run of faults. The mix of faults is drawn from the seed, too, so that each storm is nasty in its own way.
+// storm is one run of faults. The mix of faults is drawn from the seed as well,
+// so storms differ in kind.
 type storm struct {
 	*cluster
 	*rand.Rand
 	instances int
-	faults    map[string]int // how likely each is
-	loss      float64        // of a request or its reply
-	skew      time.Duration  // by which clocks differ from the right time at most
+	faults    map[string]int // the weight of each kind of fault
+	loss      float64        // the probability that a request or its reply is lost
+	skew      time.Duration  // the largest error of a clock
 	live      map[string]*node
-	changed   map[string]bool // jobs whose spec was changed: not all of their fires are due any more
+	changed   map[string]bool // jobs whose spec was changed, so that some fires are not due
 	started   time.Time
 }
 
@@ -79,7 +80,7 @@ func newStorm(c *cluster, seed uint64) *storm {
 	longest := time.Duration(1+s.IntN(4000)) * time.Millisecond
 	deaf, failing := s.IntN(3) == 0, s.IntN(3) == 0
 	c.does(func(ctx context.Context, run elastic.Run) error {
-		// Not from the storm's own numbers: handlers run side by side.
+		// Not from the storm's own random numbers, because handlers are concurrent.
 		h := rand.New(rand.NewPCG(seed, run.Fence()+uint64(run.Shard)))
 		d := time.Duration(h.Int64N(int64(longest)))
 		if deaf && h.IntN(5) == 0 {
@@ -128,7 +129,7 @@ func (s *storm) draw() string {
 
 var faultNames = []string{"crash", "leave", "cut", "expire", "evict", "compact", "slow", "change", "remove", "nothing"}
 
-// up starts an instance, unless it is up.
+// up starts an instance unless it runs.
 func (s *storm) up(name string) {
 	if s.live[name] != nil {
 		return
@@ -157,7 +158,7 @@ func (s *storm) up(name string) {
 	}, elastic.WithTesting(elastic.Testing{Now: s.clock()}))
 }
 
-// clock returns the clock of an instance, which may be wrong.
+// clock returns a clock for an instance. It may be wrong.
 func (s *storm) clock() func() time.Time {
 	if s.skew == 0 {
 		return time.Now
@@ -166,16 +167,16 @@ func (s *storm) clock() func() time.Time {
 	return func() time.Time { return time.Now().Add(off) }
 }
 
-// remove takes a job from an instance and gives it back later.
+// remove unregisters a job from an instance and adds it again later.
 func (s *storm) remove(n *node) {
 	job := s.jobs[s.IntN(len(s.jobs))]
 	if n.sched.Unregister(job.Name) != nil {
-		return // it is away already
+		return // the job is unregistered already
 	}
 	away := time.Duration(s.IntN(15_000)) * time.Millisecond
 	go func() {
 		time.Sleep(away)
-		_ = n.sched.Add(job, s.handler(n)) // the instance may be gone by then, too
+		_ = n.sched.Add(job, s.handler(n)) // the instance may have left by then
 	}()
 }
 
@@ -225,7 +226,7 @@ func (s *storm) fault(kind string) {
 	}
 }
 
-// declareDead notes that any instance may have been declared dead though it lives.
+// declareDead notes that any live instance may have been evicted.
 func (s *storm) declareDead() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -237,7 +238,7 @@ func (s *storm) declareDead() {
 func (s *storm) change() {
 	job := s.jobs[s.IntN(len(s.jobs))].Name
 	if s.spec(job).Shards == 0 {
-		return // it is not there yet
+		return // the job is not yet stored
 	}
 	s.changed[job] = true
 	s.overwrite(job, func(spec *layout.Spec) {
@@ -252,7 +253,7 @@ func (s *storm) change() {
 	})
 }
 
-// settle ends all faults and lets the cluster come to rest.
+// settle ends all faults and waits until the cluster is at rest.
 func (s *storm) settle() {
 	s.mu.Lock()
 	for _, n := range s.nodes {
@@ -272,11 +273,12 @@ func (s *storm) settle() {
 			s.overwrite(j.Name, func(spec *layout.Spec) { spec.Disabled = false })
 		}
 	}
-	// Sessions expire, deaf handlers return, and what is due runs, one after the other where every fire counts.
+	// Sessions expire, handlers that ignore their context return, and due fires
+	// run, one after the other with MisfireAll.
 	s.pass(4 * time.Minute)
 }
 
-// account checks that nothing sticks and nothing is lost.
+// account checks that no shard is stuck and no fire is lost.
 func (s *storm) account() {
 	var live []string
 	for name := range s.live {
@@ -286,12 +288,12 @@ func (s *storm) account() {
 		spec := s.spec(j.Name)
 		for _, owner := range s.owners(j.Name) {
 			if s.live[owner] == nil {
-				s.t.Errorf("job %s: a shard belongs to %s, which is not there; live are %v", j.Name, owner, live)
+				s.t.Errorf("job %s: the owner %s of a shard is not live; live are %v", j.Name, owner, live)
 			}
 		}
 		behind := 30 * time.Second
 		if spec.Misfire == failover.MisfireAll {
-			behind = 24 * time.Hour // it may have much to make up for
+			behind = 24 * time.Hour // it may have many fires to make up for
 		}
 		for shard := range spec.Shards {
 			r := s.record(j.Name, shard)
@@ -306,7 +308,8 @@ func (s *storm) account() {
 	}
 }
 
-// everyFireIsAccountedFor checks that each fire up to the record's ended somehow, in order, none left out.
+// everyFireIsAccountedFor checks that each fire up to the record's has a result,
+// in order.
 func (s *storm) everyFireIsAccountedFor(j elastic.Job, shard int, last failover.Record) {
 	accounted := map[int64]bool{}
 	for _, r := range s.find(func(r *ran) bool { return r.job == j.Name && r.shard == shard }) {
@@ -320,7 +323,7 @@ func (s *storm) everyFireIsAccountedFor(j elastic.Job, shard int, last failover.
 	}
 	for fire := policy.Schedule.Next(policy.Since); fire.Before(last.Fire); fire = policy.Schedule.Next(fire) {
 		if !accounted[fire.Unix()] && !(s.audit.gaveUp(j.Name, shard, fire) && !j.Failover) {
-			s.t.Errorf("job %s shard %d: nobody accounts for the fire of %s", j.Name, shard, stamp(fire))
+			s.t.Errorf("job %s shard %d: the fire of %s has no result", j.Name, shard, stamp(fire))
 			return
 		}
 	}

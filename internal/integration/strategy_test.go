@@ -52,7 +52,7 @@ func TestStrategy_RotatesSingleShard(t *testing.T) {
 		}
 		for i := range 9 {
 			if names := []string{runs[i].node.name, runs[i+1].node.name, runs[i+2].node.name}; len(slices.Compact(slices.Sorted(slices.Values(names)))) != 3 {
-				t.Errorf("runs %d to %d were on %v, want each instance once", i, i+2, names)
+				t.Errorf("runs %d to %d were on %v, want once on each instance", i, i+2, names)
 			}
 		}
 	})
@@ -67,7 +67,7 @@ func TestStrategy_Custom(t *testing.T) {
 		for _, n := range c.nodes {
 			c.add(n, elastic.Job{Name: "report", Schedule: "0/5 * * * * ?", Shards: 3, Sharding: "racks"})
 		}
-		c.until("each shard is where it is pinned", func() bool { return slices.Equal(c.owners("report"), []string{"a", "b", "b"}) })
+		c.until("each shard has the owner that the strategy pins", func() bool { return slices.Equal(c.owners("report"), []string{"a", "b", "b"}) })
 	})
 }
 
@@ -87,7 +87,7 @@ func TestStrategy_InvalidAssignmentIsNotStored(t *testing.T) {
 		}))
 		a := c.start("a", own)
 		c.add(a, elastic.Job{Name: "report", Schedule: "0/5 * * * * ?", Shards: 3, Sharding: "mine"})
-		c.until("it is assigned", func() bool { return c.balanced("report", "a") })
+		c.until("the job is assigned", func() bool { return c.balanced("report", "a") })
 		mad.Store(true)
 		b := c.start("b", own)
 		c.add(b, elastic.Job{Name: "report", Schedule: "0/5 * * * * ?", Shards: 3, Sharding: "mine"})
@@ -97,16 +97,16 @@ func TestStrategy_InvalidAssignmentIsNotStored(t *testing.T) {
 		c.add(d, elastic.Job{Name: "report", Schedule: "0/5 * * * * ?", Shards: 3, Sharding: "mine"})
 		c.pass(10 * time.Second)
 		if !slices.ContainsFunc(c.seen(observe.Trouble), func(e elastic.Event) bool { return strings.Contains(e.Err.Error(), "strategy mine panicked") }) {
-			t.Error("nothing was reported of the panic")
+			t.Error("no event reports the panic")
 		}
 		if !c.balanced("report", "a") || c.total()-before < 12 {
-			t.Errorf("assigned to %v, %d runs; want a to go on", c.owners("report"), c.total()-before)
+			t.Errorf("the owners are %v, and %d runs followed; want a to go on", c.owners("report"), c.total()-before)
 		}
 		told := slices.ContainsFunc(c.seen(observe.Trouble), func(e elastic.Event) bool {
 			return strings.Contains(e.Detail, "stays as it is") && strings.Contains(e.Err.Error(), "mine")
 		})
 		if !told {
-			t.Error("nothing was reported")
+			t.Error("no event reports the invalid assignment")
 		}
 		mad.Store(false)
 	})
@@ -124,7 +124,7 @@ func TestStrategy_UnknownToOldest(t *testing.T) {
 		c.add(young, job)
 		c.pass(5 * time.Second)
 		c.overwrite("report", func(s *layout.Spec) { s.Sharding = "racks" })
-		c.until("the one that knows it has assigned", func() bool { return c.balanced("report", "young") })
+		c.until("the instance that knows the strategy has assigned", func() bool { return c.balanced("report", "young") })
 	})
 }
 

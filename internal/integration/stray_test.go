@@ -73,7 +73,7 @@ func TestStray_KeysAreIgnored(t *testing.T) {
 					seen := map[string]int{}
 					for _, e := range eventsOf(c, observe.Stray, observe.Unreadable) {
 						if e.Kind != observe.Stray || e.Subject != key || e.Code != "stray_key" {
-							t.Errorf("told: %+v", e)
+							t.Errorf("unexpected event: %+v", e)
 						}
 						seen[e.Instance]++
 					}
@@ -82,8 +82,8 @@ func TestStray_KeysAreIgnored(t *testing.T) {
 							t.Errorf("%s reported the key %d times", id, n)
 						}
 					}
-					if !strings.HasPrefix(key, "runs/") && len(seen) == 0 { // records are not read all the time
-						t.Error("the key is not reported")
+					if !strings.HasPrefix(key, "runs/") && len(seen) == 0 { // records are not read continuously
+						t.Error("no event reports the key")
 					}
 				})
 			})

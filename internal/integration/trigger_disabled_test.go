@@ -44,19 +44,19 @@ func TestTrigger_SkipsDisabledShards(t *testing.T) {
 				c.Advance(time.Hour)
 			}
 			if n := len(c.Runs("j")); n != 25*row.want {
-				t.Errorf("%d runs of 25 triggers, want %d of each", n, row.want)
+				t.Errorf("%d runs of 25 triggers, want %d for each", n, row.want)
 			}
 			before := len(c.Runs("j"))
 			job.DisabledShards = nil
 			replace(t, c, "a", job, succeeds)
 			c.Advance(time.Minute)
 			if n := len(c.Runs("j")) - before; n > 0 {
-				t.Errorf("when the shards were enabled %d triggers of the past began", n)
+				t.Errorf("%d old triggers ran when the shards were enabled, want 0", n)
 			}
 			giveTrigger(t, c)
 			c.Advance(time.Minute)
 			if n := len(c.Runs("j")) - before; n != 3 {
-				t.Errorf("a trigger after that ran %d times, want on each of 3 shards", n)
+				t.Errorf("the next trigger ran %d times, want once on each of 3 shards", n)
 			}
 		})
 	}
@@ -122,12 +122,12 @@ func TestTrigger_DropsOutdatedRequests(t *testing.T) {
 				replace(t, c, "a", job, work)
 				c.Advance(30 * time.Minute)
 				for _, r := range c.Runs("j")[before:] {
-					t.Errorf("begins a trigger of the past: %s", r)
+					t.Errorf("an old trigger ran: %s", r)
 				}
 				giveTrigger(t, c)
 				c.Advance(10 * time.Minute)
 				if n := len(c.Runs("j")) - before; n != 2 {
-					t.Errorf("a trigger after that ran %d times, want on each of 2 shards", n)
+					t.Errorf("the next trigger ran %d times, want once on each of 2 shards", n)
 				}
 			}
 		})

@@ -12,10 +12,10 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// oneOff is a job that runs only when it is triggered.
+// oneOff is a job that runs only when triggered.
 var oneOff = elastic.Job{Name: "report", Schedule: "@manual", Shards: 3, Failover: true, ShardParameters: map[int]string{1: "Shanghai"}}
 
-// trigger triggers the job by an instance.
+// trigger triggers the job report through an instance.
 func (c *cluster) trigger(n *node, options ...elastic.TriggerOption) uint64 {
 	c.t.Helper()
 	seq, err := n.sched.Trigger(context.Background(), "report", options...)
@@ -25,7 +25,7 @@ func (c *cluster) trigger(n *node, options ...elastic.TriggerOption) uint64 {
 	return seq
 }
 
-// triggered returns the executions of a trigger.
+// triggered returns the runs of a trigger.
 func (c *cluster) triggered(seq uint64) []*ran {
 	return c.find(func(r *ran) bool { return r.trigger == seq })
 }
@@ -38,17 +38,17 @@ func TestTrigger_ManualJobRunsOnlyThen(t *testing.T) {
 		c.start("b")
 		c.pass(24 * time.Hour)
 		if n := c.total(); n != 0 {
-			t.Errorf("it ran %d times before anybody asked", n)
+			t.Errorf("it ran %d times before the trigger", n)
 		}
 		if told := c.seen(observe.Scheduled); len(told) == 0 || !strings.Contains(told[0].Detail, "when it is triggered") {
-			t.Errorf("the schedule in words: %v", told)
+			t.Errorf("the schedule in words is %v", told)
 		}
 		given := time.Now()
 		seq := c.trigger(a)
 		c.pass(time.Second)
 		runs := c.triggered(seq)
 		if len(runs) != 3 {
-			t.Fatalf("%d runs, want one of each shard", len(runs))
+			t.Fatalf("%d runs, want one for each shard", len(runs))
 		}
 		nodes := map[string]bool{}
 		for _, r := range runs {
@@ -57,11 +57,11 @@ func TestTrigger_ManualJobRunsOnlyThen(t *testing.T) {
 				t.Errorf("shard %d: fire %s, attempt %d; want %s and 1", r.shard, stamp(r.fire), r.attempt, stamp(given))
 			}
 			if want := map[int]string{1: "Shanghai"}[r.shard]; r.parameter != want {
-				t.Errorf("shard %d: parameter %q, want its own, %q", r.shard, r.parameter, want)
+				t.Errorf("shard %d: parameter %q, want its own parameter %q", r.shard, r.parameter, want)
 			}
 		}
 		if len(nodes) != 2 {
-			t.Errorf("run by %v, want both instances", nodes)
+			t.Errorf("the runs were on %v, want both instances", nodes)
 		}
 		c.pass(24 * time.Hour)
 		if n := c.total(); n != 3 {
@@ -102,7 +102,7 @@ func TestTrigger_WaitsForRunAndKeepsFires(t *testing.T) {
 		c.pass(35 * time.Second)
 		one, two := c.triggered(first), c.triggered(second)
 		if len(one) != 1 || len(two) != 1 || two[0].start.Before(one[0].end) || one[0].start.Before(start.Add(2*time.Second)) {
-			t.Fatalf("the triggers ran as %v and %v, want each once, after the run in progress and in order", one, two)
+			t.Fatalf("the triggers ran as %v and %v, want each once, in order, after the run in progress", one, two)
 		}
 		if missing := c.missing("report", 0, start.Truncate(10*time.Second), start.Add(25*time.Second), 10*time.Second); len(missing) > 0 {
 			t.Errorf("fires that did not run: %v", missing)
@@ -118,7 +118,7 @@ func TestTrigger_SurvivesCrashes(t *testing.T) {
 		c.does(sleepFor(20 * time.Second))
 		a, b := c.start("a"), c.start("b")
 		c.start("c")
-		c.until("they share", func() bool { return c.balanced("report", "a", "b", "c") })
+		c.until("they share the shards", func() bool { return c.balanced("report", "a", "b", "c") })
 		seq := c.trigger(a, elastic.WithParameter("payroll"))
 		c.crash(a)
 		c.pass(5 * time.Second)
@@ -132,7 +132,7 @@ func TestTrigger_SurvivesCrashes(t *testing.T) {
 			done[r.shard] = done[r.shard] || !r.died && r.err == nil
 		}
 		if len(done) != 3 || !done[0] || !done[1] || !done[2] {
-			t.Errorf("done: %v, want all three shards", done)
+			t.Errorf("ended: %v, want all three shards", done)
 		}
 	})
 }
@@ -157,7 +157,7 @@ func TestTrigger_LostReplyGivesOnce(t *testing.T) {
 				seq := c.trigger(a)
 				c.pass(5 * time.Second)
 				if all, its := c.total(), len(c.triggered(seq)); all != 3 || its != 3 {
-					t.Errorf("%d runs, %d of them of this trigger; want 3 of it", all, its)
+					t.Errorf("%d runs, %d of them of this trigger; want 3", all, its)
 				}
 			})
 		})
@@ -190,7 +190,7 @@ func TestTrigger_InvalidRequests(t *testing.T) {
 		}
 		for _, e := range c.server.Dump() {
 			if strings.HasPrefix(e.Key, layout.Signals) {
-				t.Errorf("%s was written", e.Key)
+				t.Errorf("%s is stored", e.Key)
 			}
 		}
 		idle, err := elastic.Open(context.Background(), "memory://idle")
@@ -211,7 +211,7 @@ func TestTrigger_QueueIsBounded(t *testing.T) {
 		c.jobs = []elastic.Job{oneOff}
 		a := c.start("a")
 		c.pass(5 * time.Second)
-		for range 2 * layout.MaxTriggers { // each is done before the next
+		for range 2 * layout.MaxTriggers { // each has ended before the next
 			c.trigger(a)
 			c.pass(time.Second)
 		}
@@ -241,7 +241,7 @@ func TestTrigger_WaitsForSession(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		if _, err := a.sched.Trigger(ctx, "report"); err == nil {
-			t.Error("without a store: no error")
+			t.Error("Trigger without a store: no error")
 		}
 		time.AfterFunc(10*time.Second, a.client.Heal)
 		seq := c.trigger(a)
@@ -257,7 +257,7 @@ func TestTrigger_WaitsForSession(t *testing.T) {
 func TestTrigger_NotRepeatedAfterReshard(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{oneOff}
-		c.jobs[0].Schedule = "0/2 * * * * ?" // a shard that comes back may begin a fire first
+		c.jobs[0].Schedule = "0/2 * * * * ?" // a shard that is added again may begin a fire first
 		a := c.start("a")
 		c.pass(5 * time.Second)
 		seq := c.trigger(a)
@@ -285,7 +285,7 @@ func TestTrigger_FromClockBehind(t *testing.T) {
 		a := c.start("a")
 		b := c.start("b", elastic.WithTesting(elastic.Testing{Now: func() time.Time { return time.Now().Add(-3 * time.Second) }}))
 		c.pass(5 * time.Second)
-		for range layout.MaxTriggers { // until those that are done make room
+		for range layout.MaxTriggers { // until ended triggers make room
 			c.trigger(a)
 			c.pass(100 * time.Millisecond)
 		}

@@ -17,15 +17,15 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// place is where a store fails.
+// place is the part of a store that fails.
 type place struct {
 	keys  string // writes below this prefix fail; empty: none
 	reads string // reads below this prefix fail; empty: none
 	watch string // this prefix can't be watched; empty: none
-	flaps bool   // the watch is started, shows the content and ends
+	flaps bool   // the watch starts, shows the content and ends
 }
 
-// partly is a store that fails in one place while it works in all others.
+// partly is a store that fails in one place and works in all others.
 type partly struct {
 	store.Store
 	place
@@ -119,7 +119,7 @@ func TestTrouble_StaysLocal(t *testing.T) {
 	for _, row := range rows {
 		for _, how := range []error{store.ErrUnknown, store.ErrUnavailable, store.ErrTooLarge} {
 			if row.at.reads != "" && how != store.ErrUnavailable || row.at.watch != "" && how == store.ErrUnknown {
-				continue // no read and no watch ends so
+				continue // reads and watches do not end with this error
 			}
 			t.Run(fmt.Sprintf("%s/%v", row.name, how), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -157,16 +157,16 @@ func TestTrouble_StaysLocal(t *testing.T) {
 						sick.commits.Load(), sick.gets.Load(), sick.watches.Load(), len(trouble), len(recovered), began.Load())
 					tries := max(sick.commits.Load(), sick.gets.Load(), sick.watches.Load())
 					if tries > 40 || tries < 5 {
-						t.Errorf("%d tries in 30 s, want some, with pauses that grow to 5 s", tries)
+						t.Errorf("%d tries in 30 s, want a few, with pauses that grow to 5 s", tries)
 					}
 					if len(trouble) != 1 || len(recovered) != 0 {
 						t.Errorf("%d alarms and %d recoveries, want one alarm: %v %v", len(trouble), len(recovered), trouble, recovered)
 					}
 					if n := began.Load(); n < 4*25 {
-						t.Errorf("%d runs of the job that has nothing to do with it, want 100 or more", n)
+						t.Errorf("%d runs of the unaffected job, want 100 or more", n)
 					}
 					if late.Load() > 0 {
-						t.Errorf("%d runs of the job that has nothing to do with it began late", late.Load())
+						t.Errorf("%d runs of the unaffected job began late", late.Load())
 					}
 				})
 			})
@@ -189,15 +189,15 @@ func TestTrouble_EndsWithItsOwnRecovery(t *testing.T) {
 			})
 			c.Advance(20 * time.Second)
 			if n := len(eventsOf(c, observe.Trouble)); n != round {
-				t.Fatalf("%d alarms while it fails for the time %d: %v", n, round, eventsOf(c, observe.Trouble))
+				t.Fatalf("%d alarms in failure %d: %v", n, round, eventsOf(c, observe.Trouble))
 			}
 			if n := len(eventsOf(c, observe.Recovered)); n != round-1 {
-				t.Fatalf("%d recoveries while it fails for the time %d", n, round)
+				t.Fatalf("%d recoveries in failure %d", n, round)
 			}
 			c.Client("a").OnRequest(nil)
 			c.Advance(6 * time.Second)
 			if n := len(eventsOf(c, observe.Recovered)); n != round {
-				t.Fatalf("%d recoveries after the time %d", n, round)
+				t.Fatalf("%d recoveries after failure %d", n, round)
 			}
 		}
 	})
@@ -227,8 +227,8 @@ func TestTrouble_OneAlarmForWholeStore(t *testing.T) {
 	})
 }
 
-// cutting is a store behind a proxy that ends the connection on transactions
-// that are too large for it.
+// cutting is a store behind a proxy that closes the connection on transactions
+// above its limit.
 type cutting struct {
 	store.Store
 	most int // bytes
@@ -272,10 +272,10 @@ func TestTrouble_HalvesLargeTransactions(t *testing.T) {
 			t.Errorf("%d runs in 30 s, want at least 2600", n)
 		}
 		if n := proxy.cuts.Load(); n > 20 {
-			t.Errorf("%d transactions were cut, want a few until the size is known", n)
+			t.Errorf("%d transactions were cut off, want a few until the size is known", n)
 		}
 		if len(suspected) != 1 || !strings.Contains(suspected[0].Detail, "cut at a size") {
-			t.Errorf("got %d times the suspicion, want it once: %+v", len(suspected), suspected)
+			t.Errorf("%d events about the suspicion, want 1: %+v", len(suspected), suspected)
 		}
 	})
 }
@@ -314,19 +314,19 @@ func TestStore_EndedEndsRun(t *testing.T) {
 					start := time.Now()
 					err = <-ended
 					if !errors.Is(err, store.ErrEnded) && !errors.Is(err, store.ErrClosed) {
-						t.Errorf("run: %v, want that the store has ended", err)
+						t.Errorf("Run: %v, want that the store has ended", err)
 					}
 					if name == "it fails" && !errors.Is(err, full) {
-						t.Errorf("run: %v, want the reason", err)
+						t.Errorf("Run: %v, want the reason", err)
 					}
 					if strings.Contains(fmt.Sprint(err), "\n") {
 						t.Errorf("the error has more than one line: %q", err)
 					}
 					if took := time.Since(start); took > time.Second {
-						t.Errorf("run returned after %s, want at once", took)
+						t.Errorf("Run returned after %s, want at once", took)
 					}
 					if inside.Load() > 0 {
-						t.Errorf("%d handlers go on", inside.Load())
+						t.Errorf("%d handlers have not returned", inside.Load())
 					}
 				})
 			})

@@ -21,14 +21,14 @@ func TestUnclaimed_CostsTheStoreNothing(t *testing.T) {
 		before, runs := a.store.Counts(), c.total()
 		c.pass(10 * time.Second)
 		if n := c.total() - runs; n != 40 {
-			t.Errorf("%d runs in ten seconds, want each shard each second", n)
+			t.Errorf("%d runs in ten seconds, want one a second for each shard", n)
 		}
-		if cost := a.store.Counts().Sub(before); cost.Commits > 1 || cost.Reads() > 4 { // a beat, and a resync
-			t.Errorf("they cost %d commits and %d reads", cost.Commits, cost.Reads())
+		if cost := a.store.Counts().Sub(before); cost.Commits > 1 || cost.Reads() > 4 { // a heartbeat, and a resync
+			t.Errorf("the runs cost %d commits and %d reads", cost.Commits, cost.Reads())
 		}
 		for _, r := range c.find(func(*ran) bool { return true }) {
 			if r.fence != 0 {
-				t.Fatalf("a run has the fence %d: nothing stands behind it", r.fence)
+				t.Fatalf("a run has fence %d, but no claim stands behind it", r.fence)
 			}
 		}
 		for _, e := range c.server.Dump() {
@@ -37,7 +37,7 @@ func TestUnclaimed_CostsTheStoreNothing(t *testing.T) {
 			}
 		}
 		if _, err := a.sched.Trigger(context.Background(), "report"); err == nil || !strings.Contains(err.Error(), "without claims") {
-			t.Errorf("triggered: %v", err)
+			t.Errorf("Trigger: %v", err)
 		}
 	})
 }
@@ -56,11 +56,11 @@ func TestUnclaimed_OwnerRunsShard(t *testing.T) {
 		since := time.Now()
 		c.pass(5 * time.Second)
 		if n := len(c.find(func(r *ran) bool { return r.start.After(since) })); n != 20 {
-			t.Errorf("%d runs in five seconds by the one that is left, want 20", n)
+			t.Errorf("%d runs in five seconds on the remaining instance, want 20", n)
 		}
 		for _, r := range c.find(func(*ran) bool { return true }) {
 			if late := r.start.Sub(r.fire); late > 100*time.Millisecond {
-				t.Errorf("shard %d began the fire of %s at %s: what was missed is not made up for", r.shard, stamp(r.fire), stamp(r.start))
+				t.Errorf("shard %d began the fire of %s at %s, but missed fires are not made up for", r.shard, stamp(r.fire), stamp(r.start))
 			}
 		}
 	})
@@ -70,7 +70,7 @@ func TestUnclaimed_OwnerRunsShard(t *testing.T) {
 func TestUnclaimed_CanBeSwitched(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/2 * * * * ?", Shards: 2, Failover: false}}
-		c.does(sleepFor(3 * time.Second)) // so there is always one in progress
+		c.does(sleepFor(3 * time.Second)) // so that a run is always in progress
 		c.start("a")
 		c.start("b")
 		c.pass(11 * time.Second)
@@ -81,7 +81,7 @@ func TestUnclaimed_CanBeSwitched(t *testing.T) {
 			n := 0
 			for _, r := range c.find(func(r *ran) bool { return r.start.After(since.Add(time.Second)) }) {
 				if n++; (r.fence == 0) != unclaimed {
-					t.Errorf("unclaimed %v: a run at %s has the fence %d", unclaimed, stamp(r.start), r.fence)
+					t.Errorf("unclaimed %v: a run at %s has fence %d", unclaimed, stamp(r.start), r.fence)
 				}
 			}
 			if n < 8 {
@@ -112,12 +112,12 @@ func TestUnclaimed_ReshardDeletesRecords(t *testing.T) {
 			c.pass(10 * time.Second)
 			for _, e := range c.server.Dump() {
 				if item, err := layout.ShardOf(e.Key); err == nil && item >= 2 && strings.HasPrefix(e.Key, "runs/") {
-					t.Errorf("claimed before %t: %s is still there", claimed, e.Key)
+					t.Errorf("claimed before %t: %s is still stored", claimed, e.Key)
 				}
 			}
 			late := c.find(func(r *ran) bool { return r.shard >= 2 && time.Since(r.start) < 8*time.Second })
 			if n := len(c.find(func(r *ran) bool { return r.shard < 2 && time.Since(r.start) < 8*time.Second })); len(late) > 0 || n < 14 {
-				t.Errorf("claimed before %t: the shards that are left ran %d times, those that are not %d times", claimed, n, len(late))
+				t.Errorf("claimed before %t: the remaining shards ran %d times, the removed ones %d times", claimed, n, len(late))
 			}
 		})
 	}

@@ -49,7 +49,7 @@ func TestWaiting_LabelsWithoutInstance(t *testing.T) {
 		c.Until("the job runs", func() bool { return len(c.Runs("report")) > 0 })
 		over := eventsOf(c, observe.WaitingOver)
 		if len(over) != 1 || over[0].Code != w.Code || over[0].Took < 3*time.Minute-10*time.Second {
-			t.Errorf("got %+v, want one event that says that the wait of three minutes is over", over)
+			t.Errorf("got %+v, want one event about the end of the wait of three minutes", over)
 		}
 	})
 }
@@ -97,7 +97,7 @@ func TestChange_EventNamesFields(t *testing.T) {
 			}
 		}
 		if codes["job_changed"] != 1 || codes["job_disabled"] != 1 || codes["job_enabled"] != 1 {
-			t.Errorf("a was told of %v", codes)
+			t.Errorf("a got the events %v", codes)
 		}
 	})
 }
@@ -156,10 +156,10 @@ func TestTrigger_RightAfterRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := s.Trigger(t.Context(), "report"); err == nil || !strings.Contains(err.Error(), "no live instance has the job") {
-			t.Errorf("a trigger for a job that no instance has: %v", err)
+			t.Errorf("Trigger for a job that no instance has: %v", err)
 		}
 		if _, err := s.Trigger(t.Context(), "nosuch"); err == nil || !strings.Contains(err.Error(), "there is no job") {
-			t.Errorf("a trigger for a job that is not there: %v", err)
+			t.Errorf("Trigger for a missing job: %v", err)
 		}
 		_ = s.Close()
 		if err := <-done; err != nil {
@@ -177,7 +177,7 @@ func TestWaiting_ShardsAtLimit(t *testing.T) {
 		job    elastic.Job
 		took   time.Duration
 		option elastic.Option
-		code   string // empty: no event
+		code   string // empty means no event
 		shards string
 		period string
 	}{
@@ -213,12 +213,12 @@ func TestWaiting_ShardsAtLimit(t *testing.T) {
 				checkEvents(t, c.Events())
 				if row.code == "" {
 					if len(waiting)+len(over) != 0 {
-						t.Errorf("told of %+v %+v, want nothing", waiting, over)
+						t.Errorf("got the events %+v %+v, want none", waiting, over)
 					}
 					return
 				}
 				if len(waiting) != 1 || len(over) != 1 {
-					t.Fatalf("told of %+v, and that it is over %+v; want each once", waiting, over)
+					t.Fatalf("got %+v, and %+v about its end; want one event each", waiting, over)
 				}
 				w := waiting[0]
 				if w.Code != row.code || w.Args["limit"] != "1" || w.Args["shards"] != row.shards || w.Args["for"] != row.period {
@@ -244,7 +244,7 @@ func TestChange_ReportsDisabledShards(t *testing.T) {
 		told := map[string]elastic.Event{}
 		for _, e := range eventsOf(c, observe.Changed) {
 			if _, twice := told[e.Job]; twice {
-				t.Errorf("told twice: %+v", e)
+				t.Errorf("the second event: %+v", e)
 			}
 			told[e.Job] = e
 		}
