@@ -181,12 +181,12 @@ func (s *Scheduler) Add(job Job, h Handler, options ...AddOption) error {
 	var a addition
 	for i, o := range options {
 		if o == nil {
-			a.faults = append(a.faults, fmt.Errorf("option %d is nil", i+1))
+			a.faults.Add("option %d is nil", i+1)
 			continue
 		}
 		o(&a)
 	}
-	if err := errors.Join(a.faults...); err != nil {
+	if err := a.faults.Err(); err != nil {
 		return fmt.Errorf("job %q: %w", job.Name, err)
 	}
 	h, err := wrap(whileHeld{h}, a.middleware)

@@ -28,7 +28,7 @@ type Middleware func(next Handler) Handler
 func WithMiddleware(m ...Middleware) Option {
 	return func(c *config) {
 		if i := indexNil(m); i >= 0 {
-			c.fault("option WithMiddleware: middleware %d is nil", i+1)
+			c.faults.Add("option WithMiddleware: middleware %d is nil", i+1)
 			return
 		}
 		c.middleware = append(c.middleware, m...)
@@ -40,7 +40,7 @@ func WithMiddleware(m ...Middleware) Option {
 func Use(m ...Middleware) AddOption {
 	return func(a *addition) {
 		if i := indexNil(m); i >= 0 {
-			a.faults = append(a.faults, fmt.Errorf("option Use: middleware %d is nil", i+1))
+			a.faults.Add("option Use: middleware %d is nil", i+1)
 			return
 		}
 		a.middleware = append(a.middleware, m...)

@@ -1,12 +1,12 @@
 package elastic
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"time"
 
+	"github.com/elasticjob-go/elastic/internal/faults"
 	"github.com/elasticjob-go/elastic/internal/guard"
 	"github.com/elasticjob-go/elastic/internal/layout"
 	"github.com/elasticjob-go/elastic/observe"
@@ -32,11 +32,7 @@ type config struct {
 	observers    []func(observe.Event)
 	middleware   []Middleware
 
-	faults []error // of the options, as far as they are found when they are applied
-}
-
-func (c *config) fault(format string, a ...any) {
-	c.faults = append(c.faults, fmt.Errorf(format, a...))
+	faults faults.List
 }
 
 // DefaultDrain is how long running handlers may go on when the instance leaves, if WithDrainTimeout does not say. Kubernetes
@@ -58,14 +54,13 @@ func configure(options []Option) (config, error) {
 	}
 	for i, o := range options {
 		if o == nil {
-			c.fault("option %d is nil", i+1)
+			c.faults.Add("option %d is nil", i+1)
 			continue
 		}
 		o(&c)
 	}
-	faults := c.faults
 	fault := func(option, format string, a ...any) {
-		faults = append(faults, fmt.Errorf("option %s: %s", option, fmt.Sprintf(format, a...)))
+		c.faults.AddField("option "+option, format, a...)
 	}
 	if err := layout.CheckName(c.name); err != nil {
 		fault("WithName", "%v", err)
@@ -88,7 +83,7 @@ func configure(options []Option) (config, error) {
 	if c.joinDelay < 0 {
 		fault("WithJoinDelay", "must not be negative, is %s", c.joinDelay)
 	}
-	return c, errors.Join(faults...)
+	return c, c.faults.Err()
 }
 
 const maxWeight = layout.MaxWeight
@@ -123,28 +118,28 @@ func WithStrategy(s sharding.Strategy) Option {
 
 func (c *config) addStrategy(s sharding.Strategy) {
 	if guard.IsNil(s) {
-		c.fault("option WithStrategy: the strategy is nil")
+		c.faults.Add("option WithStrategy: the strategy is nil")
 		return
 	}
 	name, err := guard.Call(guard.Patience, s.Name)
 	if err != nil {
-		c.fault("option WithStrategy: Name of the %T %w", s, err)
+		c.faults.Add("option WithStrategy: Name of the %T %w", s, err)
 		return
 	}
 	if err := layout.CheckName(name); err != nil {
-		c.fault("option WithStrategy: the name %q %w", name, err)
+		c.faults.Add("option WithStrategy: the name %q %w", name, err)
 		return
 	}
 	if _, err := sharding.ByName(name); err == nil {
-		c.fault("option WithStrategy: strategy %q is built in; choose another name", name)
+		c.faults.Add("option WithStrategy: strategy %q is built in; choose another name", name)
 		return
 	}
 	if _, taken := c.strategies[name]; taken {
-		c.fault("option WithStrategy: there are two strategies of the name %q", name)
+		c.faults.Add("option WithStrategy: there are two strategies of the name %q", name)
 		return
 	}
 	if err := validate(s); err != nil {
-		c.fault("option WithStrategy: strategy %q is not valid: %w", name, err)
+		c.faults.Add("option WithStrategy: strategy %q is not valid: %w", name, err)
 		return
 	}
 	if c.strategies == nil {
@@ -237,7 +232,7 @@ func WithTesting(t Testing) Option {
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) {
 		if l == nil || guard.IsNil(l.Handler()) {
-			c.fault("option WithLogger: the logger is nil, or has no handler")
+			c.faults.Add("option WithLogger: the logger is nil, or has no handler")
 			return
 		}
 		c.observers = append(c.observers, observe.Log(l))
@@ -261,7 +256,7 @@ func WithLogger(l *slog.Logger) Option {
 func WithEvents(f func(Event)) Option {
 	return func(c *config) {
 		if f == nil {
-			c.fault("option WithEvents: the function is nil")
+			c.faults.Add("option WithEvents: the function is nil")
 			return
 		}
 		c.observers = append(c.observers, f)
@@ -274,7 +269,7 @@ type AddOption func(*addition)
 type addition struct {
 	overwrite  bool
 	middleware []Middleware
-	faults     []error
+	faults     faults.List
 }
 
 // Overwrite has the job given to Add replace the one in the store. Its schedule counts from then on, unless it is the same.
