@@ -2,6 +2,7 @@ package integration
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -101,5 +102,66 @@ func TestAssignment_FollowsWeights(t *testing.T) {
 			}
 			return n == 9
 		})
+	})
+}
+
+// An instance that was cut off waits for the join delay like a new one.
+func TestAssignment_ReturningInstanceWaits(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 * * * * ?", Shards: 6}}
+		a, _ := c.start("a"), c.start("b")
+		c.until("both share", func() bool { return c.balanced("report", "a", "b") })
+		a.client.Cut()
+		c.until("b has all", func() bool { return c.balanced("report", "b") })
+		c.pass(2 * time.Minute) // long enough for a resync, which fails
+		// The others see it before it has the answer to its registration.
+		a.client.OnRequest(func(r memory.Request) memory.Fault {
+			if r.Kind == memory.Transact && strings.HasPrefix(r.Txn.Do[0].Key, "instances/") {
+				return memory.Fault{After: 100 * time.Millisecond}
+			}
+			return memory.Fault{}
+		})
+		a.client.Heal()
+		c.until("a has a session again", func() bool { return len(c.server.Sessions()) == 2 })
+		back := time.Now()
+		c.until("both share again", func() bool { return c.balanced("report", "a", "b") })
+		if took := time.Since(back); took < time.Second {
+			t.Errorf("a got its share after %s, want the join delay of one second", took)
+		}
+	})
+}
+
+// A job that is unregistered and added again while its assignment is under way
+// goes on. The answer to the old assignment must not undo the new
+// registration.
+func TestReassign_JobRemovedAndAddedAgain(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		job := elastic.Job{Name: "report", Schedule: "* * * * * ?", Shards: 2}
+		a := c.start("a")
+		c.add(a, job)
+		c.until("the job runs", func() bool { return c.total() > 0 })
+		var delayed atomic.Bool
+		a.client.OnRequest(func(r memory.Request) memory.Fault {
+			if r.Kind == memory.Transact && strings.HasPrefix(r.Txn.Do[0].Key, "assignments/") && !delayed.Swap(true) {
+				return memory.Fault{After: time.Second}
+			}
+			return memory.Fault{}
+		})
+		c.overwrite("report", func(s *layout.Spec) { s.Shards = 3 })
+		c.until("an assignment is under way", delayed.Load)
+		if err := a.sched.Unregister("report"); err != nil {
+			t.Fatal(err)
+		}
+		c.pass(200 * time.Millisecond)
+		c.add(a, job)
+		c.pass(5 * time.Second)
+		c.overwrite("report", func(s *layout.Spec) { s.Shards = 4 })
+		since := time.Now()
+		c.pass(10 * time.Second)
+		for shard := range 4 {
+			if n := len(c.find(func(r *ran) bool { return r.shard == shard && r.start.After(since) })); n < 8 {
+				t.Errorf("shard %d ran %d times in ten seconds", shard, n)
+			}
+		}
 	})
 }

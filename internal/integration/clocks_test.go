@@ -16,8 +16,10 @@ import (
 // wrongClock is a clock that is off by a duration that can be set.
 type wrongClock struct{ by atomic.Int64 }
 
-func (w *wrongClock) now() time.Time         { return time.Now().Add(time.Duration(w.by.Load())) }
-func (w *wrongClock) set(by time.Duration)   { w.by.Store(int64(by)) }
+func (w *wrongClock) now() time.Time { return time.Now().Add(time.Duration(w.by.Load())) }
+
+func (w *wrongClock) set(by time.Duration) { w.by.Store(int64(by)) }
+
 func (w *wrongClock) option() elastic.Option { return elastic.WithTesting(elastic.Testing{Now: w.now}) }
 
 func eachSecond() []elastic.Job {
@@ -192,6 +194,47 @@ func TestClock_ManyWritesEvictNoInstance(t *testing.T) {
 		c.pass(10 * time.Minute)
 		if n := c.count(observe.Evicted) + c.count(observe.SessionLost); n > 0 {
 			t.Errorf("%d instances were evicted", n)
+		}
+	})
+}
+
+// Shards go on when a clock that was an hour ahead is set back: the time of
+// the next fire, an hour away, must not be when the instance looks next.
+func TestClock_SetBackKeepsShardsRunning(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 2}}
+		var ahead atomic.Int64
+		c.start("a", elastic.WithTesting(elastic.Testing{Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }}))
+		c.pass(12 * time.Second)
+		ahead.Store(int64(time.Hour))
+		c.pass(13 * time.Second)
+		ahead.Store(0)
+		c.pass(20 * time.Second)
+		for shard := range 2 {
+			if r := c.record("report", shard); time.Since(r.Fire).Abs() > 10*time.Second {
+				t.Errorf("shard %d: the last fire is %s, 20 seconds after the clock was corrected; now it is %s", shard, r, stamp(time.Now()))
+			}
+		}
+	})
+}
+
+// A shard goes on although its record has a fire in the future, of a clock
+// that was ahead.
+func TestClock_FireFromFuture(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 2, Failover: true}}
+		ahead := time.Hour
+		a := c.start("a", elastic.WithTesting(elastic.Testing{Now: func() time.Time { return time.Now().Add(ahead) }}))
+		c.pass(15 * time.Second)
+		_ = c.leave(a)
+		now := time.Now()
+		c.start("b")
+		c.pass(25 * time.Second)
+		if n := len(c.find(func(r *ran) bool { return r.start.After(now) })); n < 4 {
+			t.Errorf("%d runs after the clock was corrected, want at least 4: %s", n, c.fires())
+		}
+		if n := c.count(observe.FutureFire); n != 2 {
+			t.Errorf("%d events about fires in the future, want one for each shard", n)
 		}
 	})
 }

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,6 +30,7 @@ func (e *nilError) Error() string { return e.text }
 type nilUnwrap struct{ err error }
 
 func (e *nilUnwrap) Error() string { return "x" }
+
 func (e *nilUnwrap) Unwrap() error { return e.err }
 
 // nilErrors is a list of errors whose method panics on an empty list.
@@ -52,9 +51,12 @@ func (r rogue) do(method string) {
 }
 
 func (r rogue) Error() string { r.do("Error"); return "rogue" }
+
 func (r rogue) Unwrap() error { r.do("Unwrap"); return nil }
+
 func (r rogue) Is(error) bool { r.do("Is"); return false }
-func (r rogue) As(any) bool   { r.do("As"); return false }
+
+func (r rogue) As(any) bool { r.do("As"); return false }
 
 // rogueValue is a value for panic whose String calls f.
 type rogueValue struct{ f func() }
@@ -139,37 +141,6 @@ func TestHandler_HostileResults(t *testing.T) {
 	}
 }
 
-// The largest possible delay between retries is a long wait and nothing more.
-// The instance can leave during it.
-func TestRetry_LargestDelays(t *testing.T) {
-	for name, job := range map[string]elastic.Job{
-		"both":    {RetryDelay: math.MaxInt64, RetryMaxDelay: math.MaxInt64},
-		"longest": {RetryDelay: time.Minute, RetryMaxDelay: math.MaxInt64},
-		"half":    {RetryDelay: math.MaxInt64 / 2, RetryMaxDelay: math.MaxInt64},
-		"beyond":  {RetryDelay: math.MaxInt64/2 + 1, RetryMaxDelay: math.MaxInt64},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := plain(t) // with real random numbers
-				calls := 0
-				job.Name, job.Schedule, job.Retries = "report", "@every 10s", 100
-				s.MustAdd(job, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
-					calls++
-					return errors.New("x")
-				}))
-				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-				defer cancel()
-				if err := s.Run(ctx); err != nil {
-					t.Errorf("Run: %v", err)
-				}
-				if calls < 1 || calls > 50 {
-					t.Errorf("%d calls", calls)
-				}
-			})
-		})
-	}
-}
-
 // plain returns a scheduler on a store of its own, with these options only.
 func plain(t *testing.T, options ...elastic.Option) *elastic.Scheduler {
 	t.Helper()
@@ -178,56 +149,6 @@ func plain(t *testing.T, options ...elastic.Option) *elastic.Scheduler {
 		t.Fatal(err)
 	}
 	return s
-}
-
-// A handler that asks for a retry with no delay, or a negative one, does not
-// keep a processor busy.
-func TestRetry_ZeroDelay(t *testing.T) {
-	for _, d := range []time.Duration{0, 1, -1, math.MinInt64} {
-		synctest.Test(t, func(t *testing.T) {
-			c := elastictest.New(t)
-			c.Add(elastic.Job{Name: "report", Schedule: "0 * * * * ?", Timeout: 10 * time.Second}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
-				return elastic.RetryIn(d, nil)
-			}))
-			c.Start("a")
-			c.Until("the run has ended", func() bool { return c.Record("report", 0).Result != "" })
-			if n := len(c.Runs("report")); n > 1001 {
-				t.Errorf("RetryIn(%d): called %d times in ten seconds", d, n)
-			}
-		})
-	}
-}
-
-// A run that takes longer than its job's timeout fails, whatever the handler
-// returns. The record, the event and its code say so.
-func TestTimeout_FailsWhateverIsReturned(t *testing.T) {
-	for name, returned := range map[string]error{
-		"nil":     nil,
-		"error":   errors.New("out of paper"),
-		"skip":    elastic.Skip("nothing to do"),
-		"retry":   elastic.RetryIn(time.Second, nil),
-		"handed":  elastic.HandOver("later"),
-		"context": elastic.ErrTimeout,
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				c := elastictest.New(t)
-				c.Add(elastic.Job{Name: "report", Schedule: "0 * * * * ?", Timeout: time.Second, Retries: 2}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
-					time.Sleep(9 * time.Second)
-					return returned
-				}))
-				c.Start("a")
-				c.Until("the run has ended", func() bool { return c.Record("report", 0).Result != "" })
-				if r := c.Record("report", 0); r.Result != failover.ResultFailed || !strings.Contains(r.Error, "longer than the job's timeout") {
-					t.Errorf("the record has %q %q, want failed for its timeout", r.Result, r.Error)
-				}
-				ended := eventsOf(c, observe.Ended)
-				if len(ended) != 1 || ended[0].Code != "timeout" || !errors.Is(ended[0].Err, elastic.ErrTimeout) {
-					t.Errorf("got %+v, want one end with the code timeout", ended)
-				}
-			})
-		})
-	}
 }
 
 // leaves runs a scheduler for a duration and ends it. It returns the time that
@@ -244,158 +165,6 @@ func leaves(t *testing.T, s *elastic.Scheduler, after time.Duration) (took time.
 // rest is how long Run may take beyond the drain timeout: the handlers' grace
 // of three seconds, and one.
 const rest = 4 * time.Second
-
-// Whatever an observer does, runs go on, the other observers get all events,
-// and Run returns in time.
-func TestObserver_Hostile(t *testing.T) {
-	for name, tt := range map[string]struct {
-		observe func(s *elastic.Scheduler, block func())
-		code    string // that the other observer gets
-		fails   bool   // Run returns an error
-	}{
-		"panics":     {func(*elastic.Scheduler, func()) { panic("boom") }, "observer_panicked", false},
-		"panics odd": {func(*elastic.Scheduler, func()) { panic(rogueValue{func() { panic("boom") }}) }, "observer_panicked", false},
-		"exits":      {func(*elastic.Scheduler, func()) { runtime.Goexit() }, "observer_exited", false},
-		"blocks":     {func(_ *elastic.Scheduler, block func()) { block() }, "observer_blocked", true},
-		"slow":       {func(*elastic.Scheduler, func()) { time.Sleep(time.Minute) }, "observer_blocked", true},
-		"a little":   {func(*elastic.Scheduler, func()) { time.Sleep(time.Millisecond) }, "", false},
-		"removes":    {func(s *elastic.Scheduler, _ func()) { _ = s.Unregister("nothing") }, "", false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				block := blocking(t)
-				var s *elastic.Scheduler
-				runs := 0
-				var seen []elastic.Event
-				s = plain(t,
-					elastic.WithDrainTimeout(time.Second),
-					elastic.WithEvents(func(elastic.Event) { tt.observe(s, block) }),
-					elastic.WithEvents(func(e elastic.Event) { seen = append(seen, e) }))
-				s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
-					runs++
-					return nil
-				}))
-				took, err := leaves(t, s, time.Minute)
-				if took > time.Second+rest || (err != nil) != tt.fails {
-					t.Errorf("Run returned %v after %s", err, took)
-				}
-				if runs < 55 {
-					t.Errorf("%d runs in a minute", runs)
-				}
-				ends, codes := 0, map[string]int{}
-				for _, e := range seen {
-					if e.Kind == observe.Ended {
-						ends++
-					}
-					if e.Kind == observe.ObserverFailed {
-						codes[e.Code]++
-					}
-				}
-				if ends != runs || seen[len(seen)-1].Kind != observe.Left {
-					t.Errorf("the other observer got %d ends of %d runs, and last %s", ends, runs, seen[len(seen)-1].Kind)
-				}
-				if tt.code != "" && codes[tt.code] != 1 || tt.code == "" && len(codes) > 0 {
-					t.Errorf("the other observer got the codes %v, want %q once", codes, tt.code)
-				}
-				time.Sleep(time.Minute) // the slow observer returns
-			})
-		})
-	}
-}
-
-// An observer that is too slow learns how many events it has lost, and the
-// others learn that it is slow.
-func TestObserver_LearnsWhatItLost(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var slow, other []elastic.Event
-		s := plain(t,
-			elastic.WithEvents(func(e elastic.Event) {
-				slow = append(slow, e)
-				if e.Kind == observe.Joined {
-					time.Sleep(time.Hour)
-				}
-			}),
-			elastic.WithEvents(func(e elastic.Event) { other = append(other, e) }))
-		s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil }))
-		if took, err := leaves(t, s, 2*time.Hour); took > elastic.DefaultDrain+rest || err != nil {
-			t.Errorf("Run returned %v after %s", err, took)
-		}
-		lost, told := 0, 0
-		for _, e := range slow {
-			if e.Kind == observe.ObserverFailed && e.Code == "observer_slow" {
-				lost += e.Count
-			}
-		}
-		for _, e := range other {
-			if e.Kind == observe.ObserverFailed && e.Code == "observer_slow" {
-				told++
-			}
-		}
-		if lost == 0 || told != 1 {
-			t.Errorf("the slow observer learned of %d lost events, the other learned %d times that it is slow", lost, told)
-		}
-		if delivered := len(slow) - 1; delivered+lost < len(other)-2 || delivered+lost > len(other) {
-			t.Errorf("%d events were delivered and %d lost, the other observer got %d", delivered, lost, len(other))
-		}
-	})
-}
-
-// Close returns in time, also when it is called by a function that Run waits
-// for.
-func TestClose_FromInside(t *testing.T) {
-	closing := func(t *testing.T, from string) {
-		var s *elastic.Scheduler
-		closed := make(chan time.Duration, 1)
-		end := sync.OnceFunc(func() {
-			began := time.Now()
-			if err := s.Close(); err != nil {
-				t.Errorf("Close: %v", err)
-			}
-			closed <- time.Since(began)
-		})
-		is := func(where string) {
-			if where == from {
-				end()
-			}
-		}
-		s = plain(t,
-			elastic.WithDrainTimeout(2*time.Second),
-			elastic.WithEvents(func(e elastic.Event) {
-				if e.Kind == observe.Ended {
-					is("observer")
-				}
-			}),
-			elastic.WithLogger(slog.New(slog.NewTextHandler(writerFunc(func() { is("logger") }), nil))),
-			elastic.WithStrategy(sharding.Func("own", func(_ string, shards int, live []sharding.Instance, _ []string) []string {
-				is("strategy")
-				return slices.Repeat([]string{live[0].ID}, shards)
-			})),
-			elastic.WithMiddleware(func(next elastic.Handler) elastic.Handler {
-				return elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
-					is("middleware")
-					return next.Handle(ctx, run)
-				})
-			}))
-		s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?", Sharding: "own"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
-			is("handler")
-			return nil
-		}))
-		began := time.Now()
-		_ = s.Run(t.Context())
-		if took := time.Since(began); took > 20*time.Second {
-			t.Errorf("Run returned after %s", took)
-		}
-		if took := <-closed; took > 2*time.Second+rest {
-			t.Errorf("Close took %s", took)
-		}
-		synctest.Wait()
-	}
-	for _, from := range []string{"observer", "logger", "strategy", "middleware", "handler"} {
-		t.Run(from, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { closing(t, from) })
-		})
-	}
-}
 
 // writerFunc is a writer that calls a function.
 type writerFunc func()
@@ -469,6 +238,7 @@ func TestNil_IsRefusedByName(t *testing.T) {
 type nilStrategy struct{ name string }
 
 func (s *nilStrategy) Name() string { return s.name }
+
 func (s *nilStrategy) Assign(string, int, []sharding.Instance, []string) []string {
 	return []string{s.name}
 }
@@ -482,7 +252,8 @@ func (nothingHandler) Handle(context.Context, elastic.Run) error { return nil }
 type rogueHandler struct{ f func() error }
 
 func (h rogueHandler) Handle(context.Context, elastic.Run) error { return nil }
-func (h rogueHandler) Validate() error                           { return h.f() }
+
+func (h rogueHandler) Validate() error { return h.f() }
 
 // Whatever a strategy does, other jobs go on, an event says what is wrong, and
 // the instance leaves in time.
@@ -579,42 +350,5 @@ func TestOptions_HostileFunctions(t *testing.T) {
 				})
 			})
 		}
-	}
-}
-
-// The methods of a scheduler that has ended return ErrClosed, however it
-// ended.
-func TestClosed_MethodsReturnErrClosed(t *testing.T) {
-	for name, end := range map[string]func(t *testing.T, s *elastic.Scheduler){
-		"closed": func(t *testing.T, s *elastic.Scheduler) { _ = s.Close() },
-		"run": func(t *testing.T, s *elastic.Scheduler) {
-			if _, err := leaves(t, s, time.Minute); err != nil {
-				t.Error(err)
-			}
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				s := plain(t)
-				job := elastic.Job{Name: "report", Schedule: "* * * * * ?"}
-				if err := s.Add(job, elastic.HandlerFunc(nothing)); err != nil {
-					t.Fatal(err)
-				}
-				end(t, s)
-				job.Name = "other"
-				if err := s.Add(job, elastic.HandlerFunc(nothing)); !errors.Is(err, elastic.ErrClosed) {
-					t.Errorf("Add: %v, want ErrClosed", err)
-				}
-				if err := s.Unregister("report"); !errors.Is(err, elastic.ErrClosed) {
-					t.Errorf("Remove: %v, want ErrClosed", err)
-				}
-				if _, err := s.Trigger(t.Context(), "report"); !errors.Is(err, elastic.ErrClosed) {
-					t.Errorf("Trigger: %v, want ErrClosed", err)
-				}
-				if err := s.Run(t.Context()); !errors.Is(err, elastic.ErrClosed) {
-					t.Errorf("Run: %v, want ErrClosed", err)
-				}
-			})
-		})
 	}
 }

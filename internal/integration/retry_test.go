@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/elastictest"
 	"github.com/elasticjob-go/elastic/failover"
 	"github.com/elasticjob-go/elastic/observe"
 )
@@ -138,4 +141,53 @@ func TestRetry_DrainHandsOverWaitingRuns(t *testing.T) {
 			t.Errorf("%s, want ok at the second attempt", r)
 		}
 	})
+}
+
+// The largest possible delay between retries is a long wait and nothing more.
+// The instance can leave during it.
+func TestRetry_LargestDelays(t *testing.T) {
+	for name, job := range map[string]elastic.Job{
+		"both":    {RetryDelay: math.MaxInt64, RetryMaxDelay: math.MaxInt64},
+		"longest": {RetryDelay: time.Minute, RetryMaxDelay: math.MaxInt64},
+		"half":    {RetryDelay: math.MaxInt64 / 2, RetryMaxDelay: math.MaxInt64},
+		"beyond":  {RetryDelay: math.MaxInt64/2 + 1, RetryMaxDelay: math.MaxInt64},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := plain(t) // with real random numbers
+				calls := 0
+				job.Name, job.Schedule, job.Retries = "report", "@every 10s", 100
+				s.MustAdd(job, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
+					calls++
+					return errors.New("x")
+				}))
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				if err := s.Run(ctx); err != nil {
+					t.Errorf("Run: %v", err)
+				}
+				if calls < 1 || calls > 50 {
+					t.Errorf("%d calls", calls)
+				}
+			})
+		})
+	}
+}
+
+// A handler that asks for a retry with no delay, or a negative one, does not
+// keep a processor busy.
+func TestRetry_ZeroDelay(t *testing.T) {
+	for _, d := range []time.Duration{0, 1, -1, math.MinInt64} {
+		synctest.Test(t, func(t *testing.T) {
+			c := elastictest.New(t)
+			c.Add(elastic.Job{Name: "report", Schedule: "0 * * * * ?", Timeout: 10 * time.Second}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
+				return elastic.RetryIn(d, nil)
+			}))
+			c.Start("a")
+			c.Until("the run has ended", func() bool { return c.Record("report", 0).Result != "" })
+			if n := len(c.Runs("report")); n > 1001 {
+				t.Errorf("RetryIn(%d): called %d times in ten seconds", d, n)
+			}
+		})
+	}
 }

@@ -3,13 +3,18 @@ package integration
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/elasticjob-go/elastic"
 	"github.com/elasticjob-go/elastic/internal/vtime"
+	"github.com/elasticjob-go/elastic/observe"
+	"github.com/elasticjob-go/elastic/sharding"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/memory"
 )
@@ -120,34 +125,96 @@ func TestScheduler_RunWithEndedContext(t *testing.T) {
 	}
 }
 
-// A slow observer delays no run.
-func TestObserver_SlowDelaysNoRun(t *testing.T) {
-	vtime.Test(t, func(t *testing.T) {
-		heard := 0
-		release := make(chan struct{})
-		s, err := elastic.New(store.NewPortable(memory.NewServer().Connect("a"), store.Config{}), elastic.WithEvents(func(elastic.Event) {
-			heard++
-			<-release
-		}))
-		if err != nil {
-			t.Fatal(err)
+// Close returns in time, also when it is called by a function that Run waits
+// for.
+func TestClose_FromInside(t *testing.T) {
+	closing := func(t *testing.T, from string) {
+		var s *elastic.Scheduler
+		closed := make(chan time.Duration, 1)
+		end := sync.OnceFunc(func() {
+			began := time.Now()
+			if err := s.Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+			closed <- time.Since(began)
+		})
+		is := func(where string) {
+			if where == from {
+				end()
+			}
 		}
-		runs := make(chan time.Time, 100)
-		s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
-			runs <- time.Now()
+		s = plain(t,
+			elastic.WithDrainTimeout(2*time.Second),
+			elastic.WithEvents(func(e elastic.Event) {
+				if e.Kind == observe.Ended {
+					is("observer")
+				}
+			}),
+			elastic.WithLogger(slog.New(slog.NewTextHandler(writerFunc(func() { is("logger") }), nil))),
+			elastic.WithStrategy(sharding.Func("own", func(_ string, shards int, live []sharding.Instance, _ []string) []string {
+				is("strategy")
+				return slices.Repeat([]string{live[0].ID}, shards)
+			})),
+			elastic.WithMiddleware(func(next elastic.Handler) elastic.Handler {
+				return elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+					is("middleware")
+					return next.Handle(ctx, run)
+				})
+			}))
+		s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?", Sharding: "own"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
+			is("handler")
 			return nil
 		}))
-		var wg sync.WaitGroup
-		wg.Go(func() { _ = s.Run(context.Background()) })
-		time.Sleep(10500 * time.Millisecond)
-		if len(runs) != 10 {
-			t.Errorf("%d runs in ten seconds with an observer that blocks, want 10", len(runs))
+		began := time.Now()
+		_ = s.Run(t.Context())
+		if took := time.Since(began); took > 20*time.Second {
+			t.Errorf("Run returned after %s", took)
 		}
-		close(release)
-		_ = s.Close()
-		wg.Wait()
-		if heard < 20 {
-			t.Errorf("the observer got %d events, want at least those of 10 runs", heard)
+		if took := <-closed; took > 2*time.Second+rest {
+			t.Errorf("Close took %s", took)
 		}
-	})
+		synctest.Wait()
+	}
+	for _, from := range []string{"observer", "logger", "strategy", "middleware", "handler"} {
+		t.Run(from, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { closing(t, from) })
+		})
+	}
+}
+
+// The methods of a scheduler that has ended return ErrClosed, however it
+// ended.
+func TestClosed_MethodsReturnErrClosed(t *testing.T) {
+	for name, end := range map[string]func(t *testing.T, s *elastic.Scheduler){
+		"closed": func(t *testing.T, s *elastic.Scheduler) { _ = s.Close() },
+		"run": func(t *testing.T, s *elastic.Scheduler) {
+			if _, err := leaves(t, s, time.Minute); err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := plain(t)
+				job := elastic.Job{Name: "report", Schedule: "* * * * * ?"}
+				if err := s.Add(job, elastic.HandlerFunc(nothing)); err != nil {
+					t.Fatal(err)
+				}
+				end(t, s)
+				job.Name = "other"
+				if err := s.Add(job, elastic.HandlerFunc(nothing)); !errors.Is(err, elastic.ErrClosed) {
+					t.Errorf("Add: %v, want ErrClosed", err)
+				}
+				if err := s.Unregister("report"); !errors.Is(err, elastic.ErrClosed) {
+					t.Errorf("Remove: %v, want ErrClosed", err)
+				}
+				if _, err := s.Trigger(t.Context(), "report"); !errors.Is(err, elastic.ErrClosed) {
+					t.Errorf("Trigger: %v, want ErrClosed", err)
+				}
+				if err := s.Run(t.Context()); !errors.Is(err, elastic.ErrClosed) {
+					t.Errorf("Run: %v, want ErrClosed", err)
+				}
+			})
+		})
+	}
 }
