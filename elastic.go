@@ -1,10 +1,13 @@
-// Package elastic runs sharded, scheduled jobs on many machines: each fire of each shard on one of them, and again on
-// another if that one dies, with nothing to clean up by hand afterwards.
+// Package elastic runs sharded, scheduled jobs on a fleet of processes. Each fire
+// of each shard runs on one instance. If that instance dies, another one runs it
+// again, and nothing has to be cleaned up by hand.
 //
-// A job is cut into shards. The instances of a program (processes that open the same store and add the same jobs) share the
-// shards out among themselves, move them when an instance comes, leaves or dies, and agree through the store on
-// who runs what. The store is whatever coordination service a team already runs; a driver is chosen by the URL's scheme and linked in
-// by import:
+// A job is divided into shards. An instance is one scheduler: a process opens the
+// store and adds its jobs. The instances share the shards, move them when an
+// instance comes, leaves or dies, and agree through the store on who runs what.
+// The store is a coordination service that a team already has: etcd, ZooKeeper,
+// Consul, or a directory. The scheme of the URL selects the driver, and an import
+// links it in:
 //
 //	import (
 //		"github.com/elasticjob-go/elastic"
@@ -17,16 +20,28 @@
 //	…
 //	err = s.Run(ctx)
 //
-// The scheme memory needs no import and no server: it is a store inside the process, for trying things out, for tests and for
-// programs of one process.
+// The scheme memory needs no import and no server. It is a store inside the
+// process, for tests and for programs of one process.
 //
-// # What is promised
+// # Guarantees
 //
-// A fire of a shard is begun by at most one instance. A run is repeated only after its instance was lost while it ran, and only
-// if the job asks for Failover: so at most once per fire without it, at least once with it. At no time do two live instances
-// hold the same shard. An instance that was declared dead while its code still ran has a smaller fence than its successor (see
-// [Run.Fence]), and its handlers' contexts have ended before the successor could start, unless the process was stopped or its machine suspended. When
-// such a process wakes it enters no handler of a claim that is over, neither for the first time nor for a retry: see [Run.Held].
+// At most one instance begins a fire of a shard. A run is repeated only if its
+// instance was lost during the run and the job has Failover: so a fire runs at
+// most once without Failover, and at least once with it. Two live instances never
+// hold the same shard at the same time.
+//
+// If an instance is declared dead while its code still runs, its successor has a
+// greater fence (see [Run.Fence]). The contexts of its handlers end before the
+// successor can start, unless the process was stopped or its host suspended. When
+// such a process wakes, it enters no handler of a claim that is over, neither for
+// the first time nor for a retry (see [Run.Held]).
+//
+// # Errors
+//
+// Errors read "verb object: cause", such as `add job "report": the handler is
+// nil`. They do not begin with the name of the package. An error reports all
+// faults that were found, one a line. The exported errors, such as [ErrClosed],
+// are causes: compare with [errors.Is].
 package elastic
 
 import (
@@ -48,8 +63,8 @@ import (
 	_ "github.com/elasticjob-go/elastic/store/memory" // the scheme that is always there
 )
 
-// Scheduler is one instance: it takes part in a namespace from Run until Run's context ends. Its methods are safe for
-// concurrent use.
+// Scheduler is one instance. It takes part in a namespace from Run until the
+// context of Run ends. Its methods are safe for concurrent use.
 type Scheduler struct {
 	engine *engine.Engine
 	store  store.Store
@@ -68,16 +83,22 @@ type Scheduler struct {
 	done   chan struct{}      // closed when Run has ended
 }
 
-// ErrClosed is returned by Add, Unregister, Trigger and Run of a scheduler that was
-// closed or whose Run has ended, and by a second Run. Close never returns it.
+// ErrClosed is the cause when Add, Unregister, Trigger or Run is called on a
+// scheduler that was closed or whose Run has ended, and of a second Run. Close
+// never returns it.
 var ErrClosed = errors.New("the scheduler is closed")
 
-// Open connects to the store that a URL names and returns a scheduler on it; [store.Config] has the URL's form. It returns once
-// the store has answered; if ctx has no deadline it gives up after [store.OpenTimeout]. Nothing is written before Run.
+// Open connects to the store that url names and returns a scheduler on it.
+// [store.Config] documents the form of the URL. Open returns when the store has
+// answered. If ctx has no deadline, Open gives up after [store.OpenTimeout].
+// Nothing is written to the store before Run.
 func Open(ctx context.Context, url string, options ...Option) (*Scheduler, error) {
+	if ctx == nil {
+		return nil, errors.New("open the scheduler: the context is nil")
+	}
 	cfg, err := configure(options)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open the scheduler: %w", err)
 	}
 	s, err := store.Open(ctx, url)
 	if err != nil {
@@ -86,14 +107,15 @@ func Open(ctx context.Context, url string, options ...Option) (*Scheduler, error
 	return newScheduler(s, cfg), nil
 }
 
-// New returns a scheduler on a store that the program has made itself. The scheduler closes it in the end.
+// New returns a scheduler on a store that the program has made itself. The
+// scheduler closes the store when it ends.
 func New(s store.Store, options ...Option) (*Scheduler, error) {
 	if guard.IsNil(s) {
-		return nil, errors.New("make a scheduler: the store is nil")
+		return nil, errors.New("make the scheduler: the store is nil")
 	}
 	cfg, err := configure(options)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("make the scheduler: %w", err)
 	}
 	return newScheduler(s, cfg), nil
 }
@@ -146,37 +168,43 @@ func newScheduler(s store.Store, c config) *Scheduler {
 }
 
 const (
-	// standIn outlasts a leader's garbage collection and a slow write, and stays well below a session's time to live.
+	// standIn is how long an instance waits before it stands in for a leader
+	// that does not act. It is longer than a garbage collection and a slow write
+	// of the leader, and well below the TTL of a session.
 	standIn = 3 * time.Second
 
-	// resync is for the day when a watch misses something, and costs three reads.
+	// resync is how often an instance compares its replica with the store, in
+	// case a watch missed an event. One pass costs four reads.
 	resync = time.Minute
 )
 
-// incarnation returns a name that was never used before: 60 random bits.
+// incarnation returns a value that was never used before: 60 random bits.
 func incarnation() string { return strings.ToLower(rand.Text()[:12]) }
 
-// ErrNameTaken is returned by Run when another process was started under this instance's exclusive name; see WithExclusiveName.
+// ErrNameTaken is the cause when Run ends because another process was started
+// under the exclusive name of this instance. See [WithExclusiveName].
 var ErrNameTaken = engine.ErrNameTaken
 
-// Add gives this instance a job and its handler. It may be called before Run and while it runs, and does not touch the store:
-// if the job is not in the store yet, Run puts it there; if it is, the one in the store wins and a difference is reported
-// as an event, unless Overwrite says otherwise.
+// Add registers a job and its handler with this instance. It can be called before
+// and during Run. Add does not use the store: Run stores the job if the store
+// does not have it. If the store has it, the stored job wins, and an event reports
+// the differences. The option [Overwrite] makes the given job win.
 //
-// All faults of the job are reported in one error. A handler that has a method Validate() error is asked, too. A name can be added once.
-// On a scheduler that is closed the error is [ErrClosed].
+// Add reports all faults of the job in one error. If h has a method Validate()
+// error, Add calls it. Adding a name twice is an error. A closed scheduler returns
+// [ErrClosed].
 func (s *Scheduler) Add(job Job, h Handler, options ...AddOption) error {
 	if s.isClosed() {
 		return fmt.Errorf("add job %q: %w", job.Name, ErrClosed)
 	}
 	if guard.IsNil(h) {
-		return fmt.Errorf("job %q: the handler is nil", job.Name)
+		return fmt.Errorf("add job %q: the handler is nil", job.Name)
 	}
-	if err := job.validate(s.strategy); err != nil {
-		return err
+	if err := job.faults(s.strategy).Err(); err != nil {
+		return fmt.Errorf("add job %.200q: it is not valid:\n%w", job.Name, err)
 	}
 	if err := validate(h); err != nil {
-		return fmt.Errorf("job %q: its handler is not valid: %w", job.Name, err)
+		return fmt.Errorf("add job %q: its handler is not valid: %w", job.Name, err)
 	}
 	var a addition
 	for i, o := range options {
@@ -187,21 +215,25 @@ func (s *Scheduler) Add(job Job, h Handler, options ...AddOption) error {
 		o(&a)
 	}
 	if err := a.faults.Err(); err != nil {
-		return fmt.Errorf("job %q: %w", job.Name, err)
+		return fmt.Errorf("add job %q: %w", job.Name, err)
 	}
 	h, err := wrap(whileHeld{h}, a.middleware)
 	if err != nil {
-		return fmt.Errorf("job %q: %w", job.Name, err)
+		return fmt.Errorf("add job %q: %w", job.Name, err)
 	}
 	if h, err = wrap(h, s.middleware); err != nil {
-		return fmt.Errorf("job %q: the scheduler's %w", job.Name, err)
+		return fmt.Errorf("add job %q: the scheduler's %w", job.Name, err)
 	}
-	return s.engine.Add(engine.Job{
+	err = s.engine.Add(engine.Job{
 		Name:      job.Name,
 		Spec:      job.spec(),
 		Overwrite: a.overwrite,
 		Handler:   func(ctx context.Context, r engine.Run) error { return h.Handle(ctx, newRun(r)) },
 	})
+	if err != nil {
+		return fmt.Errorf("add job %q: %w", job.Name, err)
+	}
+	return nil
 }
 
 func (s *Scheduler) isClosed() bool {
@@ -210,7 +242,7 @@ func (s *Scheduler) isClosed() bool {
 	return s.closed
 }
 
-// strategy returns the strategy of a name: the program's own, or one that is always there.
+// strategy returns the strategy of a name: one of WithStrategy, or a built-in one.
 func (s *Scheduler) strategy(name string) (sharding.Strategy, error) {
 	if own := s.strategies[name]; own != nil {
 		return own, nil
@@ -218,7 +250,7 @@ func (s *Scheduler) strategy(name string) (sharding.Strategy, error) {
 	return sharding.ByName(name)
 }
 
-// MustAdd is Add for func main: it panics on an error.
+// MustAdd is like Add but panics on an error.
 func (s *Scheduler) MustAdd(job Job, h Handler, options ...AddOption) {
 	if err := s.Add(job, h, options...); err != nil {
 		panic(err)
@@ -239,26 +271,30 @@ func (s *Scheduler) Unregister(name string) error {
 }
 
 // Ready returns a channel that is closed when the instance has joined: it has a
-// session, the other instances know it, and it takes its part in the jobs. It
-// stays closed while a lost session is made again. If Run ends before the
-// instance has joined, and if Run is never called, the channel is never closed;
-// so select on the end of Run's context, too.
+// session, the other instances know it, and it takes part in the jobs. The channel
+// stays closed while a lost session is replaced. It is never closed if Run ends
+// before the instance has joined, or is never called. So select on the end of the
+// context of Run, too.
 func (s *Scheduler) Ready() <-chan struct{} { return s.engine.Ready() }
 
-// Run takes part until ctx ends, and then leaves in good order: other instances take the shards over at once, running
-// handlers get the drain timeout to finish, then their contexts end with ErrShutdown, and what is still unfinished is handed to
-// the next owner. It returns nil after that, an error if handlers or observers did not return even then, and ErrClosed if the
-// scheduler was closed or has run before.
+// Run takes part in the jobs until ctx ends, and then drains. Other instances get
+// the shards at once, and running handlers have the drain timeout to finish. Then
+// their contexts end with [ErrShutdown], and unfinished runs are handed over to
+// the next owners. When Run returns, the scheduler is closed.
 //
-// Whatever handlers, observers and other functions of the program do, Run
-// returns at most the drain timeout and four seconds after ctx has ended.
+// Run returns nil after a drain. It returns an error if handlers or observers did
+// not return in time, and [ErrClosed] if the scheduler was closed or has run
+// before. Whatever the functions of the program do, Run returns at most the drain
+// timeout and four seconds after ctx has ended.
 //
-// A user of the store that may not write the namespace ends Run at the first attempt to join, with [store.ErrPermission]. Rights
-// that are taken away later end nothing: Run waits for them.
+// If the user of the store has no right to write the namespace, the first attempt
+// to join ends Run with [store.ErrPermission]. If the rights are taken away later,
+// Run waits for them.
 //
-// A store that does not answer ends nothing: Run waits for it, and fires that could not begin are due when it is back. A store
-// that has ended for good ([store.ErrEnded], or closed by the program) ends Run with its error: handlers are cancelled, and
-// Run waits for them as long as the grace time. When Run returns the scheduler is closed.
+// If the store does not answer, Run waits for it: fires that could not begin are
+// due when the store is back. A store that has ended for good ([store.ErrEnded],
+// or closed by the program) ends Run with its error. Handlers are then cancelled,
+// and Run waits for them for the grace time of three seconds.
 func (s *Scheduler) Run(ctx context.Context) error {
 	if ctx == nil {
 		return errors.New("run the scheduler: the context is nil")
@@ -266,7 +302,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	s.mu.Lock()
 	if s.ran || s.closed {
 		s.mu.Unlock()
-		return ErrClosed
+		return fmt.Errorf("run the scheduler: %w", ErrClosed)
 	}
 	s.ran = true
 	ctx, s.cancel = context.WithCancel(ctx)
@@ -280,12 +316,15 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	s.events.start()
 	err := s.engine.Run(ctx)
 	s.close()
-	told := s.events.end(s.lastEvent(left))
-	return errors.Join(err, told, s.closeStore())
+	undelivered := s.events.end(s.lastEvent(left))
+	if err := errors.Join(err, undelivered, s.closeStore()); err != nil {
+		return fmt.Errorf("run the scheduler: %w", err)
+	}
+	return nil
 }
 
-// lastEvent returns until when observers may take events after the engine has
-// ended. left may have the moment at which this instance began to leave.
+// lastEvent returns the time until which observers may take events after the
+// engine has ended. left may hold the time at which this instance began to leave.
 func (s *Scheduler) lastEvent(left <-chan time.Time) time.Time {
 	ended := time.Now()
 	end := ended.Add(lastEvents)
@@ -302,8 +341,7 @@ func (s *Scheduler) lastEvent(left <-chan time.Time) time.Time {
 	return end
 }
 
-// close notes that the scheduler is closed, and reports whether it was not
-// before.
+// close marks the scheduler as closed, and reports whether this call closed it.
 func (s *Scheduler) close() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -315,8 +353,10 @@ func (s *Scheduler) close() bool {
 	return true
 }
 
-// Close ends Run as the end of its context does, and waits for it; without Run it closes the store. It may be called more than
-// once, also by a handler, a middleware or an observer: Run does not wait for these longer than it says, and Close returns then.
+// Close ends Run as the end of its context does, and waits for Run to return. If
+// Run was not called, Close closes the store. Close can be called more than once,
+// and by a handler, a middleware or an observer: Run waits for these only as long
+// as it documents, and then Close returns.
 func (s *Scheduler) Close() error {
 	first := s.close()
 	s.mu.Lock()
@@ -342,28 +382,32 @@ func (s *Scheduler) closeStore() error {
 	return nil
 }
 
-// The causes with which a handler's context ends; context.Cause tells which.
+// The causes with which the context of a handler ends. [context.Cause] returns
+// the cause.
 var (
-	// ErrTimeout: the run took longer than the job's Timeout. It is recorded as
-	// failed, whatever the handler returns.
+	// ErrTimeout: the run took longer than the Timeout of its job. It is recorded
+	// as failed, whatever the handler returns.
 	ErrTimeout = engine.ErrTimeout
 
-	// ErrSessionLost: the instance lost its session with the store, or can no longer be sure of it. Another instance may run
-	// the shard from now on.
+	// ErrSessionLost: the instance lost its session with the store, or can no
+	// longer be sure of it. Another instance may run the shard from now on.
 	ErrSessionLost = engine.ErrSessionLost
 
-	// ErrShutdown: the instance leaves and the drain timeout has passed. If the handler returns an error now, its run is handed to the
-	// next owner of the shard.
+	// ErrShutdown: the instance leaves and the drain timeout has passed. If the
+	// handler returns an error now, its run is handed over to the next owner of
+	// the shard.
 	ErrShutdown = engine.ErrShutdown
 
-	// ErrReplaced: a later fire of the shard replaces the run; see OverlapReplace.
+	// ErrReplaced: a later fire of the shard replaces the run. See
+	// [OverlapReplace].
 	ErrReplaced = engine.ErrReplaced
 )
 
-// Event is something that a scheduler did or saw; see WithEvents.
+// Event is an observation of a scheduler: what it did, or what it saw. See
+// [WithEvents].
 type Event = observe.Event
 
-// hostName returns this machine's name as far as it can be part of an instance's name.
+// hostName returns the name of this host, or "" if the system does not tell it.
 func hostName() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -372,7 +416,7 @@ func hostName() string {
 	return host
 }
 
-// instanceName makes an instance's name of a host's.
+// instanceName derives the name of an instance from that of its host.
 func instanceName(host string) string {
 	name := strings.Map(func(r rune) rune {
 		if layout.CheckName(string(r)) != nil && r != '.' {

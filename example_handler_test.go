@@ -39,7 +39,7 @@ func ExampleHandler() {
 	// Output:
 	// part 1 of 1: Beijing to s3://reports
 	// report/0 ok
-	// job "report": its handler is not valid: bucket: is empty
+	// add job "report": its handler is not valid: bucket: is empty
 }
 
 // What a handler is told: which part of the work is its own.

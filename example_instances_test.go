@@ -53,7 +53,7 @@ func ExampleOpen() {
 	fmt.Println(err)
 	// Output:
 	// store: invalid request: store URL "redis://***@db/jobs": no driver for "redis" is linked in (there are: memory); import its package, such as _ "github.com/elasticjob-go/elastic/store/all"
-	// option WithName: must hold only letters a to z, digits and . _ -, has '/'
+	// open the scheduler: option WithName: must hold only letters a to z, digits and . _ -, has '/'
 	// option WithWeight: must be 1 to 1000000, is 0
 }
 

@@ -22,7 +22,7 @@ func TestAHandlerThatCantWorkIsRefused(t *testing.T) {
 	}
 	defer s.Close()
 	err = s.Add(elastic.Job{Name: "report", Schedule: "@daily"}, badHandler{})
-	if err == nil || !strings.Contains(err.Error(), `job "report": its handler is not valid: batch: must be positive`) {
+	if err == nil || !strings.Contains(err.Error(), `add job "report": its handler is not valid: batch: must be positive`) {
 		t.Errorf("got %v", err)
 	}
 }

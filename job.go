@@ -177,12 +177,19 @@ const (
 	DefaultRetryMaxDelay = time.Minute
 )
 
-// Validate returns all faults of the job in one error; each names the field, the value and what is allowed. Of strategies it knows those
-// of package sharding; [Scheduler.Add] knows those of the scheduler, too.
-func (j Job) Validate() error { return j.validate(sharding.ByName) }
+// Validate returns all faults of the job in one error. Each fault names the
+// field, the value and what is allowed. Validate knows only the strategies of
+// package sharding. [Scheduler.Add] also knows those of [WithStrategy].
+func (j Job) Validate() error {
+	if err := j.faults(sharding.ByName).Err(); err != nil {
+		return fmt.Errorf("job %.200q is not valid:\n%w", j.Name, err)
+	}
+	return nil
+}
 
-func (j Job) validate(strategy func(name string) (sharding.Strategy, error)) error {
-	var list faults.List
+// faults returns the faults of the job, given the strategies that are known.
+func (j Job) faults(strategy func(name string) (sharding.Strategy, error)) *faults.List {
+	list := &faults.List{}
 	fault := list.AddField
 	if err := layout.CheckName(j.Name); err != nil {
 		fault("name", "%v", err)
@@ -203,10 +210,7 @@ func (j Job) validate(strategy func(name string) (sharding.Strategy, error)) err
 		err = fmt.Errorf("%w; WithStrategy makes one's own known", err)
 		list.Append(&faults.Fault{Field: "sharding", Err: err, Local: true})
 	}
-	if list.Len() == 0 {
-		return nil
-	}
-	return fmt.Errorf("job %.200q is not valid:\n%w", j.Name, list.Err())
+	return list
 }
 
 // spec is the job as it is stored, defaults filled in.

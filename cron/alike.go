@@ -6,8 +6,9 @@ import "time"
 // only one of them fires.
 //
 // Use it when an expression moves from one dialect or library to another: a and b may be any schedules, robfig/cron's own included.
-// Its cost is that of calling Next for each fire.
+// Its cost is that of calling Next for each fire. Alike panics if a or b is nil.
 func Alike(a, b Schedule, from, to time.Time) (alike bool, at time.Time) {
+	notNil("Alike", a, b)
 	t := from.Add(-time.Nanosecond)
 	for {
 		x, y := within(a, t, to), within(b, t, to)

@@ -6,7 +6,9 @@ import (
 )
 
 // Between returns s without its fires before start and without those at or after end. A zero start or end is no bound.
+// Between panics if s is nil.
 func Between(s Schedule, start, end time.Time) Schedule {
+	notNil("Between", s)
 	return &between{s, start, end}
 }
 

@@ -90,7 +90,12 @@ func (c *Calendar) excludesAll() bool {
 
 // Except returns s without the fires that c excludes; the others stay where they are. What counts from the last run's
 // end fires when the exclusion ends.
+// A nil c excludes nothing. Except panics if s is nil.
 func Except(s Schedule, c *Calendar) Schedule {
+	notNil("Except", s)
+	if c == nil {
+		return s
+	}
 	return &except{s, c}
 }
 

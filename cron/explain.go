@@ -1,9 +1,12 @@
 package cron
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/elasticjob-go/elastic/internal/guard"
 )
 
 // Explanation is a schedule in words, and its next fires.
@@ -30,6 +33,9 @@ func (e Explanation) String() string {
 // For a [Delay] now stands for the end of the last run, and only the first fire is told, as the others depend on runs
 // that have not been. A schedule that is not of this package is described by its type.
 func Explain(s Schedule, now time.Time, n int) (Explanation, error) {
+	if guard.IsNil(s) {
+		return Explanation{}, errNil
+	}
 	e := Explanation{Expr: fmt.Sprint(s), Words: inWords(s)}
 	if AfterEnd(s) {
 		n = min(n, 1)
@@ -50,10 +56,26 @@ func Explain(s Schedule, now time.Time, n int) (Explanation, error) {
 // has passed, or its time of day is one that the clock skips each year. Registration should refuse such a job. A process
 // that restarts should not: the schedule was good when the job was registered.
 func Check(s Schedule, now time.Time) error {
+	if guard.IsNil(s) {
+		return errNil
+	}
 	if s.Next(now).IsZero() {
 		return fmt.Errorf("schedule %s (%s) %w after %s", quote(fmt.Sprint(s)), inWords(s), ErrNever, now.Format(time.RFC3339))
 	}
 	return nil
+}
+
+// errNil is the error of a schedule that is nil.
+var errNil = errors.New("the schedule is nil")
+
+// notNil panics if a function was given a nil schedule. Next would panic later,
+// far from the mistake.
+func notNil(function string, schedules ...Schedule) {
+	for _, s := range schedules {
+		if guard.IsNil(s) {
+			panic("cron." + function + ": " + errNil.Error())
+		}
+	}
 }
 
 // inWords returns a schedule in words.

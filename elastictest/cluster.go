@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/internal/guard"
 	"github.com/elasticjob-go/elastic/internal/vtime"
 	"github.com/elasticjob-go/elastic/store/memory"
 )
@@ -52,6 +53,11 @@ func New(t testing.TB, options ...elastic.Option) *Cluster {
 	if !inBubble() {
 		t.Fatal("elastictest.New: call it inside synctest.Test(t, func(t *testing.T) { … }), with that t: a cluster lives in virtual time")
 	}
+	for i, o := range options {
+		if o == nil {
+			t.Fatalf("elastictest.New: option %d is nil", i+1)
+		}
+	}
 	vtime.Protect()
 	c := &Cluster{
 		t: t, server: memory.NewServer(), options: options, instances: map[string]*instance{},
@@ -73,6 +79,9 @@ func (c *Cluster) Add(j elastic.Job, h elastic.Handler, options ...elastic.AddOp
 	added := job{j, h, options}
 	if err := j.Validate(); err != nil {
 		c.t.Fatalf("elastictest: add: %v", err)
+	}
+	if guard.IsNil(h) {
+		c.t.Fatalf("elastictest: add job %q: the handler is nil", j.Name)
 	}
 	c.mu.Lock()
 	c.jobs = append(c.jobs, added)

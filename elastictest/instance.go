@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/internal/guard"
 	"github.com/elasticjob-go/elastic/internal/layout"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/memory"
@@ -78,6 +79,11 @@ func (c *Cluster) StartAs(name, known string, options ...elastic.Option) {
 
 func (c *Cluster) start(name, known string, options ...elastic.Option) {
 	c.t.Helper()
+	for i, o := range options {
+		if o == nil {
+			c.t.Fatalf("elastictest: start %q: option %d is nil", name, i+1)
+		}
+	}
 	i := &instance{name: name, known: known, client: c.server.Connect(name), freezer: newFreezer(), done: make(chan struct{})}
 	c.mu.Lock()
 	chance := chance(name, len(c.started))
@@ -124,6 +130,9 @@ func (c *Cluster) give(i *instance, j job) {
 func (c *Cluster) AddTo(name string, j elastic.Job, h elastic.Handler, options ...elastic.AddOption) error {
 	c.t.Helper()
 	i := c.instance("add to", name)
+	if guard.IsNil(h) {
+		return i.scheduler.Add(j, nil, options...)
+	}
 	return i.scheduler.Add(j, c.record(i, h), options...)
 }
 

@@ -49,6 +49,9 @@ func (c *Cluster) NextFire(job string) time.Time {
 // condition does not hold within Patience the test fails, with a message that names it.
 func (c *Cluster) Until(what string, holds func() bool) {
 	c.t.Helper()
+	if holds == nil {
+		c.t.Fatalf("elastictest: until %s: the function is nil", what)
+	}
 	c.until(what, Patience, holds)
 }
 
@@ -125,6 +128,9 @@ func (c *Cluster) spec(job string) (layout.Spec, bool) {
 // instance is paused it stands still, which a handler that sleeps by itself does not. ctx is the handler's; for work that is deaf to
 // its end, give it context.WithoutCancel(ctx).
 func Work(ctx context.Context, d time.Duration) error {
+	if ctx == nil {
+		return errNoHandler
+	}
 	f, ok := ctx.Value(freezerKey{}).(*freezer)
 	if !ok {
 		return errNoHandler

@@ -11,16 +11,16 @@ import (
 // caller holds e.mu.
 func (e *Engine) refuses(j Job) error {
 	if _, taken := e.registered[j.Name]; taken {
-		return fmt.Errorf("job %q was added before: remove it first, or give this one another name", j.Name)
+		return fmt.Errorf("it was added before; unregister it first, or give this one another name")
 	}
 	if cycle := e.cycle(j); cycle != nil {
-		return fmt.Errorf("job %q: after: %s is a cycle, and none of these jobs would ever run; take a name out of after", j.Name, strings.Join(cycle, " → "))
+		return fmt.Errorf("after: %s is a cycle, and none of these jobs would ever run; take a name out of after", strings.Join(cycle, " → "))
 	}
 	caps := e.cfg.Store.Caps()
 	room := caps.MaxValue - len(layout.Instance{Name: e.cfg.Name, Host: e.cfg.Host, Labels: e.cfg.Labels}.Encode()) - spareBytes
 	if need := e.nameBytes + nameBytes(j.Name); caps.MaxValue > 0 && need > room {
-		return fmt.Errorf("job %q: the names of %d jobs take %d bytes of the instance's key, and %s takes %d; "+
-			"give the jobs shorter names, or share them out among several programs", j.Name, len(e.registered)+1, need, caps.Driver, room)
+		return fmt.Errorf("the names of %d jobs take %d bytes of the instance's key, and %s takes %d; "+
+			"give the jobs shorter names, or share them out among several programs", len(e.registered)+1, need, caps.Driver, room)
 	}
 	return nil
 }

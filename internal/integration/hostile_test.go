@@ -200,6 +200,10 @@ func TestNil_IsRefusedByName(t *testing.T) {
 			t.Errorf("Open: %v, want %q", err, want)
 		}
 	}
+	var noContext context.Context
+	if _, err := elastic.Open(noContext, "memory://nil"); err == nil || !strings.Contains(err.Error(), "the context is nil") {
+		t.Errorf("Open: %v", err)
+	}
 	s := plain(t)
 	defer s.Close()
 	job := elastic.Job{Name: "report", Schedule: "@daily"}
