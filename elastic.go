@@ -1,13 +1,13 @@
-// Package elastic runs sharded, scheduled jobs on a fleet of processes. Each fire
-// of each shard runs on one instance. If that instance dies, another one runs it
-// again, and nothing has to be cleaned up by hand.
+// Package elastic runs sharded, scheduled jobs on a fleet of processes. Each
+// fire of each shard runs on one instance. If that instance dies, another one
+// runs it again, and nothing has to be cleaned up by hand.
 //
-// A job is divided into shards. An instance is one scheduler: a process opens the
-// store and adds its jobs. The instances share the shards, move them when an
-// instance comes, leaves or dies, and agree through the store on who runs what.
-// The store is a coordination service that a team already has: etcd, ZooKeeper,
-// Consul, or a directory. The scheme of the URL selects the driver, and an import
-// links it in:
+// A job is divided into shards. An instance is one scheduler: a process opens
+// the store and adds its jobs. The instances share the shards, move them when
+// an instance comes, leaves or dies, and agree through the store on who runs
+// what. The store is a coordination service that a team already has: etcd,
+// ZooKeeper, Consul, or a directory. The scheme of the URL selects the driver,
+// and an import links it in:
 //
 //	import (
 //		"github.com/elasticjob-go/elastic"
@@ -27,14 +27,14 @@
 //
 // At most one instance begins a fire of a shard. A run is repeated only if its
 // instance was lost during the run and the job has Failover: so a fire runs at
-// most once without Failover, and at least once with it. Two live instances never
-// hold the same shard at the same time.
+// most once without Failover, and at least once with it. Two live instances
+// never hold the same shard at the same time.
 //
-// If an instance is declared dead while its code still runs, its successor has a
-// greater fence (see [Run.Fence]). The contexts of its handlers end before the
-// successor can start, unless the process was stopped or its host suspended. When
-// such a process wakes, it enters no handler of a claim that is over, neither for
-// the first time nor for a retry (see [Run.Held]).
+// If an instance is declared dead while its code still runs, its successor has
+// a greater fence (see [Run.Fence]). The contexts of its handlers end before
+// the successor can start, unless the process was stopped or its host
+// suspended. When such a process wakes, it enters no handler of a claim that is
+// over, neither for the first time nor for a retry (see [Run.Held]).
 //
 // # Errors
 //
@@ -169,8 +169,8 @@ func newScheduler(s store.Store, c config) *Scheduler {
 
 const (
 	// standIn is how long an instance waits before it stands in for a leader
-	// that does not act. It is longer than a garbage collection and a slow write
-	// of the leader, and well below the TTL of a session.
+	// that does not act. It is longer than a garbage collection and a slow
+	// write of the leader, and well below the TTL of a session.
 	standIn = 3 * time.Second
 
 	// resync is how often an instance compares its replica with the store, in
@@ -185,14 +185,15 @@ func incarnation() string { return strings.ToLower(rand.Text()[:12]) }
 // under the exclusive name of this instance. See [WithExclusiveName].
 var ErrNameTaken = engine.ErrNameTaken
 
-// Add registers a job and its handler with this instance. It can be called before
-// and during Run. Add does not use the store: Run stores the job if the store
-// does not have it. If the store has it, the stored job wins, and an event reports
-// the differences. The option [Overwrite] makes the given job win.
+// Add registers a job and its handler with this instance. It can be called
+// before and during Run. Add does not use the store: Run stores the job if the
+// store does not have it. If the store has it, the stored job wins, and an
+// event reports the differences. The option [Overwrite] makes the given job
+// win.
 //
 // Add reports all faults of the job in one error. If h has a method Validate()
-// error, Add calls it. Adding a name twice is an error. A closed scheduler returns
-// [ErrClosed].
+// error, Add calls it. Adding a name twice is an error. A closed scheduler
+// returns [ErrClosed].
 func (s *Scheduler) Add(job Job, h Handler, options ...AddOption) error {
 	if s.isClosed() {
 		return fmt.Errorf("add job %q: %w", job.Name, ErrClosed)
@@ -242,7 +243,8 @@ func (s *Scheduler) isClosed() bool {
 	return s.closed
 }
 
-// strategy returns the strategy of a name: one of WithStrategy, or a built-in one.
+// strategy returns the strategy of a name: one of WithStrategy, or a built-in
+// one.
 func (s *Scheduler) strategy(name string) (sharding.Strategy, error) {
 	if own := s.strategies[name]; own != nil {
 		return own, nil
@@ -271,30 +273,31 @@ func (s *Scheduler) Unregister(name string) error {
 }
 
 // Ready returns a channel that is closed when the instance has joined: it has a
-// session, the other instances know it, and it takes part in the jobs. The channel
-// stays closed while a lost session is replaced. It is never closed if Run ends
-// before the instance has joined, or is never called. So select on the end of the
-// context of Run, too.
+// session, the other instances know it, and it takes part in the jobs. The
+// channel stays closed while a lost session is replaced. It is never closed if
+// Run ends before the instance has joined, or is never called. So select on the
+// end of the context of Run, too.
 func (s *Scheduler) Ready() <-chan struct{} { return s.engine.Ready() }
 
-// Run takes part in the jobs until ctx ends, and then drains. Other instances get
-// the shards at once, and running handlers have the drain timeout to finish. Then
-// their contexts end with [ErrShutdown], and unfinished runs are handed over to
-// the next owners. When Run returns, the scheduler is closed.
+// Run takes part in the jobs until ctx ends, and then drains. Other instances
+// get the shards at once, and running handlers have the drain timeout to
+// finish. Then their contexts end with [ErrShutdown], and unfinished runs are
+// handed over to the next owners. When Run returns, the scheduler is closed.
 //
-// Run returns nil after a drain. It returns an error if handlers or observers did
-// not return in time, and [ErrClosed] if the scheduler was closed or has run
-// before. Whatever the functions of the program do, Run returns at most the drain
-// timeout and four seconds after ctx has ended.
+// Run returns nil after a drain. It returns an error if handlers or observers
+// did not return in time, and [ErrClosed] if the scheduler was closed or has
+// run before. Whatever the functions of the program do, Run returns at most the
+// drain timeout and four seconds after ctx has ended.
 //
-// If the user of the store has no right to write the namespace, the first attempt
-// to join ends Run with [store.ErrPermission]. If the rights are taken away later,
-// Run waits for them.
+// If the user of the store has no right to write the namespace, the first
+// attempt to join ends Run with [store.ErrPermission]. If the rights are taken
+// away later, Run waits for them.
 //
-// If the store does not answer, Run waits for it: fires that could not begin are
-// due when the store is back. A store that has ended for good ([store.ErrEnded],
-// or closed by the program) ends Run with its error. Handlers are then cancelled,
-// and Run waits for them for the grace time of three seconds.
+// If the store does not answer, Run waits for it: fires that could not begin
+// are due when the store is back. A store that has ended for good
+// ([store.ErrEnded], or closed by the program) ends Run with its error.
+// Handlers are then cancelled, and Run waits for them for the grace time of
+// three seconds.
 func (s *Scheduler) Run(ctx context.Context) error {
 	if ctx == nil {
 		return errors.New("run the scheduler: the context is nil")
@@ -324,7 +327,8 @@ func (s *Scheduler) Run(ctx context.Context) error {
 }
 
 // lastEvent returns the time until which observers may take events after the
-// engine has ended. left may hold the time at which this instance began to leave.
+// engine has ended. left may hold the time at which this instance began to
+// leave.
 func (s *Scheduler) lastEvent(left <-chan time.Time) time.Time {
 	ended := time.Now()
 	end := ended.Add(lastEvents)
@@ -353,10 +357,10 @@ func (s *Scheduler) close() bool {
 	return true
 }
 
-// Close ends Run as the end of its context does, and waits for Run to return. If
-// Run was not called, Close closes the store. Close can be called more than once,
-// and by a handler, a middleware or an observer: Run waits for these only as long
-// as it documents, and then Close returns.
+// Close ends Run as the end of its context does, and waits for Run to return.
+// If Run was not called, Close closes the store. Close can be called more than
+// once, and by a handler, a middleware or an observer: Run waits for these only
+// as long as it documents, and then Close returns.
 func (s *Scheduler) Close() error {
 	first := s.close()
 	s.mu.Lock()
@@ -385,8 +389,8 @@ func (s *Scheduler) closeStore() error {
 // The causes with which the context of a handler ends. [context.Cause] returns
 // the cause.
 var (
-	// ErrTimeout: the run took longer than the Timeout of its job. It is recorded
-	// as failed, whatever the handler returns.
+	// ErrTimeout: the run took longer than the Timeout of its job. It is
+	// recorded as failed, whatever the handler returns.
 	ErrTimeout = engine.ErrTimeout
 
 	// ErrSessionLost: the instance lost its session with the store, or can no

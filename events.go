@@ -24,14 +24,14 @@ const (
 	lastCall = 500 * time.Millisecond
 
 	// lastEvents is how long the delivery of all events may take then. It stays
-	// far below what is left of the 30 seconds that Kubernetes gives a container
-	// when its handlers end at once.
+	// far below what is left of the 30 seconds that Kubernetes gives a
+	// container when its handlers end at once.
 	lastEvents = 5 * time.Second
 )
 
-// observers are the functions that are told of events, each by a goroutine and a
-// queue of its own: what one of them does delays neither the engine nor another
-// observer.
+// observers are the functions that receive events. Each has a goroutine and a
+// queue of its own, so that an observer delays neither the engine nor the
+// others.
 type observers struct{ queues []*queue }
 
 func newObservers(functions []func(observe.Event)) *observers {
@@ -48,7 +48,7 @@ func newObservers(functions []func(observe.Event)) *observers {
 	return o
 }
 
-// observe returns the function that the engine calls; nil if there are no
+// observe returns the function that the engine calls. It is nil if there are no
 // observers, so that events then cost nothing.
 func (o *observers) observe() func(observe.Event) {
 	if len(o.queues) == 0 {
@@ -71,9 +71,9 @@ func (o *observers) start() {
 	}
 }
 
-// end waits until the observers have taken all events, and gives up on those
-// that don't return within lastCall, and on all that are not through by the
-// deadline. The error says which these are, and how many events they have lost.
+// end waits until the observers have received all events. It gives up on an
+// observer whose call does not return within lastCall, and on all others at the
+// deadline. The error names the observer and the number of lost events.
 func (o *observers) end(deadline time.Time) error {
 	faults := make([]error, len(o.queues))
 	var group sync.WaitGroup
@@ -83,14 +83,15 @@ func (o *observers) end(deadline time.Time) error {
 	group.Wait()
 	for _, fault := range faults {
 		if fault != nil {
-			return fault // one says enough; each is an event, too
+			return fault // one is enough; each is an event, too
 		}
 	}
 	return nil
 }
 
 // queue holds the events that wait for one observer. If they come faster than
-// it takes them, the oldest are dropped, and it is told how many.
+// the observer takes them, the oldest are dropped, and an event tells it how
+// many.
 type queue struct {
 	number int // of the observer, from 1, in the order of the options
 	f      func(observe.Event)
@@ -165,8 +166,8 @@ func (q *queue) signal() {
 	}
 }
 
-// run delivers events until the end. It goes on in another goroutine if the
-// observer ends this one.
+// run delivers events until the end. If the observer ends this goroutine,
+// another one continues.
 func (q *queue) run() {
 	exited := true
 	defer func() {
@@ -183,7 +184,7 @@ func (q *queue) run() {
 	exited = false
 }
 
-// next waits for an event and returns it; false if there will be none.
+// next waits for an event and returns it, or false if there will be none.
 func (q *queue) next() (observe.Event, bool) {
 	for {
 		q.mu.Lock()
@@ -207,22 +208,22 @@ func (q *queue) next() (observe.Event, bool) {
 	}
 }
 
-// refill takes all events that wait, after one that says how many were dropped
-// before them. q.mu is held.
+// refill takes all events that wait, after an event that tells how many were
+// dropped before them. q.mu is held.
 func (q *queue) refill() {
 	q.hand, q.waiting = q.waiting, nil
 	q.slow = len(q.hand) > 0 && q.slow
 	if q.dropped == 0 {
 		return
 	}
-	lost := q.failed("observer_slow", fmt.Sprintf("it was not told of %d events, for which there was no room", q.dropped))
+	lost := q.failed("observer_slow", fmt.Sprintf("it missed %d events, for which there was no room", q.dropped))
 	lost.Count = q.dropped
 	q.dropped = 0
 	q.hand = append([]observe.Event{lost}, q.hand...)
 }
 
-// returned notes that a call of the observer is over. The first fault of a row
-// is told to all observers, this one included.
+// returned records that a call of the observer is over. The first fault in a
+// row is reported to all observers, this one included.
 func (q *queue) returned(fault error) {
 	q.mu.Lock()
 	q.began, q.blocked = time.Time{}, false
@@ -239,7 +240,7 @@ func (q *queue) returned(fault error) {
 	q.others.add(e)
 }
 
-// end waits until the observer has taken all events; see observers.end.
+// end waits until the observer has received all events; see observers.end.
 func (q *queue) end(deadline time.Time) error {
 	q.mu.Lock()
 	q.ended = true
@@ -263,9 +264,9 @@ func (q *queue) end(deadline time.Time) error {
 		q.mu.Unlock()
 		switch {
 		case hangs:
-			return fmt.Errorf("tell observer %d: it has not returned from its last call; it was not told of %d more events", q.number, left)
+			return fmt.Errorf("end observer %d: its last call has not returned; it missed %d more events", q.number, left)
 		case late:
-			return fmt.Errorf("tell observer %d: it is too slow; it was not told of the last %d events", q.number, left)
+			return fmt.Errorf("end observer %d: it is too slow; it missed the last %d events", q.number, left)
 		}
 	}
 }

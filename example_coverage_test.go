@@ -12,15 +12,17 @@ import (
 	"testing"
 )
 
-// shown are the packages of which everything that is exported has a runnable example. Those for people who write drivers or look at records have examples of what
-// they are about, and not of every name.
+// shown are the packages of which everything that is exported has a runnable
+// example. Those for people who write drivers or look at records have examples
+// of what they are about, and not of every name.
 var shown = []string{".", "cron", "elastictest", "jobfile", "jobs/dataflow", "jobs/httpcall", "jobs/script", "observe", "observe/alarm", "sharding"}
 
 // notShown are exported names that need none, and why.
 var notShown = map[string]string{}
 
-// Somebody who looks a name up finds code to copy that is known to work: an Example that uses the name, or is named after it. A type has one, too,
-// if a function that returns it has, as options do.
+// Somebody who looks a name up finds code to copy that is known to work: an
+// Example that uses the name, or is named after it. A type has one, too, if a
+// function that returns it has, as options do.
 func TestEverythingThatIsExportedHasAnExample(t *testing.T) {
 	for _, dir := range shown {
 		p := readExports(t, dir)
@@ -92,7 +94,8 @@ func (p exports) declare(file *ast.File) {
 	}
 }
 
-// fields returns the names of the types in a list, those of other packages excepted.
+// fields returns the names of the types in a list, those of other packages
+// excepted.
 func fields(list *ast.FieldList) (names []string) {
 	if list == nil {
 		return nil
@@ -109,7 +112,8 @@ func fields(list *ast.FieldList) (names []string) {
 	return names
 }
 
-// use takes what the examples of a file use. A cluster in virtual time needs a *testing.T, which an Example has not: what elastictest is for is shown by
+// use takes what the examples of a file use. A cluster in virtual time needs a
+// *testing.T, which an Example has not: what elastictest is for is shown by
 // tests in files that are named as examples are.
 func (p exports) use(file *ast.File, name string) {
 	for _, d := range file.Decls {

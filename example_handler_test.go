@@ -25,7 +25,8 @@ func (r reporter) Validate() error {
 	return nil
 }
 
-// A handler can be a struct with whatever it needs. If it has a method Validate, Add asks it.
+// A handler can be a struct with whatever it needs. If it has a method
+// Validate, Add asks it.
 func ExampleHandler() {
 	once(elastic.Job{Name: "report", ShardParameters: map[int]string{0: "Beijing"}}, reporter{bucket: "s3://reports"})
 
@@ -66,7 +67,8 @@ func ExampleHandlerFunc() {
 	// map[ann:0 bob:1 cem:0 dan:1 eve:0]
 }
 
-// A payment that is repeated because a machine died is made once: whoever pays refuses a key that it has seen.
+// A payment that is repeated because a machine died is made once: whoever pays
+// refuses a key that it has seen.
 func ExampleRun_Key() {
 	sh := elastic.Run{Job: "payments", Shard: 3, Fire: time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)}
 	fmt.Println(sh.Key())
@@ -77,7 +79,8 @@ func ExampleRun_Key() {
 	// payments/3/2026-01-02T03:00:00Z
 }
 
-// A table that keeps the greatest fence that it has seen can't be spoilt by a machine that was paused while another took its run over.
+// A table that keeps the greatest fence that it has seen can't be spoilt by a
+// machine that was paused while another took its run over.
 func ExampleRun_Fence() {
 	var seen uint64
 	save := func(fence uint64) error { // UPDATE … SET fence = $1 WHERE fence <= $1
@@ -96,7 +99,8 @@ func ExampleRun_Fence() {
 	// another instance has gone on with this
 }
 
-// A run that takes hours stops when its shard moves, and the shard's next owner goes on with it.
+// A run that takes hours stops when its shard moves, and the shard's next owner
+// goes on with it.
 func ExampleRun_Moving() {
 	replay := func(ctx context.Context, run elastic.Run, next func() bool) error {
 		for next() {

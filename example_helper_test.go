@@ -13,8 +13,9 @@ import (
 	"github.com/elasticjob-go/elastic/observe"
 )
 
-// once runs each shard of a job one time, as Scheduler.Trigger does, on a scheduler of its own, and prints how they ended. Most examples are about
-// one setting or one result, and leave the rest to it.
+// once runs each shard of a job one time, as Scheduler.Trigger does, on a
+// scheduler of its own, and prints how they ended. Most examples are about one
+// setting or one result, and leave the rest to it.
 func once(job elastic.Job, h elastic.Handler, options ...elastic.Option) {
 	job.Schedule = "@manual"
 	ended := make(chan elastic.Event, max(job.Shards, 1))
@@ -58,7 +59,8 @@ func running(s *elastic.Scheduler) (stop func()) {
 	}
 }
 
-// byHand triggers a job as soon as the scheduler runs and the job is in its store.
+// byHand triggers a job as soon as the scheduler runs and the job is in its
+// store.
 func byHand(s *elastic.Scheduler, job string, options ...elastic.TriggerOption) {
 	for {
 		if _, err := s.Trigger(context.Background(), job, options...); err == nil {

@@ -45,7 +45,8 @@ func ExampleNew() {
 	// signals/report
 }
 
-// What is wrong with a URL or an option is told by Open, and secrets are in no error.
+// What is wrong with a URL or an option is told by Open, and secrets are in no
+// error.
 func ExampleOpen() {
 	_, err := elastic.Open(context.Background(), "redis://user:secret@db/jobs")
 	fmt.Println(err)
@@ -57,7 +58,8 @@ func ExampleOpen() {
 	// option WithWeight: must be 1 to 1000000, is 0
 }
 
-// A large machine takes twice the shards of a small one, and shards that need a graphics card run where one is.
+// A large machine takes twice the shards of a small one, and shards that need a
+// graphics card run where one is.
 func ExampleOption() {
 	server := memory.NewServer()
 	instance := func(name string, options ...elastic.Option) *elastic.Scheduler {
@@ -136,7 +138,8 @@ func ExampleJob_broadcast() {
 	// c, one of 3
 }
 
-// A strategy of one's own says who owns what: here, all shards the instance of the greatest name.
+// A strategy of one's own says who owns what: here, all shards the instance of
+// the greatest name.
 func ExampleWithStrategy() {
 	last := sharding.Func("last", func(job string, shards int, live []sharding.Instance, prev []string) []string {
 		owner := slices.MaxFunc(live, func(a, b sharding.Instance) int { return cmp.Compare(a.ID, b.ID) })
@@ -150,7 +153,8 @@ func ExampleWithStrategy() {
 	// report/1 ok
 }
 
-// Nobody else has the name of this machine: when its process is started again, the new one takes the place of the old one at once.
+// Nobody else has the name of this machine: when its process is started again,
+// the new one takes the place of the old one at once.
 func ExampleWithExclusiveName() {
 	server := memory.NewServer()
 	start := func() (s *elastic.Scheduler, ended chan error, joined chan bool) {
@@ -176,7 +180,8 @@ func ExampleWithExclusiveName() {
 	// <nil> <nil>
 }
 
-// What happens, as events: to count, to alarm, to log. See package observe for the kinds.
+// What happens, as events: to count, to alarm, to log. See package observe for
+// the kinds.
 func ExampleEvent() {
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
@@ -200,7 +205,8 @@ func ExampleEvent() {
 	// <nil> 0
 }
 
-// The job in the store wins over the one that a program brings, unless it says otherwise.
+// The job in the store wins over the one that a program brings, unless it says
+// otherwise.
 func ExampleOverwrite() {
 	server := memory.NewServer()
 	deploy := func(shards int, until observe.Kind, options ...elastic.AddOption) {

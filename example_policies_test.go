@@ -11,7 +11,8 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// The fleet was down from half past one to half past four. What becomes of the fires of two, three and four is up to the job.
+// The fleet was down from half past one to half past four. What becomes of the
+// fires of two, three and four is up to the job.
 func ExampleMisfire() {
 	at := func(hour, minute int) elastic.Option {
 		return elastic.WithTesting(elastic.Testing{Now: func() time.Time { return time.Date(2026, 1, 2, hour, minute, 0, 0, time.UTC) }})
@@ -32,7 +33,8 @@ func ExampleMisfire() {
 	// all [02:00 03:00 04:00]
 }
 
-// until has an instance run a job until an event is as wanted, and returns the fires that it has run.
+// until has an instance run a job until an event is as wanted, and returns the
+// fires that it has run.
 func until(server *memory.Server, job elastic.Job, clock elastic.Option, wanted func(elastic.Event) bool) (fires []string) {
 	ctx, stop := context.WithCancel(context.Background())
 	s, err := elastic.New(server.Connect("instance"), clock, elastic.WithEvents(func(e elastic.Event) {
@@ -53,7 +55,8 @@ func until(server *memory.Server, job elastic.Job, clock elastic.Option, wanted 
 	return fires
 }
 
-// A fire that comes while its shard still runs replaces the run, if the job says so.
+// A fire that comes while its shard still runs replaces the run, if the job
+// says so.
 func ExampleOverlap() {
 	s, err := elastic.Open(context.Background(), "memory://overlap", elastic.WithDrainTimeout(0))
 	if err != nil {

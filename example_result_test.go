@@ -9,7 +9,8 @@ import (
 	"github.com/elasticjob-go/elastic"
 )
 
-// A handler that finds nothing to do says so, and the run counts neither as a success nor as a failure.
+// A handler that finds nothing to do says so, and the run counts neither as a
+// success nor as a failure.
 func ExampleSkip() {
 	once(elastic.Job{Name: "invoices"}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 		return elastic.Skip("no new orders")
@@ -43,7 +44,8 @@ func ExampleRetryIn() {
 	// export/0 ok
 }
 
-// A run is handed over only if its shard moves. This one does not, and so it has failed.
+// A run is handed over only if its shard moves. This one does not, and so it
+// has failed.
 func ExampleHandOver() {
 	once(elastic.Job{Name: "replay", Failover: true}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 		return elastic.HandOver("somebody else can do this")
@@ -52,7 +54,8 @@ func ExampleHandOver() {
 	// replay/0 failed: not finished: somebody else can do this
 }
 
-// What fails now and then is tried again by the same instance, after a while that grows.
+// What fails now and then is tried again by the same instance, after a while
+// that grows.
 func ExampleJob_retries() {
 	flaky := elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 		if run.Retry < 2 {

@@ -13,29 +13,30 @@ import (
 	"github.com/elasticjob-go/elastic/observe"
 )
 
-// The engine's loop calls the functions of a Testing, so each is guarded. If one
-// panics, exits, blocks, or returns a value out of range, the default replaces
-// it for that call, and the observers get an event.
+// The engine's loop calls the functions of a Testing, so each is guarded. If
+// one panics, exits, blocks, or returns a value out of range, the default
+// replaces it for that call, and the observers get an event.
 
-// optionPatience bounds one call of such a function.
+// optionPatience limits one call of such a function.
 const optionPatience = time.Second
 
-// guarded is the guard of one function.
+// guarded protects the scheduler from one function of a Testing.
 type guarded struct {
 	option  string
 	report  func(observe.Event)
-	hanging atomic.Int64 // calls that have not returned in time: it is not called again before
+	hanging atomic.Int64 // calls that have not returned in time; while there are any, it is not called
 	failing atomic.Bool  // the last call failed, and the observers know
 }
 
-// become names the option, and whom to tell of its faults.
+// become sets the name of the function, and the function that reports its
+// faults.
 func (g *guarded) become(option string, report func(observe.Event)) {
 	g.option = option
 	g.report = report
 }
 
-// ask calls f, unless an earlier call has not returned. It reports false if
-// there is no answer, or one that check refuses.
+// ask calls f, unless an earlier call has not returned. ok is false if there is
+// no value, or check refuses it.
 func ask[T any](g *guarded, f func() T, check func(T) error) (value T, ok bool) {
 	if g.hanging.Load() > 0 {
 		return value, false
@@ -76,12 +77,12 @@ func (g *guarded) tell(err error) {
 	})
 }
 
-// clock is the guarded Testing.Now. While it fails, time goes on from what it
-// showed last.
+// clock is the guarded Testing.Now. While the function fails, time continues
+// from its last value.
 type clock struct {
 	guarded
 	f     func() time.Time
-	ahead atomic.Int64 // by how much it was ahead of the system's clock when it last worked
+	ahead atomic.Int64 // lead over the system's clock when the function last worked
 }
 
 func (c *clock) now() time.Time {

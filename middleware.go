@@ -8,8 +8,9 @@ import (
 	"github.com/elasticjob-go/elastic/internal/guard"
 )
 
-// Middleware is put around a handler: for what is to be done before and after each call, such as to open a transaction, start a trace
-// or hold a lock. It returns a handler that calls the given one, or not:
+// Middleware wraps a handler, to act before and after each call: open a
+// transaction, start a trace, hold a lock. It returns a handler that may call
+// next:
 //
 //	func timed(next elastic.Handler) elastic.Handler {
 //		return elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
@@ -20,11 +21,12 @@ import (
 //		})
 //	}
 //
-// A retry is a call of its own. What the outermost returns is the result; a panic passes through all.
+// A retry is a call of its own. The result of the outermost middleware is the
+// result of the call. A panic passes through all middleware.
 type Middleware func(next Handler) Handler
 
-// WithMiddleware puts middleware around the handlers of all jobs, the first
-// outermost. None may be nil.
+// WithMiddleware wraps the handlers of all jobs. The first middleware is the
+// outermost. A nil middleware is an error.
 func WithMiddleware(m ...Middleware) Option {
 	return func(c *config) {
 		if i := indexNil(m); i >= 0 {
@@ -35,8 +37,8 @@ func WithMiddleware(m ...Middleware) Option {
 	}
 }
 
-// Use puts middleware around the handler of one job, the first outermost, inside
-// that of the scheduler. None may be nil.
+// Use wraps the handler of one job, inside the middleware of the scheduler. The
+// first middleware is the outermost. A nil middleware is an error.
 func Use(m ...Middleware) AddOption {
 	return func(a *addition) {
 		if i := indexNil(m); i >= 0 {
@@ -51,11 +53,13 @@ func indexNil(all []Middleware) int {
 	return slices.IndexFunc(all, func(m Middleware) bool { return m == nil })
 }
 
-// whileHeld enters a handler only while its instance surely holds the run. It is the innermost: middleware can take long, or be where the process was
-// stopped.
+// whileHeld calls a handler only while this instance certainly holds the run.
+// It is the innermost wrapper, because middleware can take long, and the
+// process can be stopped in it.
 type whileHeld struct{ next Handler }
 
-// Handle calls the handler, or returns the cause for which its context has ended.
+// Handle calls the handler, or returns the cause with which its context has
+// ended.
 func (h whileHeld) Handle(ctx context.Context, run Run) error {
 	if !run.Held() {
 		return ErrSessionLost

@@ -13,7 +13,7 @@ import (
 	"github.com/elasticjob-go/elastic/sharding"
 )
 
-// Option sets what concerns this process alone, and is not stored.
+// Option configures this scheduler. Options are not stored.
 type Option func(*config)
 
 type config struct {
@@ -35,11 +35,14 @@ type config struct {
 	faults faults.List
 }
 
-// DefaultDrain is how long running handlers may go on when the instance leaves, if WithDrainTimeout does not say. Kubernetes
-// kills a container 30 seconds after it asked it to end; this leaves five for the handlers' return and the good-bye.
+// DefaultDrain is the drain timeout without [WithDrainTimeout]. Kubernetes
+// kills a container 30 seconds after it asked the container to end. The default
+// leaves five of these for the return of the handlers and the end of the
+// session.
 const DefaultDrain = 25 * time.Second
 
-// grace is how long handlers get to return once their contexts have ended because the instance leaves.
+// grace is the time that handlers have to return after a drain has ended their
+// contexts.
 const grace = 3 * time.Second
 
 func configure(options []Option) (config, error) {
@@ -88,30 +91,41 @@ func configure(options []Option) (config, error) {
 
 const maxWeight = layout.MaxWeight
 
-// WithName names the instance, for people and logs. The default is the host's name. Names need not be unique: an instance's ID
-// has a part that is fresh for every session.
+// WithName sets the name of the instance, for people and logs. The default is
+// the name of the host. Names need not be unique: an instance ID has a part
+// that is new for every session.
 func WithName(name string) Option { return func(c *config) { c.name = name } }
 
-// WithExclusiveName names the instance and says that nobody else has that name: a pod of a StatefulSet, a machine that runs one process. A
-// process that is restarted under it takes the place of the one before at once, without waiting until that one's session expires.
+// WithExclusiveName sets the name of the instance and declares that name unique
+// in the fleet, as that of a pod of a StatefulSet. A process that restarts
+// under the name takes the place of its predecessor at once. It does not wait
+// until the predecessor's session expires.
 //
-// Two live processes under one exclusive name are a mistake: the second to come wins, and Run of the first ends with ErrNameTaken.
+// Two live processes must not have one exclusive name. If it happens, the later
+// one wins, and Run of the other ends with [ErrNameTaken].
 func WithExclusiveName(name string) Option {
 	return func(c *config) { c.name, c.exclusive = name, true }
 }
 
-// WithWeight makes the instance take more shards than others, in proportion; 1 to 1,000,000, default 1.
+// WithWeight sets the weight of the instance, 1 to 1,000,000. An instance gets
+// shards in proportion to its weight. The default is 1.
 func WithWeight(weight int) Option { return func(c *config) { c.weight = weight } }
 
-// WithLabels gives the instance labels, such as "zone": "eu-1", that jobs can require; see [Job.Requires]. Names are as those of jobs, values
-// text of at most 100 bytes; at most 64 labels.
+// WithLabels gives the instance labels, such as "zone": "eu-1", that jobs can
+// require; see [Job.Requires]. Label names follow the rules of job names. A
+// value is text of at most 100 bytes. An instance has at most 64 labels.
 func WithLabels(labels map[string]string) Option {
 	return func(c *config) { c.labels = maps.Clone(labels) }
 }
 
-// WithStrategy makes a sharding strategy known, so that jobs can name it: a function of one's own, or shards that are pinned to machines; see
-// [sharding.Func] and [sharding.Pin]. Give it to all instances that have such jobs: one that does not know the strategy assigns nothing. If the strategy
-// leaves a shard out, or names somebody who is not live, the assignment stays as it is, and an event says so.
+// WithStrategy registers a sharding strategy, so that jobs can name it: a
+// function of the program, or shards that are pinned to instances. See
+// [sharding.Func] and [sharding.Pin].
+//
+// Give it to all instances that have such jobs: an instance that does not know
+// the strategy assigns nothing. If the strategy leaves a shard out, or names an
+// instance that is not live, the assignment stays as it is, and an event
+// reports it.
 func WithStrategy(s sharding.Strategy) Option {
 	return func(c *config) { c.addStrategy(s) }
 }
@@ -148,8 +162,8 @@ func (c *config) addStrategy(s sharding.Strategy) {
 	c.strategies[name] = s
 }
 
-// validate asks a value of the program whether it is valid, if it can tell. The
-// error has its text made already.
+// validate calls v's method Validate, if v has one. The text of the error is
+// made already, so that it cannot panic later.
 func validate(v any) error {
 	asked, ok := v.(interface{ Validate() error })
 	if !ok {
@@ -166,42 +180,46 @@ func validate(v any) error {
 	return &guard.Error{Err: err, Text: text}
 }
 
-// WithMaxConcurrent sets how many shards the instance runs at a time, of all jobs; others that are due wait their turn, first come first
-// served. Default 0: all that it has.
+// WithMaxConcurrent limits how many shards the instance runs at a time, of all
+// jobs. Other due shards wait in the order in which they became due. The
+// default, 0, is no limit.
 func WithMaxConcurrent(n int) Option { return func(c *config) { c.most = n } }
 
-// WithSessionTTL asks for sessions of this time to live: how long after a crash the others know. Shorter fails over sooner, and
-// takes a hiccup of the network for a death. The default is the URL's session_ttl, or [store.DefaultTTL]; the store may
-// grant another.
+// WithSessionTTL sets the time to live of sessions: how long after a crash the
+// other instances learn of it. With a shorter TTL, failover is faster, but a
+// short outage of the network counts as a death. The default is session_ttl of
+// the URL, or [store.DefaultTTL]. The store may grant another TTL.
 //
 // [store.DefaultTTL]: https://pkg.go.dev/github.com/elasticjob-go/elastic/store#DefaultTTL
 func WithSessionTTL(ttl time.Duration) Option { return func(c *config) { c.ttl = ttl } }
 
 // WithDrainTimeout sets how long running handlers may go on when the instance
-// leaves; default DefaultDrain. Zero ends their contexts at once. As long as
-// handlers run, an event of the kind [observe.Leaving] says every five seconds
-// which.
+// leaves. The default is [DefaultDrain]. Zero ends their contexts at once.
+// While handlers run, an event of the kind [observe.Leaving] lists them every
+// five seconds.
 func WithDrainTimeout(d time.Duration) Option { return func(c *config) { c.drain = d } }
 
-// WithJoinDelay sets how long a new instance waits for its share of shards that others run; default 1s. Longer moves fewer shards
-// in a rolling restart, shorter spreads the load sooner. It counts on the instance that leads, so give all the same.
+// WithJoinDelay sets how long a new instance waits for its share of the shards
+// that others run. The default is 1 s. A longer delay moves fewer shards in a
+// rolling restart; a shorter one spreads the load sooner. The value of the
+// leader counts, so give all instances the same.
 func WithJoinDelay(d time.Duration) Option { return func(c *config) { c.joinDelay = d } }
 
 // Testing replaces what a scheduler takes from the system, so that a test takes
-// the same course each time. A nil field leaves the default, or what an earlier
-// WithTesting has set. A function that panics, blocks for a second, or returns a
-// value out of its range is replaced by the default for that call, and an event
-// of the kind [observe.Trouble] tells.
+// the same course each time. A nil field leaves the default, or the function of
+// an earlier [WithTesting]. If a function panics, blocks for a second, or
+// returns a value out of range, the default replaces it for that call, and an
+// event of the kind [observe.Trouble] reports it.
 type Testing struct {
 	// Now is the clock by which fires are due. Sessions, timeouts and delays do
 	// not depend on it. The default is time.Now.
 	Now func() time.Time
 
 	// Incarnation returns the part of the instance's ID that is new for every
-	// session: 1 to 100 of the letters and digits that a job's name can have. It
-	// is called from one goroutine at a time. It must never return one value for
-	// two sessions of instances of one name: an ID that never comes back is what
-	// proves a dead instance dead. The default is random.
+	// session: 1 to 100 of the letters and digits that a job's name can have.
+	// It is called from one goroutine at a time. It must never return one value
+	// for two sessions of instances of one name: an ID that never comes back
+	// proves that a dead instance is dead. The default is random.
 	Incarnation func() string
 
 	// Random returns a part of d, from zero to d: the random part of the pauses
@@ -210,7 +228,8 @@ type Testing struct {
 	Random func(d time.Duration) time.Duration
 }
 
-// WithTesting is for tests only. Package elastictest gives it to its instances.
+// WithTesting is an option for tests. Package elastictest gives it to its
+// instances.
 func WithTesting(t Testing) Option {
 	return func(c *config) {
 		if t.Now != nil {
@@ -226,8 +245,8 @@ func WithTesting(t Testing) Option {
 }
 
 // WithLogger logs the events of the scheduler: events that need a person
-// ([Event.Alarm]) at level Warn, the begin of a run at Debug, others at Info; see
-// [observe.Log]. Without it nothing is logged. A logger is an observer; see
+// ([Event.Alarm]) at level Warn, the begin of a run at Debug, others at Info;
+// see [observe.Log]. Without it nothing is logged. A logger is an observer; see
 // [WithEvents].
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) {
@@ -239,20 +258,20 @@ func WithLogger(l *slog.Logger) Option {
 	}
 }
 
-// WithEvents makes f an observer: it is called with everything that the
-// scheduler does, in order, while Run lasts. It may be given more than once;
-// each f has a goroutine of its own, so one is never called twice at a time, and
-// two may run at the same time.
+// WithEvents makes f an observer. While Run lasts, f is called with all events
+// of the scheduler, in order. The option can be given more than once. Each f
+// has a goroutine of its own, so one f is never called twice at a time, and two
+// can run at the same time.
 //
-// Whatever f does, it delays nothing but itself. When more than 4,096 events
-// wait for it the oldest are dropped, and it is told how many by an event of
-// kind [observe.ObserverFailed]; the other observers hear that it is slow, has
+// An observer delays nothing but itself. When more than 4,096 events wait for
+// f, the oldest are dropped, and an event of the kind [observe.ObserverFailed]
+// tells f how many. The other observers get such an event if f is slow, has
 // blocked for ten seconds, or has panicked. A panic does not end the process.
 //
-// When the scheduler has ended, f gets five seconds for the events that wait,
-// less if drain timeout and grace have passed, and each call half a second.
-// Then Run returns an error that says how many events f has lost. So f may call
-// Close, which returns when f has been given up.
+// When the scheduler has ended, f has five seconds for the events that wait, or
+// less if drain timeout and grace have passed, and half a second for each call.
+// Then Run returns an error that tells how many events f has lost. So f can
+// call Close, which returns at that time.
 func WithEvents(f func(Event)) Option {
 	return func(c *config) {
 		if f == nil {
@@ -263,7 +282,7 @@ func WithEvents(f func(Event)) Option {
 	}
 }
 
-// AddOption says how a job is added.
+// AddOption configures how [Scheduler.Add] adds a job.
 type AddOption func(*addition)
 
 type addition struct {
@@ -272,5 +291,6 @@ type addition struct {
 	faults     faults.List
 }
 
-// Overwrite has the job given to Add replace the one in the store. Its schedule counts from then on, unless it is the same.
+// Overwrite makes Add replace the stored job. If the schedule changed, only
+// fires after the change are due.
 func Overwrite() AddOption { return func(a *addition) { a.overwrite = true } }

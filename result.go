@@ -7,12 +7,12 @@ import (
 	"github.com/elasticjob-go/elastic/internal/engine"
 )
 
-// Skip returns an error by which a handler says that there was nothing to do. The run is recorded as skipped, with the reason, and is
-// neither a failure nor tried again.
+// Skip returns an error for a handler that had nothing to do. The run is
+// recorded as skipped, with the reason. It has not failed and is not retried.
 func Skip(reason string) error { return &engine.Skipped{Reason: reason} }
 
-// Permanent returns an error that wraps err and says that trying again would not help: the run has failed, whatever the job's Retries.
-// Permanent(nil) is nil.
+// Permanent returns an error that wraps err and stops the retries: the run has
+// failed, whatever the Retries of the job. Permanent(nil) is nil.
 func Permanent(err error) error {
 	if err == nil {
 		return nil
@@ -20,16 +20,19 @@ func Permanent(err error) error {
 	return &engine.Permanent{Err: err}
 }
 
-// HandOver returns an error by which a handler says that it has stopped in good order before it was through, because its shard moves: see
-// [Run.Moving]. If the job has Failover the shard's next owner goes on with the run at once, as another attempt that doesn't count against
-// MaxAttempts. Else, and if the job is disabled or has lost the shard by then, or the shard does not move, the run has failed.
+// HandOver returns an error for a handler that has stopped in good order before
+// the end, because its shard moves; see [Run.Moving]. If the job has Failover,
+// the next owner of the shard continues the run at once, as another attempt
+// that does not count against MaxAttempts. Otherwise the run has failed. It has
+// also failed if the job is disabled, has lost the shard, or the shard does not
+// move.
 func HandOver(reason string) error { return &engine.HandOver{Reason: reason} }
 
 // RetryIn returns an error that wraps err and makes the scheduler call the
-// handler again after d, inside the same claim. Less than 10 ms counts as
-// 10 ms. It does not count against the job's Retries, so a handler that always
-// returns it keeps its shard until the job's Timeout. If err is nil, the reason
-// is that the handler asked for it.
+// handler again after d, within the same claim. Less than 10 ms counts as 10
+// ms. It does not count against the Retries of the job: a handler that always
+// returns it keeps its shard until the Timeout of the job. If err is nil, a
+// generic error is used.
 func RetryIn(d time.Duration, err error) error {
 	if err == nil {
 		err = errors.New("the handler asked to be called again")

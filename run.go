@@ -8,64 +8,106 @@ import (
 	"github.com/elasticjob-go/elastic/internal/engine"
 )
 
-// Handler runs one shard of a job for one fire.
+// Handler runs one shard of a job for one fire or trigger.
 //
-// It should return soon after ctx ends: the shard does not run again on this
-// instance until it has returned. A nil error means that the work is done, also
-// when ctx has ended in the meantime; only a run that took longer than the
-// job's Timeout has failed whatever the handler returns. Handle is called from
-// many goroutines at once, one for each shard that is running; for one shard
-// never twice at a time.
+// A handler should return soon after ctx ends: the shard does not run again on
+// this instance before. A nil error means that the work is done, even if ctx
+// has ended. The only exception is a run that took longer than the Timeout of
+// the job: it has failed, whatever the handler returns. Handle is called from
+// many goroutines at once, one for each running shard, and never twice at a
+// time for one shard.
 //
-// A panic, runtime.Goexit, and an error whose methods panic or don't return
-// count as an error; none of them ends the process or disturbs other jobs. An
-// error that is a nil pointer is an error, as it is to Go. What a handler can't
-// be kept from is to end the process by os.Exit, or by a panic in a goroutine
-// that it has started itself.
+// A panic, runtime.Goexit, and an error whose methods panic or block count as
+// an error. None of them ends the process or disturbs other jobs. An error that
+// is a nil pointer is an error, as in Go. Nothing can stop a handler that calls
+// os.Exit, or that panics in a goroutine of its own.
 type Handler interface {
 	Handle(ctx context.Context, run Run) error
 }
 
-// HandlerFunc makes a function a Handler.
+// HandlerFunc is a function that implements [Handler].
 type HandlerFunc func(ctx context.Context, run Run) error
 
 // Handle calls f.
 func (f HandlerFunc) Handle(ctx context.Context, run Run) error { return f(ctx, run) }
 
-// Shard is what a handler is told about its run.
+// Run describes the run that a handler is called for: a shard, and a fire or a
+// trigger.
 type Run struct {
-	Job          string
-	Shard        int       // the number of the shard, from 0
-	Shards       int       // how many shards the job has; the same for all that run with this fence's assignment
-	Parameter    string    // of this shard
-	JobParameter string    // of the job
-	Fire         time.Time // the scheduled time, in the job's zone; not the time at which the run began. Of a trigger, when it was given
-	Trigger      uint64    // the number of the trigger that asked for the run; zero if it was the schedule
-	Retry        int       // how often the handler was called before in this attempt; see Job.Retries
-	Attempt      int       // from 1; more if instances died, or left, while they ran this fire
-	Previous     string    // the instance whose unfinished run this one repeats; empty on the first attempt, and after a hand-over
+	// Job is the name of the job.
+	Job string
 
-	live *engine.Live // nil: a test's
+	// Shard is the number of the shard, from 0.
+	Shard int
+
+	// Shards is the number of shards of the job. It is the same for all runs
+	// whose claims belong to one assignment.
+	Shards int
+
+	// Parameter is the parameter of this shard, or that of the trigger.
+	Parameter string
+
+	// JobParameter is the parameter of the job.
+	JobParameter string
+
+	// Fire is the scheduled time in the time zone of the job. It is not the
+	// time at which the run began. For a triggered run it is the time of the
+	// trigger.
+	Fire time.Time
+
+	// Trigger is the number of the trigger, or zero for a scheduled run.
+	Trigger uint64
+
+	// Retry is the number of earlier calls of the handler in this attempt. See
+	// [Job.Retries].
+	Retry int
+
+	// Attempt counts the tries at this run, from 1. It is greater if instances
+	// were lost, or left, during earlier ones.
+	Attempt int
+
+	// Previous is the ID of the instance whose unfinished run this one repeats.
+	// It is empty on the first attempt, and after a hand-over.
+	Previous string
+
+	live *engine.Live // nil in a Run that a test made
 }
 
 func newRun(r engine.Run) Run {
 	return Run{
-		Job: r.Job, Shard: r.Shard, Shards: r.Total, Parameter: r.ShardParameter, JobParameter: r.Parameter,
-		Fire: r.Fire, Trigger: r.Trigger, Attempt: r.Attempt, Retry: r.Retry, Previous: r.PreviousAttempt, live: r.Live,
+		Job:          r.Job,
+		Shard:        r.Shard,
+		Shards:       r.Total,
+		Parameter:    r.ShardParameter,
+		JobParameter: r.Parameter,
+		Fire:         r.Fire,
+		Trigger:      r.Trigger,
+		Retry:        r.Retry,
+		Attempt:      r.Attempt,
+		Previous:     r.PreviousAttempt,
+		live:         r.Live,
 	}
 }
 
-// Fence is a number that grows with every claim of this shard. A resource that remembers the greatest fence it has seen, and
-// refuses smaller ones, cannot be harmed by an instance that was declared dead while its code still ran: no lock can
-// reach a process that was paused, but its fence is out of date when it wakes.
+// Fence returns a number that grows with every claim of this shard. A resource
+// that remembers the greatest fence it has seen, and refuses smaller ones, is
+// safe from an instance that was declared dead while its code still ran. A lock
+// cannot stop a paused process, but the fence of that process is out of date
+// when it wakes.
 //
-// The fence may be kept with each piece of the work, as in UPDATE … SET fence = $1 WHERE id = $2 AND fence <= $1, although another shard may do that piece later: when the
-// work is divided otherwise (the job gets another number of shards, another strategy or other parameters, or the instances of a broadcast come and go), all
-// runs from then on have greater fences than all runs before, whichever their shards. So a row refuses what is outdated, and never what is not. Fences of
-// different shards have no order while the work is divided as it is. A trigger's own parameter changes no division: if it makes a shard do another shard's
-// work, that shard may be refused until its fences have caught up. Zero means that the job runs without claims.
+// The fence can be kept with each row, as in UPDATE … SET fence = $1 WHERE id =
+// $2 AND fence <= $1, even if another shard works on that row later. When the
+// work is divided in another way (the number of shards, the strategy or the
+// parameters change, or instances of a broadcast come and go), all later runs
+// have greater fences than all earlier ones, whichever their shards. So a row
+// refuses outdated writes and no others. While the division stays the same,
+// fences of different shards have no order. The parameter of a trigger does not
+// change the division: if it makes a shard do the work of another shard, writes
+// can be refused until the fences have caught up.
 //
-// It is asked for when it is needed, and not kept: a run that outlives a session gets another one (Job.CarryOn).
+// Zero means that the job runs without claims. Call Fence each time and do not
+// keep the result: a run that outlives a session gets another fence (see
+// [Job.CarryOn]).
 func (run Run) Fence() uint64 {
 	if run.live == nil {
 		return 0
@@ -73,21 +115,29 @@ func (run Run) Fence() uint64 {
 	return run.live.Fence.Load()
 }
 
-// Moving says whether the shard is no longer this instance's: another has it by now, the number of shards has changed, or the instance leaves. It
-// begins to be true while the handler runs, and stays so. The run may go on and finish, but the shard's next owner waits for it; so one
-// that is long, and can stop in good order, returns [HandOver]. When the instance leaves it is true only if the job has Failover:
-// without it nobody would go on.
+// Moving reports whether the shard no longer belongs to this instance: another
+// instance owns it, the number of shards has changed, or this instance leaves.
+// It can become true while the handler runs, and never becomes false again. The
+// run may finish, but the next owner of the shard waits for it. So a long
+// handler that can stop in good order should return [HandOver]. If this
+// instance leaves, Moving is true only if the job has Failover: without it, no
+// other instance would continue the run.
 func (run Run) Moving() bool { return run.live != nil && run.live.Moving.Load() }
 
-// Held reports whether this instance surely holds the run at this moment. It asks the clocks, and not what the process has been told: a process that
-// was stopped, or whose machine was suspended, gets false from the first call on, even if its context has not ended yet. Once it returns false the
-// context has ended, with ErrSessionLost as its cause.
+// Held reports whether this instance certainly holds the run at this moment. It
+// reads the clocks. So if the process was stopped, or its host suspended, the
+// first call returns false, even if the context has not ended yet. When Held
+// returns false, the context has ended with [ErrSessionLost] as its cause.
 //
-// A handler is entered only while it is true, and each retry. A long handler asks before each effect that no fence protects. It promises nothing
-// about the time after the call: the process can be stopped before its next statement, which is why there are fences.
+// A handler is entered, and retried, only while Held is true. A long handler
+// should ask before each effect that no fence protects. Held promises nothing
+// about the time after the call: the process can be stopped before its next
+// statement. Fences protect against that.
 func (run Run) Held() bool { return run.live == nil || run.live.Held() }
 
-// Key identifies the work: job, shard, and fire or trigger. It is the same for all attempts, and so it can make effects idempotent.
+// Key returns an identifier of the work: job, shard, and fire or trigger. It is
+// the same for all attempts, so a handler can use it to make its effects
+// idempotent.
 func (run Run) Key() string {
 	if run.Trigger != 0 {
 		return fmt.Sprintf("%s/%d/trigger-%d", run.Job, run.Shard, run.Trigger)

@@ -10,27 +10,29 @@ import (
 	"github.com/elasticjob-go/elastic/internal/layout"
 )
 
-// Trigger asks for a run of a job outside its schedule, and returns the trigger's number, which handlers see as [Run.Trigger].
+// Trigger asks for a run of a job outside its schedule. It returns the number
+// of the trigger, which handlers see as [Run.Trigger].
 //
-// Shards that are disabled when it is given are passed over; if there is no other shard that it is for, Trigger returns an error.
-// Every other shard that it is for begins it once, as soon as it is idle, before whatever the schedule has due; triggers of a job run in
-// the order of their numbers, and at most 20 may wait. The store keeps them, so a trigger is run whatever becomes of the instances,
-// and a run of it is taken over, abandoned or handed over as any other. It changes nothing about the schedule's fires. If the job's
-// number of shards changes, shards that have not begun it by then don't: all that run a trigger must agree on how the work is
-// divided.
+// Each targeted shard runs the trigger once, as soon as it is idle and ahead of
+// scheduled fires. Triggers of a job run in the order of their numbers, and at
+// most 20 can wait. The store keeps them, so a trigger runs even if instances
+// die. Its runs are taken over, abandoned or handed over as others are. A
+// trigger does not change the fires of the schedule. If the number of shards
+// changes, shards that have not begun the trigger skip it, because all its runs
+// must divide the work in the same way.
 //
-// A shard that is disabled when the trigger is given, by itself or with its job,
-// or before it has begun it, passes over it: enabling begins nothing of the
-// past. A trigger that names only disabled shards is an error.
+// A shard that is disabled, by itself or with its job, when the trigger is
+// given, or later but before its run begins, skips the trigger. Enabling it
+// begins nothing of the past. If all targeted shards are disabled, Trigger
+// returns an error.
 //
-// While the instance has no session Trigger waits until ctx ends, and for Run to
-// begin it waits five seconds; so it may be called right after go s.Run(ctx). The job must be in the
-// store and enabled, and a live instance must have it, not necessarily this one
-// (see [Force]);
-// for a job that was added here Trigger waits until it is in the store. On a
-// scheduler that is closed the error is [ErrClosed]. An error that is
-// [store.ErrUnknown] means that the trigger may have been given; after any other
-// it was not.
+// The job must be in the store and enabled, and a live instance must have it,
+// not necessarily this one; see [Force]. If the job was added to this
+// scheduler, Trigger waits until it is in the store. While this instance has no
+// session, Trigger waits until ctx ends. It waits five seconds for Run to
+// begin, so it can be called right after go s.Run(ctx). A closed scheduler
+// returns [ErrClosed]. After an error that is [store.ErrUnknown] the trigger
+// may have been given; after any other error it was not.
 //
 // [store.ErrUnknown]: https://pkg.go.dev/github.com/elasticjob-go/elastic/store#ErrUnknown
 func (s *Scheduler) Trigger(ctx context.Context, job string, options ...TriggerOption) (uint64, error) {
@@ -74,11 +76,11 @@ func (s *Scheduler) Trigger(ctx context.Context, job string, options ...TriggerO
 	return seq, nil
 }
 
-// runPatience is how long Trigger waits for Run to begin, which is mostly called
+// runPatience is how long Trigger waits for Run to begin. Run is often called
 // by a goroutine that has just been started.
 const runPatience = 5 * time.Second
 
-// TriggerOption says what Trigger asks for.
+// TriggerOption configures a trigger.
 type TriggerOption func(*trigger)
 
 type trigger struct {
@@ -87,19 +89,21 @@ type trigger struct {
 	force     bool
 }
 
-// Force gives the trigger although no live instance has the job. It waits in the
-// store until one does. Without it Trigger returns an error then, because a
-// person who asks for a run expects one now.
+// Force gives the trigger even if no live instance has the job. The trigger
+// waits in the store for such an instance. Without Force, Trigger returns an
+// error, because a person who asks for a run expects it now.
 func Force() TriggerOption {
 	return func(t *trigger) { t.force = true }
 }
 
-// OnShards has only these shards run; without it all do.
+// OnShards limits the trigger to these shards. Without it the trigger is for
+// all shards.
 func OnShards(shards ...int) TriggerOption {
 	return func(t *trigger) { t.shards = append(t.shards, shards...) }
 }
 
-// WithParameter gives the run a parameter in place of each shard's own, UTF-8 text of at most 4 KiB; empty leaves them as they are.
+// WithParameter replaces the parameters of the shards for the run. It is UTF-8
+// text of at most 4 KiB. An empty parameter leaves those of the shards.
 func WithParameter(parameter string) TriggerOption {
 	return func(t *trigger) { t.parameter = parameter }
 }
