@@ -41,6 +41,7 @@ unit: $(STAGES) ## unit tests that need no server, without the race detector
 
 race: servers $(STAGES) ## all unit tests, with the race detector; the suite for drivers is the target conformance
 	@for m in $(TESTED); do echo "== $$m"; (cd $$m && $(STAGES) gotest -race -timeout 40m -skip '^TestConformance(WithClassicWatches)?$$' ./...) || exit 1; done
+	@echo "== internal/integration, with all rows of its tables"; $(STAGES) gotest -timeout 20m ./internal/integration
 
 e2e: servers images $(STAGES) ## real processes on every store: kill -9, SIGSTOP, SIGTERM; a checker over everything they did; RUNTIME as in conformance
 	@echo "== e2e"; cd e2e && ELASTIC_TEST_RUNTIME=$(RUNTIME) $(STAGES) gotest -timeout 30m -v .

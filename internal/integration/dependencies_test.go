@@ -130,7 +130,7 @@ func TestAfter_SeveralJobs(t *testing.T) {
 // Every fire that ended is followed once, and none before it has ended,
 // whichever instance crashes, and at whichever moment.
 func TestAfter_SurvivesCrashes(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(scaled(20, 5)) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			bubble(t, func(c *cluster) {
 				r := rand.New(rand.NewPCG(seed, 7))
@@ -256,17 +256,17 @@ func TestAfter_SlowJobSpansHundredsOfFires(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{
 			{Name: "tick", Schedule: "0/5 * * * * ?"},
-			{Name: "slow", Schedule: "0 0 * * * ?"},
+			{Name: "slow", Schedule: "0 0/30 * * * ?"},
 			{Name: "close", After: []string{"tick", "slow"}},
 		}
 		c.does(func(ctx context.Context, run elastic.Run) error {
 			if run.Job == "slow" {
-				return sleepFor(50*time.Minute)(ctx, run)
+				return sleepFor(20*time.Minute)(ctx, run)
 			}
 			return nil
 		})
 		c.start("a")
-		c.pass(2*time.Hour + 55*time.Minute)
+		c.pass(85 * time.Minute)
 		if n := len(c.find(func(r *ran) bool { return r.job == "close" })); n != 2 {
 			t.Errorf("it ran %d times, want 2", n)
 		}

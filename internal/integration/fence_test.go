@@ -188,7 +188,7 @@ func TestFence_NoRowRefusedInBroadcast(t *testing.T) {
 // no row is refused at rest, and no row was ever written by a run of an
 // outdated division.
 func TestFence_RowsUnderStorm(t *testing.T) {
-	for seed := range uint64(8) {
+	for seed := range uint64(scaled(8, 2)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			vtime.Test(t, func(t *testing.T) { stormOfRows(t, rand.New(rand.NewPCG(seed, 1))) })
 		})

@@ -157,15 +157,15 @@ func TestPredecessor_ForgotFire(t *testing.T) {
 			return nil
 		}))
 		slow := true
-		c.Add(elastic.Job{Name: "slow", Schedule: "0 0/5 * * * ?"}, elastic.HandlerFunc(func(ctx context.Context, _ elastic.Run) error {
+		c.Add(elastic.Job{Name: "slow", Schedule: "0 0/3 * * * ?"}, elastic.HandlerFunc(func(ctx context.Context, _ elastic.Run) error {
 			if slow {
-				time.Sleep(3 * time.Minute)
+				time.Sleep(2 * time.Minute)
 			}
 			return nil
 		}))
 		c.Add(elastic.Job{Name: "close", After: []string{"tick", "slow"}, AfterEnds: elastic.AfterEnded}, idle)
 		c.Start("a", "b")
-		c.Advance(10 * time.Minute)
+		c.Advance(6 * time.Minute)
 		waitsFor(t, c, "close", "follower_lost_fires", "tick", observe.Waiting)
 		if n := len(c.Runs("close")); n != 0 {
 			t.Errorf("it ran %d times", n)

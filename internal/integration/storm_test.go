@@ -17,7 +17,7 @@ import (
 
 var (
 	stormSeed  = flag.Uint64("storm.seed", 0, "run this storm alone")
-	stormSeeds = flag.Uint64("storm.seeds", 80, "how many storms to run")
+	stormSeeds = flag.Uint64("storm.seeds", uint64(scaled(80, 16)), "how many storms to run")
 )
 
 // A storm is a minute or two of crashes, cuts, restarts, lost replies, slow
