@@ -14,8 +14,8 @@ import (
 	"github.com/elasticjob-go/elastic/observe"
 )
 
-// board is where the show is seen: a table that is drawn anew in place if the output is a terminal, and a line for each event that matters if it
-// is not.
+// board prints the demonstration: a table that is redrawn in place on a terminal,
+// otherwise a line for each important event.
 type board struct {
 	out    *os.File
 	ledger *ledger
@@ -25,19 +25,19 @@ type board struct {
 
 	mu     sync.Mutex
 	places []place  // one for each name
-	news   []string // what was said, with the time
-	drawn  int      // lines that the table took the last time
-	fires  int      // that were told of
+	news   []string // the lines printed so far, with their times
+	drawn  int      // lines of the table when it was last drawn
+	fires  int      // fires reported so far
 }
 
-// place is what is known about the instance of a name.
+// place is the last known state of the instance of a name.
 type place struct {
 	name, state string
 	machine     *machine
 	shards      []int // that it owns
 }
 
-const newsLines = 12 // that the table shows
+const newsLines = 12 // shown below the table
 
 func newBoard(out *os.File, l *ledger) *board {
 	b := &board{out: out, ledger: l, start: time.Now()}
@@ -46,14 +46,14 @@ func newBoard(out *os.File, l *ledger) *board {
 	return b
 }
 
-// isTerminal says whether escape sequences make sense.
+// isTerminal reports whether f understands escape sequences.
 func isTerminal(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb" &&
 		(runtime.GOOS != "windows" || os.Getenv("WT_SESSION") != "")
 }
 
-// show says how an instance is.
+// show sets the state of an instance.
 func (b *board) show(m *machine, state string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -67,21 +67,22 @@ func (b *board) show(m *machine, state string) {
 	b.places[i].state = state
 }
 
-// event takes what a scheduler tells. The table shows runs as the ledger has them; from events it has who owns what.
+// event records an event of a scheduler. Events say which instance owns which
+// shard; runs come from the ledger.
 func (b *board) event(m *machine, e elastic.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	i := slices.IndexFunc(b.places, func(p place) bool { return p.machine == m })
-	if i < 0 || b.places[i].state == "no power" || b.places[i].state == "dead" {
-		return // it can't tell any more
+	if i < 0 || b.places[i].state == "crashed" || b.places[i].state == "dead" {
+		return // a crashed machine reports nothing
 	}
 	p := &b.places[i]
 	switch e.Kind {
 	case observe.Vanished:
 		for i, p := range b.places {
-			if p.name == instanceName(e.Subject) && p.state == "no power" {
-				b.places[i].state, b.places[i].shards = "dead", nil // now the others know, and own them
-				b.tell("the store ends the session of %s: the others know", p.name)
+			if p.name == instanceName(e.Subject) && p.state == "crashed" {
+				b.places[i].state, b.places[i].shards = "dead", nil // the others own its shards now
+				b.tell("the store ends the session of %s", p.name)
 			}
 		}
 	case observe.Gained:
@@ -90,18 +91,18 @@ func (b *board) event(m *machine, e elastic.Event) {
 	case observe.Dropped:
 		p.shards = slices.DeleteFunc(p.shards, func(shard int) bool { return shard == e.Shard })
 	case observe.TookOver:
-		b.tell("%s takes over shard %d: attempt %d, fence %d", m.name, e.Shard, e.Attempt, e.Fence)
+		b.tell("%s takes over shard %d (attempt %d, fence %d)", m.name, e.Shard, e.Attempt, e.Fence)
 	}
 }
 
-// say tells the story.
+// say prints a line, with the time since the start.
 func (b *board) say(format string, a ...any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.tell(format, a...)
 }
 
-// tell is say for those who hold b.mu.
+// tell is like say; the caller holds b.mu.
 func (b *board) tell(format string, a ...any) {
 	line := fmt.Sprintf("%5.1fs  ", time.Since(b.start).Seconds()) + fmt.Sprintf(format, a...)
 	b.news = append(b.news, line)
@@ -110,7 +111,7 @@ func (b *board) tell(format string, a ...any) {
 	}
 }
 
-// live keeps what is seen up to date until the function that it returns is called.
+// live redraws the board until the returned function is called.
 func (b *board) live() (end func()) {
 	over := make(chan struct{})
 	var drawing sync.WaitGroup
@@ -143,12 +144,12 @@ func (b *board) refresh() {
 	}
 	for _, fire := range fullFires(runs)[b.fires:] {
 		b.fires++
-		b.tell("fire of %s is done:%s", fire.Format(time.TimeOnly), whoDid(runs, fire))
+		b.tell("fire %s is done:%s", fire.Format(time.TimeOnly), ownersOf(runs, fire))
 	}
 }
 
-// whoDid says which instance did which shards of a fire.
-func whoDid(runs []run, fire time.Time) (text string) {
+// ownersOf lists the instances that ran fire, each with its shards.
+func ownersOf(runs []run, fire time.Time) (text string) {
 	by := map[string][]int{}
 	for _, r := range runs {
 		if r.done && r.fire.Equal(fire) {
@@ -162,14 +163,16 @@ func whoDid(runs []run, fire time.Time) (text string) {
 	return text
 }
 
-// draw writes the table over the last one.
+// draw prints the table over the previous one.
 func (b *board) draw(runs []run) {
 	lines := []string{
 		b.paint(bold, "elastic quickstart") + fmt.Sprintf("%48.1fs", time.Since(b.start).Seconds()), "",
 		b.paint(dim, "  instance  state     owns shards"),
 	}
 	for _, p := range b.places {
-		lines = append(lines, fmt.Sprintf("  %-8s  %s  %s", p.name, b.paint(colors[p.state], fmt.Sprintf("%-8s", p.state)), strings.Trim(fmt.Sprint(p.shards), "[]")))
+		state := b.paint(colors[p.state], fmt.Sprintf("%-8s", p.state))
+		owned := strings.Trim(fmt.Sprint(p.shards), "[]")
+		lines = append(lines, fmt.Sprintf("  %-8s  %s  %s", p.name, state, owned))
 	}
 	lines = append(lines, "", b.paint(dim, "  shard  fire      attempt  fence          runs on"))
 	latest := map[int]run{}
@@ -188,16 +191,16 @@ func (b *board) draw(runs []run) {
 
 	var text strings.Builder
 	if b.drawn > 0 {
-		fmt.Fprintf(&text, "\x1b[%dA", b.drawn) // up to where the last one began
+		fmt.Fprintf(&text, "\x1b[%dA", b.drawn) // cursor up to the first line of the previous table
 	}
 	for _, line := range lines {
-		text.WriteString(line + "\x1b[K\n") // and nothing is left of the old line
+		text.WriteString(line + "\x1b[K\n") // and erase the rest of the old line
 	}
 	b.drawn = len(lines)
 	fmt.Fprint(b.out, text.String())
 }
 
-// row is what is shown of a shard's latest run.
+// row formats the latest run of a shard.
 func (b *board) row(r run) string {
 	const width = 12
 	color, note, length := green, "", width
@@ -205,7 +208,7 @@ func (b *board) row(r run) string {
 	case r.done:
 		note = "done"
 	case !r.ended.IsZero():
-		color, note = red, "cut off"
+		color, note = red, "crashed"
 		length = int(width * r.ended.Sub(r.began) / work)
 	default:
 		color = yellow
@@ -215,26 +218,27 @@ func (b *board) row(r run) string {
 		note += b.paint(yellow, " again, after "+instanceName(r.from))
 	}
 	bar := b.paint(color, strings.Repeat("━", length)) + strings.Repeat(" ", width-length)
-	return fmt.Sprintf("  %-5d  %s  %-7d  %-13d  %-7s  %s  %s", r.shard, r.fire.Format(time.TimeOnly), r.attempt, r.fence, r.machine.name, bar, note)
+	return fmt.Sprintf("  %-5d  %s  %-7d  %-13d  %-7s  %s  %s",
+		r.shard, r.fire.Format(time.TimeOnly), r.attempt, r.fence, r.machine.name, bar, note)
 }
 
-// instanceName returns what an instance was called; its ID has a part that is fresh for every session.
+// instanceName returns the name in an instance ID, without the incarnation.
 func instanceName(id string) string {
 	name, _, _ := strings.Cut(id, "@")
 	return name
 }
 
-// sum shows what it all came to.
+// sum prints the result.
 func (b *board) sum(t tally) {
-	fmt.Fprintf(b.out, "\n  fires due   %4d   %d times %d shards\n", t.due, t.due/job.Shards, job.Shards)
-	fmt.Fprintf(b.out, "  runs        %4d   that were begun\n", t.runs)
-	fmt.Fprintf(b.out, "  take-overs  %4d   of them, where a machine had died\n", t.takeOvers)
-	fmt.Fprintf(b.out, "  lost        %s   due, and done by nobody\n", b.verdict(t.lost))
-	fmt.Fprintf(b.out, "  double      %s   done twice, or by two at a time\n", b.verdict(t.double))
-	fmt.Fprintf(b.out, "  left over   %s   in the store, besides the job, who runs it, and a record a shard\n", b.verdict(t.left))
+	fmt.Fprintf(b.out, "\n  due         %4d   %d fires of %d shards\n", t.due, t.due/job.Shards, job.Shards)
+	fmt.Fprintf(b.out, "  runs        %4d   attempts that began\n", t.runs)
+	fmt.Fprintf(b.out, "  take-overs  %4d   of them, after a crash\n", t.takeOvers)
+	fmt.Fprintf(b.out, "  lost        %s   due, but not done\n", b.verdict(t.lost))
+	fmt.Fprintf(b.out, "  double      %s   done twice, or by two instances at a time\n", b.verdict(t.double))
+	fmt.Fprintf(b.out, "  left over   %s   keys in the store that should be gone\n", b.verdict(t.left))
 }
 
-// verdict counts what there should be nothing of.
+// verdict formats the number of faults, green for none and red otherwise.
 func (b *board) verdict(faults []string) string {
 	color := green
 	if len(faults) > 0 {
@@ -243,7 +247,7 @@ func (b *board) verdict(faults []string) string {
 	return b.paint(color, fmt.Sprintf("%4d", len(faults)))
 }
 
-// The colours, as the numbers that terminals know them by.
+// Terminal color codes.
 const (
 	bold   = 1
 	dim    = 2
@@ -252,7 +256,7 @@ const (
 	yellow = 33
 )
 
-var colors = map[string]int{"alive": green, "draining": yellow, "no power": red, "dead": red, "left": dim}
+var colors = map[string]int{"alive": green, "draining": yellow, "crashed": red, "dead": red, "left": dim}
 
 func (b *board) paint(color int, text string) string {
 	if !b.color {

@@ -18,34 +18,43 @@ type run struct {
 	fire         time.Time
 	attempt      int
 	fence        uint64
-	from         string // the instance whose run it repeats
+	from         string // the instance whose run this one repeats
 	began, ended time.Time
-	done         bool // its work was done; a run that ended without was cut off
+	done         bool // finished; a run that ended without was cut off by a crash
 }
 
 func (r run) String() string {
-	return fmt.Sprintf("shard %d at %s, attempt %d on %s with fence %d", r.shard, r.fire.Format(time.TimeOnly), r.attempt, r.machine.name, r.fence)
+	return fmt.Sprintf("shard %d at %s, attempt %d on %s with fence %d",
+		r.shard, r.fire.Format(time.TimeOnly), r.attempt, r.machine.name, r.fence)
 }
 
-// ledger is what handlers really did. What the program says in the end is counted from it and from the store, and not
-// from what the scheduler says about itself.
+// ledger records what the handlers did. The final counts come from it and from
+// the store, not from events of the schedulers.
 type ledger struct {
 	mu   sync.Mutex
 	runs []*run
 }
 
-// begin notes that a handler was called. Without power nothing can happen, and nothing is noted.
+// begin records that a handler was called, unless its machine has crashed.
 func (l *ledger) begin(m *machine, of elastic.Run) *run {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	r := &run{machine: m, shard: of.Shard, fire: of.Fire, attempt: of.Attempt, fence: of.Fence(), from: of.Previous, began: time.Now()}
+	r := &run{
+		machine: m,
+		shard:   of.Shard,
+		fire:    of.Fire,
+		attempt: of.Attempt,
+		fence:   of.Fence(),
+		from:    of.Previous,
+		began:   time.Now(),
+	}
 	if !m.off {
 		l.runs = append(l.runs, r)
 	}
 	return r
 }
 
-// end notes that a handler returned, with its work done or not.
+// end records that a handler returned, with its work done or not.
 func (l *ledger) end(r *run, done bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -54,7 +63,7 @@ func (l *ledger) end(r *run, done bool) {
 	}
 }
 
-// powerOff stops whatever runs on a machine, just where it is.
+// powerOff ends all runs of a machine, unfinished.
 func (l *ledger) powerOff(m *machine) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -66,7 +75,7 @@ func (l *ledger) powerOff(m *machine) {
 	}
 }
 
-// all returns a copy of all runs, in the order in which they began.
+// all returns a copy of all runs, in the order of their beginning.
 func (l *ledger) all() []run {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -77,10 +86,10 @@ func (l *ledger) all() []run {
 	return runs
 }
 
-// full returns how many fires all shards have done.
+// full returns the number of fires that all shards have done.
 func (l *ledger) full() int { return len(fullFires(l.all())) }
 
-// fullFires returns the fires that all shards have done, in the order in which they were.
+// fullFires returns the fires that all shards have done, oldest first.
 func fullFires(runs []run) (full []time.Time) {
 	done := map[int64]int{}
 	for _, r := range runs {
@@ -93,7 +102,7 @@ func fullFires(runs []run) (full []time.Time) {
 	return full
 }
 
-// middle says whether a machine has runs, all of them well begun and none nearly finished.
+// middle reports whether a machine has runs, all between a third and half done.
 func (l *ledger) middle(m *machine) bool {
 	running := 0
 	for _, r := range l.all() {
@@ -108,14 +117,14 @@ func (l *ledger) middle(m *machine) bool {
 	return running > 0
 }
 
-// cutOff returns the runs that a machine left unfinished, by shard.
+// cutOff returns the runs that a machine left unfinished, ordered by shard.
 func (l *ledger) cutOff(m *machine) []run {
 	cut := slices.DeleteFunc(l.all(), func(r run) bool { return r.machine != m || r.ended.IsZero() || r.done })
 	slices.SortFunc(cut, func(a, b run) int { return cmp.Compare(a.shard, b.shard) })
 	return cut
 }
 
-// done says whether somebody has done the work of some runs.
+// done reports whether the work of each run in cut has been done since.
 func (l *ledger) done(cut []run) bool {
 	all := l.all()
 	for _, c := range cut {
@@ -138,16 +147,16 @@ func shards(runs []run) string {
 	return text
 }
 
-// tally is what it all comes to.
+// tally is the result of the demonstration.
 type tally struct {
 	due, runs, takeOvers int
 
-	lost   []string // what was due and nobody did
-	double []string // what was done twice, or by two at a time
-	left   []string // what should not be in the store when everybody has left
+	lost   []string // due, but not done
+	double []string // done twice, or by two instances at a time
+	left   []string // keys in the store that should be gone
 }
 
-// fault returns an error that says what is not as promised.
+// fault returns an error that lists all broken promises, or nil.
 func (t tally) fault() error {
 	bad := slices.Concat(t.lost, t.double, t.left)
 	if len(bad) == 0 {
@@ -156,7 +165,7 @@ func (t tally) fault() error {
 	return fmt.Errorf("not as promised:\n  %s", strings.Join(bad, "\n  "))
 }
 
-// count compares what was due, for each shard, with what was done.
+// count compares the due fires of each shard with the runs.
 func count(due []time.Time, shards int, runs []run) tally {
 	type item struct {
 		shard int
@@ -191,7 +200,7 @@ func count(due []time.Time, shards int, runs []run) tally {
 	return t
 }
 
-// conflict says what is wrong with two runs of a shard, the second of which began after the first.
+// conflict returns the rule that two successive runs of a shard break, or "".
 func conflict(first, second run) string {
 	switch {
 	case second.fence <= first.fence:

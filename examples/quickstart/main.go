@@ -1,12 +1,16 @@
-// Quickstart shows, in half a minute and with nothing to install, what becomes of a sharded job when the machines that run it
-// fail: three instances share six shards; one loses its power in the middle of its runs and the others take these over; it
-// comes back; another leaves in good order. In the end the program counts what was due and what was done, and fails if
-// anything was lost or done twice.
+// Quickstart shows how a sharded job survives failures. It takes half a minute
+// and needs nothing installed.
+//
+// Three instances share six shards. Instance b crashes during its runs, and the
+// others take these runs over. Then b comes back, and c drains. At the end the
+// program compares the fires that were due with the work that was done. It fails
+// if a fire was lost or ran twice.
 //
 //	go run ./examples/quickstart
 //
-// The three instances are three schedulers in this process, on a store in its memory. In real life each is a process on a machine
-// of its own, and the store is one that they share: see examples/worker.
+// The three instances are three schedulers in this process, on the memory store.
+// In production each is a process on its own machine, and they share a store:
+// see examples/worker.
 package main
 
 import (
@@ -23,47 +27,49 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// job is what the instances share.
+// job is the job that the three instances share.
 var job = elastic.Job{
 	Name:     "report",
 	Schedule: "0/2 * * * * ?", // every two seconds
 	Shards:   6,
-	Failover: true,               // a run whose machine died is repeated by another
-	Misfire:  elastic.MisfireAll, // and what came due meanwhile is made up for, fire by fire
+	Failover: true,               // another instance repeats the run of one that crashed
+	Misfire:  elastic.MisfireAll, // fires that came due in the meantime run late, one by one
 }
 
 const (
-	work = 900 * time.Millisecond  // how long a run takes
-	ttl  = 1500 * time.Millisecond // how long after a machine's death the others know; in real life 10 s or so
+	work = 900 * time.Millisecond  // the duration of a run
+	ttl  = 1500 * time.Millisecond // of a session: the others learn of a crash after it; usually 10 s
 )
 
-// machine is an instance and the computer that it runs on.
+// machine is an instance and the simulated computer that it runs on.
 type machine struct {
 	name   string
 	client *memory.Client     // its connection to the store
-	leave  context.CancelFunc // asks it to leave, as SIGTERM does
-	left   chan struct{}      // closed when it has
-	err    error              // what Run returned
-	off    bool               // it has no power; the ledger's mutex guards it
+	leave  context.CancelFunc // makes it drain, as SIGTERM does
+	left   chan struct{}      // closed when Run has returned
+	err    error              // of Run
+	off    bool               // it has crashed; the ledger's mutex guards this field
 }
 
-// boot starts an instance. This is the part that a user writes: connect to the store, add the job, run.
+// boot starts an instance. This is the part that a user writes: connect to the
+// store, add the job, run.
 func (s *show) boot(name string) *machine {
 	ctx, leave := context.WithCancel(context.Background())
 	m := &machine{name: name, client: s.server.Connect(name), leave: leave, left: make(chan struct{})}
 
-	scheduler, err := elastic.New(store.NewPortable(m.client, store.Config{}), // elsewhere: elastic.Open(ctx, "etcd://host/namespace")
+	// A real program calls elastic.Open(ctx, "etcd://host/namespace").
+	scheduler, err := elastic.New(store.NewPortable(m.client, store.Config{}),
 		elastic.WithName(name),
 		elastic.WithSessionTTL(ttl),
 		elastic.WithJoinDelay(500*time.Millisecond),
 		elastic.WithEvents(func(e elastic.Event) { s.board.event(m, e) }))
 	if err != nil {
-		panic(err) // an option is wrong
+		panic(err) // an option is invalid: a bug in this program
 	}
 	scheduler.MustAdd(job, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 		begun := s.ledger.begin(m, run)
 		select {
-		case <-time.After(work): // a real handler does the part run.Shard of run.Shards for the time run.Fire
+		case <-time.After(work): // a real handler works on part run.Shard of run.Shards here
 			s.ledger.end(begun, true)
 			return nil
 		case <-ctx.Done():
@@ -80,20 +86,21 @@ func (s *show) boot(name string) *machine {
 	return m
 }
 
-// crash takes a machine's power away: nothing on it has any effect from now on, and it can't tell anybody.
+// crash simulates a power failure: nothing on m has an effect from now on, and
+// its session is not closed.
 func (s *show) crash(m *machine) {
 	s.ledger.powerOff(m)
 	m.client.Crash()
-	m.leave() // its goroutines, that is
-	s.board.show(m, "no power")
+	m.leave() // ends its goroutines
+	s.board.show(m, "crashed")
 }
 
-// show is what is on stage.
+// show is the state of the demonstration.
 type show struct {
 	server   *memory.Server
 	ledger   *ledger
 	board    *board
-	machines []*machine // all that were ever started
+	machines []*machine // all that were started
 }
 
 func main() {
@@ -102,15 +109,15 @@ func main() {
 
 	s := &show{server: memory.NewServer(), ledger: &ledger{}}
 	s.board = newBoard(os.Stdout, s.ledger)
-	curtain := s.board.live()
+	stopBoard := s.board.live()
 	end, err := s.play(ctx)
 	for _, m := range s.machines {
 		m.leave()
 		<-m.left
 	}
-	curtain()
+	stopBoard()
 	if ctx.Err() != nil {
-		fmt.Println("Interrupted. Who was alive has left in good order.")
+		fmt.Println("Interrupted: the live instances have drained.")
 		return
 	}
 	if err == nil {
@@ -122,14 +129,15 @@ func main() {
 	}
 }
 
-// scene is a step of the story: when something has come about, something is done.
+// scene is a step of the demonstration: it waits for a condition, then acts.
 type scene struct {
 	await string
 	ready func() bool
 	then  func()
 }
 
-// play is the story. It returns when the last instances were asked to leave, or an error if something does not come about.
+// play runs the scenes. It returns the time at which the last instances began to
+// drain, or an error if a condition is not met in time.
 func (s *show) play(ctx context.Context) (end time.Time, err error) {
 	say, l := s.board.say, s.ledger
 	say("three instances share %d shards of the job %q", job.Shards, job.Name)
@@ -142,24 +150,24 @@ func (s *show) play(ctx context.Context) (end time.Time, err error) {
 	for _, next := range []scene{
 		{"two full fires", func() bool { return l.full() == 2 }, func() {}},
 
-		{"b to be in the middle of its runs", func() bool { return l.middle(b) }, func() {
+		{"b to be half done with its runs", func() bool { return l.middle(b) }, func() {
 			s.crash(b)
 			crashed, cut = time.Now(), l.cutOff(b)
-			say("b loses its power in the middle of %s", shards(cut))
+			say("b crashes while it runs %s", shards(cut))
 		}},
-		{"others to do what b did not finish", func() bool { return l.done(cut) }, func() {
-			say("what b did not finish is done, %.1f s after its death", time.Since(crashed).Seconds())
+		{"the others to finish the runs of b", func() bool { return l.done(cut) }, func() {
+			say("the unfinished runs of b are done, %.1f s after its crash", time.Since(crashed).Seconds())
 		}},
-		{"others to make up for what came due meanwhile", s.upToDate, func() {
-			say("what came due meanwhile is made up for")
+		{"the others to run the fires that came due", s.upToDate, func() {
+			say("the fires that came due in the meantime are done, too")
 			b = s.boot("b")
-			say("b is back")
+			say("b starts again")
 		}},
 
-		{"b and c to be in the middle of runs", func() bool { return l.middle(b) && l.middle(c) }, func() {
+		{"b and c to be half done with their runs", func() bool { return l.middle(b) && l.middle(c) }, func() {
 			c.leave()
 			s.board.show(c, "draining")
-			say("c is asked to leave: it finishes what it runs, and its shards move at once")
+			say("c drains: its shards move at once, and it finishes its runs")
 		}},
 		{"c to leave", func() bool { return closed(c.left) }, func() {
 			s.board.show(c, "left")
@@ -184,7 +192,8 @@ func (s *show) play(ctx context.Context) (end time.Time, err error) {
 	return end, errors.Join(a.err, b.err, c.err)
 }
 
-// sum counts what was due up to the end and what was done, shows it, and returns an error if it is not as promised.
+// sum compares the fires that were due before end with the work that was done,
+// prints the result, and returns an error if a promise was broken.
 func (s *show) sum(end time.Time) error {
 	entries := s.server.Dump()
 	due := fires(entries, end)
@@ -194,20 +203,21 @@ func (s *show) sum(end time.Time) error {
 	return t.fault()
 }
 
-// upToDate says whether all that is due is done, and the next fire is a while away.
+// upToDate reports whether every due fire is done and the next one is at least
+// half a second away.
 func (s *show) upToDate() bool {
 	now := time.Now()
 	due, soon := fires(s.server.Dump(), now), fires(s.server.Dump(), now.Add(500*time.Millisecond))
 	return len(due) > 0 && len(soon) == len(due) && len(count(due, job.Shards, s.ledger.all()).lost) == 0
 }
 
-// until waits for something that should come about soon.
+// until waits until ok returns true, for at most 15 seconds.
 func until(ctx context.Context, what string, ok func() bool) error {
-	const patience = 15 * time.Second
-	deadline := time.Now().Add(patience)
+	const limit = 15 * time.Second
+	deadline := time.Now().Add(limit)
 	for !ok() {
 		if time.Now().After(deadline) {
-			return fmt.Errorf("waited %s in vain for %s", patience, what)
+			return fmt.Errorf("wait for %s: not seen within %s", what, limit)
 		}
 		select {
 		case <-ctx.Done():

@@ -12,7 +12,7 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-func TestTheShowLosesNothingAndDoesNothingTwice(t *testing.T) {
+func TestQuickstart_LosesAndRepeatsNothing(t *testing.T) {
 	binary := filepath.Join(t.TempDir(), "quickstart")
 	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
@@ -27,16 +27,16 @@ func TestTheShowLosesNothingAndDoesNothingTwice(t *testing.T) {
 		t.Errorf("got %v, want exit code 0", err)
 	}
 	if strings.Contains(out.String(), "\x1b") {
-		t.Error("there are escape sequences in what is not written to a terminal")
+		t.Error("got escape sequences, want none: the output is not a terminal")
 	}
 	for _, want := range []string{
-		`b loses its power in the middle of shards? \d`,
-		`takes over shard \d: attempt 2, fence \d+`,
-		`c is asked to leave`,
-		`fires due +[1-9]\d`, `take-overs +[1-9]`, `lost +0 `, `double +0 `, `left over +0 `,
+		`b crashes while it runs shards? \d`,
+		`takes over shard \d \(attempt 2, fence \d+\)`,
+		`c drains`,
+		`due +[1-9]\d`, `take-overs +[1-9]`, `lost +0 `, `double +0 `, `left over +0 `,
 	} {
 		if !regexp.MustCompile(want).Match(out.Bytes()) {
-			t.Errorf("there is no %q in the output", want)
+			t.Errorf("got no %q in the output", want)
 		}
 	}
 }
@@ -56,21 +56,21 @@ func good() []run {
 	}
 }
 
-func TestTheCountFindsNothingWrongWithATakeOver(t *testing.T) {
+func TestCount_AcceptsTakeOver(t *testing.T) {
 	got := count(times, 1, good())
 	if got.due != 3 || got.runs != 4 || got.takeOvers != 1 || got.fault() != nil {
 		t.Errorf("got %+v, want 3 due, 4 runs, 1 take-over and nothing wrong", got)
 	}
 }
 
-func TestTheCountFindsWhatIsDoctored(t *testing.T) {
+func TestCount_FindsDoctoredRuns(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		doctor func(runs []run) []run
 		lost   int
 		double int
 	}{
-		{"a fire that nobody ran", func(r []run) []run { return r[:3] }, 1, 0},
+		{"a fire that did not run", func(r []run) []run { return r[:3] }, 1, 0},
 		{"a take-over that was cut off, too", func(r []run) []run { r[2].done = false; return r }, 1, 0},
 		{"a fire that was done on a second shard only", func(r []run) []run { r[3].shard = 1; return r }, 1, 0},
 		{"a fire that was done twice", func(r []run) []run { r[1].done = true; return r }, 0, 1},
@@ -89,7 +89,7 @@ func TestTheCountFindsWhatIsDoctored(t *testing.T) {
 	}
 }
 
-func TestAnythingButIdleRecordsOfTheLastFireIsLeftOver(t *testing.T) {
+func TestLeftovers_AreAllButIdleRecords(t *testing.T) {
 	const (
 		idle    = `{"v":1,"state":"idle","fire":"1970-01-01T00:16:44Z","fence":4,"attempt":1,"result":"ok"}`
 		behind  = `{"v":1,"state":"idle","fire":"1970-01-01T00:16:42Z","fence":3,"attempt":1,"result":"ok"}`
@@ -111,7 +111,7 @@ func TestAnythingButIdleRecordsOfTheLastFireIsLeftOver(t *testing.T) {
 		doctor func(all []store.Entry) []store.Entry
 	}{
 		{"a run of a dead instance", func(all []store.Entry) []store.Entry { all[4].Value = []byte(running); return all }},
-		{"a run that was given up", func(all []store.Entry) []store.Entry { all[4].Value = []byte(lost); return all }},
+		{"a run that was abandoned", func(all []store.Entry) []store.Entry { all[4].Value = []byte(lost); return all }},
 		{"a shard that is behind", func(all []store.Entry) []store.Entry { all[4].Value = []byte(behind); return all }},
 		{"no record", func(all []store.Entry) []store.Entry { return all[:7] }},
 		{"an instance", func(all []store.Entry) []store.Entry { return append(all, store.Entry{Key: "instances/b@1"}) }},

@@ -12,7 +12,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// fires returns when the job was due up to a time: from the moment on at which it came into the store, as the store has it.
+// fires returns the times at which the job was due up to end, counted from the
+// moment at which the job was stored.
 func fires(entries []store.Entry, end time.Time) (due []time.Time) {
 	i := slices.IndexFunc(entries, func(e store.Entry) bool { return e.Key == "jobs/"+job.Name })
 	if i < 0 {
@@ -20,7 +21,7 @@ func fires(entries []store.Entry, end time.Time) (due []time.Time) {
 	}
 	var spec struct{ Since time.Time }
 	if err := json.Unmarshal(entries[i].Value, &spec); err != nil {
-		panic(err) // the program that wrote it is this one
+		panic(err) // this program wrote it
 	}
 	schedule, err := cron.Parse(job.Schedule, time.UTC)
 	if err != nil {
@@ -32,8 +33,9 @@ func fires(entries []store.Entry, end time.Time) (due []time.Time) {
 	return due
 }
 
-// leftovers looks at what the store holds when everybody has left. It should be the job, who was to run what, and for each
-// shard the record of its last run, the one that was due last.
+// leftovers returns the keys that a store must not hold after all instances have
+// left. It may hold the job, its assignment, and one idle record for each shard,
+// of the last due fire.
 func leftovers(entries []store.Entry, due []time.Time) (left []string) {
 	records := 0
 	for _, e := range entries {
