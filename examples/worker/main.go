@@ -1,13 +1,16 @@
-// Worker is the program that one deploys: it takes part in jobs until it is asked to end.
+// Worker is a deployable scheduler process. It runs jobs until SIGTERM.
 //
 //	worker -store etcd://127.0.0.1:2379/demo -job report -schedule "0/5 * * * * ?" -shards 6
 //	worker -store etcd://127.0.0.1:2379/demo -jobs jobs.yaml
 //
-// Start it as often as you like, on as many machines: the instances share the shards. Every flag can be given as an environment
-// variable, too, such as ELASTIC_STORE for -store; flags win.
+// Start it on as many machines as you like: the instances share the shards. Each
+// flag has an environment variable, such as ELASTIC_STORE for -store. Flags win.
 //
-// SIGHUP has it read its file of jobs again: what is new or different replaces what the store holds, and takes effect on all instances. SIGTERM or SIGINT has it leave in good order, and a second one ends it at once. It exits with 0 after it left in good order, 2 if
-// it was called wrongly, else 1.
+// SIGHUP makes it read its job file again. Jobs that are new or different replace
+// the stored ones, for all instances. SIGTERM or SIGINT makes it drain, and a
+// second one ends it at once.
+//
+// The exit code is 0 after a drain, 2 for wrong flags, and otherwise 1.
 package main
 
 import (
@@ -31,14 +34,14 @@ import (
 	_ "github.com/elasticjob-go/elastic/store/zookeeper" // for zookeeper:// URLs
 )
 
-// config is what flags and environment say.
+// config holds the values of flags and environment.
 type config struct {
 	store     string
 	jobs      string // a file
 	job       elastic.Job
 	overwrite bool
 	name      string
-	exclusive bool // nobody else has the name
+	exclusive bool // the name is unique in the fleet
 	weight    int
 	labels    map[string]string
 	most      int // shards at a time
@@ -61,7 +64,7 @@ func main() {
 	asked, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	ctx, leave := context.WithCancel(context.Background())
 	context.AfterFunc(asked, func() {
-		stop() // from now on a signal does what it does by default
+		stop() // a second signal ends the process
 		leave()
 	})
 	if err := run(ctx, c); err != nil {
@@ -74,7 +77,7 @@ func fail(code int, err error) {
 	os.Exit(code)
 }
 
-// run takes part in the jobs until ctx ends.
+// run runs the jobs until ctx ends.
 func run(ctx context.Context, c config) error {
 	log := c.logger()
 	options := []elastic.Option{
@@ -112,7 +115,8 @@ func run(ctx context.Context, c config) error {
 	return errors.Join(ended...)
 }
 
-// instance returns the name of the i-th instance of this process; empty is the host's.
+// instance returns the name of the i-th instance of this process. An empty name
+// means the host's.
 func (c config) instance(i int) string {
 	if c.name == "" || c.lab.schedulers == 1 {
 		return c.name
@@ -131,7 +135,7 @@ func (c config) named(name string) []elastic.Option {
 	return []elastic.Option{elastic.WithName(name)}
 }
 
-// open returns a scheduler that has the jobs.
+// open returns a scheduler with the jobs added.
 func (c config) open(ctx context.Context, h elastic.Handler, options []elastic.Option) (*roster, error) {
 	scheduler, err := elastic.Open(ctx, c.store, options...)
 	if err != nil {
@@ -154,13 +158,20 @@ func (c config) open(ctx context.Context, h elastic.Handler, options []elastic.O
 	return r, nil
 }
 
-// handler is where the work is done. This one waits for as long as the work takes, or until it is told to stop.
+// handler returns the handler of all jobs. It sleeps for the time of -work, or
+// until its context ends.
 func (l lab) handler(log *slog.Logger) elastic.HandlerFunc {
 	if l.act {
 		return actor(l.work)
 	}
 	return func(ctx context.Context, run elastic.Run) error {
-		log.Debug("working", "job", run.Job, "shard", run.Shard, "of", run.Shards, "fire", run.Fire, "attempt", run.Attempt, "fence", run.Fence())
+		log.Debug("working",
+			"job", run.Job,
+			"shard", run.Shard,
+			"of", run.Shards,
+			"fire", run.Fire,
+			"attempt", run.Attempt,
+			"fence", run.Fence())
 		if err := writeFenced(l.fenced, run); err != nil {
 			return err
 		}
@@ -185,7 +196,7 @@ func (c config) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, options))
 }
 
-// parse reads flags, and the environment for those that are not given.
+// parse reads the flags, and the environment for flags that are not given.
 func parse(args []string, lookup func(string) (string, bool), usage io.Writer) (config, error) {
 	c := config{format: "text", labels: map[string]string{}}
 	f := flag.NewFlagSet("worker", flag.ContinueOnError)
@@ -194,25 +205,25 @@ func parse(args []string, lookup func(string) (string, bool), usage io.Writer) (
 	f.StringVar(&c.jobs, "jobs", "", "`file` of jobs, YAML as in examples/worker/jobs.yaml, in place of the one that the flags below describe")
 	f.StringVar(&c.job.Name, "job", "demo", "the job's name")
 	f.StringVar(&c.job.Schedule, "schedule", "0/5 * * * * ?", "when it fires: Quartz with 6 or 7 fields, Unix with 5, @every 10s")
-	f.StringVar(&c.job.TimeZone, "time-zone", "", "in which the schedule is read, such as Europe/Berlin (default UTC)")
-	f.IntVar(&c.job.Shards, "shards", 3, "into how many parts it is cut")
+	f.StringVar(&c.job.TimeZone, "time-zone", "", "of the schedule, such as Europe/Berlin (default UTC)")
+	f.IntVar(&c.job.Shards, "shards", 3, "number of parts of the job")
 	f.StringVar(&c.job.Parameter, "parameter", "", "passed to every shard")
-	f.BoolVar(&c.job.Failover, "failover", true, "repeat a run whose instance died")
-	f.IntVar(&c.job.MaxAttempts, "max-attempts", elastic.DefaultMaxAttempts, "how often one fire is tried when instances die of it")
-	f.StringVar((*string)(&c.job.Misfire), "misfire", "once", "what becomes of fires that nobody began in time: once, skip, all")
-	f.StringVar((*string)(&c.job.Overlap), "overlap", "queue", "what becomes of a fire while the shard still runs: queue, skip, replace")
+	f.BoolVar(&c.job.Failover, "failover", true, "repeat a run whose instance was lost")
+	f.IntVar(&c.job.MaxAttempts, "max-attempts", elastic.DefaultMaxAttempts, "attempts at one fire, if instances are lost during it")
+	f.StringVar((*string)(&c.job.Misfire), "misfire", "once", "policy for fires that did not begin in time: once, skip, all")
+	f.StringVar((*string)(&c.job.Overlap), "overlap", "queue", "policy for a fire while the shard still runs: queue, skip, replace")
 	f.DurationVar(&c.job.Timeout, "timeout", 0, "ends a run that takes longer (default none)")
-	f.DurationVar(&c.job.CarryOn, "carry-on", 0, "runs go on for so long when their instance loses its session, and others wait before they take over (default not at all)")
+	f.DurationVar(&c.job.CarryOn, "carry-on", 0, "time for which runs continue without a session; a take-over waits for it (default 0)")
 	f.BoolVar(&c.overwrite, "overwrite", false, "replace the job in the store if it differs")
 	f.StringVar(&c.name, "name", "", "of this instance (default the host's)")
-	f.BoolVar(&c.exclusive, "exclusive", false, "nobody else has that name: who is started under it takes the place of the one before at once")
-	f.IntVar(&c.weight, "weight", 1, "takes more shards than others, in proportion")
-	f.Func("labels", "that jobs can require, such as `zone=eu,disk=ssd`", func(text string) error { return readLabels(text, c.labels) })
-	f.IntVar(&c.most, "max-concurrent", 0, "how many shards run at a time, of all jobs (default all)")
-	f.DurationVar(&c.ttl, "ttl", 0, "how long after a crash the others know (default the store URL's session_ttl)")
-	f.DurationVar(&c.drain, "drain", elastic.DefaultDrain, "how long running work may go on when asked to end")
+	f.BoolVar(&c.exclusive, "exclusive", false, "the name is unique: a new process replaces the old one of that name at once")
+	f.IntVar(&c.weight, "weight", 1, "share of the shards, in proportion to other instances")
+	f.Func("labels", "of this instance, such as `zone=eu,disk=ssd`", func(text string) error { return readLabels(text, c.labels) })
+	f.IntVar(&c.most, "max-concurrent", 0, "shards that run at a time, of all jobs (default all)")
+	f.DurationVar(&c.ttl, "ttl", 0, "of the session (default the store URL's session_ttl)")
+	f.DurationVar(&c.drain, "drain", elastic.DefaultDrain, "time that running handlers get after SIGTERM")
 	f.StringVar(&c.format, "log", "text", "format of the log on standard error: text, json")
-	f.TextVar(&c.level, "log-level", slog.LevelInfo, "debug (each run), info, warn, error")
+	f.TextVar(&c.level, "log-level", slog.LevelInfo, "debug, info, warn, error")
 	c.lab.flags(f)
 
 	var faults []error
@@ -247,7 +258,7 @@ func parse(args []string, lookup func(string) (string, bool), usage io.Writer) (
 	return c, errors.Join(faults...)
 }
 
-// readLabels reads labels such as zone=eu,disk=ssd in place of those that were there.
+// readLabels replaces labels by those in text, such as zone=eu,disk=ssd.
 func readLabels(text string, labels map[string]string) error {
 	clear(labels)
 	if text == "" {
@@ -263,7 +274,7 @@ func readLabels(text string, labels map[string]string) error {
 	return nil
 }
 
-// variable returns the name of the environment variable that stands for a flag.
+// variable returns the name of the environment variable of a flag.
 func variable(name string) string {
 	return "ELASTIC_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
 }
