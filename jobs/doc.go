@@ -1,3 +1,4 @@
-// Package jobs holds nothing itself. Handlers that are ready to use are in the packages below it: dataflow fetches and processes until
-// nothing is left, script runs a program, httpcall calls a URL. Their settings are in docs/kinds.md.
+// Package jobs is empty. The packages below it have handlers: dataflow fetches
+// and processes items until none is left, script runs a program, httpcall calls
+// a URL. docs/kinds.md describes their settings.
 package jobs

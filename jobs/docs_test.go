@@ -45,7 +45,7 @@ func names(rows [][]string) (names []string) {
 	return names
 }
 
-func TestThePageNamesEachSettingOnce(t *testing.T) {
+func TestDocs_NameEachSettingOnce(t *testing.T) {
 	all := tables(t)
 	for name, settings := range map[string]any{
 		"dataflow.Dataflow": dataflow.Dataflow[int]{}, "dataflow.Resuming": dataflow.Resuming[int, int]{}, "script.Script": script.Script{}, "httpcall.Request": httpcall.Request{},
@@ -69,7 +69,8 @@ func TestThePageNamesEachSettingOnce(t *testing.T) {
 	}
 }
 
-func TestThePageHasTheDefaultsOfTheCode(t *testing.T) {
+// The defaults in docs/kinds.md are those of the code.
+func TestDocs_HaveTheDefaults(t *testing.T) {
 	all := tables(t)
 	for setting, want := range map[string]any{
 		"script.Script Grace": script.DefaultGrace, "script.Script MaxOutput": script.DefaultMaxOutput,
@@ -93,7 +94,8 @@ func TestThePageHasTheDefaultsOfTheCode(t *testing.T) {
 	}
 }
 
-func TestThePageNamesTheStrategiesThatThereAre(t *testing.T) {
+// docs/kinds.md names the built-in strategies, and no others.
+func TestDocs_NameTheStrategies(t *testing.T) {
 	_, err := sharding.ByName("?")
 	for _, name := range names(tables(t)["strategies"]) {
 		if s, e := sharding.ByName(name); e != nil || s.Name() != name {
@@ -109,7 +111,8 @@ func TestThePageNamesTheStrategiesThatThereAre(t *testing.T) {
 	}
 }
 
-func TestThePageNamesTheFieldsOfATemplate(t *testing.T) {
+// docs/kinds.md names the fields of a template, and no others.
+func TestDocs_NameTheFields(t *testing.T) {
 	_, err := httpcall.New(httpcall.Request{URL: "http://a.example/{unknown}"})
 	if err == nil {
 		t.Fatal("an unknown field is accepted")
@@ -120,7 +123,8 @@ func TestThePageNamesTheFieldsOfATemplate(t *testing.T) {
 	}
 }
 
-func TestThePageNamesTheVariablesOfAScript(t *testing.T) {
+// docs/kinds.md names the variables of a script, and no others.
+func TestDocs_NameTheVariables(t *testing.T) {
 	var got []string
 	h, err := script.New(script.Script{Path: "env", Env: []string{}, Output: func(_ elastic.Run, line string) {
 		name, _, _ := strings.Cut(line, "=")

@@ -1,89 +1,153 @@
-// Package observe tells what a scheduler does: events, and where they go.
+// Package observe has the events of a scheduler, and an observer that logs them.
 package observe
 
 import "time"
 
-// Event is one thing that a scheduler did or saw. Fields that don't apply are
-// zero. An event is shared by all observers: don't change what its maps and
-// slices hold.
+// Event is one action or observation of a scheduler. Fields that do not apply are
+// zero. All observers share an event, so they must not change its maps and slices.
+// docs/events.md describes the kinds, the codes and their arguments.
 type Event struct {
 	Time     time.Time
 	Kind     Kind
-	Instance string // whose event this is
+	Instance string // the instance whose event this is
 	Job      string
-	Shard    int       // -1 if the event is not about one shard
-	Fire     time.Time // the scheduled time of the run, or when its trigger was given; of missed fires the first
-	Trigger  uint64    // the trigger that asked for the run; zero: the schedule
-	Attempt  int
-	Fence    uint64
-	Result   string        // of a run: ok, failed, skipped, lost, replaced, cancelled
-	Took     time.Duration // of a run, by its instance's monotonic clock; of a wait that is over, how long it lasted
-	Subject  string        // another instance, or a key of the store
-	Detail   string        // in words, for people; may be worded differently in the next version
-	Err      error
 
-	// Code names the reason of the event for programs, in snake_case, such as
-	// "job_disabled". A code keeps its meaning in later versions, and new ones
-	// are added; docs/events.md lists them. Empty: the kind says all.
+	// Shard is the number of the shard; -1 if the event is not about one shard.
+	Shard int
+
+	// Fire is the scheduled time of the run, or the time of its trigger. Of several
+	// missed fires it is the first.
+	Fire time.Time
+
+	// Trigger is the number of the run's trigger; 0 if the schedule began the run.
+	Trigger uint64
+
+	Attempt int
+
+	// Fence is the fence of the run's claim; 0 if the job has no claims.
+	Fence uint64
+
+	// Result is the result of a run: ok, failed, skipped, lost, replaced or
+	// cancelled.
+	Result string
+
+	// Took is the duration of a run, by the monotonic clock of its instance, or of a
+	// wait that is over.
+	Took time.Duration
+
+	Subject string // another instance, or a key of the store
+
+	// Detail describes the reason for people. Its wording can change in any version.
+	Detail string
+
+	Err error
+
+	// Code names the reason for programs, in snake_case, such as "job_disabled". It
+	// keeps its meaning in later versions, which can add codes. Empty means that the
+	// kind has no further reason.
 	Code string
 
-	// Args are the values that the reason is about, by their names, such as
-	// "limit": "4". Which there are depends on Code. Nil: none.
+	// Args are the values of the reason by name, such as "limit": "4". Their names
+	// depend on Code.
 	Args map[string]string
 
-	// Count is how many things the event stands for, such as missed fires.
-	// Zero: the event is about one thing, or the number is not known.
+	// Count is the number of things that the event is about, such as missed fires. 0
+	// means one, or that the number is unknown.
 	Count int
 
-	// Until is the last of the fires that the event is about; Fire is the
-	// first. Zero: the event is about one fire, or none.
+	// Until is the last of several fires, of which Fire is the first. It is zero if
+	// the event is about one fire, or none.
 	Until time.Time
 }
 
-// Kind is what happened.
+// Kind is the kind of an event.
 type Kind string
 
-// The kinds. Those marked (alarm) need a person sooner or later.
+// The kinds of events. Those marked "alarm" need a person, sooner or later.
 const (
-	Joined         Kind = "joined"          // the instance has a session and is known to the others
-	Left           Kind = "left"            // it said good-bye
-	SessionLost    Kind = "lost"            // (alarm) it lost its session: its runs are cancelled but for those that carry on, and it joins again as another instance
-	Appeared       Kind = "appeared"        // another instance, Subject, is there
-	Vanished       Kind = "vanished"        // another instance, Subject, is gone
-	Assigned       Kind = "assigned"        // this instance assigned a job's shards
-	Gained         Kind = "gained"          // the shard is this instance's from now on
-	Dropped        Kind = "dropped"         // the shard is no longer this instance's
-	Began          Kind = "began"           // a run began
-	TookOver       Kind = "took over"       // the run of a dead instance, Subject, began again here
-	Reclaimed      Kind = "reclaimed"       // a run that went on while its instance had no session was claimed anew
-	Retrying       Kind = "retrying"        // a handler returned Err, and is called again
-	Ended          Kind = "ended"           // a run ended, with Result
-	HandedOver     Kind = "handed over"     // a run was left to the next owner
-	Abandoned      Kind = "abandoned"       // (alarm) a run was given up: its instance, Subject, died
-	Missed         Kind = "missed"          // (alarm) fires from Fire on will not be run, as the job's policies have it
-	Stuck          Kind = "stuck"           // (alarm) a handler ignores that its context has ended
-	Panicked       Kind = "panicked"        // (alarm) a handler panicked: Detail has the stack
-	Unreadable     Kind = "unreadable"      // (alarm) the value of the key Subject can't be read. It is left alone, and so is its job
-	Stray          Kind = "stray key"       // (alarm) the key Subject is none of this program's. It is ignored
-	FutureFire     Kind = "future fire"     // (alarm) a record's fire lies in the future: some clock is or was wrong
-	Scheduled      Kind = "scheduled"       // the job's schedule, in words and with its next fires
-	Refused        Kind = "refused"         // (alarm) the job given here never fires again, and was not put into the store
-	Changed        Kind = "changed"         // the job in the store was changed, disabled, enabled or removed, as Code says, or it or shards of it are disabled when it is first seen
-	Leaving        Kind = "leaving"         // this instance leaves, and Detail says which runs it waits for; told when it begins to, and every five seconds
-	Differs        Kind = "differs"         // (alarm) the job in the store is not the one given here, and wins
-	ClockOff       Kind = "clock off"       // (alarm) this instance's clock differs from others'; if from most, it begins nothing
-	ClockAgrees    Kind = "clock agrees"    // it no longer does
-	Evicted        Kind = "evicted"         // (alarm) this instance declared another, Subject, dead
-	Waiting        Kind = "waiting"         // (alarm) a job, or a shard of it, does not run, and Code, Args and Detail say why; told once
-	WaitingOver    Kind = "waiting over"    // the reason that Waiting gave with this Code is gone, after Took
-	ObserverFailed Kind = "observer failed" // (alarm) an observer, such as a logger, panicked, blocks, or is so slow that it lost Count events
-	Trouble        Kind = "trouble"         // (alarm) the store refuses or does not answer
-	Recovered      Kind = "recovered"       // it does again
+	// The instance has a session, and the others see it.
+	Joined Kind = "joined"
+	// The instance left in good order.
+	Left Kind = "left"
+	// Alarm: the instance lost its session. It cancels its runs, except those
+	// that carry on, and joins again under a new ID.
+	SessionLost Kind = "lost"
+	// Another instance, Subject, joined.
+	Appeared Kind = "appeared"
+	// Another instance, Subject, left or died.
+	Vanished Kind = "vanished"
+	// The instance wrote the assignment of a job.
+	Assigned Kind = "assigned"
+	// The instance became the owner of a shard.
+	Gained Kind = "gained"
+	// The instance is no longer the owner of a shard.
+	Dropped Kind = "dropped"
+	// A run began.
+	Began Kind = "began"
+	// The run of another instance, Subject, began again here.
+	TookOver Kind = "took over"
+	// A run that continued without a session was claimed again.
+	Reclaimed Kind = "reclaimed"
+	// A handler returned Err, and will be called again.
+	Retrying Kind = "retrying"
+	// A run ended, with Result. It is an alarm if the run failed.
+	Ended Kind = "ended"
+	// A run was left unfinished for the shard's next owner.
+	HandedOver Kind = "handed over"
+	// Alarm: a run whose instance, Subject, died is not repeated.
+	Abandoned Kind = "abandoned"
+	// Alarm: fires were due and will not be run, because of the job's policies.
+	Missed Kind = "missed"
+	// Alarm: a handler has not returned though its context has ended.
+	Stuck Kind = "stuck"
+	// Alarm: a handler panicked. Detail has the stack.
+	Panicked Kind = "panicked"
+	// Alarm: the value of the key Subject cannot be read. The key is left as it
+	// is, and its job, shard or instance does nothing.
+	Unreadable Kind = "unreadable"
+	// Alarm: the key Subject is not one of this package's keys. It is ignored.
+	Stray Kind = "stray key"
+	// Alarm: a record has a fire in the future, so some clock is or was wrong.
+	FutureFire Kind = "future fire"
+	// Detail describes the job's schedule, with its next fires.
+	Scheduled Kind = "scheduled"
+	// Alarm: a job that was added will never fire again, and was not put into
+	// the store.
+	Refused Kind = "refused"
+	// The stored job was changed, disabled, enabled or removed, as Code says.
+	// The event is also given for a job that is disabled, or has disabled
+	// shards, when it is first seen.
+	Changed Kind = "changed"
+	// The instance leaves and waits for the runs in Detail. The event is given
+	// at the begin and then every five seconds.
+	Leaving Kind = "leaving"
+	// Alarm: the stored job differs from the one that was added, and wins.
+	Differs Kind = "differs"
+	// Alarm: the instance's clock differs from those of others. If it differs
+	// from most, the instance begins no run.
+	ClockOff Kind = "clock off"
+	// The clocks agree again.
+	ClockAgrees Kind = "clock agrees"
+	// Alarm: the instance declared another, Subject, dead.
+	Evicted Kind = "evicted"
+	// Alarm: a job or shard does not run, for the reason in Code, Args and
+	// Detail. The event is given once.
+	Waiting Kind = "waiting"
+	// The reason of Waiting with this Code is gone, after Took.
+	WaitingOver Kind = "waiting over"
+	// Alarm: an observer, such as a logger, panicked, blocks, or was so slow
+	// that it lost Count events.
+	ObserverFailed Kind = "observer failed"
+	// Alarm: the store refuses or does not answer, or a function of the program
+	// failed.
+	Trouble Kind = "trouble"
+	// All that Trouble was about works again.
+	Recovered Kind = "recovered"
 )
 
-// Alarm reports whether events of this kind need a person, sooner or later. The
-// log shows them at level Warn, and package alarm sends them by default. Besides
-// them, runs that failed do; see [Event.Alarm].
+// Alarm reports whether events of this kind need a person, sooner or later. [Log]
+// writes them at level Warn, and package alarm sends them by default. The end of a
+// run that failed is an alarm too; see [Event.Alarm].
 func (k Kind) Alarm() bool {
 	switch k {
 	case SessionLost, Abandoned, Missed, Stuck, Panicked, Unreadable, Stray, FutureFire, Trouble, Refused, Differs,
@@ -93,8 +157,8 @@ func (k Kind) Alarm() bool {
 	return false
 }
 
-// Alarm reports whether the event needs a person, sooner or later: because of
-// its kind, or because it is the end of a run that failed.
+// Alarm reports whether the event needs a person, sooner or later, because of its
+// kind, or because it is the end of a run that failed.
 func (e Event) Alarm() bool {
 	return e.Kind.Alarm() || e.Kind == Ended && e.Result == "failed"
 }

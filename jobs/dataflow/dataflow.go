@@ -9,27 +9,32 @@ import (
 	"github.com/elasticjob-go/elastic/internal/faults"
 )
 
-// Dataflow is an [elastic.Handler] that fetches and processes items until there are none. It keeps nothing between runs, and is as
-// safe for concurrent use as its functions are: they are called from many goroutines, for one shard never twice at a time.
+// Dataflow is an [elastic.Handler] that fetches and processes items until there
+// are none. It keeps no state between runs. Its functions are called from many
+// goroutines, but never twice at a time for one shard.
 type Dataflow[T any] struct {
-	// Fetch returns items that wait for this shard, or none if there are no more: the run ends then. It must not return
-	// again what Process has done, or the run never ends.
+	// Fetch returns items of the shard, or none if there are no more, which
+	// ends the run. It must not return items that Process has processed,
+	// otherwise the run never ends.
 	Fetch func(ctx context.Context, run elastic.Run) ([]T, error)
 
-	// Process does what is to be done with items that were fetched. An error ends the run, which counts as failed; what was not
-	// processed is for the next fire to fetch.
+	// Process processes items that were fetched. An error ends the run, which
+	// counts as failed. The next fire fetches the items that were not
+	// processed.
 	Process func(ctx context.Context, run elastic.Run, items []T) error
 
-	// Batch is how many items Process gets at most at a time. Zero: all that were fetched at once.
+	// Batch is the largest number of items that Process gets at a time. Zero
+	// means all that one fetch returned.
 	Batch int
 
-	// Passes is how often Fetch is called at most in one run. Zero: until it returns nothing, as ElasticJob does with
-	// streaming.process. 1: one pass, as ElasticJob does without it.
+	// Passes is the largest number of fetches in one run. Zero means no limit,
+	// as in ElasticJob with streaming.process. 1 is one pass, as in ElasticJob
+	// without it.
 	Passes int
 }
 
-// Validate returns all that is wrong with the settings in one error. Handle returns it, too, instead of doing anything, and no retry
-// is made.
+// Validate returns all faults of the settings in one error. Handle returns the
+// same error, without a retry, before it does anything.
 func (d Dataflow[T]) Validate() error {
 	var list faults.List
 	if d.Fetch == nil {
@@ -43,8 +48,10 @@ func (d Dataflow[T]) Validate() error {
 	return list.ErrOf("dataflow.Dataflow is not valid")
 }
 
-// Handle runs the shard until nothing is left, a function returns an error, ctx ends, or the shard moves to another instance. When ctx ends
-// it returns the cause; when the shard moves it stops before the next fetch or batch and returns [elastic.HandOver].
+// Handle runs the shard until nothing is left, a function returns an error, ctx
+// ends, or the shard moves to another instance. When ctx ends it returns the
+// cause. When the shard moves it stops before the next fetch or batch, and
+// returns [elastic.HandOver].
 func (d Dataflow[T]) Handle(ctx context.Context, run elastic.Run) error {
 	if err := d.Validate(); err != nil {
 		return elastic.Permanent(err)
@@ -72,7 +79,7 @@ func (d Dataflow[T]) Handle(ctx context.Context, run elastic.Run) error {
 	return nil
 }
 
-// stop returns why a run goes no further, if so.
+// stop returns the reason why a run must stop here; nil if it can continue.
 func stop(ctx context.Context, run elastic.Run) error {
 	if err := lost(ctx, run); err != nil {
 		return err
@@ -83,8 +90,9 @@ func stop(ctx context.Context, run elastic.Run) error {
 	return nil
 }
 
-// lost returns why a run has ended, if so. It asks the clocks, too: a process that was stopped must do nothing more when it wakes, and may not have learned
-// yet that it has lost its session.
+// lost returns the reason why a run has ended; nil if it has not. It also asks
+// the clock: a process that was suspended can wake up before it learns that its
+// session is lost, and must not do any more work.
 func lost(ctx context.Context, run elastic.Run) error {
 	switch {
 	case ctx.Err() != nil:
@@ -95,7 +103,7 @@ func lost(ctx context.Context, run elastic.Run) error {
 	return nil
 }
 
-// batches cuts items into parts of at most size, or leaves them whole if size is zero.
+// batches divides items into parts of at most size. Zero means one part.
 func batches[T any](items []T, size int) func(yield func([]T) bool) {
 	if size == 0 {
 		size = len(items)

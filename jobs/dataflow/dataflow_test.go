@@ -15,7 +15,7 @@ import (
 
 var shard = elastic.Run{Job: "orders", Shard: 1, Shards: 3}
 
-// backlog is what waits to be done, and what was done with it.
+// backlog has the items that wait, and those that were processed.
 type backlog struct {
 	waiting []int
 	page    int // how many a fetch returns
@@ -34,7 +34,9 @@ func (b *backlog) process(_ context.Context, _ elastic.Run, items []int) error {
 	return nil
 }
 
-func TestARunGoesOnUntilNothingIsLeft(t *testing.T) {
+// A run fetches again and again, until a fetch returns nothing or Passes is
+// reached.
+func TestDataflow_RunsUntilNothingIsLeft(t *testing.T) {
 	for _, tt := range []struct {
 		name          string
 		page          int
@@ -61,7 +63,8 @@ func TestARunGoesOnUntilNothingIsLeft(t *testing.T) {
 	}
 }
 
-func TestARunStopsBetweenBatchesWhenItsContextEnds(t *testing.T) {
+// A run whose context ends stops before the next batch, with the cause.
+func TestDataflow_StopsBetweenBatches(t *testing.T) {
 	leaving := errors.New("leaving")
 	for after := range 4 {
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -85,7 +88,9 @@ func TestARunStopsBetweenBatchesWhenItsContextEnds(t *testing.T) {
 	}
 }
 
-func TestAnErrorEndsTheRunAndSaysWhere(t *testing.T) {
+// An error of a function ends the run, and the error of the run names the
+// place.
+func TestDataflow_ErrorNamesThePlace(t *testing.T) {
 	broken := errors.New("broken")
 	b := &backlog{waiting: []int{1, 2, 3, 4}, page: 2}
 	d := dataflow.Dataflow[int]{Fetch: b.fetch, Process: func(ctx context.Context, run elastic.Run, items []int) error {
@@ -107,7 +112,9 @@ func TestAnErrorEndsTheRunAndSaysWhere(t *testing.T) {
 	}
 }
 
-func TestAllThatIsWrongWithSettingsIsSaidAtOnce(t *testing.T) {
+// One error has all faults of the settings, and Handle returns it without a
+// retry.
+func TestValidate_ReportsAllFaults(t *testing.T) {
 	for _, tt := range []struct {
 		h interface {
 			elastic.Handler
@@ -116,7 +123,7 @@ func TestAllThatIsWrongWithSettingsIsSaidAtOnce(t *testing.T) {
 		want []string
 	}{
 		{dataflow.Dataflow[int]{Batch: -1, Passes: -2}, []string{"fetch: is nil", "process: is nil", "batch: must not be negative, is -1", "passes: must not be negative, is -2"}},
-		{dataflow.Resuming[int, int]{Passes: -2}, []string{"partitions: must be 1 at least, is 0", "cursors: is nil", "fetch: is nil", "process: is nil, and so is transact", "passes: must not be negative, is -2"}},
+		{dataflow.Resuming[int, int]{Passes: -2}, []string{"partitions: must be at least 1, is 0", "cursors: is nil", "fetch: is nil", "process: is nil, and so is transact", "passes: must not be negative, is -2"}},
 	} {
 		for _, err := range []error{tt.h.Validate(), tt.h.Handle(t.Context(), shard)} {
 			for _, want := range tt.want {
@@ -175,7 +182,9 @@ func (l *log) resuming() dataflow.Resuming[int, int] {
 	}
 }
 
-func TestOffsetsAreHandedThroughAndSavedAfterTheirItems(t *testing.T) {
+// Each fetch gets the offset of the fetch before, which is saved after its
+// items.
+func TestResuming_SavesOffsetsAfterItems(t *testing.T) {
 	l := &log{length: 5}
 	if err := l.resuming().Handle(t.Context(), shard); err != nil {
 		t.Fatal(err)
@@ -191,7 +200,8 @@ func TestOffsetsAreHandedThroughAndSavedAfterTheirItems(t *testing.T) {
 	}
 }
 
-func TestWhatWasNotSavedIsProcessedAgain(t *testing.T) {
+// The next run repeats items whose offset was not saved.
+func TestResuming_RepeatsWhatWasNotSaved(t *testing.T) {
 	full := errors.New("disk full")
 	l := &log{length: 5, failSave: full}
 	if err := l.resuming().Handle(t.Context(), shard); !errors.Is(err, full) || !strings.Contains(err.Error(), "save offset 3") {
@@ -224,7 +234,8 @@ func TestWhatWasNotSavedIsProcessedAgain(t *testing.T) {
 	}
 }
 
-func TestNothingIsProcessedOrSavedOnceTheContextHasEnded(t *testing.T) {
+// After its context has ended, a run neither processes nor saves.
+func TestResuming_StopsWhenContextEnds(t *testing.T) {
 	leaving := errors.New("leaving")
 	l := &log{length: 5}
 	ctx, cancel := context.WithCancelCause(t.Context())

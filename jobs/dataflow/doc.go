@@ -1,18 +1,25 @@
-// Package dataflow holds handlers for jobs that fetch what is to be done and then do it, until nothing is left.
+// Package dataflow has handlers that fetch items and process them, until none
+// is left.
 //
 //	s.Add(job, dataflow.Dataflow[Order]{
-//		Fetch:   unpaidOrders, // of this shard: where id % run.Shards = run.Shard
+//		Fetch:   unpaidOrders, // WHERE id % run.Shards = run.Shard
 //		Process: remind,
 //	})
 //
-// [Dataflow] is for work that is no longer found once it is done: rows with a state, files in a directory. [Resuming] is for what stays
-// where it is, such as a log or a table that only grows, and keeps an offset for each of a fixed number of partitions.
+// [Dataflow] is for items that are no longer found once they are processed:
+// rows with a state, files in a directory. [Resuming] is for data that stays,
+// such as a log or a table that only grows. It keeps an offset for each of a
+// fixed number of partitions.
 //
-// A run goes on fetching until a fetch finds nothing, so that what has piled up is done in one fire, however much it is. It checks its
-// context before each fetch and each batch, and what was processed by then is done: when the instance is lost, the shard's next owner
-// fetches what is left. A batch whose Process was cut off is fetched again, so Process must bear that.
+// A run fetches until a fetch returns nothing, so one fire processes all that
+// has piled up. The run checks its context before each fetch and each batch.
+// When the instance is lost, the shard's next owner fetches what is left. It
+// fetches an interrupted batch again, so Process must be safe to repeat.
 //
-// When its shard moves, because instances come and go or the number of shards has changed, a run stops between two batches and is handed over
-// ([elastic.HandOver]): with Failover the next owner goes on at once, and Resuming from the offsets that were saved last. Without Failover the run
-// counts as failed, and the next fire goes on. A run of an instance that leaves goes on as long as that allows if there is no Failover.
+// When its shard moves, because instances come and go or the number of shards
+// has changed, a run stops between two batches and is handed over
+// ([elastic.HandOver]). With Failover the next owner continues at once,
+// Resuming at the offsets that were saved last. Without Failover the run counts
+// as failed, and the next fire continues. If an instance leaves and the job has
+// no Failover, the run uses the drain timeout.
 package dataflow

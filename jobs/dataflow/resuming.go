@@ -9,84 +9,102 @@ import (
 	"github.com/elasticjob-go/elastic/internal/faults"
 )
 
-// Resuming is an [elastic.Handler] that reads on from where it has come to, in each of a fixed number of partitions: a log, a table that only grows.
+// Resuming is an [elastic.Handler] that continues reading at the last offset of
+// each of a fixed number of partitions: of a log, or a table that only grows.
 //
-// A partition is a part of the data that never changes: events whose id divided by 16 leaves 3, say. Partitions are distributed over the job's shards and
-// move between them when their number changes; the cursor of a partition, which has its offset, stays with the partition. So nothing is skipped,
-// whatever happens to shards and instances: an offset never stands for data that others have read.
+// A partition is a part of the data that never changes, such as the events
+// whose id divided by 16 leaves 3. Partitions are distributed over the job's
+// shards, and move between shards when their number changes. The cursor with
+// the offset belongs to the partition. So nothing is skipped, whatever happens
+// to shards and instances: an offset never covers data that another shard has
+// read.
 //
-// What a run does with items before it is cut off, or outdated, is done again by the next one. Set Transact, and keep the cursors where the effects are, to have
-// each item done once; with Process it is done at least once.
+// The next run repeats the work of a run that is interrupted or outdated before
+// it saves the offset. Set Transact, and keep the cursors in the same database
+// as the effects, to process each item once. With Process it is processed at
+// least once.
 //
-// It keeps nothing between runs and is as safe for concurrent use as its functions are. It is not for jobs without claims ([elastic.Job] Unclaimed), which have no
-// fences.
+// Resuming keeps no state between runs, and is as safe for concurrent use as
+// its functions are. It is not for jobs without claims ([elastic.Job]
+// Unclaimed), because these have no fences.
 type Resuming[T, Offset any] struct {
-	// Partitions is into how many parts the data is divided, 1 at least. It never changes, while the number of shards may: take many times as
-	// many partitions as there will ever be shards. A shard without a partition has nothing to do.
+	// Partitions is the number of parts of the data, at least 1. It must never
+	// change, while the number of shards may. Choose many times the largest
+	// number of shards that the job will ever have. A shard without a partition
+	// has nothing to do.
 	Partitions int
 
-	// Cursors keeps the offsets.
+	// Cursors stores the offsets.
 	Cursors Cursors[Offset]
 
-	// Fetch returns the items of a partition after an offset, and the offset after them. A partition is through when it returns no items; what it says
-	// about the offset is ignored then.
+	// Fetch returns the items of a partition after an offset, and the offset
+	// after these items. If it returns no items, the partition is finished for
+	// this run, and next is ignored.
 	Fetch func(ctx context.Context, p Partition, from Offset) (items []T, next Offset, err error)
 
-	// Process does what is to be done with the items that were fetched. An error ends the run, which counts as failed, and their offset is not saved.
+	// Process processes the items that were fetched. An error ends the run,
+	// which counts as failed, and the offset is not saved.
 	Process func(ctx context.Context, p Partition, items []T) error
 
-	// Transact takes the place of Process: it does what is to be done with the items and saves the offset after them, in one transaction. It must do
-	// neither if the cursor's fence is greater than p.Fence(), and return ErrOutdated then.
+	// Transact replaces Process. It processes the items and saves the offset
+	// after them in one transaction. If the cursor's fence is greater than
+	// p.Fence(), it must do neither, and return ErrOutdated.
 	Transact func(ctx context.Context, p Partition, items []T, next Offset) error
 
-	// Passes is how often Fetch is called at most for a partition in one run. Zero: until it returns nothing.
+	// Passes is the largest number of fetches for a partition in one run. Zero
+	// means no limit.
 	Passes int
 }
 
-// Partition is a part of the data, and the run that works on it.
+// Partition is a part of the data, together with the run that works on it.
 type Partition struct {
-	Number int         // from 0
-	Of     int         // how many there are
-	Shard  elastic.Run // of the run
+	Number int // from 0
+	Of     int // the number of partitions
+	Shard  elastic.Run
 }
 
-// Fence returns the fence of the run. The partition's next run has a greater one, also if it is another shard's.
+// Fence returns the fence of the run. The partition's next run has a greater
+// one, even if it is another shard's.
 func (p Partition) Fence() uint64 { return p.Shard.Fence() }
 
-// Cursor is how far a partition has come.
+// Cursor is the position in a partition.
 type Cursor[Offset any] struct {
 	Of     int    // the number of partitions that the offset was saved for
-	Fence  uint64 // of the run that has claimed the partition last
-	Offset Offset // after all that is done
+	Fence  uint64 // of the last run that claimed the partition
+	Offset Offset // the position after the last processed item
 }
 
-// Cursors keeps the cursor of each partition of a job. In a database both methods are one statement:
+// Cursors stores the cursor of each partition of a job. Its methods are called
+// from many goroutines at once. In a database both are one statement:
 //
 //	Claim: INSERT INTO cursors (job, partition, of, fence) VALUES ($1, $2, $3, $4)
-//	       ON CONFLICT (job, partition) DO UPDATE SET fence = max(cursors.fence, excluded.fence) RETURNING of, fence, "offset"
-//	Save:  UPDATE cursors SET "offset" = $4, fence = $3 WHERE job = $1 AND partition = $2 AND fence <= $3
-//
-// They are called from many goroutines at once.
+//	       ON CONFLICT (job, partition) DO UPDATE
+//	       SET fence = max(cursors.fence, excluded.fence) RETURNING of, fence, "offset"
+//	Save:  UPDATE cursors SET "offset" = $4, fence = $3
+//	       WHERE job = $1 AND partition = $2 AND fence <= $3
 type Cursors[Offset any] interface {
-	// Claim raises the fence of a partition's cursor to p.Fence(), if it is smaller, and returns the cursor as it is then, in one step. A
-	// partition that has no cursor gets one, for p.Of partitions and with the offset to begin with.
+	// Claim raises the fence of a partition's cursor to p.Fence() if it is
+	// smaller, and returns the resulting cursor, in one step. It creates a
+	// missing cursor, with p.Of partitions and the initial offset.
 	Claim(ctx context.Context, p Partition) (Cursor[Offset], error)
 
-	// Save sets the offset and the fence of a partition's cursor, if its fence is not greater than p.Fence(). It reports whether it did.
+	// Save sets the offset and the fence of a partition's cursor if its fence
+	// is not greater than p.Fence(). It reports whether it did.
 	Save(ctx context.Context, p Partition, offset Offset) (saved bool, err error)
 }
 
-// ErrOutdated says that another run has claimed the partition since: the number of shards has changed, or the instance was declared dead. Nothing is
-// lost: the other run goes on from the offset that was saved last.
+// ErrOutdated is returned when another run has claimed the partition: the
+// number of shards has changed, or the instance was declared dead. Nothing is
+// lost, because the other run continues at the offset that was saved last.
 var ErrOutdated = errors.New("another run has claimed the partition since")
 
-// Validate returns all that is wrong with the settings in one error. Handle returns it, too, instead of doing anything, and no retry
-// is made.
+// Validate returns all faults of the settings in one error. Handle returns the
+// same error, without a retry, before it does anything.
 func (r Resuming[T, Offset]) Validate() error {
 	var list faults.List
 	if r.Partitions < 1 {
 		list.AddField("partitions",
-			"must be 1 at least, is %d; choose many times the number of shards, for ever", r.Partitions)
+			"must be at least 1, is %d; choose many times the number of shards, and never change it", r.Partitions)
 	}
 	if r.Cursors == nil {
 		list.AddField("cursors", "is nil")
@@ -104,8 +122,10 @@ func (r Resuming[T, Offset]) Validate() error {
 	return list.ErrOf("dataflow.Resuming is not valid")
 }
 
-// Handle works on the shard's partitions, one after the other, until nothing is left, a function returns an error, ctx ends, or the shard moves to another
-// instance. When ctx ends it returns the cause; when the shard moves it stops once its offset is saved and returns [elastic.HandOver].
+// Handle works on the shard's partitions, one after the other, until nothing is
+// left, a function returns an error, ctx ends, or the shard moves to another
+// instance. When ctx ends it returns the cause. When the shard moves it stops
+// after the next saved offset, and returns [elastic.HandOver].
 func (r Resuming[T, Offset]) Handle(ctx context.Context, run elastic.Run) error {
 	if err := r.Validate(); err != nil {
 		return elastic.Permanent(err)
@@ -148,14 +168,15 @@ func (r Resuming[T, Offset]) readOn(ctx context.Context, p Partition) error {
 			return err
 		}
 		if err := r.do(ctx, p, items, next); err != nil {
-			return fmt.Errorf("partition %d, %d items from offset %v, pass %d: %w", p.Number, len(items), offset, pass, err)
+			return fmt.Errorf("partition %d, %d items from offset %v, pass %d: %w",
+				p.Number, len(items), offset, pass, err)
 		}
 		offset = next
 	}
 	return nil
 }
 
-// claim makes the partition's cursor the run's, and returns its offset.
+// claim claims the partition's cursor for the run, and returns its offset.
 func (r Resuming[T, Offset]) claim(ctx context.Context, p Partition) (offset Offset, err error) {
 	c, err := r.Cursors.Claim(ctx, p)
 	switch {
@@ -164,13 +185,16 @@ func (r Resuming[T, Offset]) claim(ctx context.Context, p Partition) (offset Off
 	case c.Fence > p.Fence():
 		return offset, fmt.Errorf("claim the cursor of partition %d: %w", p.Number, ErrOutdated)
 	case c.Of != p.Of:
-		return offset, elastic.Permanent(fmt.Errorf("claim the cursor of partition %d: it is one of %d partitions, and there are to be %d; set Partitions back, or make new cursors", p.Number, c.Of, p.Of))
+		err := fmt.Errorf("claim the cursor of partition %d: it belongs to %d partitions, not %d; "+
+			"set Partitions back, or create new cursors",
+			p.Number, c.Of, p.Of)
+		return offset, elastic.Permanent(err)
 	}
 	return c.Offset, nil
 }
 
-// do does what is to be done with items, and saves the offset after them. The cursor is claimed again just before: what a run does that is outdated by then
-// would be done twice.
+// do processes items and saves the offset after them. It first claims the
+// cursor again: the work of an outdated run would be done twice.
 func (r Resuming[T, Offset]) do(ctx context.Context, p Partition, items []T, next Offset) error {
 	if r.Transact != nil {
 		if err := r.Transact(ctx, p, items, next); err != nil {

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-func TestWhatIsPublic(t *testing.T) {
+// Special addresses are not public, also where IPv6 wraps them.
+func TestPublic_KnowsSpecialAddresses(t *testing.T) {
 	for _, a := range []string{"8.8.8.8", "1.1.1.1", "100.63.255.255", "172.32.0.1", "192.0.1.1", "2606:4700::1111", "2a00::1", "64:ff9b::8.8.8.8", "::ffff:8.8.8.8",
 		"168.63.129.15", "2a00::5efe:808:808", "2a00::5eff:a00:1"} {
 		if !public(netip.MustParseAddr(a)) {
@@ -27,7 +28,8 @@ func TestWhatIsPublic(t *testing.T) {
 	}
 }
 
-func TestPrivateAndLoopbackAreNotPublic(t *testing.T) {
+// Private and Loopback contain no public address.
+func TestPublic_ExcludesPrivateAndLoopback(t *testing.T) {
 	for _, p := range append(Private(), Loopback()...) {
 		if public(p.Addr()) {
 			t.Errorf("%s is public", p)

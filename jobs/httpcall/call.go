@@ -15,35 +15,37 @@ import (
 )
 
 type handler struct {
-	method, base string
-	path, query  template
-	pathText     string // the path and the query as templates
-	queryText    string
-	shown        string // the URL in errors that are about no run
-	headers      map[string]template
-	body         template
-	hasBody      bool
-	escape       func(string) string  // for the body
-	success      func(Response) error // nil: by the status
-	timeout      time.Duration
-	maxResponse  int
-	client       *http.Client
+	method      string
+	base        string // scheme and host
+	path        template
+	query       template
+	pathText    string // the path as it was given
+	queryText   string
+	shown       string // the URL in errors that are not about a run
+	headers     map[string]template
+	body        template
+	hasBody     bool
+	escape      func(string) string  // for the body
+	success     func(Response) error // nil: by the status
+	timeout     time.Duration
+	maxResponse int
+	client      *http.Client
 }
 
-// answer is a response, and the place to which it leads if it is a redirect
-// that was not followed.
+// answer is a response. place is the target of a redirect that was not
+// followed.
 type answer struct {
 	Response
 	place string
 }
 
-// Handle makes the call for one shard.
+// Handle makes the call for one run of a shard.
 func (h *handler) Handle(ctx context.Context, run elastic.Run) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	req, err := h.request(run)
-	if err != nil { // the parameters are the same the next time
+	if err != nil { // a retry has the same parameters
 		return elastic.Permanent(fmt.Errorf("%s %s: %w", h.method, h.shown, err))
 	}
 	within, cancel := context.WithTimeoutCause(ctx, h.timeout, fmt.Errorf("no answer within %s", h.timeout))
@@ -89,7 +91,7 @@ func (h *handler) call(req *http.Request) (answer, error) {
 // request returns the request of a run.
 func (h *handler) request(run elastic.Run) (*http.Request, error) {
 	if strings.ContainsRune(run.Parameter+run.JobParameter, 0) {
-		return nil, errors.New("a parameter has a control character, a zero byte, which no request can have; change the parameter")
+		return nil, errors.New("a parameter has a zero byte, which a request cannot have; change the parameter")
 	}
 	var body io.Reader
 	if h.hasBody {
@@ -117,12 +119,13 @@ func (h *handler) request(run elastic.Run) (*http.Request, error) {
 	return req, nil
 }
 
-// staysInPath returns an error if the path has a segment that is a step. Servers take it for one even where a slash before it, or it
-// itself, is escaped; some end a segment at a backslash, or at a semicolon.
+// staysInPath returns an error if the path has a segment "." or "..". Servers
+// resolve them even where the slash before them, or they themselves, are
+// escaped. Some servers end a segment at a backslash or a semicolon.
 func staysInPath(path string) error {
 	for _, segment := range strings.FieldsFunc(path, func(c rune) bool { return c == '/' || c == '\\' }) {
 		if step, _, _ := strings.Cut(segment, ";"); step == "." || step == ".." {
-			return fmt.Errorf("its path would have the segment %q, which leads elsewhere", segment)
+			return fmt.Errorf("its path would have the segment %q, which leads to another path", segment)
 		}
 	}
 	return nil
@@ -136,8 +139,9 @@ func (h *handler) fillURL(run elastic.Run) string {
 	return s
 }
 
-// conceal returns an error of net/http without the URL that it wraps, and without what of the request a server may have put into its
-// answer: errors about malformed answers quote them.
+// conceal returns an error of net/http without the URL that it wraps, and
+// without the secrets of the request: errors about malformed answers quote the
+// answer, which can repeat them.
 func (h *handler) conceal(err error, run elastic.Run) error {
 	if e := (*url.Error)(nil); errors.As(err, &e) {
 		err = e.Err

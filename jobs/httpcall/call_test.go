@@ -44,7 +44,9 @@ func handler(t *testing.T, r httpcall.Request) elastic.Handler {
 	return h
 }
 
-func TestFieldsAreEscapedForThePlaceWhereTheyStand(t *testing.T) {
+// The value of a field is escaped for its place: path, query, header, or the
+// kind of body.
+func TestTemplate_EscapesForThePlace(t *testing.T) {
 	var asked, accept, body string
 	s := server(t, func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
@@ -84,19 +86,21 @@ func TestFieldsAreEscapedForThePlaceWhereTheyStand(t *testing.T) {
 	}
 }
 
-func TestWhatTheStoreHoldsFillsAFieldAndDoesNothingElse(t *testing.T) {
+// A stored value cannot lead to another path, add a header, or be part of a
+// request that no server would accept.
+func TestTemplate_ValuesStayInTheirPlace(t *testing.T) {
 	calls := 0
 	s := server(t, func(http.ResponseWriter, *http.Request) { calls++ })
 	json := map[string]string{"Content-Type": "application/json", "X-Parameter": "{parameter}"}
 	h := handler(t, httpcall.Request{Method: "POST", URL: s.URL + "/run/{parameter}/now", Headers: json, Body: `{"p":"{parameter}"}`})
 	for parameter, want := range map[string]string{
-		"..":             "leads elsewhere",
-		".":              "leads elsewhere",
-		"a/../..":        "leads elsewhere",
-		`..\x`:           "leads elsewhere",
-		"..;a":           "leads elsewhere",
+		"..":             "leads to another path",
+		".":              "leads to another path",
+		"a/../..":        "leads to another path",
+		`..\x`:           "leads to another path",
+		"..;a":           "leads to another path",
 		"a\r\nHost: b":   "control character",
-		"a\x00":          "control character",
+		"a\x00":          "zero byte",
 		"?admin=1#":      "",
 		`"},{"admin":"1`: "",
 		"@evil.example":  "",
@@ -118,7 +122,8 @@ func TestWhatTheStoreHoldsFillsAFieldAndDoesNothingElse(t *testing.T) {
 	}
 }
 
-func TestARequestThatCantBeMadeIsAnErrorAtOnce(t *testing.T) {
+// New reports each fault of a request.
+func TestNew_ReportsAllFaults(t *testing.T) {
 	const ok = "http://reports.example.com/"
 	json := map[string]string{"Content-Type": "application/json"}
 	for _, tt := range []struct {
@@ -139,15 +144,15 @@ func TestARequestThatCantBeMadeIsAnErrorAtOnce(t *testing.T) {
 		{httpcall.Request{URL: ok + "%zz?token=secret"}, []string{"URL: "}},
 		{httpcall.Request{URL: ok, Method: "get"}, []string{"method: must be one of GET, HEAD, POST", `is "get"`}},
 		{httpcall.Request{URL: ok, Body: "a"}, []string{"body: GET has none"}},
-		{httpcall.Request{URL: ok, Method: "POST", Body: "a"}, []string{"body: the header Content-Type"}},
+		{httpcall.Request{URL: ok, Method: "POST", Body: "a"}, []string{"body: must have a header Content-Type"}},
 		{httpcall.Request{URL: ok, Method: "POST", Body: "a", Headers: map[string]string{"Content-Type": ";"}}, []string{"body: content type"}},
 		{httpcall.Request{URL: ok, Method: "POST", Body: `{"a":"{b}"}`, Headers: json}, []string{"body: there is no field {b}"}},
-		{httpcall.Request{URL: ok, Method: "POST", Body: `{"a":{parameter}}`, Headers: json}, []string{"body: is not JSON", "belong in quotes"}},
-		{httpcall.Request{URL: ok, Method: "POST", Body: `{shard}`, Headers: map[string]string{"Content-Type": "image/png"}}, []string{"body: there is no way to escape fields in image/png"}},
+		{httpcall.Request{URL: ok, Method: "POST", Body: `{"a":{parameter}}`, Headers: json}, []string{"body: is not JSON", "put fields that are not numbers in quotes"}},
+		{httpcall.Request{URL: ok, Method: "POST", Body: `{shard}`, Headers: map[string]string{"Content-Type": "image/png"}}, []string{"body: cannot escape fields in image/png"}},
 		{httpcall.Request{URL: ok, Headers: map[string]string{"host": "b"}}, []string{`headers: "host": it follows from the request`}},
 		{httpcall.Request{URL: ok, Headers: map[string]string{"a b": "c"}}, []string{`headers: "a b": `}},
 		{httpcall.Request{URL: ok, Headers: map[string]string{"A": "c\nd"}}, []string{`headers: "A": `}},
-		{httpcall.Request{URL: ok, Headers: map[string]string{"A": "1", "a": "2"}}, []string{"there twice"}},
+		{httpcall.Request{URL: ok, Headers: map[string]string{"A": "1", "a": "2"}}, []string{"set twice"}},
 		{httpcall.Request{URL: ok, Allow: []netip.Prefix{{}}}, []string{"allow: prefix 0"}},
 		{
 			httpcall.Request{Method: "X", URL: "x", Timeout: -1, ConnectTimeout: -1, MaxResponse: -1},
@@ -163,7 +168,8 @@ func TestARequestThatCantBeMadeIsAnErrorAtOnce(t *testing.T) {
 	}
 }
 
-func TestEveryStatusBelow200OrAbove299IsAFailure(t *testing.T) {
+// Statuses below 200 or above 299 fail the run.
+func TestCall_StatusDecides(t *testing.T) {
 	status := 0
 	s := server(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
 	h := handler(t, httpcall.Request{URL: s.URL + "/run/{shard}?token=secret"})
@@ -178,7 +184,8 @@ func TestEveryStatusBelow200OrAbove299IsAFailure(t *testing.T) {
 	}
 }
 
-func TestSuccessIsWhatOneSaysItIs(t *testing.T) {
+// If Success is set, its result is the result of the run.
+func TestCall_SuccessDecides(t *testing.T) {
 	s := server(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-Left", "3")
 		w.WriteHeader(http.StatusTeapot)
@@ -198,7 +205,8 @@ func TestSuccessIsWhatOneSaysItIs(t *testing.T) {
 	}
 }
 
-func TestACallTakesNoLongerThanItMay(t *testing.T) {
+// A call ends with Timeout, or with its context, whichever is first.
+func TestCall_EndsInTime(t *testing.T) {
 	release := make(chan struct{})
 	s := server(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/trickle" {
@@ -227,7 +235,8 @@ func TestACallTakesNoLongerThanItMay(t *testing.T) {
 	}
 }
 
-func TestRedirectsAreFollowedWithinTheHostOnly(t *testing.T) {
+// A redirect to another host fails the run, and the other host is not called.
+func TestCall_RedirectsStayOnTheHost(t *testing.T) {
 	var stolen []string
 	elsewhere := server(t, func(_ http.ResponseWriter, r *http.Request) { stolen = append(stolen, r.Header.Get("Authorization")) })
 	var ended string
@@ -249,7 +258,7 @@ func TestRedirectsAreFollowedWithinTheHostOnly(t *testing.T) {
 	if err := call("/home"); err != nil || ended != "/end?a=1" {
 		t.Errorf("got %v, ended at %s", err, ended)
 	}
-	if err := call("/away"); err == nil || !strings.HasSuffix(err.Error(), elsewhere.URL+", which is another host: call that one") || stolen != nil {
+	if err := call("/away"); err == nil || !strings.HasSuffix(err.Error(), elsewhere.URL+", which is another host; call that one") || stolen != nil {
 		t.Errorf("got %v, and another host was called with %q", err, stolen)
 	}
 	if err := call("/round"); err == nil || !strings.Contains(err.Error(), "tenth time") {
@@ -257,7 +266,9 @@ func TestRedirectsAreFollowedWithinTheHostOnly(t *testing.T) {
 	}
 }
 
-func TestAddressesInsideAreNotCalledUnlessAllowed(t *testing.T) {
+// Addresses that are not public are called only if Allow contains them,
+// whatever name leads there.
+func TestCall_NeedsAllowForPrivateAddresses(t *testing.T) {
 	calls := 0
 	s := server(t, func(http.ResponseWriter, *http.Request) { calls++ })
 	_, port, _ := net.SplitHostPort(s.Listener.Addr().String())
@@ -286,7 +297,8 @@ func TestAddressesInsideAreNotCalledUnlessAllowed(t *testing.T) {
 	}
 }
 
-func TestProxiesOfTheEnvironmentAreNotUsed(t *testing.T) {
+// The proxies of the environment are not used.
+func TestCall_UsesNoProxy(t *testing.T) {
 	asked := false
 	proxy := server(t, func(http.ResponseWriter, *http.Request) { asked = true })
 	t.Setenv("HTTP_PROXY", proxy.URL)
@@ -325,13 +337,14 @@ func raw(t *testing.T, f func(request string) string) string {
 	return "http://" + l.Addr().String()
 }
 
-func TestSecretsAreInNoError(t *testing.T) {
+// No error has a secret of the request.
+func TestCall_ErrorsHaveNoSecrets(t *testing.T) {
 	const token, query = "s3cr3t-t0ken", "qu3ry-s3cr3t"
 	r := httpcall.Request{Headers: map[string]string{"Authorization": "Bearer " + token, "X-Key": token + "-2"}}
 	for name, url := range map[string]string{
-		"nobody there": "http://127.0.0.1:1",
-		"not found":    server(t, http.NotFound).URL,
-		"an echo":      raw(t, func(s string) string { return s }),
+		"no server": "http://127.0.0.1:1",
+		"not found": server(t, http.NotFound).URL,
+		"an echo":   raw(t, func(s string) string { return s }),
 		"an echo of the header": raw(t, func(s string) string {
 			_, after, _ := strings.Cut(s, "Authorization: ")
 			return after

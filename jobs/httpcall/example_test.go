@@ -77,6 +77,6 @@ func ExamplePrivate() {
 	fmt.Println(handler.Handle(context.Background(), elastic.Run{}))
 	fmt.Println(httpcall.Private())
 	// Output:
-	// GET http://10.1.2.3/report/0: dial tcp 10.1.2.3:80: 10.1.2.3 is not a public address: have Allow contain it if it may be called
+	// GET http://10.1.2.3/report/0: dial tcp 10.1.2.3:80: 10.1.2.3 is not a public address; add it to Allow if it may be called
 	// [10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 fc00::/7]
 }

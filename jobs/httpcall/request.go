@@ -19,76 +19,87 @@ import (
 	"github.com/elasticjob-go/elastic/internal/faults"
 )
 
-// What is used where a Request says nothing.
+// The defaults for zero fields of Request.
 const (
 	DefaultTimeout        = 30 * time.Second
 	DefaultConnectTimeout = 5 * time.Second
 	DefaultMaxResponse    = 64 << 10
 )
 
-// Request says what is called, and how. It is printed without its headers, its body
-// and what looks like a secret in its URL.
+// Request is the configuration of a call. Printed, logged or encoded it shows
+// neither headers nor body, nor parts of the URL that look like a secret.
 type Request struct {
 	// Method is GET, HEAD, POST, PUT, PATCH or DELETE. Empty means GET.
 	Method string
 
-	// URL is a template; fields may be in its path and query. It has http or https for scheme, and neither a user nor a
-	// fragment: credentials belong in Headers.
+	// URL is a template with fields in its path and query. Its scheme is http
+	// or https. It has no user and no fragment: credentials belong in Headers.
 	URL string
 
-	// Headers are templates, by name. Their values are never part of an error.
+	// Headers are templates by name. Their values are never part of an error.
 	Headers map[string]string
 
-	// Body is a template; what its fields hold is escaped as the header Content-Type asks: JSON, XML, forms, text/plain. With another type it
-	// can have no fields. In JSON, fields that are not numbers belong in quotes. GET and HEAD have no body.
+	// Body is a template. The values of its fields are escaped as the header
+	// Content-Type asks: for JSON, XML, forms or text/plain. With another type
+	// the body cannot have fields. In JSON, fields that are not numbers belong
+	// in quotes. GET and HEAD have no body.
 	Body string
 
-	// Success says whether the run has succeeded. Nil means that every status from 200 to 299 is a success. Its error is the
-	// run's. It is also asked about redirects that are not followed.
+	// Success returns the error of the run for a response, or nil if the run
+	// has succeeded. Nil means that the statuses 200 to 299 are a success. It
+	// is also called for redirects that are not followed.
 	Success func(Response) error
 
-	// Timeout bounds the whole call, with redirects and the response's body. Zero means DefaultTimeout; the job's own Timeout
-	// counts, too.
+	// Timeout bounds the whole call, with redirects and the body of the
+	// response. Zero means DefaultTimeout. The Timeout of the job applies too.
 	Timeout time.Duration
 
-	// ConnectTimeout bounds looking up the name and connecting. Zero means DefaultConnectTimeout.
+	// ConnectTimeout bounds the look-up of the name and the connection. Zero
+	// means DefaultConnectTimeout.
 	ConnectTimeout time.Duration
 
-	// MaxResponse is how many bytes of the response's body are read. Zero means DefaultMaxResponse.
+	// MaxResponse is the number of bytes of the response's body that are read.
+	// Zero means DefaultMaxResponse.
 	MaxResponse int
 
-	// Allow has addresses that may be called although they are not public. See Private and Loopback. Addresses that give out the
-	// credentials of a machine, such as 169.254.169.254, need a prefix of their own, 169.254.169.254/32.
+	// Allow contains addresses that may be called although they are not public.
+	// See Private and Loopback. An address that gives out the credentials of a
+	// machine, such as 169.254.169.254, needs a prefix of its own:
+	// 169.254.169.254/32.
 	Allow []netip.Prefix
 
-	// TLS is for servers whose certificate is not signed by an authority of the system, and for certificates of one's own. Nil
-	// means what Go does.
+	// TLS is for certificates that no authority of the system has signed, and
+	// for client certificates. Nil means the defaults of Go.
 	TLS *tls.Config
 }
 
-// Response is what a server has answered.
+// Response is the answer of a server.
 type Response struct {
 	Status    int
 	Header    http.Header
 	Body      []byte // at most MaxResponse bytes
-	Truncated bool   // there was more
+	Truncated bool   // the body was longer
 }
 
 var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"}
 
-// forbidden are headers that net/http sets by itself, or ignores.
+// forbidden are headers that net/http sets itself, or ignores.
 var forbidden = []string{"Host", "Content-Length", "Transfer-Encoding", "Connection", "Trailer", "Upgrade"}
 
-// New returns a handler that makes the call once for each shard and fire. All that is wrong with the request is in one error: a template
-// with a field that there is not, a URL that is none, and so on.
+// New returns a handler that makes the call once for each run of a shard. All
+// faults of the request are in one error, such as an unknown field in a
+// template, or an invalid URL.
 //
-// The handler returns an error if there is no answer in time, or if it is not a success. The error names the method, the URL that was
-// called, the status and the first 200 bytes of the answer, on one line. Headers, and values of the query that look like a secret by
-// their name or their text, are left out, also where the answer repeats them. If Success is set its error takes the place of the status and
-// the answer. A run whose parameters can't be put into the request, such as one with a zero byte, fails without a retry.
+// The handler returns an error if the answer is not a success or does not come
+// in time. The error is one line with the method, the URL, the status and the
+// first 200 bytes of the answer. It has no headers, and no parts of the query
+// or the answer that look like a secret of the request. If Success is set, its
+// error replaces the status and the answer. A run with a parameter that a
+// request cannot have, such as a zero byte, fails without a retry.
 //
-// A request whose answer was lost may have been carried out, and a run can be repeated: have the server remember {key}, or refuse a {fence}
-// smaller than one that it has seen.
+// A server may have done the work although its answer was lost, and a run can
+// be repeated. So let the server remember {key}, or refuse a {fence} smaller
+// than one that it has seen.
 func New(r Request) (elastic.Handler, error) {
 	h, err := r.handler()
 	if err != nil {
@@ -99,7 +110,7 @@ func New(r Request) (elastic.Handler, error) {
 	return h, nil
 }
 
-// Validate returns all faults of r in one error, as New does. It calls nothing.
+// Validate returns all faults of r in one error, as New does. It makes no call.
 func (r Request) Validate() error {
 	_, err := r.handler()
 	return err
@@ -143,7 +154,7 @@ func (r Request) handler() (*handler, error) {
 	}
 	for i, p := range r.Allow {
 		if !p.IsValid() {
-			list.AddField("allow", "prefix %d is the zero Prefix: make it with netip.ParsePrefix", i)
+			list.AddField("allow", "prefix %d is the zero Prefix; use netip.ParsePrefix", i)
 		}
 	}
 	if list.Len() == 0 {
@@ -157,10 +168,11 @@ func (r Request) handler() (*handler, error) {
 	return h, nil
 }
 
-// parseURL splits the URL into what can't depend on the run, its path and its query.
+// parseURL divides the URL into the part that cannot depend on the run, the
+// path and the query.
 func (h *handler) parseURL(s string) (err error) {
 	if strings.Contains(s, "#") {
-		return errors.New("must not have a fragment (#): it is not sent")
+		return errors.New("must not have a fragment (#), which is not sent")
 	}
 	scheme, rest, found := strings.Cut(s, "://")
 	if !found || scheme != "http" && scheme != "https" {
@@ -172,11 +184,13 @@ func (h *handler) parseURL(s string) (err error) {
 	switch {
 	case strings.Contains(host, "@"):
 		h.shown = ""
-		return errors.New("must not have a user: credentials belong in a header, which is never part of an error")
+		return errors.New("must not have a user; put credentials into a header, which is never part of an error")
 	case placeholder.MatchString(host):
-		return fmt.Errorf("the host of %q must be fixed: what the store holds can't say who is called", h.shown)
+		return fmt.Errorf("the host of %q must be fixed; a stored value cannot choose the host", h.shown)
 	}
-	h.base, h.pathText, h.queryText = scheme+"://"+host, "/"+path, query
+	h.base = scheme + "://" + host
+	h.pathText = "/" + path
+	h.queryText = query
 	if h.path, err = parseTemplate("/" + path); err != nil {
 		return err
 	}
@@ -185,7 +199,7 @@ func (h *handler) parseURL(s string) (err error) {
 	}
 	u, err := url.Parse(h.fillURL(probe))
 	if e := (*url.Error)(nil); errors.As(err, &e) {
-		return fmt.Errorf("%q: %w", h.shown, e.Err) // the rest of it has the query
+		return fmt.Errorf("%q: %w", h.shown, e.Err) // the text of e has the query
 	}
 	if u.Hostname() == "" {
 		return fmt.Errorf("%q has no host", h.shown)
@@ -193,7 +207,7 @@ func (h *handler) parseURL(s string) (err error) {
 	return nil
 }
 
-// withoutQuery returns a URL as errors may show it.
+// withoutQuery returns a URL for errors.
 func withoutQuery(s string) string {
 	before, _, _ := strings.Cut(s, "?")
 	return before
@@ -202,15 +216,15 @@ func withoutQuery(s string) string {
 func (h *handler) parseHeader(name, text string) error {
 	canonical := http.CanonicalHeaderKey(name)
 	if slices.Contains(forbidden, canonical) {
-		return errors.New("it follows from the request, and can't be set")
+		return errors.New("it follows from the request; leave it out")
 	}
 	t, err := parseTemplate(text)
 	if err != nil {
-		// Not err: the field in it may be a part of a secret.
-		return fmt.Errorf("there is something in braces that is no field; the fields are {%s}", strings.Join(fields, "}, {"))
+		// The error must not show the field, which can be a part of a secret.
+		return fmt.Errorf("a text in braces is not a field; the fields are {%s}", strings.Join(fields, "}, {"))
 	}
 	if _, twice := h.headers[canonical]; twice {
-		return errors.New("it is there twice, in another case")
+		return errors.New("it is set twice, in another case")
 	}
 	h.headers[canonical] = t
 	if !validName(canonical) || hasControls(text) {
@@ -219,12 +233,13 @@ func (h *handler) parseHeader(name, text string) error {
 	return nil
 }
 
-// hasControls says whether a header can't have the value.
+// hasControls reports whether a value has characters that a header cannot have.
 func hasControls(value string) bool {
 	return strings.ContainsFunc(value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7F })
 }
 
-// validName says whether name is a token, as RFC 9110 has it in section 5.6.2.
+// validName reports whether name is a token as defined in RFC 9110, section
+// 5.6.2.
 func validName(name string) bool {
 	return name != "" && !strings.ContainsFunc(name, func(c rune) bool {
 		return c <= ' ' || c >= 0x7F || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, c)
@@ -236,11 +251,11 @@ func (h *handler) parseBody(s string) (err error) {
 		return nil
 	}
 	if h.method == http.MethodGet || h.method == http.MethodHead {
-		return fmt.Errorf("%s has none: use POST, PUT, PATCH or DELETE", h.method)
+		return fmt.Errorf("%s has none; use POST, PUT, PATCH or DELETE", h.method)
 	}
 	contentType, ok := h.headers["Content-Type"]
 	if !ok || len(contentType.fields) > 0 {
-		return errors.New("the header Content-Type, without fields, must say what it is")
+		return errors.New("must have a header Content-Type, without fields")
 	}
 	kind, _, err := mime.ParseMediaType(contentType.text[0])
 	if err != nil {
@@ -255,7 +270,7 @@ func (h *handler) parseBody(s string) (err error) {
 	case kind == "application/json" || strings.HasSuffix(kind, "+json"):
 		h.escape = inJSON
 		if !json.Valid([]byte(t.fill(probe, inJSON))) {
-			return errors.New("is not JSON once its fields are filled in; those that are not numbers belong in quotes")
+			return errors.New("is not JSON when its fields are filled in; put fields that are not numbers in quotes")
 		}
 	case kind == "application/xml" || kind == "text/xml" || strings.HasSuffix(kind, "+xml"):
 		h.escape = inXML
@@ -264,7 +279,7 @@ func (h *handler) parseBody(s string) (err error) {
 	case kind == "text/plain" || len(t.fields) == 0:
 		h.escape = asItIs
 	default:
-		return fmt.Errorf("there is no way to escape fields in %s; those are possible in JSON, XML, forms and text/plain", kind)
+		return fmt.Errorf("cannot escape fields in %s; use JSON, XML, forms or text/plain", kind)
 	}
 	return nil
 }

@@ -23,13 +23,14 @@ const (
 	hiddenText     = "***"
 )
 
-// String returns the method and the URL, without what may be a secret. The
+// String returns the method and the URL. Parts that look like a secret, the
 // headers and the body are left out.
 func (r Request) String() string {
 	return cmp.Or(r.Method, http.MethodGet) + " " + shownURL(r.URL)
 }
 
-// shownURL returns the template of a URL without what may be a secret.
+// shownURL returns the template of a URL without the parts that look like a
+// secret.
 func shownURL(text string) string {
 	scheme, rest, found := strings.Cut(text, "://")
 	if !found {
@@ -59,13 +60,14 @@ func (r Request) MarshalText() ([]byte, error) { return []byte(r.String()), nil 
 // LogValue returns what String returns, for package slog.
 func (r Request) LogValue() slog.Value { return slog.StringValue(r.String()) }
 
-// String returns the method and the URL, without what may be a secret.
+// String returns the method and the URL without the parts that look like a
+// secret.
 func (h *handler) String() string { return h.method + " " + h.shown }
 
 // Format prints what String returns, whatever the verb.
 func (h *handler) Format(f fmt.State, verb rune) { secret.Format(f, verb, h.String()) }
 
-// called returns the URL of a run as errors may show it.
+// called returns the URL of a run for errors.
 func (h *handler) called(run elastic.Run) string {
 	shown := h.base + shownPath(h.pathText, &run)
 	if h.queryText != "" {
@@ -74,8 +76,8 @@ func (h *handler) called(run elastic.Run) string {
 	return secret.Printable(shown, maxShownURL)
 }
 
-// shownPath returns a path with the fields of a run filled in, if there is one.
-// A fixed segment that looks like a token, as in the URLs of webhooks, is
+// shownPath returns a path with the fields of a run filled in, if run is not
+// nil. A fixed segment that looks like a token, as in the URLs of webhooks, is
 // hidden.
 func shownPath(text string, run *elastic.Run) string {
 	segments := strings.Split(text, "/")
@@ -89,8 +91,8 @@ func shownPath(text string, run *elastic.Run) string {
 	return strings.Join(segments, "/")
 }
 
-// shownQuery returns a query with the fields of a run filled in, if there is
-// one. Values whose name or text looks like a secret are hidden.
+// shownQuery returns a query with the fields of a run filled in, if run is not
+// nil. Values are hidden if their name or text looks like a secret.
 func shownQuery(text string, run *elastic.Run) string {
 	parts := strings.Split(text, "&")
 	for i, p := range parts {
@@ -112,19 +114,21 @@ func isSecretPair(name, value string) bool {
 	return isSecretName(name) || isSecretFixed(name) || isSecretFixed(value)
 }
 
-// isSecretFixed reports whether the text of a template looks like a secret, its
-// fields aside.
+// isSecretFixed reports whether the text of a template looks like a secret,
+// apart from its fields.
 func isSecretFixed(text string) bool { return secret.IsLike(placeholder.ReplaceAllString(text, "")) }
 
 // isSecretName reports whether the value under a name in a query, a header or a
 // body is a secret.
 func isSecretName(name string) bool {
 	lower := strings.ToLower(name)
-	return secret.IsName(lower) || strings.HasSuffix(lower, "key") && lower != "idempotency-key" || slices.Contains([]string{"sig", "sign", "sid", "code"}, lower) ||
-		strings.Contains(lower, "session")
+	isKey := strings.HasSuffix(lower, "key") && lower != "idempotency-key"
+	isSignature := slices.Contains([]string{"sig", "sign", "sid", "code"}, lower)
+	return secret.IsName(lower) || isKey || isSignature || strings.Contains(lower, "session")
 }
 
-// filled returns a part of a template with the fields of a run, if there is one.
+// filled returns a part of a template with the fields of a run filled in, if
+// run is not nil.
 func filled(text string, run *elastic.Run, escape func(string) string) string {
 	t, err := parseTemplate(text)
 	if run == nil || err != nil {
@@ -133,11 +137,11 @@ func filled(text string, run *elastic.Run, escape func(string) string) string {
 	return t.fill(*run, escape)
 }
 
-// plain are headers that hold no secret.
+// plain are the headers that hold no secret.
 var plain = []string{"Accept", "Accept-Charset", "Accept-Encoding", "Accept-Language", "Content-Type", "User-Agent"}
 
-// secrets returns the parts of a run's request that a server may repeat in its
-// answer and that must not be in an error.
+// secrets returns the parts of a run's request that must not be in an error. A
+// server may repeat them in its answer.
 func (h *handler) secrets(run elastic.Run) []string {
 	var all []string
 	for name, t := range h.headers {
@@ -192,7 +196,8 @@ func (h *handler) bodySecrets(run elastic.Run) []string {
 	}
 	var all []string
 	words := func(text string) []string {
-		return strings.FieldsFunc(text, func(c rune) bool { return strings.ContainsRune("\"'{}[]<>()=:;,& \t\r\n", c) })
+		const separators = "\"'{}[]<>()=:;,& \t\r\n"
+		return strings.FieldsFunc(text, func(c rune) bool { return strings.ContainsRune(separators, c) })
 	}
 	for _, text := range h.body.text {
 		all = append(all, slices.DeleteFunc(words(text), func(w string) bool { return !secret.IsLike(w) })...)
@@ -234,12 +239,13 @@ func namedSecrets(name string, v any) (all []string) {
 	return all
 }
 
-// failure returns what an answer that is no success says.
+// failure returns the error of an answer that is not a success.
 func (a answer) failure(secrets []string) error {
 	text := fmt.Sprintf("the answer is %d %s", a.Status, http.StatusText(a.Status))
-	if a.place != "" { // the body, if there is one, says the same
+	if a.place != "" { // a body would repeat it
 		place := secret.Printable(secret.Hide(a.place, secrets...), maxShownURL)
-		return fmt.Errorf("%s and leads to %s, which was not called; call that place, or have the server answer 307 or 308", text, place)
+		return fmt.Errorf("%s and leads to %s, which was not called; call that URL, or let the server answer 307 or 308",
+			text, place)
 	}
 	if begins := strings.TrimSpace(secret.Hide(string(a.Body), secrets...)); begins != "" {
 		text += ": " + secret.Printable(begins, maxShownAnswer)
@@ -247,8 +253,8 @@ func (a answer) failure(secrets []string) error {
 	return errors.New(text)
 }
 
-// placeOf returns the place to which a redirect that is not followed leads,
-// without its query and its user.
+// placeOf returns the target of a redirect that was not followed, without its
+// query and its user.
 func placeOf(res *http.Response) string {
 	if res.StatusCode < 300 || res.StatusCode > 399 {
 		return ""

@@ -90,7 +90,7 @@ func TestCall_FollowsOnly307And308(t *testing.T) {
 				}
 				continue
 			}
-			want := fmt.Sprintf("%s %s/run: the answer is %d %s and leads to %s/login?***, which was not called; call that place, or have the server answer 307 or 308",
+			want := fmt.Sprintf("%s %s/run: the answer is %d %s and leads to %s/login?***, which was not called; call that URL, or let the server answer 307 or 308",
 				method, s.URL, status, http.StatusText(status), s.URL)
 			if err == nil || err.Error() != want || done != "" {
 				t.Errorf("%s, %d: got %v and %q, want %s", method, status, err, done, want)

@@ -13,10 +13,13 @@ import (
 	"github.com/elasticjob-go/elastic"
 )
 
-// fields are what a template can name, in the order of the documentation.
-var fields = []string{"job", "shard", "total", "parameter", "job_parameter", "fire", "trigger", "attempt", "fence", "key"}
+// fields are the names of the fields, in the order of the documentation.
+var fields = []string{
+	"job", "shard", "total", "parameter", "job_parameter",
+	"fire", "trigger", "attempt", "fence", "key",
+}
 
-// value returns what a field stands for in a run.
+// value returns the value of a field in a run.
 func value(field string, run elastic.Run) string {
 	switch field {
 	case "job":
@@ -42,10 +45,11 @@ func value(field string, run elastic.Run) string {
 	}
 }
 
-// placeholder is a field in a template. Other braces stand for themselves, as JSON is full of them.
+// placeholder matches a field. Other braces have no meaning, because JSON is
+// full of them.
 var placeholder = regexp.MustCompile(`\{[a-z_]+\}`)
 
-// template is text with fields: text[0] field[0] text[1] …
+// template is a text with fields: text[0] field[0] text[1] …
 type template struct {
 	text   []string
 	fields []string
@@ -59,14 +63,15 @@ func parseTemplate(s string) (template, error) {
 		if !slices.Contains(fields, field) {
 			return t, fmt.Errorf("there is no field {%s}; the fields are {%s}", field, strings.Join(fields, "}, {"))
 		}
-		t.text, t.fields = append(t.text, s[last:at[0]]), append(t.fields, field)
+		t.text = append(t.text, s[last:at[0]])
+		t.fields = append(t.fields, field)
 		last = at[1]
 	}
 	t.text = append(t.text, s[last:])
 	return t, nil
 }
 
-// fill returns the text with each field's value, escaped.
+// fill returns the text with the escaped values of the fields.
 func (t template) fill(run elastic.Run, escape func(string) string) string {
 	if len(t.fields) == 0 {
 		return t.text[0]
@@ -80,16 +85,16 @@ func (t template) fill(run elastic.Run, escape func(string) string) string {
 	return b.String()
 }
 
-// inJSON escapes what is within the quotes of a JSON string.
+// inJSON escapes a text for a JSON string.
 func inJSON(s string) string {
-	b, err := json.Marshal(s) // what is not UTF-8 is replaced
+	b, err := json.Marshal(s) // replaces bytes that are not UTF-8
 	if err != nil {
 		return ""
 	}
 	return string(b[1 : len(b)-1])
 }
 
-// inXML escapes what is text or an attribute's value in XML.
+// inXML escapes a text for XML, as text or as the value of an attribute.
 func inXML(s string) string {
 	var b strings.Builder
 	if err := xml.EscapeText(&b, []byte(s)); err != nil {
@@ -100,5 +105,11 @@ func inXML(s string) string {
 
 func asItIs(s string) string { return s }
 
-// probe is a run whose text fields are not JSON unless they are in quotes.
-var probe = elastic.Run{Job: "x", Parameter: "x", JobParameter: "x", Shards: 1, Attempt: 1}
+// probe is a run whose text fields are valid JSON only in quotes.
+var probe = elastic.Run{
+	Job:          "x",
+	Parameter:    "x",
+	JobParameter: "x",
+	Shards:       1,
+	Attempt:      1,
+}

@@ -33,7 +33,7 @@ func number(t *testing.T, out *lines, word string) (pid int) {
 	return pid
 }
 
-// gone says whether a process has ended. One that nobody has waited for is still there, as a zombie, and has ended, too.
+// gone reports whether a process has ended. A zombie has ended, too.
 func gone(pid int) bool {
 	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
 		return true
@@ -44,7 +44,8 @@ func gone(pid int) bool {
 
 func grace(d time.Duration) func(*script.Script) { return func(s *script.Script) { s.Grace = d } }
 
-func TestTheWholeGroupIsAskedToEnd(t *testing.T) {
+// When the context ends, the whole process group gets SIGTERM.
+func TestEnd_AsksTheWholeGroup(t *testing.T) {
 	leaving := errors.New("leaving")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	h, out := sh(t, `sleep 1000 & echo child $!; echo script $$; trap 'echo asked; exit 0' TERM; wait`, grace(time.Hour))
@@ -61,7 +62,9 @@ func TestTheWholeGroupIsAskedToEnd(t *testing.T) {
 	until(t, "nothing of it is left", func() bool { return gone(child) && gone(self) })
 }
 
-func TestWhatDoesNotEndWhenAskedIsKilled(t *testing.T) {
+// Processes that ignore SIGTERM are killed after the grace, also those that the
+// script started.
+func TestEnd_KillsAfterTheGrace(t *testing.T) {
 	for _, tt := range []struct{ name, text string }{
 		{"the script", `trap '' TERM; sleep 1000 & echo child $!; echo script $$; while :; do wait; done`},
 		{"what it has started", `(trap '' TERM; exec sleep 1000) & echo child $!; echo script $$; wait`},
@@ -80,7 +83,8 @@ func TestWhatDoesNotEndWhenAskedIsKilled(t *testing.T) {
 	}
 }
 
-func TestATimeoutEndsTheScriptWithItsCause(t *testing.T) {
+// The error of a run whose context has ended is the cause.
+func TestEnd_ReturnsTheCause(t *testing.T) {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 20*time.Millisecond, elastic.ErrTimeout)
 	defer cancel()
 	h, _ := sh(t, `exec sleep 1000`)
@@ -89,7 +93,8 @@ func TestATimeoutEndsTheScriptWithItsCause(t *testing.T) {
 	}
 }
 
-func TestAScriptIsNotStartedWhenItsContextHasEnded(t *testing.T) {
+// A script is not started if its context has ended.
+func TestHandle_NeedsALiveContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	h, out := sh(t, `echo started`)
@@ -98,7 +103,9 @@ func TestAScriptIsNotStartedWhenItsContextHasEnded(t *testing.T) {
 	}
 }
 
-func TestWhatKeepsTheOutputOpenInTheBackgroundIsKilledAndReported(t *testing.T) {
+// A process in the background that keeps the output open is killed after the
+// grace, and fails the run.
+func TestEnd_KillsProcessesThatKeepOutput(t *testing.T) {
 	h, out := sh(t, `sleep 1000 & echo child $!`, grace(time.Millisecond))
 	err := h.Handle(t.Context(), shard)
 	if !errors.Is(err, exec.ErrWaitDelay) || !strings.Contains(err.Error(), "kept its output open") {
@@ -108,7 +115,8 @@ func TestWhatKeepsTheOutputOpenInTheBackgroundIsKilledAndReported(t *testing.T) 
 	until(t, "it is gone", func() bool { return gone(child) })
 }
 
-func TestARunIsNotOverBeforeItsOutputIsTaken(t *testing.T) {
+// A run does not end before Output has returned.
+func TestEnd_WaitsForOutput(t *testing.T) {
 	release, taken := make(chan struct{}), 0
 	h, _ := sh(t, `echo one; echo two`, grace(time.Nanosecond), func(s *script.Script) {
 		s.Output = func(elastic.Run, string) {
@@ -132,7 +140,8 @@ func TestARunIsNotOverBeforeItsOutputIsTaken(t *testing.T) {
 	}
 }
 
-func TestWhatAScriptLeavesWithoutItsOutputGoesOn(t *testing.T) {
+// A process in the background that does not keep the output open continues.
+func TestEnd_LeavesQuietProcesses(t *testing.T) {
 	h, out := sh(t, `sleep 1000 >/dev/null 2>&1 & echo child $!`)
 	if err := h.Handle(t.Context(), shard); err != nil {
 		t.Fatal(err)
@@ -146,8 +155,9 @@ func TestWhatAScriptLeavesWithoutItsOutputGoesOn(t *testing.T) {
 	}
 }
 
-// The test runs itself as the program that is killed.
-func TestAScriptDiesWithTheProgramThatStartedIt(t *testing.T) {
+// On Linux a script dies with the process that started it. The test runs itself
+// as that process.
+func TestEnd_ScriptDiesWithItsParent(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux ends a process with its parent")
 	}

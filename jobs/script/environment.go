@@ -11,24 +11,22 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// prefix is that of the variables that are about the run.
+// prefix begins the names of the variables that describe the run.
 const prefix = "ELASTICJOB_"
 
 // Environ returns the environment of this process without the URL and the
-// credentials of its store: the environment of a script whose Env is nil. Left
-// out are
+// credentials of its store. It is the environment of a script whose Env is nil.
+// These variables are left out:
 //
-//   - ELASTIC_STORE, CONSUL_HTTP_TOKEN, CONSUL_HTTP_AUTH, and all names that
-//     begin with ETCD_ or ETCDCTL_
-//   - a variable whose value is the URL of an etcd, a ZooKeeper, a Consul, or of
-//     another store whose driver is linked in and that is neither a file nor in
-//     memory
-//   - a variable that such a URL, or one that this process has opened, names by
+//   - ELASTIC_STORE, CONSUL_HTTP_TOKEN, CONSUL_HTTP_AUTH, and names that begin
+//     with ETCD_ or ETCDCTL_
+//   - variables whose value is the URL of an etcd, a ZooKeeper, a Consul, or of
+//     another linked store that is neither a file nor in memory
+//   - variables that such a URL, or one that this process has opened, names by
 //     password_env, token_env or another parameter that ends in _env
 //
-// A script that needs them has them added, such as
-// Env: append(script.Environ(), "ETCDCTL_USER=backup:…"), or gets everything by
-// Env: os.Environ().
+// To give a script some of them, add them: AddEnv:
+// []string{"ETCDCTL_USER=backup:…"}. To give it all, set Env: os.Environ().
 func Environ() []string { return withoutStore(os.Environ()) }
 
 // withoutStore returns an environment without the URL and the credentials of a
@@ -72,8 +70,9 @@ func variablesOf(storeURL string) (names []string) {
 	return names
 }
 
-// environ returns the environment of a run. A store may have been opened since
-// New, and have read its password from a variable.
+// environ returns the environment of a run. The variables of the store are
+// removed for each run, because a store that was opened after New can name a
+// variable with its password.
 func (h *handler) environ() []string {
 	env := h.Env
 	if h.inherits {

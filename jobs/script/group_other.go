@@ -7,11 +7,11 @@ import (
 	"syscall"
 )
 
-// inGroup changes nothing: there are no process groups here.
+// inGroup returns no attributes: this system has no process groups.
 func inGroup() *syscall.SysProcAttr { return nil }
 
-// ask ends the process: there is no way to ask it.
+// ask ends the process: this system has no way to ask it.
 func ask(p *os.Process) error { return p.Kill() }
 
-// kill ends the process, and leaves what it has started.
+// kill ends the process. The processes that it started continue.
 func kill(p *os.Process) { _ = p.Kill() }

@@ -18,6 +18,8 @@ func ask(p *os.Process) error {
 	return nil
 }
 
-// kill ends the process group, if anything is left of it. Its number can't be anybody else's while there is; that it is given to
-// a new group between the end of this one and the call is possible, but takes as many new processes as there are numbers.
+// kill ends the process group, if a process of it is left. While one is left,
+// no other group can have its number. Between the end of the group and this
+// call the number could be given to a new group, but that takes as many new
+// processes as there are numbers.
 func kill(p *os.Process) { _ = syscall.Kill(-p.Pid, syscall.SIGKILL) }

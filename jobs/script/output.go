@@ -11,32 +11,34 @@ import (
 	"github.com/elasticjob-go/elastic"
 )
 
-// maxLine is how long a line may get before it is handed on in pieces.
+// maxLine is the length in bytes at which a line is passed on in pieces.
 const maxLine = 4 << 10
 
-// Log returns a function for Script.Output that writes each line to l as Info, with the job, shard and fire it belongs to.
+// Log returns a function for Script.Output. It writes each line to l at level
+// Info, with the job, the shard and the key of the run.
 func Log(l *slog.Logger) func(elastic.Run, string) {
 	return func(run elastic.Run, line string) {
 		l.Info("script", "job", run.Job, "shard", run.Shard, "key", run.Key(), "output", line)
 	}
 }
 
-// output takes what one run of a script writes.
+// output receives what one run of a script writes.
 type output struct {
-	shard elastic.Run
+	run elastic.Run
 
-	mu    sync.Mutex // when to takes its time the run may be over before Write is
+	mu    sync.Mutex // guards the fields below: a slow function can outlast the run
 	to    func(elastic.Run, string)
-	left  int // bytes that may still be handed on
+	left  int // bytes that may still be passed on
 	ended bool
 
-	line    []byte // that has no end yet
-	omitted int    // bytes that were not handed on
-	recent  []byte // the end of it all: at least tail bytes, if there were so many
-	fault   error  // of to
+	line    []byte // the last line, while it has no end
+	omitted int    // bytes that were not passed on
+	recent  []byte // the end of the output, at least tail bytes of it
+	fault   error  // the panic of to
 }
 
-// Write never fails: a script must not die of what becomes of its output.
+// Write never fails: a script must not die because its output cannot be passed
+// on.
 func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -61,8 +63,9 @@ func (o *output) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// end hands on what has no line end, and says what was left out. It returns the end of it all, and what was wrong with the function
-// that it was handed to.
+// end passes on the last line if it has no line end, and the number of bytes
+// that were left out. It returns the end of the output, and the error of the
+// function that received it.
 func (o *output) end() (last string, fault error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -78,7 +81,7 @@ func (o *output) end() (last string, fault error) {
 	return strings.ToValidUTF8(strings.TrimSpace(string(recent)), "\uFFFD"), o.fault
 }
 
-// pass hands on the first n bytes of the line.
+// pass passes on the first n bytes of the line.
 func (o *output) pass(n int) {
 	text := strings.ToValidUTF8(string(bytes.TrimSuffix(o.line[:n], []byte("\r"))), "\uFFFD")
 	o.line = append(o.line[:0], o.line[n:]...)
@@ -86,15 +89,18 @@ func (o *output) pass(n int) {
 		return
 	}
 	defer func() {
-		// This is a goroutine of package exec: a panic here would end the program.
+		// This is a goroutine of package exec. A panic here would end the
+		// program.
 		if v := recover(); v != nil {
-			o.to, o.fault = nil, fmt.Errorf("the function for its output panicked: %v", v)
+			o.to = nil
+			o.fault = fmt.Errorf("Output panicked: %v", v)
 		}
 	}()
-	o.to(o.shard, text)
+	o.to(o.run, text)
 }
 
-// wholeRunes returns how many bytes of b are left without a character at its end that is cut off.
+// wholeRunes returns the number of bytes of b without a character at its end
+// that is incomplete.
 func wholeRunes(b []byte) int {
 	for back := 1; back < utf8.UTFMax; back++ {
 		if utf8.RuneStart(b[len(b)-back]) {
@@ -107,7 +113,7 @@ func wholeRunes(b []byte) int {
 	return len(b)
 }
 
-// keep remembers the end of the output.
+// keep stores the end of the output.
 func (o *output) keep(p []byte) {
 	o.recent = append(o.recent, p[max(0, len(p)-tail):]...)
 	if extra := len(o.recent) - tail; extra > tail {

@@ -10,19 +10,19 @@ import (
 )
 
 // orphans are the process groups of scripts that have ended and left processes
-// behind. Where those become children of this process, it must wait for them:
-// otherwise each stays as a zombie for as long as this process lives.
+// behind. If those become children of this process, it must wait for them.
+// Otherwise each stays as a zombie until this process ends.
 var orphans struct {
 	sync.Mutex
 	groups  map[int]struct{}
 	signals chan os.Signal // SIGCHLD; nil while there are no groups
 }
 
-// reap waits for whatever the group of a script that has ended leaves behind, in
-// the background, if this process is the one that adopts it.
+// reap waits in the background for the processes that the group of an ended
+// script has left, if this process adopts them.
 //
-// It waits for that group and never for any child: the exit code of a process
-// that another part of the program has started is not taken away from it.
+// It waits for that group only, never for any child: it must not take the exit
+// code of a process that another part of the program has started.
 func reap(group int) {
 	if !adopts() {
 		return
@@ -32,18 +32,19 @@ func reap(group int) {
 	if orphans.signals == nil {
 		orphans.groups = make(map[int]struct{})
 		orphans.signals = make(chan os.Signal, 1)
-		// Before the first look, so that no end is missed after it.
+		// Before the first look, so that the end of no process is missed.
 		signal.Notify(orphans.signals, syscall.SIGCHLD)
 		go reapAll(orphans.signals)
 	}
 	orphans.groups[group] = struct{}{}
 	select {
 	case orphans.signals <- syscall.SIGCHLD: // some may have ended already
-	default: // a look is due anyway
+	default: // the loop will look anyway
 	}
 }
 
-// reapAll looks at the groups whenever a child has ended, until there are none.
+// reapAll looks at the groups whenever a child has ended, until no group is
+// left.
 func reapAll(signals chan os.Signal) {
 	for range signals {
 		orphans.Lock()
@@ -58,7 +59,7 @@ func reapAll(signals chan os.Signal) {
 	}
 }
 
-// collect waits for every process of the groups that has ended, and forgets the
+// collect waits for each process of the groups that has ended, and removes the
 // groups that have no process left.
 func collect() {
 	for group := range orphans.groups {
@@ -74,8 +75,9 @@ func collect() {
 	}
 }
 
-// adopts reports whether orphans become children of this process: it is the
-// first process of its container, or has asked for them by prctl(2).
+// adopts reports whether orphans become children of this process. That is so
+// for the first process of a container, and for one that has asked for it by
+// prctl(2).
 func adopts() bool {
 	if os.Getpid() == 1 {
 		return true

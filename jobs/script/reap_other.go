@@ -2,5 +2,6 @@
 
 package script
 
-// reap does nothing: no program is the first process of a container here.
+// reap does nothing: on this system no program is the first process of a
+// container.
 func reap(int) {}

@@ -19,56 +19,66 @@ import (
 	"github.com/elasticjob-go/elastic/internal/secret"
 )
 
-// What is used where a Script says nothing.
+// The defaults for zero fields of Script.
 const (
 	DefaultGrace     = 10 * time.Second
 	DefaultMaxOutput = 64 << 10
 )
 
-// tail is how many bytes of the end of its output are in the error of a script that failed. The error is stored with the
-// shard's record, so it is short.
+// tail is the number of bytes of the end of the output that the error of a
+// failed script has. The error is stored in the shard's record, so it is short.
 const tail = 1 << 10
 
-// Script says what is run, and how. It is printed without its environment and its
-// arguments.
+// Script is the configuration of a script. Printed, logged or encoded it shows
+// its path only, because arguments and environment can be secret.
 type Script struct {
-	// Path is the program: a name that is looked up in PATH when New is called, or a path; a relative one counts from the
-	// working directory of this process.
+	// Path is the program: a name, which New looks up in PATH, or a path. A
+	// relative path is resolved against the working directory of this process.
 	Path string
 
-	// Args are its arguments, without the program itself.
+	// Args are the arguments, without the program itself.
 	Args []string
 
-	// Dir is the directory in which it runs. Empty means that of this process.
+	// Dir is the working directory. Empty means that of this process.
 	Dir string
 
-	// Env is its environment, as "name=value", beside what is passed about the run. Nil means that of this process at the time of New
-	// without the URL and the credentials of the store: see Environ. Names that begin with ELASTICJOB_ are removed.
+	// Env is the environment, as "name=value", beside the variables that
+	// describe the run. Nil means the environment of this process at the time
+	// of New, without the URL and the credentials of the store; see Environ.
+	// Names that begin with ELASTICJOB_ are removed.
 	Env []string
 
 	// AddEnv are variables, as "name=value", that are added to Env, or to the
-	// environment of this process if Env is nil. They win over those of the same
-	// name. Names that begin with ELASTICJOB_ are removed.
+	// environment of this process if Env is nil. They replace variables of the
+	// same name. Names that begin with ELASTICJOB_ are removed.
 	AddEnv []string
 
-	// Grace is how long the script, and what it has started, gets to end after it was asked to by SIGTERM, before SIGKILL. It is
-	// also how long what it leaves running in the background may keep its output open. Zero means DefaultGrace.
+	// Grace is the time between SIGTERM and SIGKILL when a run must end, for
+	// the script and the processes it started. It is also how long processes in
+	// the background may keep the output open after the script has ended. Zero
+	// means DefaultGrace.
 	//
-	// When an instance leaves, handlers have three seconds to return once the drain timeout has passed. A longer grace than that keeps its
-	// promise to the script, but the run then counts as one of an instance that died.
+	// When an instance leaves, handlers have three seconds to return after the
+	// drain timeout. With a longer grace the script still gets its time, but
+	// another instance repeats the run, as if this one had died.
 	Grace time.Duration
 
-	// Output gets what the script writes to standard output and standard error, line by line as it comes, without line ends; a line of more
-	// than 4 KiB comes in pieces, and what is not UTF-8 is replaced. Nil means that nobody wants it. The script is held up
-	// while Output does not return. It is called from many goroutines at once, for one run never twice at a time. See Log.
+	// Output receives the lines that the script writes to standard output and
+	// standard error, without line ends. A line of more than 4 KiB comes in
+	// pieces, and bytes that are not UTF-8 are replaced. Nil discards the
+	// output.
+	//
+	// The script blocks while Output does not return. Output is called from
+	// many goroutines at once, but never twice at a time for one run. See Log.
 	Output func(run elastic.Run, line string)
 
-	// MaxOutput is how many bytes of one run are given to Output at most; of what comes after it only the end is kept, for the error,
-	// and a last line says how much it was. Zero means DefaultMaxOutput.
+	// MaxOutput is the number of bytes of one run that Output receives. Of the
+	// rest only the end is kept, for the error, and a last line has the number
+	// of bytes left out. Zero means DefaultMaxOutput.
 	MaxOutput int
 }
 
-// String returns the program. Arguments and environment may hold secrets.
+// String returns the program without arguments and environment.
 func (s Script) String() string { return "script " + s.Path }
 
 // Format prints what String returns, whatever the verb.
@@ -80,21 +90,29 @@ func (s Script) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // LogValue returns what String returns, for package slog.
 func (s Script) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// New returns a handler that runs the script once for each shard and fire. It is an error if it can't be started: the program does
-// not exist or is not executable, or its directory is not there. All faults are in one error.
+// New returns a handler that runs the script once for each run of a shard. All
+// faults are in one error. It is an error if the program does not exist or is
+// not executable, or if the directory does not exist.
 //
-// The handler returns an error if the script ends with another exit code than 0; it wraps an [exec.ExitError], and ends with the last of
-// what the script wrote. When its context ends the script is asked to end by SIGTERM, and killed if it does not within the
-// grace; both go to its whole process group. A process that has left the group, by setsid or a shell's set -m, goes on. It then returns the context's cause, even if the script ended with 0: many programs do when they
-// are asked to end, and that doesn't mean that their work is done.
+// The handler returns an error if the exit code is not 0. The error wraps an
+// [exec.ExitError], and ends with the last KiB of the output. A run with a zero
+// byte in a parameter fails without a retry.
 //
-// A run whose parameters have a zero byte fails without a retry.
+// When its context ends, the handler sends SIGTERM to the process group of the
+// script, and SIGKILL after the grace. A process that has left the group, by
+// setsid or a shell's set -m, continues. The handler returns the context's
+// cause even if the script ended with 0: many programs do that when they are
+// asked to end, though their work is unfinished.
 //
-// Where this process is the first of a container, or has asked for orphans by prctl(2), it waits for what scripts leave behind in their
-// process groups, so that no zombies are left. Other children of the program are not touched.
+// If this process is the first of a container, or has asked for orphans by
+// prctl(2), it waits for the processes that scripts leave in their process
+// groups, so that no zombies are left. Other children of the program are not
+// affected.
 //
-// If this process is killed, Linux kills the script with it, though not what the script has started; elsewhere it goes on. On
-// Windows there is no asking: the process is ended at once, and what it has started goes on.
+// If this process is killed, Linux kills the script too, but not the processes
+// that the script has started. On other systems the script continues. On
+// Windows there is no SIGTERM: the process is killed at once, and the processes
+// it started continue.
 func New(s Script) (elastic.Handler, error) {
 	var list faults.List
 	path := s.Path
@@ -129,7 +147,7 @@ func New(s Script) (elastic.Handler, error) {
 	return h, nil
 }
 
-// Validate returns all faults of s in one error, but for those that depend on
+// Validate returns all faults of s in one error, except those that depend on
 // the machine: [New] also checks that the program and the directory exist.
 func (s Script) Validate() error {
 	var list faults.List
@@ -140,7 +158,7 @@ func (s Script) Validate() error {
 // check adds the faults that do not depend on the machine.
 func (s Script) check(list *faults.List) {
 	if s.Path == "" {
-		list.AddField("path", "%q can't be started: it is empty: give the name of a program in PATH, or a path", s.Path)
+		list.AddField("path", "is empty; give the name of a program in PATH, or a path")
 	}
 	if strings.ContainsRune(strings.Join(s.Args, ""), 0) {
 		list.AddField("args", "must not hold a zero byte")
@@ -159,7 +177,8 @@ func (s Script) check(list *faults.List) {
 	}
 }
 
-// executable returns the absolute path of a program, so that a later change of the working directory changes nothing.
+// executable returns the absolute path of a program, so that a later change of
+// the working directory has no effect.
 func executable(path string) (string, error) {
 	found, err := exec.LookPath(path)
 	if e := (*exec.Error)(nil); errors.As(err, &e) {
@@ -167,18 +186,18 @@ func executable(path string) (string, error) {
 	}
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
-		return "", fmt.Errorf("%w: install it, or give its path", err)
+		return "", fmt.Errorf("%w; install it, or give its path", err)
 	case errors.Is(err, os.ErrPermission):
-		return "", fmt.Errorf("%w: it is not executable", err)
+		return "", fmt.Errorf("%w; make it executable", err)
 	case err != nil:
 		return "", err
 	}
 	return filepath.Abs(found)
 }
 
-// variables returns what a script is told about its run.
+// variables returns the variables that describe a run.
 func variables(run elastic.Run) []string {
-	told := map[string]string{
+	values := map[string]string{
 		"JOB":           run.Job,
 		"SHARD":         strconv.Itoa(run.Shard),
 		"TOTAL":         strconv.Itoa(run.Shards),
@@ -191,9 +210,9 @@ func variables(run elastic.Run) []string {
 		"FENCE":         strconv.FormatUint(run.Fence(), 10),
 		"KEY":           run.Key(),
 	}
-	env := make([]string, 0, len(told))
-	for _, name := range slices.Sorted(maps.Keys(told)) {
-		env = append(env, prefix+name+"="+told[name])
+	env := make([]string, 0, len(values))
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		env = append(env, prefix+name+"="+values[name])
 	}
 	return env
 }
@@ -201,25 +220,28 @@ func variables(run elastic.Run) []string {
 type handler struct {
 	Script
 	path     string
-	inherits bool // the environment of this process
+	inherits bool // Env is that of this process
 }
 
-// Handle runs the script for one shard.
+// Handle runs the script for one run of a shard.
 func (h *handler) Handle(ctx context.Context, run elastic.Run) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if strings.ContainsRune(run.Parameter+run.JobParameter, 0) { // the parameters are the same the next time
-		return elastic.Permanent(fmt.Errorf("script %s: a parameter has a zero byte, which no environment variable can have; change the parameter", h.path))
+	if strings.ContainsRune(run.Parameter+run.JobParameter, 0) {
+		err := fmt.Errorf("script %s: a parameter has a zero byte, which no environment variable can have; "+
+			"change the parameter",
+			h.path)
+		return elastic.Permanent(err) // a retry has the same parameters
 	}
-	out := &output{shard: run, to: h.Output, left: h.MaxOutput}
+	out := &output{run: run, to: h.Output, left: h.MaxOutput}
 	err := h.run(ctx, run, out)
 	last, fault := out.end()
 	switch {
 	case err == nil && fault == nil:
 		return nil
 	case err != nil && ctx.Err() != nil:
-		return fmt.Errorf("script %s was ended: %w", h.path, context.Cause(ctx))
+		return fmt.Errorf("script %s was stopped: %w", h.path, context.Cause(ctx))
 	}
 	err = fmt.Errorf("script %s: %w", h.path, errors.Join(err, fault))
 	if last != "" {

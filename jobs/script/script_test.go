@@ -20,8 +20,14 @@ import (
 )
 
 var shard = elastic.Run{
-	Job: "backup", Shard: 2, Shards: 5, Parameter: "eu west", JobParameter: "all",
-	Fire: time.Date(2026, 1, 2, 3, 0, 0, 0, time.FixedZone("", 3600)), Attempt: 2, Previous: "a@1",
+	Job:          "backup",
+	Shard:        2,
+	Shards:       5,
+	Parameter:    "eu west",
+	JobParameter: "all",
+	Fire:         time.Date(2026, 1, 2, 3, 0, 0, 0, time.FixedZone("", 3600)),
+	Attempt:      2,
+	Previous:     "a@1",
 }
 
 // lines collects what a script writes.
@@ -42,7 +48,7 @@ func (l *lines) get() []string {
 	return slices.Clone(l.all)
 }
 
-// sh returns a handler that has a shell run a text.
+// sh returns a handler that runs a text in a shell.
 func sh(t *testing.T, text string, change ...func(*script.Script)) (elastic.Handler, *lines) {
 	t.Helper()
 	out := new(lines)
@@ -67,7 +73,8 @@ func until(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-func TestAScriptIsToldAboutItsRunByItsEnvironment(t *testing.T) {
+// The environment of a script describes its run.
+func TestEnv_DescribesTheRun(t *testing.T) {
 	t.Setenv("ELASTICJOB_LEFT_OVER", "of an outer script")
 	t.Setenv("ELASTICJOB_SHARD", "99")
 	t.Setenv("KEPT", "yes")
@@ -92,7 +99,8 @@ KEPT=yes`, "\n")
 	}
 }
 
-func TestNothingOfTheStoreIsExecuted(t *testing.T) {
+// A stored value is never executed.
+func TestHandle_ExecutesNoStoredValue(t *testing.T) {
 	dir := t.TempDir()
 	h, out := sh(t, `echo "$ELASTICJOB_PARAMETER"`, func(s *script.Script) { s.Dir = dir })
 	for _, evil := range []string{`$(touch pwned)`, "`touch pwned`", `"; touch pwned; "`, `'; touch pwned; '`, "-rf", `x=() { :;}; touch pwned`} {
@@ -115,18 +123,36 @@ func TestNothingOfTheStoreIsExecuted(t *testing.T) {
 	}
 }
 
-func TestTheEnvironmentIsTheOneThatIsGiven(t *testing.T) {
+// With Env a script gets no other variables but those of the run. AddEnv wins
+// over Env, and neither can set the variables of the run.
+func TestEnv_IsTheGivenOne(t *testing.T) {
 	t.Setenv("STORE_PASSWORD", "secret")
-	h, out := sh(t, `echo "$STORE_PASSWORD,$MODE,$ELASTICJOB_SHARD"`, func(s *script.Script) { s.Env = []string{"MODE=fast", "ELASTICJOB_SHARD=99"} })
-	if err := h.Handle(t.Context(), shard); err != nil {
-		t.Fatal(err)
-	}
-	if got := out.get(); !slices.Equal(got, []string{",fast,2"}) {
-		t.Errorf("got %q, want neither the variable of this process nor the one that is ours", got)
+	t.Setenv("MODE", "slow")
+	fast := []string{"MODE=fast", "ELASTICJOB_SHARD=99"}
+	for _, row := range []struct {
+		name        string
+		env, addEnv []string
+		want        string
+	}{
+		{"Env", fast, nil, ",fast,2"},
+		{"AddEnv", nil, fast, "secret,fast,2"},
+		{"both", []string{"MODE=slow", "STORE_PASSWORD=x"}, fast, "x,fast,2"},
+	} {
+		h, out := sh(t, `echo "$STORE_PASSWORD,$MODE,$ELASTICJOB_SHARD"`, func(s *script.Script) {
+			s.Env = row.env
+			s.AddEnv = row.addEnv
+		})
+		if err := h.Handle(t.Context(), shard); err != nil {
+			t.Fatal(err)
+		}
+		if got := out.get(); !slices.Equal(got, []string{row.want}) {
+			t.Errorf("%s: got %q, want %q", row.name, got, row.want)
+		}
 	}
 }
 
-func TestAnotherExitCodeThanZeroIsAnErrorWithTheEndOfTheOutput(t *testing.T) {
+// An exit code other than 0 is an error that ends with the output.
+func TestHandle_ExitCodeIsAnError(t *testing.T) {
 	h, _ := sh(t, `echo begun; i=0; while [ $i -lt 1000 ]; do echo line $i; i=$((i+1)); done; echo "disk full" >&2; exit 3`)
 	err := h.Handle(t.Context(), shard)
 	exit := (*exec.ExitError)(nil)
@@ -147,7 +173,8 @@ func TestAnotherExitCodeThanZeroIsAnErrorWithTheEndOfTheOutput(t *testing.T) {
 	}
 }
 
-func TestOutputComesLineByLineInOrder(t *testing.T) {
+// Output receives the lines of both streams in order.
+func TestOutput_ComesLineByLine(t *testing.T) {
 	h, out := sh(t, `echo one; echo two >&2; printf 'three\r\n\n'; printf '\377four'`)
 	if err := h.Handle(t.Context(), shard); err != nil {
 		t.Fatal(err)
@@ -157,7 +184,8 @@ func TestOutputComesLineByLineInOrder(t *testing.T) {
 	}
 }
 
-func TestOutputIsBounded(t *testing.T) {
+// Output receives MaxOutput bytes, and then the number of the others.
+func TestOutput_IsBounded(t *testing.T) {
 	h, out := sh(t, `head -c 1000000 /dev/zero | tr '\0' x; echo; echo end; exit 1`, func(s *script.Script) { s.MaxOutput = 10_000 })
 	err := h.Handle(t.Context(), shard)
 	got := out.get()
@@ -179,7 +207,8 @@ func TestOutputIsBounded(t *testing.T) {
 	}
 }
 
-func TestALongLineIsNotCutWithinACharacter(t *testing.T) {
+// A long line is cut between characters.
+func TestOutput_CutsBetweenCharacters(t *testing.T) {
 	h, out := sh(t, `printf x; head -c 9000 /dev/zero | sed 's/\x00/é/g'; exit 0`)
 	if err := h.Handle(t.Context(), shard); err != nil {
 		t.Fatal(err)
@@ -189,7 +218,8 @@ func TestALongLineIsNotCutWithinACharacter(t *testing.T) {
 	}
 }
 
-func TestAScriptThatCantBeStartedIsAnErrorAtOnce(t *testing.T) {
+// New reports each fault of a script, and that its program cannot be started.
+func TestNew_ReportsAllFaults(t *testing.T) {
 	dir := t.TempDir()
 	plain := filepath.Join(dir, "plain")
 	if err := os.WriteFile(plain, []byte("#!/bin/sh\n"), 0o644); err != nil {
@@ -199,10 +229,10 @@ func TestAScriptThatCantBeStartedIsAnErrorAtOnce(t *testing.T) {
 		s    script.Script
 		want []string
 	}{
-		{script.Script{}, []string{"path", "it is empty"}},
+		{script.Script{}, []string{"path", "is empty"}},
 		{script.Script{Path: "no-such-program"}, []string{`"no-such-program" can't be started`, "not found in $PATH", "install it"}},
 		{script.Script{Path: dir + "/missing"}, []string{"missing", "no such file"}},
-		{script.Script{Path: plain}, []string{plain, "permission denied", "not executable"}},
+		{script.Script{Path: plain}, []string{plain, "permission denied", "make it executable"}},
 		{script.Script{Path: dir}, []string{dir, "can't be started"}},
 		{
 			script.Script{Path: "no-such-program", Args: []string{"a\x00"}, Dir: dir + "/missing", Env: []string{"HALF"}, Grace: -1, MaxOutput: -1},
@@ -222,14 +252,16 @@ func TestAScriptThatCantBeStartedIsAnErrorAtOnce(t *testing.T) {
 	}
 }
 
-func TestAVariableOfTheWrongFormIsNotQuotedInFull(t *testing.T) {
-	_, err := script.New(script.Script{Path: "sh", Env: []string{"a-secret-that-somebody-forgot-to-name"}})
+// An error shows only the beginning of an invalid variable.
+func TestNew_ShowsNoVariable(t *testing.T) {
+	_, err := script.New(script.Script{Path: "sh", Env: []string{"a-secret-without-a-name"}})
 	if err == nil || strings.Contains(err.Error(), "forgot") {
 		t.Errorf("got %v, want no more than the beginning", err)
 	}
 }
 
-func TestARelativePathCountsFromWhereNewWasCalled(t *testing.T) {
+// A relative path is resolved when New is called.
+func TestNew_ResolvesThePath(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "hello"), []byte("#!/bin/sh\necho hello from $PWD\n"), 0o755); err != nil {
 		t.Fatal(err)
@@ -246,7 +278,8 @@ func TestARelativePathCountsFromWhereNewWasCalled(t *testing.T) {
 	}
 }
 
-func TestASettingThatChangesAfterwardsChangesNothing(t *testing.T) {
+// A later change of the slices that New was given has no effect.
+func TestNew_CopiesSettings(t *testing.T) {
 	args, env := []string{"-c", "echo $A"}, []string{"A=1"}
 	out := new(lines)
 	h, err := script.New(script.Script{Path: "sh", Args: args, Env: env, Output: out.add})
@@ -259,7 +292,8 @@ func TestASettingThatChangesAfterwardsChangesNothing(t *testing.T) {
 	}
 }
 
-func TestAFunctionForOutputThatPanicsFailsTheRunAndNotTheProgram(t *testing.T) {
+// A panic of Output fails the run, and the program continues.
+func TestOutput_PanicFailsTheRun(t *testing.T) {
 	h, _ := sh(t, "echo a; echo b", func(s *script.Script) {
 		s.Output = func(elastic.Run, string) { panic("no room") }
 	})
@@ -268,7 +302,8 @@ func TestAFunctionForOutputThatPanicsFailsTheRunAndNotTheProgram(t *testing.T) {
 	}
 }
 
-func TestManyRunsAtOnceKeepTheirOutputApart(t *testing.T) {
+// Runs at the same time do not mix their output.
+func TestOutput_KeepsRunsApart(t *testing.T) {
 	var mu sync.Mutex
 	got := make(map[int]string)
 	h, _ := sh(t, `echo $ELASTICJOB_SHARD`, func(s *script.Script) {

@@ -14,7 +14,8 @@ import (
 	"github.com/elasticjob-go/elastic/observe/alarm"
 )
 
-func TestADeadTargetDelaysNoRunAndAllFailuresAreCounted(t *testing.T) {
+// A target that does not answer delays no run, and all failures are counted.
+func TestSender_DelaysNoRun(t *testing.T) {
 	vtime.Test(t, func(t *testing.T) {
 		dead := newTarget()
 		dead.send = func(ctx context.Context, _ alarm.Message) error {

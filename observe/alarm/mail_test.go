@@ -175,7 +175,8 @@ func (p *postOffice) kept() ([]string, string) {
 	return p.letters, strings.Join(p.said, "; ")
 }
 
-func TestMailIsSentEncryptedAndLoggedIn(t *testing.T) {
+// A mail is sent over TLS, after a login.
+func TestMail_IsEncryptedAndLoggedIn(t *testing.T) {
 	for name, p := range map[string]*postOffice{
 		"STARTTLS, PLAIN":        {extends: []string{"STARTTLS", "AUTH LOGIN PLAIN"}},
 		"STARTTLS, LOGIN":        {extends: []string{"STARTTLS", "AUTH LOGIN CRAM-MD5"}},
@@ -218,7 +219,8 @@ func TestMailIsSentEncryptedAndLoggedIn(t *testing.T) {
 	}
 }
 
-func TestMailWithoutTLSAndLoginIsPossible(t *testing.T) {
+// Without TLS a mail is sent without a login.
+func TestMail_WithoutTLS(t *testing.T) {
 	p := &postOffice{extends: []string{"STARTTLS"}}
 	m := p.open(t)
 	m.Security, m.Username, m.Password = alarm.SecurityNoTLS, "", ""
@@ -230,7 +232,8 @@ func TestMailWithoutTLSAndLoginIsPossible(t *testing.T) {
 	}
 }
 
-func TestMailThatCantBeSentIsAnErrorWithoutThePassword(t *testing.T) {
+// No error of a mail server's answer has the password.
+func TestMail_ErrorsHaveNoPassword(t *testing.T) {
 	all := []string{"STARTTLS", "AUTH PLAIN LOGIN"}
 	for _, tt := range []struct {
 		name   string
@@ -273,7 +276,8 @@ func TestMailThatCantBeSentIsAnErrorWithoutThePassword(t *testing.T) {
 	}
 }
 
-func TestASilentMailServerIsGivenUp(t *testing.T) {
+// A mail server that does not answer is given up when the context ends.
+func TestMail_GivesUpSilentServers(t *testing.T) {
 	for _, at := range []string{"EHLO", "MAIL", "DATA"} {
 		p := &postOffice{extends: []string{"STARTTLS", "AUTH PLAIN"}, silent: at}
 		m := p.open(t)

@@ -82,7 +82,9 @@ func failed(job string, shard int) observe.Event {
 	return observe.Event{Time: time.Now(), Kind: observe.Ended, Result: "failed", Job: job, Shard: shard, Instance: "a@1", Err: errors.New("no paper")}
 }
 
-func TestWhatHappensTogetherIsOneMessageAndWhatGoesOnIsCounted(t *testing.T) {
+// Alarms of one matter within a second are one message. Those within Quiet are
+// counted in the next.
+func TestSender_GathersAlarms(t *testing.T) {
 	vtime.Test(t, func(t *testing.T) {
 		out := newTarget()
 		s := start(t, alarm.Config{Targets: []alarm.Target{out}, Name: "prod"})
@@ -110,7 +112,8 @@ func TestWhatHappensTogetherIsOneMessageAndWhatGoesOnIsCounted(t *testing.T) {
 	})
 }
 
-func TestDifferentMattersAreDifferentMessages(t *testing.T) {
+// Another job, kind or result is another message.
+func TestSender_KeepsMattersApart(t *testing.T) {
 	vtime.Test(t, func(t *testing.T) {
 		out := newTarget()
 		s := start(t, alarm.Config{Targets: []alarm.Target{out}})
@@ -126,7 +129,8 @@ func TestDifferentMattersAreDifferentMessages(t *testing.T) {
 	})
 }
 
-func TestNoMoreMessagesAreSentInAMinuteThanMayBe(t *testing.T) {
+// No minute has more than PerMinute messages.
+func TestSender_KeepsPerMinute(t *testing.T) {
 	vtime.Test(t, func(t *testing.T) {
 		out := newTarget()
 		s := start(t, alarm.Config{Targets: []alarm.Target{out}, PerMinute: 3, Quiet: 5 * time.Minute})
@@ -142,7 +146,8 @@ func TestNoMoreMessagesAreSentInAMinuteThanMayBe(t *testing.T) {
 	})
 }
 
-func TestADeadTargetDelaysNobody(t *testing.T) {
+// A target that does not answer delays neither Observe nor another target.
+func TestSender_TargetsAreIndependent(t *testing.T) {
 	vtime.Test(t, func(t *testing.T) {
 		dead, out := newTarget(), newTarget()
 		var alive atomic.Bool
@@ -194,7 +199,8 @@ func TestADeadTargetDelaysNobody(t *testing.T) {
 	})
 }
 
-func TestSendingIsTriedThreeTimes(t *testing.T) {
+// A message is tried three times, with pauses of one and five seconds.
+func TestSender_TriesThreeTimes(t *testing.T) {
 	vtime.Test(t, func(t *testing.T) {
 		out := newTarget()
 		fail := 2
@@ -225,7 +231,8 @@ func TestSendingIsTriedThreeTimes(t *testing.T) {
 	})
 }
 
-func TestATargetThatPanicsEndsNothing(t *testing.T) {
+// A target or OnError that panics ends nothing.
+func TestSender_SurvivesPanics(t *testing.T) {
 	vtime.Test(t, func(t *testing.T) {
 		out := newTarget()
 		out.send = func(context.Context, alarm.Message) error { panic("oh") }
@@ -243,7 +250,8 @@ func TestATargetThatPanicsEndsNothing(t *testing.T) {
 	})
 }
 
-func TestCloseSendsWhatWaits(t *testing.T) {
+// Close sends the messages that wait, without regard to Quiet.
+func TestClose_SendsWhatWaits(t *testing.T) {
 	vtime.Test(t, func(t *testing.T) {
 		out := newTarget()
 		s := start(t, alarm.Config{Targets: []alarm.Target{out}, PerMinute: 3})
@@ -262,7 +270,8 @@ func TestCloseSendsWhatWaits(t *testing.T) {
 	})
 }
 
-func TestCloseGivesUpInTime(t *testing.T) {
+// Close returns when its context ends, and reports the unsent messages.
+func TestClose_GivesUpInTime(t *testing.T) {
 	vtime.Test(t, func(t *testing.T) {
 		dead, out := newTarget(), newTarget()
 		dead.send = func(ctx context.Context, _ alarm.Message) error {
@@ -285,7 +294,8 @@ func TestCloseGivesUpInTime(t *testing.T) {
 	})
 }
 
-func TestMemoryIsBounded(t *testing.T) {
+// Many different alarms take a bounded amount of memory, and are counted.
+func TestSender_BoundsItsMemory(t *testing.T) {
 	vtime.Test(t, func(t *testing.T) {
 		out := newTarget()
 		s := start(t, alarm.Config{Targets: []alarm.Target{out}, PerMinute: 1000, Queue: 1000})
@@ -302,7 +312,8 @@ func TestMemoryIsBounded(t *testing.T) {
 	})
 }
 
-func TestRulesSayWhatIsAnAlarm(t *testing.T) {
+// An event is an alarm if a rule says so.
+func TestRules_ChooseAlarms(t *testing.T) {
 	bad := observe.Event{Kind: observe.Ended, Result: "failed", Job: "report"}
 	for _, tt := range []struct {
 		name string
@@ -337,7 +348,8 @@ func TestRulesSayWhatIsAnAlarm(t *testing.T) {
 	}
 }
 
-func TestSettingsThatAreWrongAreAllNamed(t *testing.T) {
+// One error has all faults of the settings, those of the targets included.
+func TestStart_ReportsAllFaults(t *testing.T) {
 	_, err := alarm.Start(alarm.Config{})
 	if err == nil || !strings.Contains(err.Error(), "targets: there is none") {
 		t.Errorf("got %v", err)

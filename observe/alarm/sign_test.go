@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// The signatures are what openssl makes of the same: openssl dgst -sha256 -hmac KEY -binary | base64.
-func TestSignaturesAreThoseOfTheServices(t *testing.T) {
+// The signatures are those of the services' documentation.
+func TestSign_MatchesTheServices(t *testing.T) {
 	got := signDingTalk("https://oapi.dingtalk.com/robot/send?access_token=x", "SECtest123", time.UnixMilli(1577262236757))
 	if want := "https://oapi.dingtalk.com/robot/send?access_token=x&timestamp=1577262236757&sign=XFYJ6M1dpOCWs3BOLIAKRgcsJDm%2FDBDaam5piULq0qA%3D"; got != want {
 		t.Errorf("DingTalk: got %s\nwant %s", got, want)
@@ -16,7 +16,8 @@ func TestSignaturesAreThoseOfTheServices(t *testing.T) {
 	}
 }
 
-func TestALetterIsWhatMailServersTake(t *testing.T) {
+// A letter is one that mail servers accept.
+func TestMail_LetterIsWellFormed(t *testing.T) {
 	m := Mail{From: "Jöbs <jobs@example.com>", To: []string{"ops@example.com", "Night Shift <night@example.com>"}}
 	msg := probe
 	msg.Name = "prüd\r\nBcc: everybody@example.com"

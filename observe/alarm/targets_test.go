@@ -38,7 +38,8 @@ error: <!channel> "no" paper & ink
 <at user_id="all">
 4 alarms before this one were left out`
 
-func TestAMessageSaysAllThatIsKnown(t *testing.T) {
+// The text of a message has every field of its event.
+func TestMessage_HasAllFields(t *testing.T) {
 	if got := message.Title(); got != "prod: report failed, 12 times" {
 		t.Errorf("got %q", got)
 	}
@@ -60,7 +61,8 @@ func TestAMessageSaysAllThatIsKnown(t *testing.T) {
 	}
 }
 
-func TestAMessageIsBounded(t *testing.T) {
+// A message has a bounded length, whatever its event has.
+func TestMessage_IsBounded(t *testing.T) {
 	long := message
 	long.Event.Err, long.Event.Detail = errors.New(strings.Repeat("é", 10_000)), strings.Repeat("\xff", 10_000)
 	if got := len(long.Text()); got > 1700 {
@@ -97,7 +99,8 @@ func quoted(s string) string {
 	return string(b)
 }
 
-func TestEachTargetSendsWhatItsServiceTakes(t *testing.T) {
+// Each target sends the format of its service.
+func TestTargets_SendTheFormatOfTheService(t *testing.T) {
 	whole := "prod: report failed, 12 times\n" + text
 	escaped := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace
 	for _, tt := range []struct {
@@ -140,7 +143,8 @@ func TestEachTargetSendsWhatItsServiceTakes(t *testing.T) {
 	}
 }
 
-func TestWeComGetsNoMoreThanItTakes(t *testing.T) {
+// A message to WeCom has at most 2,048 bytes.
+func TestWeCom_KeepsTheLimit(t *testing.T) {
 	url, got := robot(t, 200, `{"errcode":0}`)
 	long := message
 	long.Name = strings.Repeat("作业", 1000)
@@ -153,7 +157,8 @@ func TestWeComGetsNoMoreThanItTakes(t *testing.T) {
 	}
 }
 
-func TestAWebhookSendsItsHeadersInItsOwnWay(t *testing.T) {
+// A webhook uses its method, headers and template.
+func TestWebhook_SendsItsSettings(t *testing.T) {
 	url, got := robot(t, 204, "")
 	w := alarm.Webhook{URL: url, Method: "PUT", ContentType: "text/plain", Headers: map[string]string{"Authorization": "Bearer x"}, Template: "{{.Title}}!"}
 	if err := errors.Join(w.Validate(), w.Send(t.Context(), message)); err != nil {
@@ -164,7 +169,8 @@ func TestAWebhookSendsItsHeadersInItsOwnWay(t *testing.T) {
 	}
 }
 
-func TestSignedMessagesHaveTheTimeAndItsSignature(t *testing.T) {
+// A signed message has the time and its signature.
+func TestTargets_SignMessages(t *testing.T) {
 	url, got := robot(t, 200, `{"errcode":0}`)
 	if err := (alarm.DingTalk{URL: url + "/?access_token=x", Secret: "SECx"}).Send(t.Context(), message); err != nil {
 		t.Fatal(err)
@@ -182,7 +188,8 @@ func TestSignedMessagesHaveTheTimeAndItsSignature(t *testing.T) {
 	}
 }
 
-func TestWhatARobotRefusesIsAnErrorThoughItAnswers200(t *testing.T) {
+// A robot that refuses a message in an answer with status 200 is an error.
+func TestTargets_ReportRefusals(t *testing.T) {
 	for answer, want := range map[string]string{
 		`{"errcode":310000,"errmsg":"sign not match"}`:        "it is refused: 310000 sign not match",
 		`{"code":19021,"msg":"sign match fail"}`:              "it is refused: 19021 sign match fail",
@@ -200,7 +207,8 @@ func TestWhatARobotRefusesIsAnErrorThoughItAnswers200(t *testing.T) {
 	}
 }
 
-func TestSecretsAreInNoError(t *testing.T) {
+// No error of a target has a secret of its settings.
+func TestTargets_ErrorsHaveNoSecrets(t *testing.T) {
 	const secret = "s3cr3t-t0k3n"
 	echo := func(status int) string {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -238,7 +246,8 @@ func TestSecretsAreInNoError(t *testing.T) {
 	}
 }
 
-func TestRedirectsAreNotFollowed(t *testing.T) {
+// Redirects are not followed.
+func TestTargets_FollowNoRedirect(t *testing.T) {
 	url, got := robot(t, http.StatusFound, "")
 	err := alarm.Slack{URL: url + "/here"}.Send(t.Context(), message)
 	if err == nil || !strings.Contains(err.Error(), "302") || got.uri != "/here" {
@@ -246,7 +255,8 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-func TestASilentServerIsGivenUp(t *testing.T) {
+// A server that does not answer is given up when the context ends.
+func TestTargets_GiveUpSilentServers(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // only then the server sees that the client is gone
 		<-r.Context().Done()
