@@ -12,6 +12,7 @@ import (
 
 	"github.com/elasticjob-go/elastic"
 	"github.com/elasticjob-go/elastic/elastictest"
+	"github.com/elasticjob-go/elastic/internal/layout"
 	"github.com/elasticjob-go/elastic/observe"
 )
 
@@ -153,5 +154,33 @@ func TestClockAhead_DroppedFiresAreMissed(t *testing.T) {
 			}
 		}
 		t.Error("no event reports the missed fires of 02:00 and 03:00")
+	})
+}
+
+// A job runs although only the time since when its schedule counts lies in the
+// future, which a wrong clock has written. An event reports the fires that do
+// not count.
+func TestClockAhead_SinceInFutureIsReported(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Misfire: elastic.MisfireAll}}
+		a := c.start("a")
+		c.pass(35 * time.Second)
+		if err := c.leave(a); err != nil {
+			t.Fatal(err)
+		}
+		spec := c.spec("report")
+		spec.Since = time.Now().Add(240 * time.Hour)
+		c.put(layout.JobKey("report"), spec.Encode())
+		c.pass(30 * time.Second)
+		before := c.total()
+		c.start("b")
+		c.pass(time.Minute)
+		if n := c.total() - before; n < 5 || n > 7 {
+			t.Errorf("%d runs in the minute after, want 6", n)
+		}
+		missed := c.seen(observe.Missed)
+		if len(missed) != 1 || missed[0].Code != "missed_clock" || missed[0].Fire.Second() != 40 {
+			t.Errorf("got %+v, want one event with the code missed_clock from :40 on", missed)
+		}
 	})
 }

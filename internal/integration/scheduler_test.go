@@ -36,6 +36,43 @@ func TestOpen_ReportsAllFaults(t *testing.T) {
 	}
 }
 
+// Open refuses each invalid option with an error that names the option, the
+// bounds and the value.
+func TestOpen_RefusesInvalidOptions(t *testing.T) {
+	pinned := func(name string) elastic.Option {
+		return elastic.WithStrategy(sharding.Pin(name, map[int]string{0: "a"}, sharding.Average))
+	}
+	for _, row := range []struct {
+		name    string
+		options []elastic.Option
+		want    string
+	}{
+		{"empty name", []elastic.Option{elastic.WithName("")}, "option WithName: must have 1 to 100 characters, has 0"},
+		{"name with @", []elastic.Option{elastic.WithName("a@1")}, "option WithName: must hold only letters a to z, digits and . _ -, has '@'"},
+		{"name ..", []elastic.Option{elastic.WithName("..")}, "option WithName: "},
+		{"long name", []elastic.Option{elastic.WithName(strings.Repeat("a", 101))}, "option WithName: must have 1 to 100 characters, has 101"},
+		{"empty exclusive name", []elastic.Option{elastic.WithExclusiveName("")}, "option WithName: must have 1 to 100 characters, has 0"},
+		{"no weight", []elastic.Option{elastic.WithWeight(0)}, "option WithWeight: must be 1 to 1000000, is 0"},
+		{"negative weight", []elastic.Option{elastic.WithWeight(-1)}, "option WithWeight: must be 1 to 1000000, is -1"},
+		{"large weight", []elastic.Option{elastic.WithWeight(1_000_001)}, "option WithWeight: must be 1 to 1000000, is 1000001"},
+		{"negative TTL", []elastic.Option{elastic.WithSessionTTL(-time.Second)}, "option WithSessionTTL: must be positive, is -1s"},
+		{"negative drain", []elastic.Option{elastic.WithDrainTimeout(-1)}, "option WithDrainTimeout: must not be negative, is -1ns"},
+		{"negative join delay", []elastic.Option{elastic.WithJoinDelay(-time.Minute)}, "option WithJoinDelay: must not be negative, is -1m0s"},
+		{"negative limit", []elastic.Option{elastic.WithMaxConcurrent(-1)}, "option WithMaxConcurrent: must not be negative, is -1"},
+		{"label name", []elastic.Option{elastic.WithLabels(map[string]string{"a b": "c"})}, "option WithLabels: "},
+		{"built-in strategy", []elastic.Option{pinned("sticky")}, `option WithStrategy: strategy "sticky" is built in`},
+		{"strategy twice", []elastic.Option{pinned("mine"), pinned("mine")}, `option WithStrategy: `},
+		{"strategy name", []elastic.Option{pinned("a/b")}, `option WithStrategy: the name "a/b" `},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			_, err := elastic.Open(t.Context(), "memory://options", row.options...)
+			if err == nil || !strings.Contains(err.Error(), row.want) {
+				t.Errorf("got %v, want %q", err, row.want)
+			}
+		})
+	}
+}
+
 // Add refuses invalid jobs and handlers, and writes nothing for them.
 func TestAdd_RefusesInvalidJobs(t *testing.T) {
 	server := memory.NewServer()
