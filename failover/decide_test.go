@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Of the tests' policy the last fire was 10:00:00, it is 10:00:05, and the next fire is 10:00:10.
+// Of the tests' policy the last fire was 10:00:00, it is 10:00:05, and the next
+// fire is 10:00:10.
 var now = at("10:00:05")
 
 func policy(change func(*Policy)) Policy {
@@ -28,7 +29,8 @@ func idle(fire string) Record {
 	return Record{Fire: at(fire), Fence: 7, Attempt: 1, Started: at(fire), Ended: at(fire).Add(time.Second), Result: ResultSucceeded}
 }
 
-// running is a record whose fire an instance, or nobody, runs for the first time.
+// running is a record whose fire an instance, or none, runs for the first
+// time.
 func running(fire, owner string) Record {
 	r := Record{Fire: at(fire), Fence: 7, State: StateRunning, Owner: owner, Attempt: 1, Started: at(fire)}
 	if owner == "" {
@@ -37,7 +39,8 @@ func running(fire, owner string) Record {
 	return r
 }
 
-// carrying is the same of a run that may go on for a minute without its session.
+// carrying is the same of a run that may go on for a minute without its
+// session.
 func carrying(fire, owner string) Record {
 	r := running(fire, owner)
 	r.CarryOn = time.Minute
@@ -55,7 +58,7 @@ const (
 	other  = "b@1"
 )
 
-// view is what the instance knows that owns the shard by assignment.
+// view is the View of the instance that owns the shard by assignment.
 func view(r Record, change func(*View)) View {
 	v := View{Record: r, Now: now, Me: me, Owned: true, Learned: learnedAt(now)}
 	if change != nil {
@@ -145,7 +148,7 @@ func TestDecide(t *testing.T) {
 		{"I run it, a fire is due, it is skipped", overlap(OverlapSkip), running("09:59:50", me), local(PhaseWorking, me, 7),
 			Decision{Action: ActionWait, Missed: at("10:00:00"), Reason: "the handler runs"}},
 		{"I run it, and have lost the claim or may have: another may run what is due", overlap(OverlapSkip), running("09:59:50", "a@0"), local(PhaseWorking, "a@0", 7),
-			Decision{Action: ActionWait, Reason: "another may run what comes"}},
+			Decision{Action: ActionWait, Reason: "another may run later fires"}},
 		{"I run it, no fire is due that could be skipped", overlap(OverlapSkip), running("10:00:00", me), local(PhaseWorking, me, 7),
 			Decision{Action: ActionWait, Wake: next, Reason: "no later fire is due"}},
 		{"I run it, and the next fire counts from its end", func(p *Policy) { p.Overlap, p.AfterEnd = OverlapReplace, true }, running("09:59:50", me), local(PhaseWorking, me, 7),
@@ -166,7 +169,7 @@ func TestDecide(t *testing.T) {
 			func(v *View) { v.Owned, v.Local = false, Local{PhaseFinished, me, 7} }, Decision{Action: ActionComplete, Reason: "the handler has returned"}},
 		{"I ran it, its end is not recorded, and the job is disabled", disabled, running("10:00:00", me), local(PhaseFinished, me, 7),
 			Decision{Action: ActionComplete, Reason: "the handler has returned"}},
-		{"I ran it under the session before, and nobody has taken it over", nil, running("10:00:00", before), local(PhaseFinished, before, 7),
+		{"I ran it under the session before, and it was not taken over", nil, running("10:00:00", before), local(PhaseFinished, before, 7),
 			Decision{Action: ActionComplete, Reason: "the handler has returned"}},
 		{"I leave, and the handler was stopped", nil, running("10:00:00", me),
 			func(v *View) { v.Owned, v.Local = false, Local{PhaseYielded, me, 7} }, Decision{Action: ActionHandOver, Reason: "its instance leaves"}},
@@ -182,7 +185,7 @@ func TestDecide(t *testing.T) {
 			Decision{Action: ActionCancelLost, Reason: "lost its claim has not returned"}},
 		{"my handler lost its claim, and another instance owns the shard", nil, idle("09:59:50"),
 			func(v *View) { v.Owned, v.Local = false, Local{PhaseWorking, before, 6} }, Decision{Action: ActionCancelLost, Reason: "lost its claim has not returned"}},
-		{"my handler lost its claim, though its session lives: somebody meddles", nil, idle("09:59:50"), local(PhaseWorking, me, 6),
+		{"my handler lost its claim, though its session lives: another program interferes", nil, idle("09:59:50"), local(PhaseWorking, me, 6),
 			Decision{Action: ActionWait, Reason: "lost its claim has not returned"}},
 
 		// A run that carries on.
@@ -196,7 +199,7 @@ func TestDecide(t *testing.T) {
 			Decision{Action: ActionComplete, Reason: "the handler has returned"}},
 		{"my handler went on without a session, and was too late", nil, tried(carrying("10:00:00", other), 2, 0), local(PhaseWorking, before, 7),
 			Decision{Action: ActionCancelLost, Reason: "lost its claim"}},
-		{"my handler goes on, claimed anew", nil, carrying("10:00:00", me), local(PhaseWorking, me, 7),
+		{"my handler goes on, reclaimed", nil, carrying("10:00:00", me), local(PhaseWorking, me, 7),
 			Decision{Action: ActionWait, Reason: "the handler runs"}},
 		{"its owner has been dead for less than it may carry on", nil, carrying("10:00:00", other),
 			func(v *View) { v.Owner, v.Since = LivenessDead, 59*time.Second }, Decision{Action: ActionWait, Wake: now.Add(time.Second), Reason: "may go on"}},
@@ -358,8 +361,9 @@ func TestDecide_Codes(t *testing.T) {
 	}
 }
 
-// The fence alone is not enough: an instance that counted from the same record proposed the same one. The owner alone is not
-// either: it may have claimed before.
+// The fence alone is not enough: an instance that counted from the same record
+// proposed the same one. The owner alone is not either: it may have claimed
+// before.
 func TestAClaimIsMineByOwnerAndFenceOnly(t *testing.T) {
 	actions := map[Phase]Action{PhaseClaiming: ActionStart, PhaseFinished: ActionComplete, PhaseYielded: ActionHandOver, PhaseWorking: ActionCancel}
 	p := policy(func(p *Policy) { p.Overlap = OverlapReplace })
@@ -385,7 +389,7 @@ func TestAClaimIsMineByOwnerAndFenceOnly(t *testing.T) {
 func TestActionsHaveNames(t *testing.T) {
 	for a, want := range map[Action]string{
 		ActionWait: "wait", ActionBegin: "begin", ActionStart: "start", ActionComplete: "complete", ActionHandOver: "hand over", ActionTakeOver: "take over",
-		ActionAbandon: "abandon", ActionProveDeath: "prove death", ActionBlock: "block", ActionCancel: "cancel", ActionReclaim: "reclaim", ActionCancelLost: "give up",
+		ActionAbandon: "abandon", ActionProveDeath: "prove death", ActionBlock: "block", ActionCancel: "cancel", ActionReclaim: "reclaim", ActionCancelLost: "cancel lost",
 	} {
 		if got := a.String(); got != want {
 			t.Errorf("action %d is called %q, want %q", a, got, want)

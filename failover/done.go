@@ -10,27 +10,27 @@ import (
 	"github.com/elasticjob-go/elastic/internal/years"
 )
 
-// What a record remembers for jobs that follow, at most.
+// The limits of what a record remembers for jobs that follow.
 const (
 	KeptSeries = 64
 	KeptFires  = 10_000
 )
 
-// Series is fires at even distances that all have ended in the same way. The
-// zero Series has none.
+// Series is a row of fires at even distances that all ended in the same way.
+// The zero Series is empty.
 type Series struct {
 	First  int64  // in seconds since 1970
-	Step   uint32 // seconds from each to the next; zero if there is one
-	Count  uint16 // how many they are
+	Step   uint32 // seconds from each to the next; zero if there is only one
+	Count  uint16 // the number of fires
 	Failed bool   // they ended without success
 }
 
-// Done are the fires that a shard has ended last, in the order in which it did.
-// Only the records of jobs that others follow have any. It is an array, filled
-// from its end, so that records can be compared.
+// Done is the list of the last fires that a shard has ended, in the order in
+// which they ended. Only the records of jobs that other jobs follow have any.
+// It is an array, filled from its end, so that records can be compared.
 //
-// Most jobs fire at even distances and succeed, so that thousands of fires are
-// one series. What is more than KeptSeries or KeptFires forgets the oldest.
+// Most jobs fire at even distances and succeed, so thousands of fires are one
+// series. Beyond KeptSeries or KeptFires the oldest are forgotten.
 type Done [KeptSeries]Series
 
 // last returns the latest fire of a series that has one.
@@ -84,7 +84,8 @@ func (s Series) part(from, count int) Series {
 	return s
 }
 
-// with returns the series with one more fire, if it goes on with it.
+// with returns the series with one more fire. ok is false if the fire does not
+// continue the series.
 func (s Series) with(at int64, failed bool) (longer Series, ok bool) {
 	if s.Count == 0 || s.Count > KeptFires || s.Failed != failed {
 		return s, false
@@ -97,7 +98,7 @@ func (s Series) with(at int64, failed bool) (longer Series, ok bool) {
 	return s, true
 }
 
-// series returns those that d has.
+// series returns the series of d.
 func (d *Done) series() []Series {
 	i := slices.IndexFunc(d[:], func(s Series) bool { return s.Count > 0 })
 	if i < 0 {
@@ -106,7 +107,7 @@ func (d *Done) series() []Series {
 	return d[i:]
 }
 
-// fires returns how many d has.
+// fires returns the number of fires in d.
 func (d *Done) fires() (n int) {
 	for _, s := range d.series() {
 		n += int(s.Count)
@@ -114,7 +115,7 @@ func (d *Done) fires() (n int) {
 	return n
 }
 
-// doneOf returns series of which the last KeptSeries are kept.
+// doneOf returns the last KeptSeries of the given series.
 func doneOf(all []Series) (d Done) {
 	all = slices.DeleteFunc(all, func(s Series) bool { return s.Count == 0 })
 	all = all[max(0, len(all)-KeptSeries):]
@@ -122,8 +123,8 @@ func doneOf(all []Series) (d Done) {
 	return d
 }
 
-// add returns d with one more fire. One that is there already, because a clock
-// was wrong, moves to the end: it must not count for two ends.
+// add returns d with one more fire. If the fire is there already, because a
+// clock was wrong, it moves to the end: it must not count twice.
 func (d Done) add(fire time.Time, ok bool) Done {
 	at := fire.Unix()
 	var all []Series
@@ -150,7 +151,7 @@ func (d Done) add(fire time.Time, ok bool) Done {
 	return d
 }
 
-// check returns an error unless the fires are different moments within bounds.
+// check returns an error unless all fires are different and within bounds.
 func (d *Done) check() error {
 	all := d.series()
 	for i, s := range all {
@@ -169,7 +170,8 @@ func (d *Done) check() error {
 	return nil
 }
 
-// meets reports whether two series have a fire in common, and which.
+// meets returns the first fire that two series have in common. ok is false if
+// there is none.
 func (s Series) meets(o Series) (at int64, ok bool) {
 	at = max(s.First, o.First)
 	for {
@@ -183,8 +185,8 @@ func (s Series) meets(o Series) (at int64, ok bool) {
 	}
 }
 
-// MarshalJSON writes a series as its first fire, negative if it failed; with the
-// step and the count, in brackets, if there are more.
+// MarshalJSON writes a series of one fire as a number, negative if it failed,
+// and a longer one as a list of first fire, step and count.
 func (s Series) MarshalJSON() ([]byte, error) {
 	first := s.First
 	if s.Failed {
@@ -196,7 +198,7 @@ func (s Series) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]int64{first, int64(s.Step), int64(s.Count)})
 }
 
-// UnmarshalJSON reads what MarshalJSON writes.
+// UnmarshalJSON reads the form of MarshalJSON.
 func (s *Series) UnmarshalJSON(b []byte) error {
 	*s = Series{}
 	numbers := []int64{0}
@@ -224,7 +226,8 @@ func (s *Series) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Follow has the record remember that its run has ended, for jobs that follow its own. What triggers ask for is nobody's fire.
+// Follow adds the fire of a run that has ended to Done, for jobs that follow.
+// Triggered runs are not fires and are not remembered.
 func (r Record) Follow() Record {
 	if r.State == StateIdle && !r.IsManual() && r.Fence != 0 && r.Fire.Unix() > 0 && r.Fire.Unix() <= years.Last {
 		r.Done = r.Done.add(r.Fire, r.Result == ResultSucceeded || r.Result == ResultSkipped)
@@ -232,25 +235,25 @@ func (r Record) Follow() Record {
 	return r
 }
 
-// Ends is how the fires of a job must have ended for another to follow.
+// Ends is how the fires of a job must have ended for another job to follow.
 type Ends string
 
 // The ends.
 const (
-	WhenSucceeded Ends = "succeeded" // each shard has succeeded, or had nothing to do
-	WhenEnded     Ends = "ended"     // each shard has ended, in whatever way
+	WhenSucceeded Ends = "succeeded" // each shard has succeeded, or was skipped
+	WhenEnded     Ends = "ended"     // each shard has ended, with any result
 )
 
-// Followed is a schedule: the fires that all of some shards have ended. The zero
-// Followed has none.
+// Followed is a schedule of the fires that all of some shards have ended. The
+// zero Followed is empty.
 type Followed struct {
 	shards []endings
 }
 
-// endings are what one shard has ended in a way that counts.
+// endings are the fires of one shard that count.
 type endings struct {
 	series []Series
-	since  int64 // fires before it may be forgotten; zero: none is
+	since  int64 // fires before it may be forgotten; zero if none is
 }
 
 // Follows returns the fires that all shards have ended, given their records.
@@ -273,8 +276,8 @@ func Follows(records []Record, ends Ends) Followed {
 	return f
 }
 
-// next returns the first fire at or after a moment; zero if there is none.
-// forgiving: what may be forgotten counts as a fire.
+// next returns the first fire at or after a moment; zero if there is none. If
+// forgiving, forgotten fires count as fires.
 func (e endings) next(at int64, forgiving bool) int64 {
 	if forgiving && at < e.since {
 		return at
@@ -306,7 +309,7 @@ func moment(at int64) time.Time {
 	return time.Unix(at, 0).UTC()
 }
 
-// next returns the first moment, from one on, that all shards have for a fire.
+// next returns the first moment, from at on, that is a fire of all shards.
 func (f Followed) next(at int64, forgiving bool) int64 {
 	if len(f.shards) == 0 {
 		return 0
@@ -347,7 +350,7 @@ func (f Followed) Last() time.Time {
 }
 
 // Lost returns the first fire after t that would be followed if some shards had
-// not forgotten whether they have ended it; zero if there is none.
+// not forgotten whether they ended it; zero if there is none.
 func (f Followed) Lost(t time.Time) time.Time {
 	from, until := int64(math.MaxInt64), int64(0)
 	for _, e := range f.shards {

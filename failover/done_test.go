@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// remembers is a record whose shard has ended these fires; those after a minus without success.
+// remembers is a record whose shard has ended these fires; those after a minus
+// without success.
 func remembers(fires ...string) Record {
 	r := Record{}
 	for _, f := range fires {
@@ -58,7 +59,8 @@ func TestAFireIsFollowedOnceAllShardsHaveEndedIt(t *testing.T) {
 	}
 }
 
-// A clock that was wrong can have a shard end a fire twice. Another that has not ended it is waited for all the same.
+// A clock that was wrong can have a shard end a fire twice. Another that has
+// not ended it is waited for all the same.
 func TestAFireThatAShardHasEndedTwiceCountsOnce(t *testing.T) {
 	twice := remembers("10:00:00", "11:00:00", "10:00:00")
 	if got := followed(Follows([]Record{twice, {}}, WhenSucceeded)); len(got) > 0 {
@@ -113,8 +115,8 @@ func TestDone_EvenFiresAreOneSeries(t *testing.T) {
 	}
 }
 
-// Fires that have nothing in common are remembered one by one, the last of them.
-// The record stays small.
+// Fires that have nothing in common are remembered one by one, the last of
+// them. The record stays small.
 func TestDone_UnevenFiresAreBounded(t *testing.T) {
 	r := Record{}
 	fire := at("10:00:00")

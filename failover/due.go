@@ -7,21 +7,20 @@ import (
 )
 
 // Misfire is the policy for fires that did not begin in time: because the shard
-// was still running, because its owner died a millisecond before, because the
-// whole fleet was down over night.
+// was still running, because its owner died a millisecond before, or because
+// the whole fleet was down over night.
 type Misfire string
 
 // The misfire policies.
 const (
-	MisfireOnce Misfire = "once" // the latest is run, one time, for all of them
-	MisfireSkip Misfire = "skip" // none is run; a fire younger than the window is late, not missed
+	MisfireOnce Misfire = "once" // the latest is run once, for all of them
+	MisfireSkip Misfire = "skip" // none is run; a fire younger than the window is late and not missed
 	MisfireAll  Misfire = "all"  // each is run, in order
 )
 
-// Window returns how late a fire may begin under m when the job does not say: a
-// minute where missed fires are skipped, as in Quartz; a day where each is made
-// up for, which bounds how many there can be; for ever (zero) where one run
-// stands for all.
+// Window returns how late a fire may begin if the job does not set it. It is a
+// minute for MisfireSkip, as in Quartz. It is a day for MisfireAll, which
+// bounds the number of fires. It is zero, no bound, for MisfireOnce.
 func (m Misfire) Window() time.Duration {
 	switch m {
 	case MisfireSkip:
@@ -32,20 +31,21 @@ func (m Misfire) Window() time.Duration {
 	return 0
 }
 
-// MaxSkew is how far in the future a stored time may lie before it counts as
-// the work of a broken clock. Instances whose clocks differ by less agree on
-// everything; time synchronisation keeps machines within a tenth of a second.
+// MaxSkew is how far in the future a stored time may lie. A time beyond it was
+// written by a wrong clock. Instances whose clocks differ by less agree on
+// everything. Time synchronisation keeps hosts within a tenth of a second.
 const MaxSkew = 5 * time.Second
 
-// Credible returns a stored time that says from when on fires count, or, if a
-// broken clock has written it, the moment at which this instance learned of it.
+// Credible returns stored, a time after which fires count. If a wrong clock has
+// written it, Credible returns learned, the time at which this instance learned
+// of it.
 //
 // A time that lies further in the future than clocks may differ must not
-// silence a shard until then. The moment that replaces it is fixed. If it moved
-// with the clock, a fire that begins some time after it, because of a delay or
-// because its schedule counts from the end of a run, would never be due. And as
-// the time comes nearer it looks more and more credible, so it is judged by the
-// moment at which it was learned, not by the present.
+// silence a shard until then. The replacement is fixed. If it moved with the
+// clock, a fire that begins some time after it, because of a delay or because
+// its schedule counts from the end of a run, would never be due. As the stored
+// time comes nearer, it looks more and more credible. So callers must pass the
+// time at which they learned of it, not the current time.
 func Credible(stored, learned time.Time) time.Time {
 	if inFuture(stored, learned) {
 		return learned
@@ -53,26 +53,25 @@ func Credible(stored, learned time.Time) time.Time {
 	return stored
 }
 
-// inFuture reports whether a stored time lay further in the future than clocks
-// may differ when it was learned: a broken clock has written it.
+// inFuture reports whether a stored time, when it was learned, lay further in
+// the future than clocks may differ. A wrong clock has then written it.
 func inFuture(stored, learned time.Time) bool { return stored.Sub(learned) > MaxSkew }
 
 // InFuture reports whether the record's fire lay further in the future than
 // clocks may differ when this instance learned of it.
 func InFuture(r Record, learned time.Time) bool { return inFuture(r.Fire, learned) }
 
-// Learned holds the moments at which this instance learned of the stored times
-// that a decision rests on, by its wall clock as it is now. A zero moment
-// stands for the moment of the decision.
+// Learned holds the times at which this instance learned of the stored times of
+// a decision, by its wall clock as it is now. A zero time stands for the time
+// of the decision.
 type Learned struct {
-	Since, Enabled, Resharded, Grown time.Time // of the Policy's
-	Fire, Ended                      time.Time // of the Record's
+	Since, Enabled, Resharded, Grown time.Time // of the Policy
+	Fire, Ended                      time.Time // of the Record
 }
 
 // believe returns policy and record with credible times in place of those that
-// a broken clock has written. All that follows rests on these. dropped is the
-// time up to which fires don't count for such a time alone; zero if there is
-// none.
+// a wrong clock has written. dropped is the time up to which fires do not count
+// only because of such a time; zero if there is none.
 func (p Policy) believe(r Record, l Learned, now time.Time) (_ Policy, _ Record, dropped time.Time) {
 	judge := func(stored *time.Time, learned time.Time) (replaced bool) {
 		if learned.IsZero() {
@@ -97,15 +96,15 @@ func (p Policy) believe(r Record, l Learned, now time.Time) (_ Policy, _ Record,
 	return p, r, dropped
 }
 
-// due is what a schedule asks for at a moment.
+// due is the demand of a schedule at a moment.
 type due struct {
 	fire   time.Time // the fire to begin; zero if there is none
-	missed span      // the fires before it, or before now, that will not be run
-	next   time.Time // the first fire in the future; zero if there is none. Only set if fire is zero
+	missed span      // the fires before fire, or before now, that will not be run
+	next   time.Time // the first fire in the future, or zero; only set if fire is zero
 }
 
-// span is the fires of a schedule from the first on and before a moment. The
-// zero span has none.
+// span is the fires of a schedule from first on and before a moment. The zero
+// span is empty.
 type span struct {
 	first, before time.Time
 	why           Code
@@ -156,8 +155,8 @@ func (p Policy) due(r Record, now time.Time) due {
 	return due{fire: fire, missed: span{first, fire, why}}
 }
 
-// next returns the first fire after a time, but for the one that has begun by a
-// clock that was ahead.
+// next returns the first fire after a time, without the fire that has begun by
+// a clock that was ahead.
 func (p Policy) next(after time.Time) time.Time {
 	fire := p.Schedule.Next(after)
 	if !fire.IsZero() && fire.Equal(p.begun) {
@@ -166,7 +165,7 @@ func (p Policy) next(after time.Time) time.Time {
 	return fire
 }
 
-// window returns how late a fire may begin; zero: for ever.
+// window returns how late a fire may begin; zero means no bound.
 func (p Policy) window() time.Duration {
 	if p.Window == 0 {
 		return p.Misfire.Window()
@@ -174,7 +173,7 @@ func (p Policy) window() time.Duration {
 	return p.Window
 }
 
-// delayed returns when a fire of the schedule is due.
+// delayed returns the time at which a fire is due.
 func (p Policy) delayed(fire time.Time) time.Time {
 	if fire.IsZero() {
 		return fire
@@ -212,9 +211,8 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// latest returns the last fire of s that is not after now. fire is one of them.
-//
-// It halves the span that is left, so that a fleet which comes back after a
+// latest returns the last fire of s that is not after now. fire must be one of
+// them. It halves the remaining span, so that a fleet that comes back after a
 // month does not step through millions of seconds.
 func latest(s cron.Schedule, fire, now time.Time) time.Time {
 	end := now // no fire lies in (end, now]
@@ -232,13 +230,12 @@ func latest(s cron.Schedule, fire, now time.Time) time.Time {
 	}
 }
 
-// MaxMissed bounds how many missed fires are counted. A count of more stands
-// for "or more".
+// MaxMissed limits the count of missed fires. A greater count means "or more".
 const MaxMissed = 1000
 
-// CountMissed returns how many fires d says are missed, at most MaxMissed+1,
-// and the last of them. It asks the schedule for each, so it is for reports and
-// not for every decision.
+// CountMissed returns the number of missed fires of d, at most MaxMissed+1, and
+// the last of them. It calls the schedule for each fire, so it is for reports
+// and not for every decision.
 func (p Policy) CountMissed(d Decision) (count int, last time.Time) {
 	for fire := d.Missed; !fire.IsZero() && fire.Before(d.MissedBefore); fire = p.Schedule.Next(fire) {
 		count, last = count+1, fire

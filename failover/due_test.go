@@ -9,7 +9,7 @@ import (
 	"github.com/elasticjob-go/elastic/cron"
 )
 
-// asks is what a schedule asks for, with the first of the missed fires.
+// asks is the demand of a schedule, with the first of the missed fires.
 type asks struct{ fire, missed, next time.Time }
 
 func (d asks) String() string {
@@ -275,7 +275,8 @@ func ended(r Record, at time.Time) Record {
 	return r
 }
 
-// An outage of a year is 31,536,000 fires of such a schedule. Halving it takes 25 steps of two questions each.
+// An outage of a year is 31,536,000 fires of such a schedule. Halving it takes
+// 25 steps of two questions each.
 func TestALongOutageCostsFewQuestionsToTheSchedule(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	year := at("10:00:00").AddDate(1, 0, 0)

@@ -8,7 +8,8 @@ import (
 	"github.com/elasticjob-go/elastic/failover"
 )
 
-// A run whose instance has died. What the instance that has the shard by now does about it is up to the policy, and to nothing else.
+// A run whose instance has died. What the instance that has the shard by now
+// does about it is up to the policy, and to nothing else.
 func ExampleDecide() {
 	three := time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
 	daily, err := cron.Parse("0 0 3 * * ?", nil)
@@ -37,7 +38,8 @@ func ExampleDecide() {
 	// abandon: the run's instance a@1 is dead, and failover is off
 }
 
-// The life of a fire: begun, taken over from the dead, and completed. The fence grows with each claim.
+// The life of a fire: begun, taken over from the dead, and completed. The fence
+// grows with each claim.
 func ExampleRecord() {
 	three := time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
 	begun := failover.Record{}.Begin(three, "a@1", three)

@@ -11,75 +11,112 @@ import (
 	"github.com/elasticjob-go/elastic/internal/years"
 )
 
-// Record is the persisted state of one shard: its last fire, and the run in progress if there is one. The zero Record
-// is that of a shard that never ran.
+// Record is the persisted state of one shard: its last fire, and the current
+// run if there is one. The zero Record is that of a shard that never ran.
 type Record struct {
-	Fire      time.Time // the scheduled time of the last fire that was begun; zero if all runs were asked for by triggers
-	Trigger   uint64    // the last trigger that was begun; zero if none was
-	Manual    Manual    // of the run in progress, or of the last: the trigger that asked for it
-	Fence     uint64    // grows by one with every claim; handlers pass it on to whatever can refuse a smaller one
-	State     State
-	Owner     string    // the instance that runs; empty while idle, and when the run was handed over
-	Attempt   int       // of Fire, or of Trigger, from 1
-	HandOvers int       // how many of the attempts ended because their instance left in good order, or their shard moved
-	Started   time.Time // of the last attempt, by its owner's clock
-	Ended     time.Time // zero while running
-	Result    Result    // empty while running
-	Done      Done      // for jobs that follow
+	// Fire is the scheduled time of the last fire that began; zero if all runs
+	// were triggered. Trigger is the last trigger that began; zero if none did.
+	Fire    time.Time
+	Trigger uint64
 
-	// CarryOn is for how long the run may go on after its instance's session has ended: nobody takes it over before. Zero while idle.
+	// Manual is the trigger of the current run, or of the last one.
+	Manual Manual
+
+	// Fence grows with every claim. Handlers pass it on to a resource that
+	// refuses smaller ones.
+	Fence uint64
+
+	State State
+
+	// Owner is the ID of the instance that runs. It is empty while the record
+	// is idle, and after a hand-over.
+	Owner string
+
+	// Attempt counts the tries at Fire or at the trigger, from 1. HandOvers is
+	// how many of them ended because their instance left, or their shard moved.
+	Attempt   int
+	HandOvers int
+
+	// Started is the begin of the last attempt, by the clock of its owner.
+	// Ended is zero during a run.
+	Started time.Time
+	Ended   time.Time
+
+	// Result is empty during a run.
+	Result Result
+
+	// Done has the last ended fires, for jobs that follow this one.
+	Done Done
+
+	// CarryOn is how long the run may continue after the session of its
+	// instance has ended. Until then no instance takes it over. Zero while
+	// idle.
 	CarryOn time.Duration
-	Error   string // what the handler returned, cut to MaxError bytes
+
+	// Error is the error of the handler, cut to MaxError bytes.
+	Error string
 }
 
-// State is whether a run is in progress.
+// State tells whether a run is in progress.
 type State uint8
 
-// A record is in one of two states.
+// The states of a record.
 const (
 	StateIdle State = iota
 	StateRunning
 )
 
-// Result is how a run ended.
+// Result is the way a run ended.
 type Result string
 
 // The results.
 const (
 	ResultSucceeded Result = "ok"
-	ResultFailed    Result = "failed"    // the handler returned an error, panicked, or ran into its timeout
-	ResultSkipped   Result = "skipped"   // the handler had nothing to do, and says why
-	ResultLost      Result = "lost"      // abandoned: its instance died, and it is not to be repeated
+	ResultFailed    Result = "failed"    // the handler returned an error, panicked, or exceeded its timeout
+	ResultSkipped   Result = "skipped"   // the handler had nothing to do
+	ResultLost      Result = "lost"      // abandoned: its instance died, and it is not repeated
 	ResultReplaced  Result = "replaced"  // cancelled in favour of a later fire
-	ResultCancelled Result = "cancelled" // cancelled by an operator. This version reads it, and never writes it
+	ResultCancelled Result = "cancelled" // cancelled by an operator; this version reads it and never writes it
 )
 
-// MaxFence is the greatest fence and the greatest number of a trigger. Claims
-// can't reach it. A record that has it, because something else wrote it, is
-// claimed no more: its fence could not grow.
+var results = []Result{
+	ResultSucceeded,
+	ResultFailed,
+	ResultSkipped,
+	ResultLost,
+	ResultReplaced,
+	ResultCancelled,
+}
+
+// MaxFence is the greatest fence, and the greatest number of a trigger. Claims
+// cannot reach it. A record that has it, because another program wrote it, is
+// not claimed again, because its fence cannot grow.
 const MaxFence = 1 << 62
 
-// MaxTries is the greatest Attempt of a record; a run that has it is abandoned
-// and not taken over. It is far beyond what hand-overs can reach.
+// MaxTries is the greatest Attempt of a record. A run that has reached it is
+// abandoned and not taken over. Hand-overs cannot reach it in practice.
 const MaxTries = 1 << 30
 
-// MaxParameter is how many bytes a parameter may have.
+// MaxParameter is the greatest size of a parameter in bytes.
 const MaxParameter = 4 << 10
 
-// MaxOwner is how many bytes the ID of an instance may have.
+// MaxOwner is the greatest size of an instance ID in bytes.
 const MaxOwner = 201
 
-// MaxCarryOn bounds how long a run may go on without a session.
+// MaxCarryOn limits how long a run may continue without a session.
 const MaxCarryOn = 24 * time.Hour
 
-// MaxError is how many bytes of an error message a record keeps, so that a job's records stay small.
+// MaxError is how many bytes of an error message a record keeps, so that the
+// records of a job stay small.
 const MaxError = 512
 
-// version is the form of the records that this package writes. A record with a greater one was written by a newer
-// program: it is not understood, and so not touched.
+// version is the format of the records that this package writes. A record with
+// a greater version was written by a newer program. It is not understood, and
+// so never changed.
 const version = 1
 
-// document is a Record as it is stored: JSON, so that the store's own command line can show it.
+// document is the stored form of a Record. It is JSON, so that the store's own
+// command line can show it.
 type document struct {
 	V         int       `json:"v"`
 	State     string    `json:"state"`
@@ -103,16 +140,26 @@ type manual struct {
 	Parameter string    `json:"parameter,omitempty"`
 }
 
-// Encode returns the record as it is stored. Times outside the years 1 to 9999
-// in UTC, which only a clock that is far off shows, are moved to the nearest
-// within.
+// Encode returns the stored form of the record. Times outside the years 1 to
+// 9999 in UTC, which only a very wrong clock shows, are moved to the nearest
+// time within.
 func (r Record) Encode() []byte {
 	d := document{
-		V: version, State: r.State.String(), Fire: years.Clamp(r.Fire), Trigger: r.Trigger, Fence: r.Fence, Owner: r.Owner, Attempt: r.Attempt,
-		HandOvers: r.HandOvers, Started: years.Clamp(r.Started), Ended: years.Clamp(r.Ended), Result: r.Result, Error: r.Error,
-		CarryOn: r.CarryOn.Milliseconds(),
+		V:         version,
+		State:     r.State.String(),
+		Fire:      years.Clamp(r.Fire),
+		Trigger:   r.Trigger,
+		Fence:     r.Fence,
+		Owner:     r.Owner,
+		Attempt:   r.Attempt,
+		HandOvers: r.HandOvers,
+		Started:   years.Clamp(r.Started),
+		Ended:     years.Clamp(r.Ended),
+		Result:    r.Result,
+		Error:     r.Error,
+		Done:      r.Done.series(),
+		CarryOn:   r.CarryOn.Milliseconds(),
 	}
-	d.Done = r.Done.series()
 	if r.IsManual() {
 		d.Manual = &manual{years.Clamp(r.Manual.At), r.Manual.Parameter}
 	}
@@ -120,10 +167,10 @@ func (r Record) Encode() []byte {
 	return b
 }
 
-// Decode reads a stored record. A value that it refuses was written by something else, or by a newer program, and must
-// not be overwritten.
+// Decode reads a stored record. A value that it refuses was written by another
+// program, or by a newer version, and must not be overwritten.
 //
-// Its bounds are those of writing: each record that it accepts can be encoded
+// Its bounds are those of Encode: each record that it accepts can be encoded
 // after any step that Decide asks for, and read again.
 func Decode(b []byte) (Record, error) {
 	if !utf8.Valid(b) {
@@ -137,8 +184,16 @@ func Decode(b []byte) (Record, error) {
 		return Record{}, fmt.Errorf("record of version %d: this program reads version %d", d.V, version)
 	}
 	r := Record{
-		Fire: d.Fire, Trigger: d.Trigger, Fence: d.Fence, Owner: d.Owner, Attempt: d.Attempt, HandOvers: d.HandOvers,
-		Started: d.Started, Ended: d.Ended, Result: d.Result, Error: d.Error,
+		Fire:      d.Fire,
+		Trigger:   d.Trigger,
+		Fence:     d.Fence,
+		Owner:     d.Owner,
+		Attempt:   d.Attempt,
+		HandOvers: d.HandOvers,
+		Started:   d.Started,
+		Ended:     d.Ended,
+		Result:    d.Result,
+		Error:     d.Error,
 	}
 	if n := len(d.Done); n > KeptSeries {
 		return Record{}, fmt.Errorf("a record that remembers %d series of fires: want at most %d", n, KeptSeries)
@@ -170,14 +225,17 @@ func Decode(b []byte) (Record, error) {
 	default:
 		return Record{}, fmt.Errorf("a record in the state %q: want idle or running", d.State)
 	}
-	if r.Fire.IsZero() && r.Trigger == 0 || r.IsManual() && r.Trigger == 0 || r.Trigger > MaxFence || r.Fence == 0 || r.Fence > MaxFence || r.Attempt < 1 || r.HandOvers < 0 || r.HandOvers > r.Attempt {
+	hasCause := r.Trigger > 0 && r.Trigger <= MaxFence || r.Trigger == 0 && !r.Fire.IsZero() && !r.IsManual()
+	hasFence := r.Fence > 0 && r.Fence <= MaxFence
+	hasAttempt := r.Attempt >= 1 && r.HandOvers >= 0 && r.HandOvers <= r.Attempt
+	if !hasCause || !hasFence || !hasAttempt {
 		return Record{}, errors.New("a record without fire or trigger, fence or attempt")
 	}
 	err := r.check()
 	return r, err
 }
 
-// check returns an error unless the record can be written again after each
+// check returns an error unless the record can be encoded after each further
 // step.
 func (r *Record) check() (err error) {
 	for _, t := range []time.Time{r.Fire, r.Manual.At, r.Started, r.Ended} {
@@ -197,7 +255,7 @@ func (r *Record) check() (err error) {
 		err = fmt.Errorf("a record with a parameter of %d bytes: want at most %d", len(r.Manual.Parameter), MaxParameter)
 	case len(r.Error) > MaxError:
 		err = fmt.Errorf("a record with an error of %d bytes: want at most %d", len(r.Error), MaxError)
-	case !slices.Contains([]Result{"", ResultSucceeded, ResultFailed, ResultSkipped, ResultLost, ResultReplaced, ResultCancelled}, r.Result):
+	case r.Result != "" && !slices.Contains(results, r.Result):
 		err = fmt.Errorf("a record with the result %.20q: want ok, failed, skipped, lost, replaced or cancelled", r.Result)
 	}
 	if err != nil {
@@ -206,8 +264,8 @@ func (r *Record) check() (err error) {
 	return err
 }
 
-// validOwner reports whether an ID can be that of an instance, and so a part of
-// a key.
+// validOwner reports whether an ID can be that of an instance, and so part of a
+// key.
 func validOwner(id string) bool {
 	if len(id) > MaxOwner || id == "." || id == ".." {
 		return false

@@ -8,7 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// What is stored is read by other versions of this package, and by people. The lines are what those see.
+// What is stored is read by other versions of this package, and by people. The
+// lines are what those see.
 func TestRecordsAreStoredAs(t *testing.T) {
 	zone := time.FixedZone("", 3600)
 	failed := idle("10:00:00").Begin(at("10:00:10"), other, at("10:00:10.25")).
@@ -43,7 +44,7 @@ func TestRecordsAreStoredAs(t *testing.T) {
 	}
 }
 
-// same says whether two records are equal. Their times may be in other zones.
+// same reports whether two records are equal. Their times may be in other zones.
 func same(a, b Record) bool {
 	if !a.Fire.Equal(b.Fire) || !a.Started.Equal(b.Started) || !a.Ended.Equal(b.Ended) {
 		return false
@@ -139,8 +140,9 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
-// A record is written by whoever ends its run, and that must not end the process: an instance that can't write what it could
-// read would crash again and again, and each one that takes the shard over after it.
+// The instance that ends a run writes the record, and that must not end the
+// process: an instance that can't write what it could read would crash again
+// and again, and each one that takes the shard over after it.
 func TestARecordThatCanBeReadCanBeWritten(t *testing.T) {
 	for _, fire := range []string{"9999-12-31T23:59:59-00:01", "0000-01-01T00:00:00+00:01", "9999-12-31T23:59:59Z", "0000-01-01T00:00:00Z"} {
 		for _, field := range []string{"fire", "started", "ended"} {
@@ -151,7 +153,8 @@ func TestARecordThatCanBeReadCanBeWritten(t *testing.T) {
 	}
 }
 
-// checkReencodes fails the test unless what is read can be written, and is then read as the same.
+// checkReencodes fails the test unless what is read can be written, and is then
+// read as the same.
 func checkReencodes(t *testing.T, b []byte) {
 	t.Helper()
 	r, err := Decode(b)

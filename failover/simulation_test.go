@@ -9,9 +9,10 @@ import (
 	"time"
 )
 
-// cluster is a few instances and the record of one shard, in a store that does nothing but compare and swap. Everything that
-// may go wrong does, by a seed: crashes, lost sessions, replicas and assignments that are out of date, late and lost answers,
-// clocks that differ.
+// cluster is a few instances and the record of one shard, in a store that does
+// nothing but compare and swap. Everything that may go wrong does, by a seed:
+// crashes, lost sessions, replicas and assignments that are out of date, late
+// and lost answers, clocks that differ.
 type cluster struct {
 	rng     *rand.Rand
 	p       Policy
@@ -101,12 +102,12 @@ func (c *cluster) end(id string) {
 	}
 }
 
-// cancelLate has the clocks of processes do what they do by themselves: a handler whose session has been over for as long as it may go on is
-// cancelled.
+// cancelLate has the clocks of processes do what they do by themselves: a
+// handler whose session has been over for as long as it may go on is cancelled.
 func (c *cluster) cancelLate() {
 	for _, n := range c.nodes {
 		if over, ended := c.ended[n.local.Owner]; c.carry > 0 && n.local.Phase == PhaseWorking && ended && c.now.Sub(over) >= c.carry {
-			n.local.Phase = PhaseYielded // the claim may be made anew at this moment, and then must be handed over
+			n.local.Phase = PhaseYielded // the run may be reclaimed at this moment, and then must be handed over
 		}
 	}
 }
@@ -178,7 +179,8 @@ func (c *cluster) handlerReturns(n *node) {
 	}
 }
 
-// recognize takes a record that the node has claimed anew for that of the run which it has.
+// recognize takes a record that the node has reclaimed for that of the run
+// which it has.
 func (n *node) recognize() {
 	if r := n.record; r.Owner == n.asked.Owner && r.Fence == n.asked.Fence && n.local.Phase != PhaseNone {
 		n.local.Owner, n.local.Fence = r.Owner, r.Fence
@@ -236,7 +238,8 @@ func (c *cluster) decide(n *node) {
 	c.logf("%s asks to %v: %v", n.id, d.Action, next)
 }
 
-// arrive lets a node's write reach the store, and sometimes its answer the node. A claim is guarded by the instance's key.
+// arrive lets a node's write reach the store, and sometimes its answer the
+// node. A claim is guarded by the instance's key.
 func (c *cluster) arrive(n *node) error {
 	w := n.write
 	n.write = nil
@@ -267,7 +270,7 @@ func (c *cluster) arrive(n *node) error {
 		n.local.Phase = PhaseWorking
 	default:
 		n.record, n.version = c.record, c.version
-		if w.action != ActionAbandon && w.action != ActionReclaim { // what was claimed anew is found by its fence
+		if w.action != ActionAbandon && w.action != ActionReclaim { // a reclaimed run is found by its fence
 			n.local = Local{}
 		}
 	}
@@ -302,7 +305,8 @@ func (c *cluster) apply(w *write) error {
 
 func process(id string) string { name, _, _ := strings.Cut(id, "@"); return name }
 
-// check says whether two live instances work on the shard, or one that may go on without its session.
+// check reports whether two live instances work on the shard, or one that may go
+// on without its session.
 func (c *cluster) check() error {
 	c.cancelLate()
 	var working []string
@@ -317,7 +321,8 @@ func (c *cluster) check() error {
 	return nil
 }
 
-// calm ends all trouble: one instance owns the shard, everybody hears everything. It says if the shard does not come to rest.
+// calm ends all trouble: one instance owns the shard, everybody hears
+// everything. It says if the shard does not come to rest.
 func (c *cluster) calm() error {
 	for _, n := range c.nodes {
 		n.owned, n.leaving = false, false

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// world is one shard and all that matters to it when a single instance is left that owns it.
+// world is one shard and all that matters to it when a single instance is left
+// that owns it.
 type world struct {
 	p     Policy
 	v     View
@@ -17,10 +18,12 @@ type world struct {
 	log   []string
 }
 
-// settle decides and acts until nothing is left to do at this time. The environment does its part: handlers return, others
-// that run the shard die, deaths are proven. It returns what went wrong.
+// settle decides and acts until nothing is left to do at this time. The
+// environment does its part: handlers return, others that run the shard die,
+// deaths are proven. It returns what went wrong.
 func (w *world) settle() error {
-	// A run in progress is brought to its end in eight steps at most, and each fire that is due takes four more.
+	// A run in progress is brought to its end in eight steps at most, and each
+	// fire that is due takes four more.
 	for range 8 + 4*(len(slowDueAll(w.p, w.v.Record, w.v.Now))+1) {
 		d := Decide(w.p, w.v)
 		w.log = append(w.log, fmt.Sprintf("%v, %+v: %v", w.v.Record, w.v.Local, d))
@@ -36,7 +39,8 @@ func (w *world) settle() error {
 	return fmt.Errorf("it goes on for ever")
 }
 
-// slowDueAll returns the fires that are due one after the other, each begun and completed at once.
+// slowDueAll returns the fires that are due one after the other, each begun and
+// completed at once.
 func slowDueAll(p Policy, r Record, now time.Time) (fires []time.Time) {
 	r = r.Complete(ResultSucceeded, "", time.Time{})
 	for d := slowDue(p, r, now); !d.fire.IsZero(); d = slowDue(p, r, now) {
@@ -112,7 +116,7 @@ func (w *world) act(d Decision) (idle bool, err error) {
 		v.Local.Phase = PhaseFinished
 	case ActionReclaim:
 		if v.Local.Phase != PhaseWorking || !mine || r.Owner == me || r.CarryOn == 0 {
-			return false, fmt.Errorf("it claims a run anew that does not go on without its session")
+			return false, fmt.Errorf("it reclaims a run that does not carry on without its session")
 		}
 		v.Record, v.Owner = r.Reclaim(me), LivenessAlive
 		v.Local.Owner, v.Local.Fence = me, v.Record.Fence
@@ -132,7 +136,7 @@ func (w *world) act(d Decision) (idle bool, err error) {
 			v.Since = r.CarryOn // no fire comes up meanwhile, or there would be no end of them
 		case r.State == StateRunning:
 			if v.Owner != LivenessAlive {
-				return false, fmt.Errorf("it waits for a run that nobody works on")
+				return false, fmt.Errorf("it waits for a run that no instance works on")
 			}
 			v.Owner = LivenessUnproven
 		default:
@@ -168,7 +172,8 @@ func (w *world) checkIdle(d Decision) error {
 	return nil
 }
 
-// legal says what is wrong with a change of the record, by the table of transitions.
+// legal says what is wrong with a change of the record, by the table of
+// transitions.
 func legal(from, to Record, a Action, now time.Time) error {
 	claims := uint64(0)
 	if a == ActionBegin || a == ActionTakeOver || a == ActionReclaim {
@@ -203,7 +208,8 @@ func legal(from, to Record, a Action, now time.Time) error {
 	return nil
 }
 
-// reachable returns every record that can be written down: fires of all ages, each owner, each number of attempts.
+// reachable returns every record that can be written down: fires of all ages,
+// each owner, each number of attempts.
 func reachable() []Record {
 	records := []Record{{}}
 	for _, fire := range []string{"09:59:20", "09:59:50", "10:00:00", "10:00:10", "18:00:00"} {
@@ -250,8 +256,9 @@ func randomPolicy(rng *rand.Rand) Policy {
 	return p
 }
 
-// One instance is left, owns the shard, and can prove deaths. Whatever the others left behind, each fire that is due begins,
-// the run that was in progress is taken over or abandoned, and the record comes to rest.
+// One instance is left, owns the shard, and can prove deaths. Whatever the
+// others left behind, each fire that is due begins, the run that was in
+// progress is taken over or abandoned, and the record comes to rest.
 func TestNothingSticks(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 3))
 	locals := []Local{{}}

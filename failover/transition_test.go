@@ -15,8 +15,8 @@ func TestTransitions(t *testing.T) {
 	runs := Record{Fire: at("10:00:00"), Fence: 7, State: StateRunning, Owner: other, Attempt: 2, HandOvers: 1, Started: at("10:00:01")}
 	carries := runs
 	carries.CarryOn = time.Minute
-	nobodys := runs
-	nobodys.Owner, nobodys.HandOvers = "", 2
+	orphan := runs
+	orphan.Owner, orphan.HandOvers = "", 2
 
 	for _, tt := range []struct {
 		name string
@@ -35,16 +35,16 @@ func TestTransitions(t *testing.T) {
 			Record{Fire: at("10:00:00"), Fence: 7, Attempt: 2, HandOvers: 1, Started: at("10:00:01"), Ended: late, Result: ResultSucceeded}},
 		{"take over", runs.TakeOver(me, late),
 			Record{Fire: at("10:00:00"), Fence: 8, State: StateRunning, Owner: me, Attempt: 3, HandOvers: 1, Started: late}},
-		{"take over what was handed over", nobodys.TakeOver(me, late),
+		{"take over a run that was handed over", orphan.TakeOver(me, late),
 			Record{Fire: at("10:00:00"), Fence: 8, State: StateRunning, Owner: me, Attempt: 3, HandOvers: 2, Started: late}},
 		{"abandon", runs.Abandon(late),
 			Record{Fire: at("10:00:00"), Fence: 7, Attempt: 2, HandOvers: 1, Started: at("10:00:01"), Ended: late, Result: ResultLost,
 				Error: "the instance b@1 did not finish it"}},
-		{"abandon what was handed over", nobodys.Abandon(late),
+		{"abandon a run that was handed over", orphan.Abandon(late),
 			Record{Fire: at("10:00:00"), Fence: 7, Attempt: 2, HandOvers: 2, Started: at("10:00:01"), Ended: late, Result: ResultLost,
 				Error: "the instance that left did not finish it"}},
-		{"hand over", runs.HandOver(), nobodys},
-		{"hand over what may carry on", carries.HandOver(), nobodys},
+		{"hand over", runs.HandOver(), orphan},
+		{"hand over what may carry on", carries.HandOver(), orphan},
 		{"complete what may carry on", carries.Complete(ResultSucceeded, "", late), runs.Complete(ResultSucceeded, "", late)},
 		{"reclaim", carries.Reclaim(me),
 			Record{Fire: at("10:00:00"), Fence: 8, State: StateRunning, Owner: me, Attempt: 2, HandOvers: 1, Started: at("10:00:01"), CarryOn: time.Minute}},
@@ -55,7 +55,8 @@ func TestTransitions(t *testing.T) {
 	}
 }
 
-// A resource that remembers the fence of a shard's earlier life must not refuse its next.
+// A resource that remembers the fence of a shard's earlier life must not refuse
+// its next.
 func TestFencesGrowThoughTheRecordWasDeleted(t *testing.T) {
 	r := Record{}.Begin(at("10:00:00"), me, at("10:00:00"))
 	for range 1000 { // In a thousand seconds.

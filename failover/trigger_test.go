@@ -43,7 +43,8 @@ func TestAShardBeginsEachTriggerOnceAndInOrder(t *testing.T) {
 	}
 }
 
-// A fire that is due when somebody triggers the job is due afterwards, too; and a run that was triggered is repeated as that.
+// A fire that is due when the job is triggered is due afterwards, too; and
+// a run that was triggered is repeated as that.
 func TestATriggeredRunLeavesTheScheduleAlone(t *testing.T) {
 	call := Trigger{Seq: 9, At: at("10:00:01"), Parameter: "again"}
 	r := idle("10:00:00").BeginTrigger(call, me, now)
