@@ -14,9 +14,11 @@ import (
 	"time"
 )
 
-// Slack is a Target that sends messages to an incoming webhook of Slack, or of something that understands its format, such as Mattermost.
+// Slack is a Target that sends messages to an incoming webhook of Slack, or of
+// a service with the same format, such as Mattermost.
 type Slack struct {
-	URL string // of the webhook. It is as good as a password, and in no error but for its host
+	// URL is the URL of the webhook. It is a secret: errors show its host only.
+	URL string
 }
 
 // Name returns "Slack" and the host.
@@ -27,18 +29,25 @@ func (s Slack) Validate() error { return onlyURL("Slack", s.URL) }
 
 // Send sends a message.
 func (s Slack) Send(ctx context.Context, m Message) error {
-	// Only these three mean anything to Slack, and <!channel> would call everybody.
+	// Slack gives a meaning to these three characters only. <!channel> would
+	// notify everyone.
 	escape := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace
 	text := "*" + escape(m.Title()) + "*\n" + escape(m.Text())
 	_, err := postJSON(ctx, s.URL, map[string]any{"text": text})
 	return err
 }
 
-// DingTalk is a Target that sends messages as a custom robot of a group in DingTalk.
+// DingTalk is a Target that sends messages as a custom robot of a DingTalk
+// group.
 type DingTalk struct {
-	URL     string // of the robot, with its access_token. It is in no error but for its host
-	Secret  string // with which messages are signed, if the robot asks for it: it begins with SEC
-	Keyword string // that messages must have, if the robot asks for it. It becomes the first line
+	// URL is the URL of the robot, with its access_token. Errors show its host only.
+	URL string
+
+	// Secret signs messages, if the robot asks for it. It begins with SEC.
+	Secret string
+
+	// Keyword becomes the first line of messages, if the robot asks for one.
+	Keyword string
 }
 
 // Name returns "DingTalk" and the host.
@@ -57,7 +66,7 @@ func (d DingTalk) Send(ctx context.Context, m Message) error {
 	if d.Keyword != "" {
 		text = d.Keyword + "\n" + text
 	}
-	answer, err := postJSON(ctx, to, map[string]any{"msgtype": "text", "text": map[string]string{"content": text}}, d.Secret)
+	answer, err := postJSON(ctx, to, textMessage(text), d.Secret)
 	if err != nil {
 		return err
 	}
@@ -76,9 +85,11 @@ func signDingTalk(to, secret string, now time.Time) string {
 	return to + between + "timestamp=" + stamp + "&sign=" + url.QueryEscape(sign)
 }
 
-// WeCom is a Target that sends messages as a robot of a group in WeCom (WeChat Work).
+// WeCom is a Target that sends messages as a robot of a WeCom (WeChat Work)
+// group.
 type WeCom struct {
-	URL string // of the robot, with its key. It is in no error but for its host
+	// URL is the URL of the robot, with its key. Errors show its host only.
+	URL string
 }
 
 // Name returns "WeCom" and the host.
@@ -87,22 +98,26 @@ func (w WeCom) Name() string { return "WeCom at " + host(w.URL) }
 // Validate returns an error unless the URL can be called.
 func (w WeCom) Validate() error { return onlyURL("WeCom", w.URL) }
 
-// maxWeCom is how many bytes of text a robot may send.
+// maxWeCom is the largest size of a robot's text, in bytes.
 const maxWeCom = 2048
 
 // Send sends a message.
 func (w WeCom) Send(ctx context.Context, m Message) error {
-	answer, err := postJSON(ctx, w.URL, map[string]any{"msgtype": "text", "text": map[string]string{"content": cut(m.whole(), maxWeCom)}})
+	answer, err := postJSON(ctx, w.URL, textMessage(cut(m.whole(), maxWeCom)))
 	if err != nil {
 		return err
 	}
 	return refusal(answer, secretsOf(w.URL))
 }
 
-// Feishu is a Target that sends messages as a custom robot of a group in Feishu, or Lark.
+// Feishu is a Target that sends messages as a custom robot of a Feishu or Lark
+// group.
 type Feishu struct {
-	URL    string // of the robot. It is as good as a password, and in no error but for its host
-	Secret string // with which messages are signed, if the robot asks for it
+	// URL is the URL of the robot. It is a secret: errors show its host only.
+	URL string
+
+	// Secret signs messages, if the robot asks for it.
+	Secret string
 }
 
 // Name returns "Feishu" and the host.
@@ -113,12 +128,14 @@ func (f Feishu) Validate() error { return onlyURL("Feishu", f.URL) }
 
 // Send sends a message, signed if there is a secret.
 func (f Feishu) Send(ctx context.Context, m Message) error {
-	// Its texts have tags, and <at user_id="all"> would call everybody. A full-width sign looks the same.
+	// Feishu's texts have tags, and <at user_id="all"> would notify everyone. A
+	// full-width sign looks the same.
 	text := strings.ReplaceAll(m.whole(), "<", "＜")
 	document := map[string]any{"msg_type": "text", "content": map[string]string{"text": text}}
 	if f.Secret != "" {
 		stamp := strconv.FormatInt(time.Now().Unix(), 10)
-		document["timestamp"], document["sign"] = stamp, signFeishu(f.Secret, stamp)
+		document["timestamp"] = stamp
+		document["sign"] = signFeishu(f.Secret, stamp)
 	}
 	answer, err := postJSON(ctx, f.URL, document, f.Secret)
 	if err != nil {
@@ -127,10 +144,16 @@ func (f Feishu) Send(ctx context.Context, m Message) error {
 	return refusal(answer, append(secretsOf(f.URL), f.Secret))
 }
 
-// signFeishu returns the signature of a time in seconds: of nothing, with both as the key.
+// signFeishu returns the signature of a time in seconds: the hash of nothing,
+// with both as the key.
 // https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot
 func signFeishu(secret, stamp string) string {
 	return base64.StdEncoding.EncodeToString(hash(stamp+"\n"+secret, ""))
+}
+
+// textMessage returns a text for the robots of DingTalk and WeCom.
+func textMessage(text string) map[string]any {
+	return map[string]any{"msgtype": "text", "text": map[string]string{"content": text}}
 }
 
 func hash(key, text string) []byte {
@@ -139,7 +162,8 @@ func hash(key, text string) []byte {
 	return h.Sum(nil)
 }
 
-// refusal returns what a robot has against a message: they answer 200 all the same, and say it in the body.
+// refusal returns an error if a robot has refused a message. Robots answer with
+// status 200 and report the refusal in the body.
 func refusal(answer []byte, secrets []string) error {
 	var says struct {
 		ErrCode *int   `json:"errcode"` // DingTalk, WeCom
@@ -148,17 +172,17 @@ func refusal(answer []byte, secrets []string) error {
 		Msg     string `json:"msg"`
 	}
 	if err := json.Unmarshal(answer, &says); err != nil {
-		return errors.New("the answer is not JSON: is it the URL of a robot?")
+		return errors.New("the answer is not JSON; check that the URL is that of a robot")
 	}
 	code, text := says.ErrCode, says.ErrMsg
 	if code == nil {
 		code, text = says.Code, says.Msg
 	}
 	if code == nil {
-		return errors.New("the answer has no code: is it the URL of a robot?")
+		return errors.New("the answer has no code; check that the URL is that of a robot")
 	}
 	if *code != 0 {
-		return fmt.Errorf("it is refused: %d %s", *code, cut(oneLine(hide(text, secrets)), 200))
+		return fmt.Errorf("the robot refused it: %d %s", *code, cut(oneLine(hide(text, secrets)), 200))
 	}
 	return nil
 }

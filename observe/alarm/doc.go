@@ -1,4 +1,5 @@
-// Package alarm tells people when a job needs one: by mail, in Slack, DingTalk, WeCom or Feishu, or by a webhook of one's own.
+// Package alarm sends alarms to people: by mail, to Slack, DingTalk, WeCom or
+// Feishu, or to a webhook.
 //
 //	alarms, err := alarm.Start(alarm.Config{
 //		Name:    "production",
@@ -10,7 +11,10 @@
 //	err = s.Run(ctx)
 //	err = alarms.Close(ctx) // sends what waits
 //
-// A hundred shards that fail at once are one message, and if they go on failing another after ten minutes which says how often: nothing
-// is hidden, it is counted. Who sends never holds up a run, nor another target: Observe only notes the event, each target has a
-// queue and a goroutine of its own, and what has no room is counted, too.
+// A hundred shards that fail at the same time are one message. If they continue
+// to fail, another message follows after ten minutes, with their number. Every
+// alarm that is not sent is counted.
+//
+// Sending never delays a run or another target. Observe only stores the event,
+// and each target has its own queue and goroutine.
 package alarm

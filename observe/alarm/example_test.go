@@ -94,8 +94,8 @@ func ExampleStart() {
 	}})
 	fmt.Println(err)
 	// Output:
-	// alarms are not valid: targets: webhook: template: what it makes is not JSON; write {{json .Text}} without quotes around it
-	// targets: mail: to: there is nobody
+	// alarms are not valid: targets: webhook: template: its result is not JSON; write {{json .Text}} without quotes around it
+	// targets: mail: to: there is no recipient
 }
 
 // A message is what a target of one's own sends.
@@ -117,7 +117,7 @@ func ExampleMessage() {
 	// subject: b@3
 }
 
-// What is an alarm if nobody says otherwise; and only failed runs.
+// Default chooses the events that need a person; Failed only runs that failed.
 func ExampleDefault() {
 	for _, e := range []observe.Event{
 		{Kind: observe.Ended, Result: "failed"}, {Kind: observe.Ended, Result: "ok"}, {Kind: observe.Missed}, {Kind: observe.Stuck},
@@ -141,7 +141,7 @@ func ExampleMail() {
 	var plain alarm.Security = alarm.SecurityNoTLS // for a server on the same machine
 	fmt.Println(alarm.Mail{Host: "localhost", Security: plain, Username: "jobs", From: server.From, To: server.To}.Validate())
 	// Output:
-	// mail: to: there is nobody
+	// mail: to: there is no recipient
 	// mail by mail.example.com <nil>
-	// mail: username: without TLS there is no login, as anybody could read the password
+	// mail: username: without TLS there is no login, because the password could be read on the way
 }

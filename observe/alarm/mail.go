@@ -22,33 +22,44 @@ import (
 	"github.com/elasticjob-go/elastic/internal/faults"
 )
 
-// Security is how a connection to a mail server is kept from being read.
+// Security is the encryption of the connection to a mail server.
 type Security int
 
 // The kinds of security.
 const (
-	SecurityStartTLS Security = iota // the connection becomes TLS before anything is said; a server that can't do it gets no mail
-	SecurityTLS                      // it is TLS from the start
-	SecurityNoTLS                    // it is not: for a server on the same machine. There is no login
+	// SecurityStartTLS encrypts the connection with STARTTLS before the login. A
+	// server without STARTTLS gets no mail.
+	SecurityStartTLS Security = iota
+
+	// SecurityTLS encrypts the connection from the start.
+	SecurityTLS
+
+	// SecurityNoTLS does not encrypt, and does not log in: for a server on the same
+	// machine.
+	SecurityNoTLS
 )
 
 // Mail is a Target that sends messages by SMTP.
 type Mail struct {
-	// Host is the mail server's name. Port is 587 if it is zero, or 465 with TLS, or 25 with NoTLS.
+	// Host is the name of the mail server. Port 0 means 587 with
+	// SecurityStartTLS, 465 with SecurityTLS, and 25 with SecurityNoTLS.
 	Host string
 	Port int
 
-	// Security says when the connection becomes TLS. The zero value is StartTLS.
+	// Security is the encryption. The zero value is SecurityStartTLS.
 	Security Security
 
-	// TLS is for a server whose certificate is not signed by an authority of the system. Nil means what Go does.
+	// TLS is for a certificate that no authority of the system has signed. Nil
+	// means the defaults of Go.
 	TLS *tls.Config
 
-	// Username and Password are for the login, by PLAIN or LOGIN. No name means no login. They are in no error.
+	// Username and Password are for the login, by PLAIN or LOGIN. An empty
+	// Username means no login. They are in no error.
 	Username, Password string
 
-	// From is the sender, and To are the recipients, such as "ops@example.com" or "Operations <ops@example.com>". Recipients that the server
-	// refuses get nothing; it is an error only if it refuses all.
+	// From is the sender and To are the recipients, such as "ops@example.com"
+	// or "Operations <ops@example.com>". It is an error if the server refuses
+	// all recipients, not if it refuses some.
 	From string
 	To   []string
 }
@@ -56,8 +67,8 @@ type Mail struct {
 // Name returns "mail" and the host.
 func (m Mail) Name() string { return "mail by " + m.shownHost() }
 
-// shownHost returns the host without a user and a password that do not belong
-// there.
+// shownHost returns the host for messages, without a user and a password that
+// do not belong there.
 func (m Mail) shownHost() string {
 	if at := strings.LastIndexByte(m.Host, '@'); at >= 0 {
 		return "…" + m.Host[at:]
@@ -65,7 +76,7 @@ func (m Mail) shownHost() string {
 	return m.Host
 }
 
-// Validate returns all that is wrong with the settings in one error.
+// Validate returns all faults of the settings in one error.
 func (m Mail) Validate() error {
 	var list faults.List
 	if m.Host == "" || strings.ContainsAny(m.Host, " :/@\r\n") && net.ParseIP(m.Host) == nil {
@@ -78,13 +89,13 @@ func (m Mail) Validate() error {
 		list.Add("security: must be StartTLS, TLS or NoTLS, is %d", m.Security)
 	}
 	if m.Security == SecurityNoTLS && m.Username != "" {
-		list.Add("username: without TLS there is no login, as anybody could read the password")
+		list.Add("username: without TLS there is no login, because the password could be read on the way")
 	}
 	if _, err := mail.ParseAddress(m.From); err != nil {
 		list.Add("from: %q: %w", m.From, err)
 	}
 	if len(m.To) == 0 {
-		list.Add("to: there is nobody")
+		list.Add("to: there is no recipient")
 	}
 	for _, to := range m.To {
 		if _, err := mail.ParseAddress(to); err != nil {
@@ -103,7 +114,7 @@ func (m Mail) Send(ctx context.Context, msg Message) error {
 	if err != nil {
 		return conceal(err, m.secrets())
 	}
-	// Nothing in package smtp takes a context.
+	// Package smtp has no function with a context.
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	if err := m.talk(conn, msg); err != nil {
@@ -115,19 +126,21 @@ func (m Mail) Send(ctx context.Context, msg Message) error {
 	return nil
 }
 
-// secrets are what a server could repeat in what it answers.
+// secrets returns the secrets that a server could repeat in its answers.
 func (m Mail) secrets() []string {
 	if m.Username == "" {
 		return nil
 	}
 	encode := base64.StdEncoding.EncodeToString
-	return []string{m.Password, encode([]byte(m.Password)), encode([]byte("\x00" + m.Username + "\x00" + m.Password))}
+	plain := []byte("\x00" + m.Username + "\x00" + m.Password)
+	return []string{m.Password, encode([]byte(m.Password)), encode(plain)}
 }
 
 func (m Mail) dial(ctx context.Context) (net.Conn, error) {
 	port := m.Port
 	if port == 0 {
-		port = map[Security]int{SecurityStartTLS: 587, SecurityTLS: 465, SecurityNoTLS: 25}[m.Security]
+		ports := map[Security]int{SecurityStartTLS: 587, SecurityTLS: 465, SecurityNoTLS: 25}
+		port = ports[m.Security]
 	}
 	to := net.JoinHostPort(m.Host, strconv.Itoa(port))
 	if m.Security == SecurityTLS {
@@ -147,7 +160,7 @@ func (m Mail) config() *tls.Config {
 	return c
 }
 
-// talk says what there is to say over a connection, and closes it.
+// talk sends a message over a connection, and closes it.
 func (m Mail) talk(conn net.Conn, msg Message) error {
 	c, err := smtp.NewClient(conn, m.Host)
 	if err != nil {
@@ -160,7 +173,7 @@ func (m Mail) talk(conn net.Conn, msg Message) error {
 	}
 	if m.Security == SecurityStartTLS {
 		if ok, _ := c.Extension("STARTTLS"); !ok {
-			return errors.New("the server has no STARTTLS: use the port that has TLS from the start, if there is one")
+			return errors.New("the server has no STARTTLS; use SecurityTLS with the port that is encrypted from the start")
 		}
 		if err := c.StartTLS(m.config()); err != nil {
 			return fmt.Errorf("STARTTLS: %w", err)
@@ -174,7 +187,7 @@ func (m Mail) talk(conn net.Conn, msg Message) error {
 	return m.submit(c, msg)
 }
 
-// localName is what this machine calls itself.
+// localName returns the name of this machine for the greeting.
 func localName() string {
 	name, err := os.Hostname()
 	if err != nil || name == "" || strings.ContainsAny(name, " \r\n") {
@@ -196,12 +209,13 @@ func (m Mail) login(c *smtp.Client) error {
 	}
 	err := c.Auth(auth)
 	if e := (*textproto.Error)(nil); errors.As(err, &e) {
-		return fmt.Errorf("the login is refused, code %d", e.Code) // not its text, which could repeat what was sent
+		return fmt.Errorf("the login is refused, code %d", e.Code) // its text could repeat the password
 	}
 	return err
 }
 
-// loginAuth is AUTH LOGIN, which has no standard, and which the server asks for name and password in.
+// loginAuth is AUTH LOGIN. It has no standard: the server asks for the name and
+// then for the password.
 type loginAuth struct{ answers []string }
 
 func (a *loginAuth) Start(server *smtp.ServerInfo) (string, []byte, error) {
@@ -253,7 +267,7 @@ func (m Mail) submit(c *smtp.Client, msg Message) error {
 	return nil
 }
 
-// address returns the part of an address between the brackets.
+// address returns the part of an address between the angle brackets.
 func address(s string) string {
 	if a, err := mail.ParseAddress(s); err == nil {
 		return a.Address
@@ -267,7 +281,7 @@ func (m Mail) letter(msg Message, now time.Time, id string) []byte {
 	header := func(name, value string) { fmt.Fprintf(&b, "%s: %s\r\n", name, value) }
 	canonical := func(s string) string {
 		if a, err := mail.ParseAddress(s); err == nil {
-			return a.String() // a name that is not ASCII is encoded
+			return a.String() // encodes a name that is not ASCII
 		}
 		return s
 	}
@@ -281,13 +295,13 @@ func (m Mail) letter(msg Message, now time.Time, id string) []byte {
 	header("Subject", mime.QEncoding.Encode("utf-8", msg.Title()))
 	header("Date", now.Format(time.RFC1123Z))
 	header("Message-ID", "<"+id+"@"+domain+">")
-	header("Auto-Submitted", "auto-generated") // RFC 3834: no holiday notes in answer, please
+	header("Auto-Submitted", "auto-generated") // RFC 3834: prevents automatic answers
 	header("MIME-Version", "1.0")
 	header("Content-Type", "text/plain; charset=utf-8")
 	header("Content-Transfer-Encoding", "quoted-printable")
 	b.WriteString("\r\n")
 	w := quotedprintable.NewWriter(&b)
-	_, _ = w.Write([]byte(strings.ReplaceAll(msg.Text()+"\n", "\n", "\r\n"))) // a Buffer takes everything
+	_, _ = w.Write([]byte(strings.ReplaceAll(msg.Text()+"\n", "\n", "\r\n"))) // a Buffer never fails
 	_ = w.Close()
 	return b.Bytes()
 }

@@ -245,16 +245,16 @@ func TestMail_ErrorsHaveNoPassword(t *testing.T) {
 		{"the server has no TLS", &postOffice{extends: []string{"AUTH PLAIN"}}, nil, "the server has no STARTTLS", "AUTH"},
 		{"its certificate is unknown", &postOffice{extends: all}, func(m *alarm.Mail) { m.TLS = nil }, "certificate", "AUTH"},
 		{"its certificate is unknown, TLS", &postOffice{implicit: true}, func(m *alarm.Mail) { m.TLS = nil }, "certificate", "AUTH"},
-		{"the password is wrong", &postOffice{extends: all}, func(m *alarm.Mail) { m.Username = "somebody" }, "the login is refused, code 535", "MAIL"},
-		{"the password is wrong, LOGIN", &postOffice{extends: []string{"STARTTLS", "AUTH LOGIN"}}, func(m *alarm.Mail) { m.Username = "somebody" }, "the login is refused, code 535", "MAIL"},
+		{"the password is wrong", &postOffice{extends: all}, func(m *alarm.Mail) { m.Username = "user" }, "the login is refused, code 535", "MAIL"},
+		{"the password is wrong, LOGIN", &postOffice{extends: []string{"STARTTLS", "AUTH LOGIN"}}, func(m *alarm.Mail) { m.Username = "user" }, "the login is refused, code 535", "MAIL"},
 		{"no login that we know", &postOffice{extends: []string{"STARTTLS", "AUTH GSSAPI"}}, nil, "neither PLAIN nor LOGIN", "MAIL"},
 		{"the sender is refused", &postOffice{extends: all, refuses: []string{"MAIL"}}, nil, "from jobs@example.com: 550", "DATA"},
 		{"all recipients are refused", &postOffice{extends: all, refuses: []string{"RCPT"}}, nil, "to night@example.com: 550", "DATA"},
 		{"the text is refused", &postOffice{extends: all, refuses: []string{"DATA"}}, nil, "DATA: 550", ""},
 		{"EHLO is refused", &postOffice{refuses: []string{"EHLO", "HELO"}}, nil, "EHLO: 550", "AUTH"},
 		{"STARTTLS is refused", &postOffice{extends: all, refuses: []string{"STARTTLS"}}, nil, "STARTTLS: 550", "AUTH"},
-		{"nobody is there", &postOffice{}, func(m *alarm.Mail) { m.Port = 1 }, "connection refused", ""},
-		{"the settings are wrong", &postOffice{}, func(m *alarm.Mail) { m.To = nil }, "there is nobody", "EHLO"},
+		{"no server", &postOffice{}, func(m *alarm.Mail) { m.Port = 1 }, "connection refused", ""},
+		{"the settings are wrong", &postOffice{}, func(m *alarm.Mail) { m.To = nil }, "there is no recipient", "EHLO"},
 	} {
 		m := tt.p.open(t)
 		if tt.change != nil {

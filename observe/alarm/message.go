@@ -9,22 +9,29 @@ import (
 	"github.com/elasticjob-go/elastic/observe"
 )
 
-// Message is what a target sends: one alarm, and how often it was given.
+// Message is one message to a target: an alarm, and how often it occurred.
 type Message struct {
-	Name    string        // of the Config
-	Event   observe.Event // the latest
-	Count   int           // how many events like it there were since the last message about them
-	Since   time.Time     // the first of those
-	Omitted int           // alarms before this one that the target was not told of
+	// Name is the Name of the Config.
+	Name string
+
+	// Event is the latest event. Count is the number of such events since the last
+	// message about them, and Since is the time of the first.
+	Event observe.Event
+	Count int
+	Since time.Time
+
+	// Omitted is the number of earlier alarms that the target did not get.
+	Omitted int
 }
 
-// What a message has of an error, and of a detail such as a stack, at most, in bytes. WeCom takes 2,048 in all.
+// The largest sizes of an error, and of a detail such as a stack, in a message,
+// in bytes. WeCom takes 2,048 in all.
 const (
 	maxError  = 500
 	maxDetail = 800
 )
 
-// what says in a word or two what happened.
+// what returns the event in a word or two.
 func what(e observe.Event) string {
 	if Failed(e) {
 		return "failed"
@@ -32,7 +39,8 @@ func what(e observe.Event) string {
 	return string(e.Kind)
 }
 
-// Title returns the alarm in one line, such as "production: report/2 failed, 12 times".
+// Title returns the alarm in one line, such as "production: report/2 failed, 12
+// times".
 func (m Message) Title() string {
 	var b strings.Builder
 	if m.Name != "" {
@@ -41,7 +49,7 @@ func (m Message) Title() string {
 	switch {
 	case m.Event.Job == "":
 		b.WriteString(m.Event.Instance)
-	case m.Event.Shard < 0 || m.Count > 1: // of several, the shard is that of the last only
+	case m.Event.Shard < 0 || m.Count > 1: // Shard is that of the latest event only
 		b.WriteString(m.Event.Job)
 	default:
 		fmt.Fprintf(&b, "%s/%d", m.Event.Job, m.Event.Shard)
@@ -53,7 +61,8 @@ func (m Message) Title() string {
 	return oneLine(b.String())
 }
 
-// Text returns all that is known about the alarm, in lines of "name: value" without the title.
+// Text returns all fields of the alarm, in lines of "name: value", without the
+// title.
 func (m Message) Text() string {
 	var b strings.Builder
 	line := func(name, value string) {
@@ -84,7 +93,7 @@ func (m Message) Text() string {
 	}
 	line("detail", cut(e.Detail, maxDetail))
 	if m.Omitted > 0 {
-		fmt.Fprintf(&b, "%d alarms before this one were left out\n", m.Omitted)
+		fmt.Fprintf(&b, "%d alarms before this one were not sent\n", m.Omitted)
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
@@ -98,7 +107,7 @@ func stamp(t time.Time) string {
 	return t.Format(time.RFC3339)
 }
 
-// cut shortens text to n bytes, between characters.
+// cut shortens a text to n bytes, between characters.
 func cut(s string, n int) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	if len(s) <= n {
@@ -111,7 +120,8 @@ func cut(s string, n int) string {
 	return s[:n] + "…"
 }
 
-// oneLine makes spaces of what could begin another line.
+// oneLine replaces control characters, which could begin another line, by
+// spaces.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7F {

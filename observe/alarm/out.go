@@ -7,36 +7,38 @@ import (
 	"time"
 )
 
-// Target is where alarms go.
+// Target is a destination of alarms.
 type Target interface {
-	// Name says in errors which target it is. It must not hold secrets.
+	// Name returns the name of the target for errors. It must not have secrets.
 	Name() string
 
-	// Send sends one message. It returns soon after ctx ends. It is called from one goroutine. Its error must not hold secrets.
+	// Send sends one message. It must return soon after ctx ends. It is called
+	// from one goroutine. Its error must not have secrets.
 	Send(ctx context.Context, m Message) error
 }
 
-// pauses are before the second attempt to send a message, and before the third.
+// pauses are the waits before the second and the third attempt to send a
+// message.
 var pauses = [...]time.Duration{time.Second, 5 * time.Second}
 
-// out is one target with the messages that wait for it.
+// out is a target with its queue.
 type out struct {
 	target  Target
 	timeout time.Duration
 	onError func(error)
 	queue   chan Message
-	waiting atomic.Int64 // messages that are not sent yet, the one under way included
-	omitted atomic.Int64 // alarms that were not sent since the last that was
+	waiting atomic.Int64 // messages that are not sent yet
+	omitted atomic.Int64 // alarms that were not sent since the last message
 }
 
-// put has a message wait, if there is room.
+// put adds a message to the queue, if there is room.
 func (o *out) put(m Message) {
 	o.waiting.Add(1)
 	select {
 	case o.queue <- m:
 	default:
 		o.waiting.Add(-1)
-		o.leaveOut(m, fmt.Errorf("%d messages wait already", cap(o.queue)))
+		o.leaveOut(m, fmt.Errorf("the queue is full with %d messages", cap(o.queue)))
 	}
 }
 
@@ -46,11 +48,11 @@ func (o *out) leaveOut(m Message, err error) {
 	if o.onError == nil {
 		return
 	}
-	defer func() { _ = recover() }() // there is nobody left to tell
+	defer func() { _ = recover() }() // the error was for OnError itself
 	o.onError(fmt.Errorf("alarm %q was not sent to %s: %w", m.Title(), o.target.Name(), err))
 }
 
-// send sends messages until there are no more.
+// send sends messages until the queue is closed and empty.
 func (o *out) send(ctx context.Context) {
 	for m := range o.queue {
 		omitted := o.omitted.Swap(0)
@@ -62,7 +64,7 @@ func (o *out) send(ctx context.Context) {
 	}
 }
 
-// deliver tries to send a message, three times.
+// deliver makes up to three attempts to send a message.
 func (o *out) deliver(ctx context.Context, m Message) (err error) {
 	for try := 0; ; try++ {
 		if err = o.try(ctx, m); err == nil || try == len(pauses) {

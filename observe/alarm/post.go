@@ -14,20 +14,27 @@ import (
 	"strings"
 )
 
-// client follows no redirects, as addresses of webhooks are secrets, and keeps no connections, as alarms are rare.
+// client follows no redirects, because the URL of a webhook is a secret. It
+// keeps no connections, because alarms are rare.
 var client = &http.Client{
-	Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: 64 << 10},
+	Transport: &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DisableKeepAlives:      true,
+		ForceAttemptHTTP2:      true,
+		MaxResponseHeaderBytes: 64 << 10,
+	},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
-// maxAnswer is how much of an answer is read.
+// maxAnswer is the number of bytes of an answer that are read.
 const maxAnswer = 16 << 10
 
-// post sends a body and returns the answer to it, if its status is 200 to 299. Errors don't hold the URL, nor any of the secrets.
+// post sends a body and returns the answer if its status is 200 to 299. Errors
+// have neither the URL nor one of the secrets.
 func post(ctx context.Context, method, to string, header http.Header, body []byte, secrets ...string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, to, bytes.NewReader(body))
 	if err != nil {
-		return nil, errors.New("its URL can't be used") // it was checked, and err has it
+		return nil, errors.New("its URL can't be used") // err would show the URL
 	}
 	req.Header = header
 	secrets = append(secrets, secretsOf(to)...)
@@ -55,10 +62,12 @@ func postJSON(ctx context.Context, to string, document any, secrets ...string) (
 	if err != nil {
 		return nil, fmt.Errorf("encode the message: %w", err)
 	}
-	return post(ctx, http.MethodPost, to, http.Header{"Content-Type": {"application/json; charset=utf-8"}}, body, secrets...)
+	header := http.Header{"Content-Type": {"application/json; charset=utf-8"}}
+	return post(ctx, http.MethodPost, to, header, body, secrets...)
 }
 
-// checkURL returns an error that does not hold the URL unless it can be called.
+// checkURL returns an error unless a URL can be called. The error does not show
+// the URL.
 func checkURL(s string) error {
 	u, err := url.Parse(s)
 	switch {
@@ -72,7 +81,7 @@ func checkURL(s string) error {
 	return nil
 }
 
-// host returns what may be shown of a URL.
+// host returns the part of a URL that errors may show.
 func host(s string) string {
 	if u, err := url.Parse(s); err == nil {
 		return u.Host
@@ -80,7 +89,8 @@ func host(s string) string {
 	return "?"
 }
 
-// secretsOf returns the parts of a webhook's URL that are as good as a password: each segment of its path, and the values in its query.
+// secretsOf returns the secret parts of a webhook's URL: each segment of its
+// path, and the values of its query.
 func secretsOf(s string) []string {
 	u, err := url.Parse(s)
 	if err != nil {
@@ -95,20 +105,23 @@ func secretsOf(s string) []string {
 	}
 	if u.User != nil {
 		password, _ := u.User.Password()
-		secrets = append(secrets, password, base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password)))
+		login := []byte(u.User.Username() + ":" + password)
+		secrets = append(secrets, password, base64.StdEncoding.EncodeToString(login))
 	}
 	return secrets
 }
 
-// minSecret is how long something must be to be a secret: what is shorter is found in every other word.
+// minSecret is the shortest text that is treated as a secret. Shorter ones are
+// parts of many words.
 const minSecret = 4
 
-// concealed is an error without secrets. It does not unwrap, as what it would unwrap to has them.
+// concealed is an error without secrets. It does not unwrap, because the
+// wrapped error has them.
 type concealed string
 
 func (c concealed) Error() string { return string(c) }
 
-// conceal returns err, or if secrets occur in its text another error without them.
+// conceal returns err, or an error without the secrets if its text has any.
 func conceal(err error, secrets []string) error {
 	if text := hide(err.Error(), secrets); text != err.Error() {
 		return concealed(text)
@@ -119,7 +132,7 @@ func conceal(err error, secrets []string) error {
 // hide replaces secrets in a text.
 func hide(text string, secrets []string) string {
 	secrets = slices.Clone(secrets)
-	// The longest first, or one could spoil another that it is a part of.
+	// The longest is first, because a shorter secret can be a part of it.
 	slices.SortFunc(secrets, func(a, b string) int { return len(b) - len(a) })
 	for _, secret := range secrets {
 		if len(secret) >= minSecret {

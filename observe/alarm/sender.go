@@ -13,96 +13,119 @@ import (
 	"github.com/elasticjob-go/elastic/observe"
 )
 
-// What is used where a Config says nothing.
+// The defaults for zero fields of Config.
 const (
 	DefaultQuiet     = 10 * time.Minute
-	DefaultPerMinute = 20 // what robots of DingTalk and WeCom may send
+	DefaultPerMinute = 20 // the limit of the robots of DingTalk and WeCom
 	DefaultQueue     = 100
 	DefaultTimeout   = 10 * time.Second
 )
 
 const (
-	// gather is how long the first alarm of its kind waits for others like it: the shards of a job mostly fail together.
+	// gather is how long the first alarm of a matter waits for others: the
+	// shards of a job often fail together.
 	gather = time.Second
 
-	// maxGroups bounds how many kinds of alarms are counted apart.
+	// maxGroups is the number of matters that are counted apart.
 	maxGroups = 256
 )
 
-// Config says what is an alarm, who is told, and how often.
+// Config is the configuration of a Sender.
 type Config struct {
-	// Name is what messages begin with, such as that of the cluster. Empty means nothing.
+	// Name begins each message, such as the name of the cluster. Empty means
+	// none.
 	Name string
 
-	// Targets are told of every alarm, each by itself. There must be one at least.
+	// Targets get every alarm, independently of each other. There must be at
+	// least one.
 	Targets []Target
 
-	// Rules say which events are alarms: those that any of them says. Nil means Default.
+	// Rules decide which events are alarms: an event is one if a rule says so.
+	// Nil means Default.
 	Rules []Rule
 
-	// Quiet is how long nothing more is sent about the same matter (the same kind of event of the same job) after a message about it. What
-	// comes meanwhile is counted, and the count is sent at the end. Zero means DefaultQuiet.
+	// Quiet is the time after a message during which no other message about the
+	// same matter (the same kind of event of the same job) is sent. Further
+	// events are counted, and the next message has their number. Zero means
+	// DefaultQuiet.
 	Quiet time.Duration
 
-	// PerMinute bounds how many messages are sent in any minute, whatever they are about. What is too much waits and is counted. Zero
-	// means DefaultPerMinute.
+	// PerMinute is the largest number of messages in any minute. Further
+	// messages wait, and their events are counted. Zero means DefaultPerMinute.
 	PerMinute int
 
-	// Queue is how many messages wait at most for a target that is slow. What has no room is left out, and the next message says how
-	// much that was. Zero means DefaultQueue.
+	// Queue is the number of messages that can wait for a slow target. Further
+	// messages are dropped, and the next message has the number of alarms that
+	// were not sent. Zero means DefaultQueue.
 	Queue int
 
-	// Timeout bounds each attempt to send. There are three, a second and five seconds apart. Zero means DefaultTimeout.
+	// Timeout bounds each attempt to send a message. There are three attempts,
+	// with pauses of one and five seconds. Zero means DefaultTimeout.
 	Timeout time.Duration
 
-	// OnError is told what could not be sent, and why. It may be called from several goroutines at once. The error has no secrets
-	// of the target, such as tokens in URLs. Nil means that nobody is told.
+	// OnError is called with the reason when a message could not be sent. It
+	// may be called from several goroutines at once. The error has no secrets
+	// of the target, such as tokens in URLs. Nil discards the error.
 	OnError func(error)
 }
 
-// Sender gives alarms. Its methods are safe for concurrent use.
+// Sender sends alarms. Its methods are safe for concurrent use.
 type Sender struct {
 	cfg    Config
 	outs   []*out
-	ctx    context.Context // of all sending
+	ctx    context.Context // ends all sending
 	cancel context.CancelFunc
-	wake   chan struct{} // there is something new to dispatch
-	done   chan struct{} // closed when all has ended
+	wake   chan struct{} // wakes dispatch
+	done   chan struct{} // closed when all goroutines have ended
 
 	mu      sync.Mutex
 	closing bool
 	groups  map[matter]*group
-	omitted int         // alarms that are in no group
-	sent    []time.Time // the last messages, at most PerMinute
+	omitted int         // alarms without a group
+	sent    []time.Time // times of the last messages, at most PerMinute
 }
 
-// matter is what alarms have in common that are sent as one.
+// matter is the common subject of alarms that are sent in one message.
 type matter struct {
 	kind      observe.Kind
 	job, what string
 }
 
-// group is the alarms about one matter since the last message about it.
+// group has the alarms of one matter since the last message about it.
 type group struct {
 	message Message
-	due     time.Time // of the next message, if there is anything to say by then
+	due     time.Time // of the next message, if there are alarms by then
 }
 
-// Start returns a Sender that works until Close. All that is wrong with the settings, those of the targets included, is in one error.
+// Start returns a Sender that works until Close. One error has all faults of
+// the settings, those of the targets included.
 func Start(c Config) (*Sender, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	c.Quiet, c.PerMinute = cmp.Or(c.Quiet, DefaultQuiet), cmp.Or(c.PerMinute, DefaultPerMinute)
-	c.Queue, c.Timeout = cmp.Or(c.Queue, DefaultQueue), cmp.Or(c.Timeout, DefaultTimeout)
-	c.Targets, c.Rules = slices.Clone(c.Targets), slices.Clone(c.Rules)
+	c.Quiet = cmp.Or(c.Quiet, DefaultQuiet)
+	c.PerMinute = cmp.Or(c.PerMinute, DefaultPerMinute)
+	c.Queue = cmp.Or(c.Queue, DefaultQueue)
+	c.Timeout = cmp.Or(c.Timeout, DefaultTimeout)
+	c.Targets = slices.Clone(c.Targets)
+	c.Rules = slices.Clone(c.Rules)
 	if c.Rules == nil {
 		c.Rules = []Rule{Default}
 	}
-	s := &Sender{cfg: c, wake: make(chan struct{}, 1), done: make(chan struct{}), groups: make(map[matter]*group)}
+	s := &Sender{
+		cfg:    c,
+		wake:   make(chan struct{}, 1),
+		done:   make(chan struct{}),
+		groups: make(map[matter]*group),
+	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	for _, t := range c.Targets {
-		s.outs = append(s.outs, &out{target: t, timeout: c.Timeout, onError: c.OnError, queue: make(chan Message, c.Queue)})
+		s.outs = append(s.outs, &out{
+			target:  t,
+			timeout: c.Timeout,
+			onError: c.OnError,
+			queue:   make(chan Message, c.Queue),
+		})
 	}
 	go func() {
 		defer close(s.done)
@@ -123,7 +146,7 @@ func Start(c Config) (*Sender, error) {
 func (c Config) check() error {
 	var list faults.List
 	if len(c.Targets) == 0 {
-		list.Add("targets: there is none")
+		list.Add("targets: must have at least one")
 	}
 	for i, t := range c.Targets {
 		if t == nil {
@@ -156,7 +179,8 @@ func (c Config) check() error {
 	return list.ErrOf("alarms are not valid")
 }
 
-// Observe takes an event; it is for elastic.WithEvents. It never waits for anything to be sent. After Close it does nothing.
+// Observe receives an event, as elastic.WithEvents calls it. It does not wait
+// until an alarm is sent. After Close it does nothing.
 func (s *Sender) Observe(e observe.Event) {
 	if !slices.ContainsFunc(s.cfg.Rules, func(r Rule) bool { return r(e) }) {
 		return
@@ -164,12 +188,12 @@ func (s *Sender) Observe(e observe.Event) {
 	s.mu.Lock()
 	isNew := s.note(e, time.Now())
 	s.mu.Unlock()
-	if isNew { // else it is known when to look at it
+	if isNew { // dispatch knows when the others are due
 		s.rouse()
 	}
 }
 
-// rouse has dispatch look at what there is.
+// rouse wakes dispatch.
 func (s *Sender) rouse() {
 	select {
 	case s.wake <- struct{}{}:
@@ -177,7 +201,7 @@ func (s *Sender) rouse() {
 	}
 }
 
-// note counts an event, and says whether it is about a new matter.
+// note counts an event. It reports whether the event begins a new matter.
 func (s *Sender) note(e observe.Event, now time.Time) (isNew bool) {
 	if s.closing {
 		return false
@@ -201,9 +225,10 @@ func (s *Sender) note(e observe.Event, now time.Time) (isNew bool) {
 	return isNew
 }
 
-// Close sends what waits, without regard to Quiet, and ends the Sender. If PerMinute does not allow for all of it, the last message
-// says how many alarms were left out. When ctx ends it gives up, and the error says how much was not sent. It may be called more than
-// once.
+// Close sends the messages that wait, without regard to Quiet, and ends the
+// Sender. If PerMinute does not allow all of them, the last message has the
+// number of alarms that were not sent. When ctx ends, Close gives up, and its
+// error has the number of unsent messages. It may be called more than once.
 func (s *Sender) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closing = true
@@ -222,7 +247,8 @@ func (s *Sender) Close(ctx context.Context) error {
 	return fmt.Errorf("close alarms: %d messages were not sent in time: %w", unsent, context.Cause(ctx))
 }
 
-// dispatch hands messages to the targets when they are due, until the Sender is closed.
+// dispatch passes messages to the targets when they are due, until the Sender
+// is closed.
 func (s *Sender) dispatch() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -257,14 +283,15 @@ func (s *Sender) dispatch() {
 	}
 }
 
-// take returns the messages that are due and may be sent, and how long to wait for the next; zero if there is none.
+// take returns the messages that are due and allowed, and the time until the
+// next; 0 if there is none.
 func (s *Sender) take(now time.Time) (due []Message, next time.Duration) {
 	for _, of := range s.inOrder() {
 		g := s.groups[of]
 		wait := g.due.Sub(now)
 		if wait <= 0 {
 			if g.message.Count == 0 {
-				delete(s.groups, of) // it is quiet again
+				delete(s.groups, of) // no alarm came within Quiet
 				continue
 			}
 			if wait = s.allowed(now); wait <= 0 {
@@ -280,8 +307,8 @@ func (s *Sender) take(now time.Time) (due []Message, next time.Duration) {
 	return due, next
 }
 
-// takeAll returns a message about each matter there is something to say about, as far as PerMinute allows, and what it doesn't allow for as
-// a number in the last.
+// takeAll returns a message about each matter with alarms, as far as PerMinute
+// allows. The last has the number of the other alarms.
 func (s *Sender) takeAll(now time.Time) (all []Message) {
 	for _, of := range s.inOrder() {
 		g := s.groups[of]
@@ -299,11 +326,16 @@ func (s *Sender) takeAll(now time.Time) (all []Message) {
 // inOrder returns the matters in the order in which they are due.
 func (s *Sender) inOrder() []matter {
 	return slices.SortedFunc(maps.Keys(s.groups), func(a, b matter) int {
-		return cmp.Or(s.groups[a].due.Compare(s.groups[b].due), cmp.Compare(a.job, b.job), cmp.Compare(a.kind, b.kind), cmp.Compare(a.what, b.what))
+		return cmp.Or(
+			s.groups[a].due.Compare(s.groups[b].due),
+			cmp.Compare(a.job, b.job),
+			cmp.Compare(a.kind, b.kind),
+			cmp.Compare(a.what, b.what),
+		)
 	})
 }
 
-// allowed returns how long it takes until another message may be sent.
+// allowed returns the time until another message may be sent.
 func (s *Sender) allowed(now time.Time) time.Duration {
 	if len(s.sent) < s.cfg.PerMinute {
 		return 0
@@ -311,10 +343,11 @@ func (s *Sender) allowed(now time.Time) time.Duration {
 	return s.sent[0].Add(time.Minute).Sub(now)
 }
 
-// message takes what is to be said from a group.
+// message returns the message of a group, and begins a new one.
 func (s *Sender) message(g *group, now time.Time) Message {
 	m := g.message
-	m.Omitted, s.omitted = s.omitted, 0
+	m.Omitted = s.omitted
+	s.omitted = 0
 	g.message = Message{}
 	s.sent = append(s.sent, now)
 	if extra := len(s.sent) - s.cfg.PerMinute; extra > 0 {

@@ -351,7 +351,7 @@ func TestRules_ChooseAlarms(t *testing.T) {
 // One error has all faults of the settings, those of the targets included.
 func TestStart_ReportsAllFaults(t *testing.T) {
 	_, err := alarm.Start(alarm.Config{})
-	if err == nil || !strings.Contains(err.Error(), "targets: there is none") {
+	if err == nil || !strings.Contains(err.Error(), "targets: must have at least one") {
 		t.Errorf("got %v", err)
 	}
 	_, err = alarm.Start(alarm.Config{
@@ -361,7 +361,7 @@ func TestStart_ReportsAllFaults(t *testing.T) {
 			alarm.Webhook{URL: "https://a/", Template: `{"text": {{.Txt}}}`},
 			alarm.Webhook{URL: "https://a/", Template: `{"text": "{{.Text}}"}`},
 			alarm.Webhook{URL: "https://a/", Template: `{{`},
-			alarm.Mail{Host: "mail.example.com:25", Port: 70_000, Security: 7, From: "nobody", To: []string{"a@b", "c d"}},
+			alarm.Mail{Host: "mail.example.com:25", Port: 70_000, Security: 7, From: "no address", To: []string{"a@b", "c d"}},
 			alarm.Mail{Host: "mail", Security: alarm.SecurityNoTLS, Username: "me", Password: "sEcReT", From: "a@b"},
 		},
 		Rules: []alarm.Rule{nil}, Quiet: -1, PerMinute: -1, Queue: -1, Timeout: -1,
@@ -373,7 +373,7 @@ func TestStart_ReportsAllFaults(t *testing.T) {
 		"targets: number 0 is nil", "Slack: URL: is empty", "DingTalk: URL: must begin with https:// or http://", "WeCom: URL: must begin", "Feishu: URL: can't be read",
 		`webhook: method: must be POST or PUT, is "GET"`, `headers: "a b" has characters`, "content type", "can't evaluate field Txt", "is not JSON; write {{json .Text}}", "unclosed action",
 		`mail: host: must be a name or an address without a port, is "mail.example.com:25"`, "port: must be 1 to 65535, is 70000", "security: must be StartTLS, TLS or NoTLS, is 7",
-		`from: "nobody": `, `to: "c d": `, "username: without TLS there is no login", "to: there is nobody",
+		`from: "no address": `, `to: "c d": `, "username: without TLS there is no login", "to: there is no recipient",
 		"rules: number 0 is nil", "quiet: must not be negative, is -1ns", "per minute: must not be negative, is -1", "queue: must", "timeout: must",
 	} {
 		if !strings.Contains(err.Error(), want) {

@@ -8,8 +8,8 @@ import (
 	"github.com/elasticjob-go/elastic/internal/secret"
 )
 
-// The targets hold secrets in exported fields. Package fmt, encoders such as
-// that of JSON, and package slog print their names in place of the fields.
+// The targets have secrets in exported fields. Package fmt, encoders such as
+// that of JSON, and package slog print their names instead of the fields.
 
 // Format prints the target's name, whatever the verb.
 func (s Slack) Format(f fmt.State, verb rune) { secret.Format(f, verb, s.Name()) }

@@ -45,7 +45,7 @@ func TestMail_LetterIsWellFormed(t *testing.T) {
 		"error\r\n" +
 		"detail: of \"several\"\r\n" +
 		"lines\r\n" +
-		"1 alarms before this one were left out\r\n"
+		"1 alarms before this one were not sent\r\n"
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

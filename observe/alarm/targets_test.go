@@ -36,7 +36,7 @@ attempt: 1
 took: 1.5s
 error: <!channel> "no" paper & ink
 <at user_id="all">
-4 alarms before this one were left out`
+4 alarms before this one were not sent`
 
 // The text of a message has every field of its event.
 func TestMessage_HasAllFields(t *testing.T) {
@@ -191,8 +191,8 @@ func TestTargets_SignMessages(t *testing.T) {
 // A robot that refuses a message in an answer with status 200 is an error.
 func TestTargets_ReportRefusals(t *testing.T) {
 	for answer, want := range map[string]string{
-		`{"errcode":310000,"errmsg":"sign not match"}`:        "it is refused: 310000 sign not match",
-		`{"code":19021,"msg":"sign match fail"}`:              "it is refused: 19021 sign match fail",
+		`{"errcode":310000,"errmsg":"sign not match"}`:        "the robot refused it: 310000 sign not match",
+		`{"code":19021,"msg":"sign match fail"}`:              "the robot refused it: 19021 sign match fail",
 		`{"StatusCode":0,"code":0,"msg":"success","data":{}}`: "",
 		`<html>`: "the answer is not JSON",
 		`{}`:     "the answer has no code",

@@ -19,7 +19,8 @@ import (
 
 // Webhook is a Target that sends messages to a URL.
 type Webhook struct {
-	// URL is where messages go. It is in no error but for its host. Redirects are not followed.
+	// URL is the destination. Errors show its host only. Redirects are not
+	// followed.
 	URL string
 
 	// Method is POST or PUT. Empty means POST.
@@ -28,19 +29,23 @@ type Webhook struct {
 	// Headers are sent with each message. Their values are in no error.
 	Headers map[string]string
 
-	// Template makes the body of a [Message], as text/template does: {{.Title}}, {{.Text}}, {{.Count}}, {{.Event.Job}}. The function json
-	// encodes a value: {"text": {{json .Text}}}. What the template names and isn't there is an error of Start. Empty means a
-	// JSON object with title, text, name, kind, job, shard, instance, fire, attempt, result, error, count, since, time and omitted.
+	// Template is a text/template for the body, executed with a [Message]:
+	// {{.Title}}, {{.Text}}, {{.Count}}, {{.Event.Job}}. The function json
+	// encodes a value: {"text": {{json .Text}}}. Start reports names that do
+	// not exist. Empty means a JSON object with title, text, name, kind, job,
+	// shard, instance, fire, attempt, result, error, count, since, time and
+	// omitted.
 	Template string
 
-	// ContentType is that of the body. Empty means application/json; a template of JSON is checked by Start.
+	// ContentType is the type of the body. Empty means application/json. Start
+	// checks a template of JSON.
 	ContentType string
 }
 
 // Name returns the host of the URL.
 func (w Webhook) Name() string { return "webhook at " + host(w.URL) }
 
-// Validate returns all that is wrong with the settings in one error.
+// Validate returns all faults of the settings in one error.
 func (w Webhook) Validate() error {
 	var list faults.List
 	list.Append(checkURL(w.URL))
@@ -59,21 +64,35 @@ func (w Webhook) Validate() error {
 	if body, err := w.body(probe); err != nil {
 		list.Append(err)
 	} else if kind == "application/json" && !json.Valid(body) {
-		list.Add("template: what it makes is not JSON; write {{json .Text}} without quotes around it")
+		list.Add("template: its result is not JSON; write {{json .Text}} without quotes around it")
 	}
 	return list.ErrOf("webhook")
 }
 
-// probe is a message with something in every field, and something to escape.
+// probe is a message with a value in every field, some of which need escapes.
 var probe = Message{
-	Name: "probe", Count: 2, Since: time.Unix(1, 0).UTC(), Omitted: 1,
+	Name:    "probe",
+	Count:   2,
+	Since:   time.Unix(1, 0).UTC(),
+	Omitted: 1,
 	Event: observe.Event{
-		Time: time.Unix(1, 0).UTC(), Kind: observe.Ended, Instance: "a@1", Job: "job", Shard: 1, Fire: time.Unix(1, 0).UTC(), Attempt: 1, Fence: 1,
-		Result: "failed", Took: time.Second, Subject: "b@1", Detail: "of \"several\"\nlines", Err: errors.New("a \"quoted\"\nerror"),
+		Time:     time.Unix(1, 0).UTC(),
+		Kind:     observe.Ended,
+		Instance: "a@1",
+		Job:      "job",
+		Shard:    1,
+		Fire:     time.Unix(1, 0).UTC(),
+		Attempt:  1,
+		Fence:    1,
+		Result:   "failed",
+		Took:     time.Second,
+		Subject:  "b@1",
+		Detail:   "of \"several\"\nlines",
+		Err:      errors.New("a \"quoted\"\nerror"),
 	},
 }
 
-// Send sends a message. Each status but 200 to 299 is an error.
+// Send sends a message. A status other than 200 to 299 is an error.
 func (w Webhook) Send(ctx context.Context, m Message) error {
 	body, err := w.body(m)
 	if err != nil {
@@ -123,7 +142,7 @@ func (w Webhook) body(m Message) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// document is what a webhook without a template gets.
+// document is the body of a webhook without a template.
 type document struct {
 	Title    string `json:"title"`
 	Text     string `json:"text"`
@@ -145,8 +164,19 @@ type document struct {
 func newDocument(m Message) document {
 	e := m.Event
 	d := document{
-		Title: m.Title(), Text: m.Text(), Name: m.Name, Kind: string(e.Kind), Job: e.Job, Instance: e.Instance, Fire: stamp(e.Fire),
-		Attempt: e.Attempt, Result: e.Result, Count: m.Count, Since: stamp(m.Since), Time: stamp(e.Time), Omitted: m.Omitted,
+		Title:    m.Title(),
+		Text:     m.Text(),
+		Name:     m.Name,
+		Kind:     string(e.Kind),
+		Job:      e.Job,
+		Instance: e.Instance,
+		Fire:     stamp(e.Fire),
+		Attempt:  e.Attempt,
+		Result:   e.Result,
+		Count:    m.Count,
+		Since:    stamp(m.Since),
+		Time:     stamp(e.Time),
+		Omitted:  m.Omitted,
 	}
 	if e.Job != "" && e.Shard >= 0 {
 		d.Shard = &e.Shard
