@@ -24,7 +24,8 @@ func TestAssignment_SecondStandsInForLeader(t *testing.T) {
 			c.pass(time.Second)
 		}
 		c.until("all three share", func() bool { return c.balanced("report", "a", "b", "c") })
-		// The leader is alive and its runs are recorded, but its assignments do\n\t\t// not reach the store.
+		// The leader is alive and its runs are recorded, but its assignments
+		// do\n\t\t// not reach the store.
 		oldest.client.OnRequest(func(r memory.Request) memory.Fault {
 			return memory.Fault{Refuse: r.Kind == memory.Transact && strings.HasPrefix(r.Txn.Do[0].Key, "assignments/")}
 		})
@@ -64,7 +65,9 @@ func TestAssignment_RollingRestartMovesLittle(t *testing.T) {
 		}
 		c.until("all three share again", func() bool { return c.balanced("report", "a", "b", "c") })
 		c.pass(2 * time.Second)
-		// 10 shards leave with each of three instances, which makes 30 moves. The\n\t\t// new instances get their share, which makes at most 20 more.
+		// 10 shards leave with each of three instances, which makes 30 moves.
+		// The\n\t\t// new instances get their share, which makes at most 20
+		// more.
 		if moved := c.count(observe.Gained) - before; moved > 60 {
 			t.Errorf("a rolling restart of three instances moved shards %d times, want at most 60", moved)
 		}
@@ -74,7 +77,10 @@ func TestAssignment_RollingRestartMovesLittle(t *testing.T) {
 // A watch that has missed a change is started again by the resync.
 func TestAssignment_ResyncRepairsWatch(t *testing.T) {
 	bubble(t, func(c *cluster) {
-		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 0 0 1 1 ?"}} // idle, so that no write of the instance shows it anything
+		c.jobs = []elastic.Job{{
+			Name:     "report",
+			Schedule: "0 0 0 1 1 ?",
+		}} // idle, so that no write of the instance shows it anything
 		a := c.start("a")
 		c.pass(5 * time.Second)
 		a.client.SlowWatches(24*time.Hour, 0) // the watch shows nothing from now on

@@ -35,7 +35,12 @@ func fires(b *testing.B, jobs int, d time.Duration) {
 	}
 	var runs, late atomic.Int64
 	for i := range jobs {
-		s.MustAdd(elastic.Job{Name: fmt.Sprint("job", i), Schedule: "* * * * * ?", Shards: 3, Failover: true}, elastic.HandlerFunc(func(_ context.Context, run elastic.Run) error {
+		s.MustAdd(elastic.Job{
+			Name:     fmt.Sprint("job", i),
+			Schedule: "* * * * * ?",
+			Shards:   3,
+			Failover: true,
+		}, elastic.HandlerFunc(func(_ context.Context, run elastic.Run) error {
 			runs.Add(1)
 			late.Add(int64(time.Since(run.Fire)))
 			return nil

@@ -63,36 +63,78 @@ func TestRun_AnyClock(t *testing.T) {
 // job alone.
 func TestStored_PoisonValues(t *testing.T) {
 	const bad, good = "9999-12-31T23:59:59-23:00", "2020-01-01T00:00:00Z"
-	const spec = `{"v":1,"schedule":"* * * * * ?","shards":2,"sharding":"sticky","failover":true,"maxAttempts":3,"misfire":"once","overlap":"queue","resharded":"RESHARDED","since":"SINCE"}`
+	const spec = `{"v":1,"schedule":"* * * * * ?","shards":2,"sharding":"sticky","failover":true,` +
+		`"maxAttempts":3,"misfire":"once","overlap":"queue","resharded":"RESHARDED",` +
+		`"since":"SINCE"}`
 	at := func(resharded, since string) string {
 		return strings.NewReplacer("RESHARDED", resharded, "SINCE", since).Replace(spec)
 	}
 	record := func(change, to string) string {
-		return strings.Replace(`{"v":1,"state":"idle","fire":"2000-01-01T00:00:00Z","fence":7,"attempt":1,"started":"2000-01-01T00:00:00Z","ended":"2000-01-01T00:00:01Z","result":"ok"}`, change, to, 1)
+		return strings.Replace(`{"v":1,"state":"idle","fire":"2000-01-01T00:00:00Z","fence":7,"attempt":1,`+
+			`"started":"2000-01-01T00:00:00Z","ended":"2000-01-01T00:00:01Z","result":"ok"}`, change, to, 1)
 	}
 	assignment := func(change, to string) string {
-		return strings.Replace(`{"v":1,"epoch":1,"strategy":"sticky","shards":1,"instances":["g@1"],"owners":[0]}`, change, to, 1)
+		return strings.Replace(`{"v":1,"epoch":1,"strategy":"sticky","shards":1,"instances":["g@1"],"owners":[0]}`,
+			change, to, 1)
 	}
 	for name, row := range map[string]struct{ key, value string }{
-		"resharded in the year 10000":          {"jobs/j", at(bad, good)},
-		"in force since the year 10000":        {"jobs/j", at(good, bad)},
-		"an end in the year 10000":             {"jobs/j", strings.Replace(at(good, good), `"shards"`, `"end":"`+bad+`","shards"`, 1)},
-		"grown in the year 10000":              {"assignments/j", assignment(`"epoch"`, `"grown":"`+bad+`","epoch"`)},
-		"more owners than shards can be":       {"assignments/j", assignment(`"shards":1,"instances":["g@1"],"owners":[0]`, `"shards":20000,"instances":["g@1"],"owners":[`+strings.Repeat("0,", 19999)+`0]`)},
-		"fences at their bound":                {"assignments/j", assignment(`"epoch"`, `"fences":2305843009213693952,"epoch"`)},
-		"a surplus at its bound":               {"assignments/j", assignment(`"epoch"`, `"surplus":10000,"epoch"`)},
-		"an epoch at its bound":                {"assignments/j", assignment(`"epoch":1`, `"epoch":4611686018427387904`)},
-		"an owner that is no ID":               {"assignments/j", assignment(`"g@1"`, `"a/b"`)},
-		"a trigger for the year 10000":         {"signals/j", `{"v":1,"triggers":[{"seq":1,"by":"x","at":"2000-01-01T00:00:00Z","resharded":"` + bad + `"}]}`},
-		"a trigger with the greatest number":   {"signals/j", `{"v":1,"triggers":[{"seq":4611686018427387904,"by":"x","at":"2000-01-01T00:00:00Z","resharded":"2000-01-01T00:00:00Z"}]}`},
-		"a record with the greatest fence":     {"runs/j/0", record(`"fence":7`, `"fence":4611686018427387904`)},
-		"a record one below that":              {"runs/j/0", record(`"fence":7`, `"fence":4611686018427387903`)},
-		"a record with the greatest trigger":   {"runs/j/0", record(`"fence":7`, `"fence":7,"trigger":4611686018427387904`)},
-		"a record of the last second":          {"runs/j/0", record(`"fire":"2000-01-01T00:00:00Z"`, `"fire":"9999-12-31T23:59:59Z"`)},
-		"a running record with all attempts":   {"runs/j/0", record(`"state":"idle","fire":"2000-01-01T00:00:00Z","fence":7,"attempt":1,"started":"2000-01-01T00:00:00Z","ended":"2000-01-01T00:00:01Z","result":"ok"`, `"state":"running","owner":"g@1","fire":"2000-01-01T00:00:00Z","fence":7,"attempt":1073741824,"started":"2000-01-01T00:00:00Z"`)},
-		"a record that was always handed over": {"runs/j/0", record(`"state":"idle","fire":"2000-01-01T00:00:00Z","fence":7,"attempt":1,"started":"2000-01-01T00:00:00Z","ended":"2000-01-01T00:00:01Z","result":"ok"`, `"state":"running","owner":"g@1","fire":"2000-01-01T00:00:00Z","fence":7,"attempt":9,"handOvers":9,"started":"2000-01-01T00:00:00Z"`)},
-		"an instance of the greatest weight":   {"instances/g@1", `{"v":1,"name":"g","weight":1000000000000000000,"state":"up","jobs":["j","sound"],"started":"2000-01-01T00:00:00Z"}`},
-		"an instance of the year 10000":        {"instances/g@1", `{"v":1,"name":"g","weight":1,"state":"up","jobs":["j"],"started":"2000-01-01T00:00:00Z","clock":"` + bad + `"}`},
+		"resharded in the year 10000":   {"jobs/j", at(bad, good)},
+		"in force since the year 10000": {"jobs/j", at(good, bad)},
+		"an end in the year 10000": {
+			"jobs/j",
+			strings.Replace(at(good, good), `"shards"`, `"end":"`+bad+`","shards"`, 1),
+		},
+		"grown in the year 10000": {"assignments/j", assignment(`"epoch"`, `"grown":"`+bad+`","epoch"`)},
+		"more owners than shards can be": {
+			"assignments/j",
+			assignment(`"shards":1,"instances":["g@1"],"owners":[0]`,
+				`"shards":20000,"instances":["g@1"],"owners":[`+strings.Repeat("0,", 19999)+`0]`),
+		},
+		"fences at their bound": {
+			"assignments/j",
+			assignment(`"epoch"`, `"fences":2305843009213693952,"epoch"`),
+		},
+		"a surplus at its bound": {"assignments/j", assignment(`"epoch"`, `"surplus":10000,"epoch"`)},
+		"an epoch at its bound":  {"assignments/j", assignment(`"epoch":1`, `"epoch":4611686018427387904`)},
+		"an owner that is no ID": {"assignments/j", assignment(`"g@1"`, `"a/b"`)},
+		"a trigger for the year 10000": {
+			"signals/j",
+			`{"v":1,"triggers":[{"seq":1,"by":"x","at":"2000-01-01T00:00:00Z","resharded":"` + bad + `"}]}`,
+		},
+		"a trigger with the greatest number": {
+			"signals/j",
+			`{"v":1,"triggers":[{"seq":4611686018427387904,"by":"x","at":"2000-01-01T00:00:00Z",` +
+				`"resharded":"2000-01-01T00:00:00Z"}]}`,
+		},
+		"a record with the greatest fence":   {"runs/j/0", record(`"fence":7`, `"fence":4611686018427387904`)},
+		"a record one below that":            {"runs/j/0", record(`"fence":7`, `"fence":4611686018427387903`)},
+		"a record with the greatest trigger": {"runs/j/0", record(`"fence":7`, `"fence":7,"trigger":4611686018427387904`)},
+		"a record of the last second": {
+			"runs/j/0",
+			record(`"fire":"2000-01-01T00:00:00Z"`, `"fire":"9999-12-31T23:59:59Z"`),
+		},
+		"a running record with all attempts": {
+			"runs/j/0",
+			record(`"state":"idle","fire":"2000-01-01T00:00:00Z","fence":7,"attempt":1,`+
+				`"started":"2000-01-01T00:00:00Z","ended":"2000-01-01T00:00:01Z","result":"ok"`,
+				`"state":"running","owner":"g@1","fire":"2000-01-01T00:00:00Z","fence":7,`+
+					`"attempt":1073741824,"started":"2000-01-01T00:00:00Z"`),
+		},
+		"a record that was always handed over": {
+			"runs/j/0",
+			record(`"state":"idle","fire":"2000-01-01T00:00:00Z","fence":7,"attempt":1,`+
+				`"started":"2000-01-01T00:00:00Z","ended":"2000-01-01T00:00:01Z","result":"ok"`,
+				`"state":"running","owner":"g@1","fire":"2000-01-01T00:00:00Z","fence":7,"attempt":9,`+
+					`"handOvers":9,"started":"2000-01-01T00:00:00Z"`),
+		},
+		"an instance of the greatest weight": {
+			"instances/g@1",
+			`{"v":1,"name":"g","weight":1000000000000000000,"state":"up","jobs":["j","sound"],"started":"2000-01-01T00:00:00Z"}`,
+		},
+		"an instance of the year 10000": {
+			"instances/g@1",
+			`{"v":1,"name":"g","weight":1,"state":"up","jobs":["j"],"started":"2000-01-01T00:00:00Z","clock":"` + bad + `"}`,
+		},
 	} {
 		vtime.Test(t, func(t *testing.T) {
 			f := fleet{server: memory.NewServer()}
@@ -130,12 +172,15 @@ func (f *fleet) put(t *testing.T, key, value string) {
 	}
 }
 
-// run runs an instance for a duration. It adds the job unchanged, then with more
-// shards, then with fewer, and triggers it in between.
+// run runs an instance for a duration. It adds the job unchanged, then with
+// more shards, then with fewer, and triggers it in between.
 func (f *fleet) run(t *testing.T, d time.Duration, options ...elastic.Option) {
 	t.Helper()
 	ran := make(chan string, 1<<16)
-	s, err := elastic.New(store.NewPortable(f.server.Connect("a"), store.Config{}), append([]elastic.Option{elastic.WithName("a"), elastic.WithSessionTTL(ttl)}, options...)...)
+	s, err := elastic.New(store.NewPortable(f.server.Connect("a"), store.Config{}), append([]elastic.Option{
+		elastic.WithName("a"),
+		elastic.WithSessionTTL(ttl),
+	}, options...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,12 +256,44 @@ func readable(key string, value []byte) (err error) {
 func FuzzStored(f *testing.F) {
 	keys := []string{"jobs/j", "assignments/j", "signals/j", "runs/j/0", "instances/g@1"}
 	for _, seed := range []struct{ key, value string }{
-		{"jobs/j", `{"v":1,"schedule":"* * * * * ?","shards":2,"sharding":"sticky","failover":true,"maxAttempts":3,"misfire":"once","overlap":"queue","enabledShards":[{"since":"2020-01-01T00:00:00Z","shards":[1]}],"resharded":"2020-01-01T00:00:00Z","since":"9999-12-31T23:59:59-23:00"}`},
-		{"jobs/j", `{"v":1,"schedule":"@after 10s","timeZone":"GMT+8","start":"0001-01-01T00:00:00+05:00","shards":0,"sharding":"broadcast","failover":false,"maxAttempts":3,"misfire":"all","overlap":"replace","resharded":"2020-01-01T00:00:00Z","since":"2020-01-01T00:00:00Z"}`},
-		{"assignments/j", `{"v":1,"epoch":18446744073709551615,"strategy":"sticky","shards":2,"instances":["g@1","a@2"],"owners":[0,1],"surplus":10000,"fences":2305843009213693952,"grown":"9999-12-31T23:59:59Z","triggers":4611686018427387904}`},
-		{"signals/j", `{"v":1,"triggers":[{"seq":4611686018427387904,"by":"x","at":"0001-01-01T00:00:00-01:00","shards":[0,9999],"parameter":"\u0000","resharded":"9999-12-31T23:59:59Z"}]}`},
-		{"runs/j/0", `{"v":1,"state":"running","owner":"g@1","fire":"9999-12-31T23:59:59Z","fence":4611686018427387903,"attempt":1073741824,"handOvers":1073741823,"started":"2020-01-01T00:00:00Z","carryOn":86400000,"done":[1,-2]}`},
-		{"instances/g@1", `{"v":1,"name":"g","weight":1000000,"state":"up","jobs":["j"],"started":"2020-01-01T00:00:00Z","clock":"9999-12-31T23:59:59Z"}`},
+		{
+			"jobs/j",
+			`{"v":1,"schedule":"* * * * * ?","shards":2,"sharding":"sticky","failover":true,` +
+				`"maxAttempts":3,"misfire":"once","overlap":"queue",` +
+				`"enabledShards":[{"since":"2020-01-01T00:00:00Z","shards":[1]}],` +
+				`"resharded":"2020-01-01T00:00:00Z","since":"9999-12-31T23:59:59-23:00"}`,
+		},
+		{
+			"jobs/j",
+			`{"v":1,"schedule":"@after 10s","timeZone":"GMT+8",` +
+				`"start":"0001-01-01T00:00:00+05:00","shards":0,"sharding":"broadcast",` +
+				`"failover":false,"maxAttempts":3,"misfire":"all","overlap":"replace",` +
+				`"resharded":"2020-01-01T00:00:00Z","since":"2020-01-01T00:00:00Z"}`,
+		},
+		{
+			"assignments/j",
+			`{"v":1,"epoch":18446744073709551615,"strategy":"sticky","shards":2,` +
+				`"instances":["g@1","a@2"],"owners":[0,1],"surplus":10000,` +
+				`"fences":2305843009213693952,"grown":"9999-12-31T23:59:59Z",` +
+				`"triggers":4611686018427387904}`,
+		},
+		{
+			"signals/j",
+			`{"v":1,"triggers":[{"seq":4611686018427387904,"by":"x",` +
+				`"at":"0001-01-01T00:00:00-01:00","shards":[0,9999],"parameter":"\u0000",` +
+				`"resharded":"9999-12-31T23:59:59Z"}]}`,
+		},
+		{
+			"runs/j/0",
+			`{"v":1,"state":"running","owner":"g@1","fire":"9999-12-31T23:59:59Z",` +
+				`"fence":4611686018427387903,"attempt":1073741824,"handOvers":1073741823,` +
+				`"started":"2020-01-01T00:00:00Z","carryOn":86400000,"done":[1,-2]}`,
+		},
+		{
+			"instances/g@1",
+			`{"v":1,"name":"g","weight":1000000,"state":"up","jobs":["j"],` +
+				`"started":"2020-01-01T00:00:00Z","clock":"9999-12-31T23:59:59Z"}`,
+		},
 	} {
 		f.Add(uint8(slices.Index(keys, seed.key)), seed.value)
 	}
@@ -257,7 +334,8 @@ func TestAdd_BoundsTheInstanceKey(t *testing.T) {
 				break
 			}
 		}
-		if err == nil || n < 3_000 || !strings.Contains(err.Error(), "give the jobs shorter names, or share them out among several programs") {
+		if err == nil || n < 3_000 || !strings.Contains(err.Error(),
+			"give the jobs shorter names, or share them out among several programs") {
 			t.Fatalf("job %d: got %v", n, err)
 		}
 		if err := s.Unregister(fmt.Sprintf("%0100d", 0)); err != nil {
@@ -319,7 +397,8 @@ func TestParameter_IsUTF8(t *testing.T) {
 		c.jobs = []elastic.Job{{Name: "j", Schedule: "@manual"}}
 		n := c.start("a")
 		c.pass(2 * time.Second)
-		if _, err := n.sched.Trigger(context.Background(), "j", elastic.WithParameter(gbk)); err == nil || !strings.Contains(err.Error(), "UTF-8") {
+		if _, err := n.sched.Trigger(context.Background(), "j", elastic.WithParameter(gbk)); err == nil ||
+			!strings.Contains(err.Error(), "UTF-8") {
 			t.Errorf("a trigger: got %v", err)
 		}
 	})
@@ -331,7 +410,8 @@ func TestWithLabels_Bound(t *testing.T) {
 	for n := range 65 {
 		labels[fmt.Sprint("l", n)] = strings.Repeat("x", 100)
 	}
-	if _, err := elastic.New(store.NewPortable(memory.NewServer().Connect("a"), store.Config{}), elastic.WithLabels(labels)); err == nil || !strings.Contains(err.Error(), "at most 64 labels, are 65") {
+	if _, err := elastic.New(store.NewPortable(memory.NewServer().Connect("a"), store.Config{}),
+		elastic.WithLabels(labels)); err == nil || !strings.Contains(err.Error(), "at most 64 labels, are 65") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -339,12 +419,27 @@ func TestWithLabels_Bound(t *testing.T) {
 // Errors about an invalid job say what to write instead.
 func TestJob_ErrorsSayWhatToWrite(t *testing.T) {
 	for want, j := range map[string]elastic.Job{
-		"write 2027-01-01T00:00:00+08:00 for the time in Asia/Shanghai":                                 {Schedule: "@at 2027-01-01 00:00", TimeZone: "Asia/Shanghai"},
-		"time zone: time zone \"Beijing\" is unknown; did you mean Asia/Shanghai?":                      {Schedule: "@daily", TimeZone: "Beijing"},
-		"time zone: time zone \"CST\" stands for several zones; write Asia/Shanghai or America/Chicago": {Schedule: "@daily", TimeZone: "CST"},
-		"sharding: sharding strategy \"AVG_ALLOCATION\" is ElasticJob's name; write average":            {Schedule: "@daily", Sharding: "AVG_ALLOCATION"},
-		"retry delay: has no effect without retries, is 1s; set retries, or leave it out":               {Schedule: "@daily", RetryDelay: time.Second},
-		"description: the job takes 2097":                                                               {Schedule: "@daily", Description: strings.Repeat("x", 2<<20)},
+		"write 2027-01-01T00:00:00+08:00 for the time in Asia/Shanghai": {
+			Schedule: "@at 2027-01-01 00:00",
+			TimeZone: "Asia/Shanghai",
+		},
+		"time zone: time zone \"Beijing\" is unknown; did you mean Asia/Shanghai?": {
+			Schedule: "@daily",
+			TimeZone: "Beijing",
+		},
+		"time zone: time zone \"CST\" stands for several zones; write Asia/Shanghai or America/Chicago": {
+			Schedule: "@daily",
+			TimeZone: "CST",
+		},
+		"sharding: sharding strategy \"AVG_ALLOCATION\" is ElasticJob's name; write average": {
+			Schedule: "@daily",
+			Sharding: "AVG_ALLOCATION",
+		},
+		"retry delay: has no effect without retries, is 1s; set retries, or leave it out": {
+			Schedule:   "@daily",
+			RetryDelay: time.Second,
+		},
+		"description: the job takes 2097": {Schedule: "@daily", Description: strings.Repeat("x", 2<<20)},
 	} {
 		j.Name = "j"
 		if err := j.Validate(); err == nil || !strings.Contains(err.Error(), want) || len(err.Error()) > 1000 {
@@ -361,7 +456,9 @@ func TestJob_ErrorsSayWhatToWrite(t *testing.T) {
 func TestStored_LargestFence(t *testing.T) {
 	vtime.Test(t, func(t *testing.T) {
 		f := fleet{server: memory.NewServer()}
-		f.put(t, "runs/j/0", `{"v":1,"state":"idle","fire":"2000-01-01T00:00:00Z","fence":4611686018427387904,"attempt":1,"started":"2000-01-01T00:00:00Z","ended":"2000-01-01T00:00:01Z","result":"ok"}`)
+		f.put(t, "runs/j/0", `{"v":1,"state":"idle","fire":"2000-01-01T00:00:00Z","fence":4611686018427387904,`+
+			`"attempt":1,"started":"2000-01-01T00:00:00Z","ended":"2000-01-01T00:00:01Z",`+
+			`"result":"ok"}`)
 		var said []string
 		f.run(t, 10*time.Second, elastic.WithEvents(func(e elastic.Event) {
 			if e.Kind == observe.Unreadable {

@@ -95,7 +95,8 @@ func TestBroadcast_CanBeTriggered(t *testing.T) {
 		if n := len(c.triggered(seq)); n != 2 {
 			t.Errorf("%d runs after another instance joined, want still 2", n)
 		}
-		if _, err := a.sched.Trigger(context.Background(), "report", elastic.OnShards(0)); err == nil || !strings.Contains(err.Error(), "on all instances") {
+		if _, err := a.sched.Trigger(context.Background(), "report", elastic.OnShards(0)); err == nil ||
+			!strings.Contains(err.Error(), "on all instances") {
 			t.Errorf("Trigger for one shard: %v", err)
 		}
 	})
@@ -117,7 +118,9 @@ func TestBroadcast_FollowsRollingRestart(t *testing.T) {
 				c.pass(3 * time.Second)
 			}
 		}
-		c.until("each has its shard", func() bool { return c.balanced("report", "a", "b", "c") && len(c.owners("report")) == 3 })
+		c.until("each has its shard", func() bool {
+			return c.balanced("report", "a", "b", "c") && len(c.owners("report")) == 3
+		})
 	}, memory.MaxOps(16))
 }
 
@@ -130,7 +133,9 @@ func TestBroadcast_InvalidSettings(t *testing.T) {
 		"disabled shards: a broadcast has none":                  {DisabledShards: []int{0}},
 		"failover: a broadcast has none":                         {Failover: true},
 	} {
-		job.Name, job.Schedule, job.Broadcast = "report", "* * * * * ?", true
+		job.Name = "report"
+		job.Schedule = "* * * * * ?"
+		job.Broadcast = true
 		if err := job.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}

@@ -43,13 +43,16 @@ func TestCarryOn_RunOutlivesSession(t *testing.T) {
 		a.client.Heal()
 		c.until("a has reclaimed the run", func() bool { return len(c.seen(observe.Reclaimed)) == 1 })
 		after := c.record("report", 0)
-		if after.Owner == before.Owner || after.Fence != before.Fence+1 || after.Attempt != 1 || after.Started != before.Started {
-			t.Errorf("the record went from %v to %v, want another incarnation, the next fence and the same attempt", before, after)
+		if after.Owner == before.Owner || after.Fence != before.Fence+1 || after.Attempt != 1 ||
+			after.Started != before.Started {
+			t.Errorf("the record went from %v to %v, want another incarnation, the next fence and the same attempt", before,
+				after)
 		}
 		c.pass(150 * time.Second)
 		c.until("the run has ended", func() bool { return c.record("report", 0).State == failover.StateIdle })
 		runs := c.find(func(r *ran) bool { return r.fire.Equal(before.Fire) })
-		if len(runs) != 1 || runs[0].err != nil || !runs[0].cancelled.IsZero() || c.record("report", 0).Result != failover.ResultSucceeded {
+		if len(runs) != 1 || runs[0].err != nil || !runs[0].cancelled.IsZero() ||
+			c.record("report", 0).Result != failover.ResultSucceeded {
 			t.Errorf("it ran %d times, the first with %+v; the record says %v", len(runs), runs[0], c.record("report", 0))
 		}
 		_ = b
@@ -101,7 +104,8 @@ func TestCarryOn_TakeOverWaits(t *testing.T) {
 			t.Errorf("b began %v after the end of the session, want the %v of CarryOn", took, endless.CarryOn)
 		}
 		if !cut.end.Before(again.start) || over.Sub(cut.end) > -endless.CarryOn+ttl {
-			t.Errorf("a's handler ended %v after its session, b began after %v; want the handler first", cut.end.Sub(over), again.start.Sub(over))
+			t.Errorf("a's handler ended %v after its session, b began after %v; want the handler first", cut.end.Sub(over),
+				again.start.Sub(over))
 		}
 		a.client.Heal()
 		c.pass(150 * time.Second)
@@ -158,7 +162,11 @@ func TestCarryOn_KeepsLimitOfItsClaim(t *testing.T) {
 
 // A run is reclaimed although the answer to the first try is lost.
 func TestCarryOn_ReclaimSurvivesLostReply(t *testing.T) {
-	for _, fault := range []memory.Fault{{LoseReply: true, Broken: true}, {LoseRequest: true, Broken: true}, {LoseReply: true}} {
+	for _, fault := range []memory.Fault{
+		{LoseReply: true, Broken: true},
+		{LoseRequest: true, Broken: true},
+		{LoseReply: true},
+	} {
 		bubble(t, func(c *cluster) {
 			a, _ := c.onRunning(endless)
 			a.client.Cut()
@@ -193,7 +201,9 @@ func TestCarryOn_CancelledIfRunIsTaken(t *testing.T) {
 		a.client.Heal()
 		healed := time.Now()
 		c.until("a's handler has ended", func() bool { return !c.running(a, 0) })
-		if cut := c.find(func(r *ran) bool { return r.node == a })[0]; !errors.Is(cut.cause, elastic.ErrSessionLost) || time.Since(healed) > time.Minute {
+		if cut := c.find(func(r *ran) bool {
+			return r.node == a
+		})[0]; !errors.Is(cut.cause, elastic.ErrSessionLost) || time.Since(healed) > time.Minute {
 			t.Errorf("a's handler ended %v after a was back, with the cause %v", time.Since(healed), cut.cause)
 		}
 	})
@@ -238,7 +248,8 @@ func TestCarryOn_DrainingInstanceRecordsEnd(t *testing.T) {
 			if err := c.leave(a); err != nil {
 				t.Errorf("a drained with the error %v", err)
 			}
-			if r := c.record("report", 0); r.State != failover.StateIdle || r.Result != failover.ResultSucceeded || r.Attempt != 1 {
+			if r := c.record("report", 0); r.State != failover.StateIdle || r.Result != failover.ResultSucceeded ||
+				r.Attempt != 1 {
 				t.Errorf("the record says %v", r)
 			}
 		})

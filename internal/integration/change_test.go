@@ -38,29 +38,63 @@ var changes = map[string][]func(*elastic.Job){
 		func(j *elastic.Job) { j.Schedule, j.After, j.AfterEnds = "@after 2h", nil, "" },
 		func(j *elastic.Job) { j.Schedule, j.After, j.AfterEnds = "@every 30m", nil, "" },
 	},
-	"After":         {func(j *elastic.Job) { j.After, j.Schedule, j.Except = []string{"ran"}, "", nil }},
-	"AfterEnds":     {func(j *elastic.Job) { j.AfterEnds = elastic.AfterEnded }},
-	"TimeZone":      {func(j *elastic.Job) { j.TimeZone = "Asia/Kolkata" }, func(j *elastic.Job) { j.TimeZone = "Asia/Shanghai" }},
-	"Start":         {func(j *elastic.Job) { j.Start = atHour(0).Add(10 * time.Minute) }, func(j *elastic.Job) { j.Start = atHour(100) }},
-	"End":           {func(j *elastic.Job) { j.End = atHour(1000) }, func(j *elastic.Job) { j.End = atHour(0).Add(20 * time.Minute) }},
-	"Except":        {func(j *elastic.Job) { j.Except = nil }, func(j *elastic.Job) { j.Except = []string{"2000-01-01..2000-01-01", "12-25"} }, func(j *elastic.Job) { j.Except = []string{"22:00-06:00"} }},
-	"Jitter":        {func(j *elastic.Job) { j.Jitter = 0 }, func(j *elastic.Job) { j.Jitter = 2 * time.Hour }, func(j *elastic.Job) { j.Jitter = 10 * time.Second }},
-	"Shards":        {func(j *elastic.Job) { j.Shards = 5 }, func(j *elastic.Job) { j.Shards = 1 }},
-	"Broadcast":     {func(j *elastic.Job) { j.Broadcast, j.Shards, j.DisabledShards, j.Failover = true, 0, nil, false }, func(j *elastic.Job) { j.Broadcast, j.Shards = false, 3 }},
-	"Parameter":     {func(j *elastic.Job) { j.Parameter = "new" }},
-	"Sharding":      {func(j *elastic.Job) { j.Sharding = "average" }},
-	"Failover":      {func(j *elastic.Job) { j.Failover = true }},
-	"MaxAttempts":   {func(j *elastic.Job) { j.MaxAttempts = 7 }},
-	"Misfire":       {func(j *elastic.Job) { j.Misfire = elastic.MisfireOnce }, func(j *elastic.Job) { j.Misfire = elastic.MisfireAll }, func(j *elastic.Job) { j.Misfire = elastic.MisfireSkip }},
-	"MisfireWindow": {func(j *elastic.Job) { j.MisfireWindow = 20 * time.Hour }, func(j *elastic.Job) { j.MisfireWindow = time.Second }},
-	"Overlap":       {func(j *elastic.Job) { j.Overlap = elastic.OverlapQueue }, func(j *elastic.Job) { j.Overlap = elastic.OverlapReplace }, func(j *elastic.Job) { j.Overlap = elastic.OverlapSkip }},
+	"After":     {func(j *elastic.Job) { j.After, j.Schedule, j.Except = []string{"ran"}, "", nil }},
+	"AfterEnds": {func(j *elastic.Job) { j.AfterEnds = elastic.AfterEnded }},
+	"TimeZone": {
+		func(j *elastic.Job) { j.TimeZone = "Asia/Kolkata" },
+		func(j *elastic.Job) { j.TimeZone = "Asia/Shanghai" },
+	},
+	"Start": {
+		func(j *elastic.Job) { j.Start = atHour(0).Add(10 * time.Minute) },
+		func(j *elastic.Job) { j.Start = atHour(100) },
+	},
+	"End": {
+		func(j *elastic.Job) { j.End = atHour(1000) },
+		func(j *elastic.Job) { j.End = atHour(0).Add(20 * time.Minute) },
+	},
+	"Except": {
+		func(j *elastic.Job) { j.Except = nil },
+		func(j *elastic.Job) { j.Except = []string{"2000-01-01..2000-01-01", "12-25"} },
+		func(j *elastic.Job) { j.Except = []string{"22:00-06:00"} },
+	},
+	"Jitter": {
+		func(j *elastic.Job) { j.Jitter = 0 },
+		func(j *elastic.Job) { j.Jitter = 2 * time.Hour },
+		func(j *elastic.Job) { j.Jitter = 10 * time.Second },
+	},
+	"Shards": {func(j *elastic.Job) { j.Shards = 5 }, func(j *elastic.Job) { j.Shards = 1 }},
+	"Broadcast": {
+		func(j *elastic.Job) { j.Broadcast, j.Shards, j.DisabledShards, j.Failover = true, 0, nil, false },
+		func(j *elastic.Job) { j.Broadcast, j.Shards = false, 3 },
+	},
+	"Parameter":   {func(j *elastic.Job) { j.Parameter = "new" }},
+	"Sharding":    {func(j *elastic.Job) { j.Sharding = "average" }},
+	"Failover":    {func(j *elastic.Job) { j.Failover = true }},
+	"MaxAttempts": {func(j *elastic.Job) { j.MaxAttempts = 7 }},
+	"Misfire": {
+		func(j *elastic.Job) { j.Misfire = elastic.MisfireOnce },
+		func(j *elastic.Job) { j.Misfire = elastic.MisfireAll },
+		func(j *elastic.Job) { j.Misfire = elastic.MisfireSkip },
+	},
+	"MisfireWindow": {
+		func(j *elastic.Job) { j.MisfireWindow = 20 * time.Hour },
+		func(j *elastic.Job) { j.MisfireWindow = time.Second },
+	},
+	"Overlap": {
+		func(j *elastic.Job) { j.Overlap = elastic.OverlapQueue },
+		func(j *elastic.Job) { j.Overlap = elastic.OverlapReplace },
+		func(j *elastic.Job) { j.Overlap = elastic.OverlapSkip },
+	},
 	"Timeout":       {func(j *elastic.Job) { j.Timeout = 3 * time.Hour }},
 	"CarryOn":       {func(j *elastic.Job) { j.CarryOn = time.Minute }},
 	"Retries":       {func(j *elastic.Job) { j.Retries = 3 }},
 	"RetryDelay":    {func(j *elastic.Job) { j.Retries, j.RetryDelay = 3, time.Minute }},
 	"RetryMaxDelay": {func(j *elastic.Job) { j.Retries, j.RetryMaxDelay = 3, time.Hour }},
 	"MaxConcurrent": {func(j *elastic.Job) { j.MaxConcurrent = 1 }},
-	"Requires":      {func(j *elastic.Job) { j.Requires = nil }, func(j *elastic.Job) { j.Requires = map[string]string{"zone": "east"} }},
+	"Requires": {
+		func(j *elastic.Job) { j.Requires = nil },
+		func(j *elastic.Job) { j.Requires = map[string]string{"zone": "east"} },
+	},
 	"DisabledShards": {
 		func(j *elastic.Job) { j.DisabledShards = nil },
 		func(j *elastic.Job) { j.DisabledShards = []int{0} },
@@ -94,10 +128,16 @@ func TestChange_OfAnyFieldBeginsNothing(t *testing.T) {
 		handler elastic.HandlerFunc
 		down    bool // from 00:06 to 00:41:15
 	}{
-		"quiet":             {job: elastic.Job{Schedule: "0 0/5 * * * ?", Shards: 3}},
-		"skipped at night":  {job: elastic.Job{Schedule: "0 0/5 * * * ?", Misfire: elastic.MisfireSkip}, down: true},
-		"skipped, jitter":   {job: elastic.Job{Schedule: "0 0/5 * * * ?", Misfire: elastic.MisfireSkip, Jitter: time.Minute, Shards: 2}, down: true},
-		"too late for all":  {job: elastic.Job{Schedule: "0 0/5 * * * ?", Misfire: elastic.MisfireAll, MisfireWindow: time.Minute}, down: true},
+		"quiet":            {job: elastic.Job{Schedule: "0 0/5 * * * ?", Shards: 3}},
+		"skipped at night": {job: elastic.Job{Schedule: "0 0/5 * * * ?", Misfire: elastic.MisfireSkip}, down: true},
+		"skipped, jitter": {
+			job:  elastic.Job{Schedule: "0 0/5 * * * ?", Misfire: elastic.MisfireSkip, Jitter: time.Minute, Shards: 2},
+			down: true,
+		},
+		"too late for all": {
+			job:  elastic.Job{Schedule: "0 0/5 * * * ?", Misfire: elastic.MisfireAll, MisfireWindow: time.Minute},
+			down: true,
+		},
 		"one made up for":   {job: elastic.Job{Schedule: "0 0/5 * * * ?", Shards: 2}, down: true},
 		"overlap":           {job: elastic.Job{Schedule: "0 0/5 * * * ?", Overlap: elastic.OverlapSkip}, handler: long},
 		"exception":         {job: elastic.Job{Schedule: "0 0/5 * * * ?", Except: []string{"2000-01-01"}}},
@@ -162,7 +202,8 @@ func TestChange_OfAnyFieldBeginsNothing(t *testing.T) {
 						}
 						for _, r := range c.Runs("j")[before:] {
 							if !r.Fire.Before(e.Fire) && !r.Fire.After(e.Until) {
-								t.Errorf("the fires from %s to %s were reported as missed, but then ran: %s", e.Fire.Format(time.TimeOnly), e.Until.Format(time.TimeOnly), r)
+								t.Errorf("the fires from %s to %s were reported as missed, but then ran: %s", e.Fire.Format(time.TimeOnly),
+									e.Until.Format(time.TimeOnly), r)
 							}
 						}
 					}

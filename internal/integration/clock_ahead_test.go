@@ -35,15 +35,26 @@ func TestClockAhead_JobsGoOn(t *testing.T) {
 		job     elastic.Job
 		handler elastic.HandlerFunc
 	}{
-		"plain":                   {job: elastic.Job{Schedule: "0 * * * * ?"}},
-		"aligned":                 {job: elastic.Job{Schedule: "@every 1m"}},
-		"after the end":           {job: elastic.Job{Schedule: "@after 1m"}},
-		"after the end, long":     {job: elastic.Job{Schedule: "@after 40s"}, handler: long},
-		"after the end, jitter":   {job: elastic.Job{Schedule: "@after 40s", Jitter: 20 * time.Second}},
-		"jitter":                  {job: elastic.Job{Schedule: "0 * * * * ?", Jitter: 40 * time.Second}},
-		"jitter beyond a period":  {job: elastic.Job{Schedule: "0 * * * * ?", Jitter: 10 * time.Minute, Misfire: elastic.MisfireAll}},
-		"skip while it runs":      {job: elastic.Job{Schedule: "0 * * * * ?", Overlap: elastic.OverlapSkip, Jitter: 40 * time.Second}, handler: long},
-		"misfire skip, jitter":    {job: elastic.Job{Schedule: "0 * * * * ?", Misfire: elastic.MisfireSkip, Jitter: 40 * time.Second}},
+		"plain":                 {job: elastic.Job{Schedule: "0 * * * * ?"}},
+		"aligned":               {job: elastic.Job{Schedule: "@every 1m"}},
+		"after the end":         {job: elastic.Job{Schedule: "@after 1m"}},
+		"after the end, long":   {job: elastic.Job{Schedule: "@after 40s"}, handler: long},
+		"after the end, jitter": {job: elastic.Job{Schedule: "@after 40s", Jitter: 20 * time.Second}},
+		"jitter":                {job: elastic.Job{Schedule: "0 * * * * ?", Jitter: 40 * time.Second}},
+		"jitter beyond a period": {job: elastic.Job{
+			Schedule: "0 * * * * ?",
+			Jitter:   10 * time.Minute,
+			Misfire:  elastic.MisfireAll,
+		}},
+		"skip while it runs": {
+			job:     elastic.Job{Schedule: "0 * * * * ?", Overlap: elastic.OverlapSkip, Jitter: 40 * time.Second},
+			handler: long,
+		},
+		"misfire skip, jitter": {job: elastic.Job{
+			Schedule: "0 * * * * ?",
+			Misfire:  elastic.MisfireSkip,
+			Jitter:   40 * time.Second,
+		}},
 		"unclaimed, after":        {job: elastic.Job{Schedule: "@after 1m", Unclaimed: true}},
 		"unclaimed, jitter":       {job: elastic.Job{Schedule: "0 * * * * ?", Jitter: 40 * time.Second, Unclaimed: true}},
 		"broadcast, jitter":       {job: elastic.Job{Schedule: "0 * * * * ?", Jitter: 40 * time.Second, Broadcast: true}},
@@ -54,7 +65,10 @@ func TestClockAhead_JobsGoOn(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(rows)) {
 		row := rows[name]
 		for _, ahead := range []time.Duration{6 * time.Second, 10 * time.Minute, 24 * time.Hour} {
-			for _, wrongFor := range []time.Duration{10 * time.Second, 170 * time.Second} { // before the first run, and after two
+			for _, wrongFor := range []time.Duration{
+				10 * time.Second,
+				170 * time.Second,
+			} { // before the first run, and after two
 				if i++; !sampled(i) {
 					continue
 				}
@@ -105,7 +119,9 @@ func TestClockAhead_OthersRunTheJob(t *testing.T) {
 		inCluster(t, name, func(t *testing.T, c *elastictest.Cluster) {
 			job.Name = "j"
 			c.Add(job, succeeds)
-			c.StartWith("b", elastic.WithTesting(elastic.Testing{Now: func() time.Time { return time.Now().Add(2 * time.Hour) }}))
+			c.StartWith("b", elastic.WithTesting(elastic.Testing{Now: func() time.Time {
+				return time.Now().Add(2 * time.Hour)
+			}}))
 			c.Advance(3 * time.Second)
 			c.Start("a")
 			c.Advance(time.Minute)

@@ -50,11 +50,14 @@ func TestClock_JumpStopsInstance(t *testing.T) {
 					t.Errorf("the owners are %v, want the other two", c.owners("report"))
 				}
 				for shard := range 6 {
-					if missing := c.missing("report", shard, jumped.Truncate(time.Second).Add(5*time.Second), jumped.Add(25*time.Second), time.Second); len(missing) > 0 {
+					if missing := c.missing("report", shard, jumped.Truncate(time.Second).Add(5*time.Second),
+						jumped.Add(25*time.Second), time.Second); len(missing) > 0 {
 						t.Errorf("shard %d: fires that did not run: %v", shard, missing)
 					}
 				}
-				if told := c.seen(observe.ClockOff); !slices.ContainsFunc(told, func(e elastic.Event) bool { return strings.Contains(e.Detail, "begins nothing") }) {
+				if told := c.seen(observe.ClockOff); !slices.ContainsFunc(told, func(e elastic.Event) bool {
+					return strings.Contains(e.Detail, "begins nothing")
+				}) {
 					t.Errorf("the events are %v", told)
 				}
 
@@ -88,7 +91,11 @@ func TestClock_NewInstanceWithWrongClock(t *testing.T) {
 // Some instance always works. Of two clocks it is unknown which is wrong, so
 // both run; of three that all differ, the one in the middle counts as right.
 func TestClock_MedianInstanceWorks(t *testing.T) {
-	for _, clocks := range [][]time.Duration{{0, time.Hour}, {0, time.Minute, 2 * time.Minute}, {0, 0, time.Hour, time.Hour}} {
+	for _, clocks := range [][]time.Duration{
+		{0, time.Hour},
+		{0, time.Minute, 2 * time.Minute},
+		{0, 0, time.Hour, time.Hour},
+	} {
 		t.Run(fmt.Sprint(clocks), func(t *testing.T) {
 			bubble(t, func(c *cluster) {
 				c.jobs = eachSecond()
@@ -128,7 +135,8 @@ func TestClock_ScheduleFromFutureRuns(t *testing.T) {
 			clock.set(0)
 			right := time.Now().Truncate(time.Second)
 			c.pass(time.Minute)
-			if missing := c.missing("report", 0, right.Add(3*time.Second), right.Add(55*time.Second), time.Second); len(missing) > 0 {
+			if missing := c.missing("report", 0, right.Add(3*time.Second), right.Add(55*time.Second),
+				time.Second); len(missing) > 0 {
 				t.Errorf("unclaimed %t: fires that did not run after the clock was corrected: %v", unclaimed, missing)
 			}
 		})
@@ -204,7 +212,9 @@ func TestClock_SetBackKeepsShardsRunning(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 2}}
 		var ahead atomic.Int64
-		c.start("a", elastic.WithTesting(elastic.Testing{Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }}))
+		c.start("a", elastic.WithTesting(elastic.Testing{Now: func() time.Time {
+			return time.Now().Add(time.Duration(ahead.Load()))
+		}}))
 		c.pass(12 * time.Second)
 		ahead.Store(int64(time.Hour))
 		c.pass(13 * time.Second)
@@ -212,7 +222,8 @@ func TestClock_SetBackKeepsShardsRunning(t *testing.T) {
 		c.pass(20 * time.Second)
 		for shard := range 2 {
 			if r := c.record("report", shard); time.Since(r.Fire).Abs() > 10*time.Second {
-				t.Errorf("shard %d: the last fire is %s, 20 seconds after the clock was corrected; now it is %s", shard, r, stamp(time.Now()))
+				t.Errorf("shard %d: the last fire is %s, 20 seconds after the clock was corrected; now it is %s", shard, r,
+					stamp(time.Now()))
 			}
 		}
 	})

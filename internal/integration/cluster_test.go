@@ -83,7 +83,11 @@ func (c *cluster) start(name string, options ...elastic.Option) *node {
 		driver = c.wrap(driver)
 	}
 	n.store = store.NewPortable(driver, store.Config{})
-	options = append([]elastic.Option{elastic.WithName(name), elastic.WithSessionTTL(ttl), elastic.WithEvents(c.event)}, append(c.opts, options...)...)
+	options = append([]elastic.Option{
+		elastic.WithName(name),
+		elastic.WithSessionTTL(ttl),
+		elastic.WithEvents(c.event),
+	}, append(c.opts, options...)...)
 	s, err := elastic.New(n.store, options...)
 	if err != nil {
 		c.t.Fatal(err)

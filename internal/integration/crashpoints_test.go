@@ -38,7 +38,13 @@ func TestCrashPoints_ShardRunsAgain(t *testing.T) {
 // enough to make the write at which it dies.
 func storyOfTheStuckShard(t *testing.T, before bool, write int) (reached bool) {
 	bubble(t, func(c *cluster) {
-		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 2, Failover: true, Misfire: elastic.MisfireAll}}
+		c.jobs = []elastic.Job{{
+			Name:     "report",
+			Schedule: "0/10 * * * * ?",
+			Shards:   2,
+			Failover: true,
+			Misfire:  elastic.MisfireAll,
+		}}
 		c.does(sleepFor(4 * time.Second))
 		start := time.Now()
 		x, y := c.start("x"), c.start("y")
@@ -49,7 +55,9 @@ func storyOfTheStuckShard(t *testing.T, before bool, write int) (reached bool) {
 		}
 
 		c.until("B runs shard 1", func() bool {
-			return len(c.find(func(r *ran) bool { return r.node == b && r.shard == 1 && time.Since(r.start) >= time.Second })) > 0
+			return len(c.find(func(r *ran) bool {
+				return r.node == b && r.shard == 1 && time.Since(r.start) >= time.Second
+			})) > 0
 		})
 		c.crash(b)
 		a.client.OnRequest(func(r memory.Request) memory.Fault {
@@ -62,7 +70,8 @@ func storyOfTheStuckShard(t *testing.T, before bool, write int) (reached bool) {
 			}
 			return memory.Fault{AfterApply: die}
 		})
-		// B is back while A runs what it has taken over, or a little later if A\n\t\t// has crashed by then.
+		// B is back while A runs what it has taken over, or a little later if
+		// A\n\t\t// has crashed by then.
 		back := time.Now().Add(ttl + 2*time.Second)
 		c.pass(time.Until(back))
 		b2 := c.start(b.name)

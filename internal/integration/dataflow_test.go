@@ -127,7 +127,13 @@ func reshardInBacklog(t *testing.T, d *rand.Rand, transact bool) {
 		}
 	}
 	c := elastictest.New(t)
-	job := elastic.Job{Name: "tail", Schedule: "0/10 * * * * ?", Shards: 3, Failover: true, MaxAttempts: 100}
+	job := elastic.Job{
+		Name:        "tail",
+		Schedule:    "0/10 * * * * ?",
+		Shards:      3,
+		Failover:    true,
+		MaxAttempts: 100,
+	}
 	c.Add(job, log)
 	c.Start("a", "b", "c")
 	for _, n := range []int{4, 3, 4} {
@@ -188,7 +194,8 @@ func TestDataflow_RefusesOtherPartitions(t *testing.T) {
 		c.UntilQuiet()
 		last := lastFire(c, "tail")
 		if before != 4 || fetched != before {
-			t.Errorf("%d fetches before and %d after the change of the number of partitions, want 4 and 0", before, fetched-before)
+			t.Errorf("%d fetches before and %d after the change of the number of partitions, want 4 and 0", before,
+				fetched-before)
 		}
 		for _, r := range last {
 			if r.Err == nil {

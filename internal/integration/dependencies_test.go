@@ -17,12 +17,25 @@ import (
 // chain is a job of three shards and one of two that follows it.
 func chain() []elastic.Job {
 	return []elastic.Job{
-		{Name: "collect", Schedule: "0/10 * * * * ?", Shards: 3, Failover: true, Misfire: elastic.MisfireAll},
-		{Name: "report", After: []string{"collect"}, Shards: 2, Failover: true, Misfire: elastic.MisfireAll},
+		{
+			Name:     "collect",
+			Schedule: "0/10 * * * * ?",
+			Shards:   3,
+			Failover: true,
+			Misfire:  elastic.MisfireAll,
+		},
+		{
+			Name:     "report",
+			After:    []string{"collect"},
+			Shards:   2,
+			Failover: true,
+			Misfire:  elastic.MisfireAll,
+		},
 	}
 }
 
-// ordered fails the test where a job ran for a fire that another had not ended, or did not run for one that it had.
+// ordered fails the test where a job ran for a fire that another had not ended,
+// or did not run for one that it had.
 func (c *cluster) ordered(first, second string, shards int, until time.Time) {
 	c.t.Helper()
 	ended := map[time.Time]map[int]time.Time{}
@@ -36,11 +49,13 @@ func (c *cluster) ordered(first, second string, shards int, until time.Time) {
 	for _, r := range c.find(func(r *ran) bool { return r.job == second }) {
 		followed[fmt.Sprint(r.fire.Unix(), r.shard)] = true
 		if len(ended[r.fire]) != shards {
-			c.t.Errorf("%s ran the fire of %s, but only %d shards of %s had ended it", second, stamp(r.fire), len(ended[r.fire]), first)
+			c.t.Errorf("%s ran the fire of %s, but only %d shards of %s had ended it", second, stamp(r.fire),
+				len(ended[r.fire]), first)
 		}
 		for shard, end := range ended[r.fire] {
 			if end.After(r.start) {
-				c.t.Errorf("%s/%d began the fire of %s at %s, before %s/%d ended it at %s", second, r.shard, stamp(r.fire), stamp(r.start), first, shard, stamp(end))
+				c.t.Errorf("%s/%d began the fire of %s at %s, before %s/%d ended it at %s", second, r.shard, stamp(r.fire),
+					stamp(r.start), first, shard, stamp(end))
 			}
 		}
 	}
@@ -192,7 +207,9 @@ func TestAfter_ReshardRefusesStaleClaims(t *testing.T) {
 			return memory.Fault{}
 		})
 		c.pass(36 * time.Second)
-		if runs := c.find(func(r *ran) bool { return r.job == "report" && r.fire.Second() == 10 }); refused == "" || len(runs) != 0 {
+		if runs := c.find(func(r *ran) bool {
+			return r.job == "report" && r.fire.Second() == 10
+		}); refused == "" || len(runs) != 0 {
 			t.Errorf("the number of shards changed at %q, during the claim for :10: %v", refused, runs)
 		}
 		for _, second := range []int{20, 30} {
@@ -215,14 +232,19 @@ func TestAfter_InvalidSettings(t *testing.T) {
 		"unclaimed: a job that follows others needs":  {Unclaimed: true},
 		"after: must name at most 10 jobs, has 11":    {After: strings.Fields("a b c d e f g h i j k")},
 	} {
-		if job.Name = "report"; job.After == nil {
+		job.Name = "report"
+		if job.After == nil {
 			job.After = []string{"collect"}
 		}
 		if err := job.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
-	if err := (elastic.Job{Name: "report", Schedule: "@daily", AfterEnds: elastic.AfterEnded}).Validate(); err == nil || !strings.Contains(err.Error(), "after ends: needs jobs to follow") {
+	if err := (elastic.Job{
+		Name:      "report",
+		Schedule:  "@daily",
+		AfterEnds: elastic.AfterEnded,
+	}).Validate(); err == nil || !strings.Contains(err.Error(), "after ends: needs jobs to follow") {
 		t.Errorf("got %v", err)
 	}
 }

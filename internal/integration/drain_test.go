@@ -18,7 +18,9 @@ func TestDrain_FinishesRunsAndMovesShards(t *testing.T) {
 		c.does(sleepFor(12 * time.Second))
 		a, b := onTwo(c, elastic.Job{Name: "report", Schedule: "0/15 * * * * ?", Shards: 2, Failover: true})
 		c.until("B has run shard 1 for a while", func() bool {
-			return len(c.find(func(r *ran) bool { return r.node == b && r.shard == 1 && time.Since(r.start) > 2*time.Second })) > 0
+			return len(c.find(func(r *ran) bool {
+				return r.node == b && r.shard == 1 && time.Since(r.start) > 2*time.Second
+			})) > 0
 		})
 		left := time.Now()
 		b.stop()
@@ -63,8 +65,10 @@ func TestDrain_HandsOverUnfinishedRuns(t *testing.T) {
 			}
 			c.until("A repeats the run", func() bool { return c.running(a, 1) })
 			again := c.find(func(r *ran) bool { return r.node == a && r.shard == 1 })[0]
-			if took := again.start.Sub(cut.end); took > 100*time.Millisecond || again.attempt != 2 || !again.fire.Equal(cut.fire) {
-				t.Errorf("A repeated fire %s as attempt %d after %s, want %s, 2 and at most 100ms", stamp(again.fire), again.attempt, took, stamp(cut.fire))
+			if took := again.start.Sub(cut.end); took > 100*time.Millisecond || again.attempt != 2 ||
+				!again.fire.Equal(cut.fire) {
+				t.Errorf("A repeated fire %s as attempt %d after %s, want %s, 2 and at most 100ms", stamp(again.fire),
+					again.attempt, took, stamp(cut.fire))
 			}
 			c.pass(time.Minute)
 		})

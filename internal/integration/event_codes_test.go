@@ -49,7 +49,12 @@ func plant(t *testing.T, c *elastictest.Cluster, key, value string) {
 // provoked are scenarios that together have all kinds of events with a reason.
 var provoked = map[string]func(t *testing.T, c *elastictest.Cluster){
 	"instances fail and leave": func(t *testing.T, c *elastictest.Cluster) {
-		c.Add(elastic.Job{Name: "long", Schedule: "0 * * * * ?", Shards: 4, Failover: true}, returnsAfter(40*time.Second, nil))
+		c.Add(elastic.Job{
+			Name:     "long",
+			Schedule: "0 * * * * ?",
+			Shards:   4,
+			Failover: true,
+		}, returnsAfter(40*time.Second, nil))
 		c.Add(elastic.Job{Name: "once", Schedule: "0 * * * * ?", Shards: 4}, returnsAfter(40*time.Second, nil))
 		c.Start("a", "b", "c")
 		c.Advance(70 * time.Second)
@@ -62,12 +67,28 @@ var provoked = map[string]func(t *testing.T, c *elastictest.Cluster){
 		c.Advance(time.Minute)
 	},
 	"handlers fail": func(t *testing.T, c *elastictest.Cluster) {
-		c.Add(elastic.Job{Name: "panics", Schedule: everySecond}, elastic.HandlerFunc(func(context.Context, elastic.Run) error { panic("boom") }))
+		c.Add(elastic.Job{
+			Name:     "panics",
+			Schedule: everySecond,
+		}, elastic.HandlerFunc(func(context.Context, elastic.Run) error { panic("boom") }))
 		c.Add(elastic.Job{Name: "fails", Schedule: everySecond, Retries: 1}, returnsAfter(0, errors.New("no paper")))
 		c.Add(elastic.Job{Name: "skips", Schedule: everySecond}, returnsAfter(0, elastic.Skip("nothing to do")))
-		c.Add(elastic.Job{Name: "late", Schedule: everySecond, Timeout: time.Second, Overlap: elastic.OverlapSkip}, returnsAfter(time.Minute, nil))
-		c.Add(elastic.Job{Name: "replaced", Schedule: "0/5 * * * * ?", Overlap: elastic.OverlapReplace}, returnsAfter(time.Minute, nil))
-		c.Add(elastic.Job{Name: "deaf", Schedule: everySecond, Timeout: time.Second}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
+		c.Add(elastic.Job{
+			Name:     "late",
+			Schedule: everySecond,
+			Timeout:  time.Second,
+			Overlap:  elastic.OverlapSkip,
+		}, returnsAfter(time.Minute, nil))
+		c.Add(elastic.Job{
+			Name:     "replaced",
+			Schedule: "0/5 * * * * ?",
+			Overlap:  elastic.OverlapReplace,
+		}, returnsAfter(time.Minute, nil))
+		c.Add(elastic.Job{
+			Name:     "deaf",
+			Schedule: everySecond,
+			Timeout:  time.Second,
+		}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 			time.Sleep(time.Minute)
 			return nil
 		}))
@@ -135,7 +156,9 @@ var provoked = map[string]func(t *testing.T, c *elastictest.Cluster){
 		c.Add(elastic.Job{Name: "report", Schedule: "0 * * * * ?", Shards: 2}, returnsAfter(0, nil))
 		c.Start("a", "b")
 		c.Advance(10 * time.Second)
-		c.Client("a").OnRequest(func(r memory.Request) memory.Fault { return memory.Fault{Refuse: r.Kind == memory.Transact} })
+		c.Client("a").OnRequest(func(r memory.Request) memory.Fault {
+			return memory.Fault{Refuse: r.Kind == memory.Transact}
+		})
 		c.Advance(10 * time.Minute)
 		c.Client("a").OnRequest(nil)
 		c.Advance(time.Minute)

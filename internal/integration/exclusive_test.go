@@ -10,7 +10,13 @@ import (
 )
 
 func nightly() []elastic.Job {
-	return []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 2, Failover: true, Misfire: elastic.MisfireAll}}
+	return []elastic.Job{{
+		Name:     "report",
+		Schedule: "0/10 * * * * ?",
+		Shards:   2,
+		Failover: true,
+		Misfire:  elastic.MisfireAll,
+	}}
 }
 
 // A process that is restarted under its exclusive name takes over its runs

@@ -46,7 +46,8 @@ func TestFailover_TakesOverWithinTTL(t *testing.T) {
 		again := c.find(func(r *ran) bool { return r.node == a && r.shard == 1 })[0]
 		first := c.find(func(r *ran) bool { return r.node == b && r.shard == 1 })[0]
 		if again.attempt != 2 || again.fence != first.fence+1 {
-			t.Errorf("the run was repeated as attempt %d with fence %d, want 2 and %d", again.attempt, again.fence, first.fence+1)
+			t.Errorf("the run was repeated as attempt %d with fence %d, want 2 and %d", again.attempt, again.fence,
+				first.fence+1)
 		}
 		c.pass(30 * time.Second)
 	})
@@ -73,7 +74,13 @@ func TestFailover_OffAbandonsCrashedRun(t *testing.T) {
 // A run that crashes its processes is abandoned after MaxAttempts.
 func TestFailover_MaxAttempts(t *testing.T) {
 	bubble(t, func(c *cluster) {
-		c.jobs = []elastic.Job{{Name: "poison", Schedule: "0 * * * * ?", Shards: 1, Failover: true, MaxAttempts: 3}}
+		c.jobs = []elastic.Job{{
+			Name:        "poison",
+			Schedule:    "0 * * * * ?",
+			Shards:      1,
+			Failover:    true,
+			MaxAttempts: 3,
+		}}
 		for i := range 5 {
 			c.start(fmt.Sprint("n", i))
 		}
@@ -128,11 +135,15 @@ func TestFailover_EvictedInstanceRejoins(t *testing.T) {
 		id := c.record("report", 1).Owner
 		c.delete("instances/" + id)
 		c.until("B has another ID", func() bool {
-			lost := c.find(func(r *ran) bool { return r.node == b && r.shard == 1 && errors.Is(r.cause, elastic.ErrSessionLost) })
+			lost := c.find(func(r *ran) bool {
+				return r.node == b && r.shard == 1 && errors.Is(r.cause, elastic.ErrSessionLost)
+			})
 			return len(lost) == 1 && c.balanced("report", "x", "y")
 		})
 		c.until("the run is repeated", func() bool {
-			return len(c.find(func(r *ran) bool { return r.shard == 1 && r.attempt == 2 && r.err == nil && !r.end.IsZero() })) == 1
+			return len(c.find(func(r *ran) bool {
+				return r.shard == 1 && r.attempt == 2 && r.err == nil && !r.end.IsZero()
+			})) == 1
 		})
 	})
 }
@@ -164,7 +175,12 @@ func TestFailover_FiresDueInOutageRunLater(t *testing.T) {
 	for _, misfire := range []elastic.Misfire{elastic.MisfireOnce, elastic.MisfireSkip, elastic.MisfireAll} {
 		t.Run(string(misfire), func(t *testing.T) {
 			bubble(t, func(c *cluster) {
-				c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Misfire: misfire, MisfireWindow: map[elastic.Misfire]time.Duration{elastic.MisfireSkip: 4 * time.Second}[misfire]}}
+				c.jobs = []elastic.Job{{
+					Name:          "report",
+					Schedule:      "0/10 * * * * ?",
+					Misfire:       misfire,
+					MisfireWindow: map[elastic.Misfire]time.Duration{elastic.MisfireSkip: 4 * time.Second}[misfire],
+				}}
 				a := c.start("a")
 				c.pass(15 * time.Second) // the fire of :10 ran
 				a.client.Cut()
@@ -203,7 +219,13 @@ func TestFailover_LostReplyRepeatsNoRun(t *testing.T) {
 		for write := 1; write <= 2; write++ {
 			t.Run(fmt.Sprintf("write %d %s", write, lost.name), func(t *testing.T) {
 				bubble(t, func(c *cluster) {
-					c.jobs = []elastic.Job{{Name: "report", Schedule: "0/30 * * * * ?", Shards: 3, Failover: true, Misfire: elastic.MisfireAll}}
+					c.jobs = []elastic.Job{{
+						Name:     "report",
+						Schedule: "0/30 * * * * ?",
+						Shards:   3,
+						Failover: true,
+						Misfire:  elastic.MisfireAll,
+					}}
 					a := c.start("a", elastic.WithSessionTTL(20*time.Second))
 					c.pass(15 * time.Second)
 					a.client.OnRequest(func(r memory.Request) memory.Fault {
@@ -226,7 +248,8 @@ func TestFailover_LostReplyRepeatsNoRun(t *testing.T) {
 // The fleet recovers, whichever write is lost: of joining, of the spec, of the
 // assignment, of claims and of results.
 func TestFailover_AnyLostWrite(t *testing.T) {
-	// From the start of an instance on: joining, writing the spec, assigning, claiming, completing.
+	// From the start of an instance on: joining, writing the spec, assigning,
+	// claiming, completing.
 	for write := 1; write <= 12; write++ {
 		for name, fault := range map[string]memory.Fault{
 			"reply lost":   {LoseReply: true, Broken: true},
@@ -235,7 +258,13 @@ func TestFailover_AnyLostWrite(t *testing.T) {
 		} {
 			t.Run(fmt.Sprintf("%s of write %d", name, write), func(t *testing.T) {
 				bubble(t, func(c *cluster) {
-					c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 4, Failover: true, Misfire: elastic.MisfireAll}}
+					c.jobs = []elastic.Job{{
+						Name:     "report",
+						Schedule: "0/10 * * * * ?",
+						Shards:   4,
+						Failover: true,
+						Misfire:  elastic.MisfireAll,
+					}}
 					hook := func(r memory.Request) memory.Fault {
 						if r.Kind == memory.Transact && r.N == write {
 							return fault
@@ -247,7 +276,8 @@ func TestFailover_AnyLostWrite(t *testing.T) {
 					b := c.start("b")
 					c.pass(75 * time.Second)
 					for shard := range 4 {
-						if missing := c.missing("report", shard, start.Add(10*time.Second), start.Add(70*time.Second), 10*time.Second); len(missing) > 0 {
+						if missing := c.missing("report", shard, start.Add(10*time.Second), start.Add(70*time.Second),
+							10*time.Second); len(missing) > 0 {
 							t.Errorf("shard %d: fires that never succeeded: %v", shard, missing)
 						}
 					}

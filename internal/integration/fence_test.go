@@ -25,7 +25,13 @@ type rows struct {
 }
 
 func newRows(t *testing.T, n int) *rows {
-	return &rows{t: t, fence: make([]uint64, n), writer: make([]string, n), refused: map[string]int{}, writes: map[string]int{}}
+	return &rows{
+		t:       t,
+		fence:   make([]uint64, n),
+		writer:  make([]string, n),
+		refused: map[string]int{},
+		writes:  map[string]int{},
+	}
 }
 
 // update does what a handler's statement does, for all rows of the run's shard.
@@ -124,7 +130,13 @@ func TestFence_NoRowRefusedAfterParameters(t *testing.T) {
 			return nil
 		})
 		c := elastictest.New(t)
-		job := elastic.Job{Name: "recon", Schedule: "0 * * * * ?", Shards: 2, Failover: true, ShardParameters: map[int]string{0: "eu", 1: "us"}}
+		job := elastic.Job{
+			Name:            "recon",
+			Schedule:        "0 * * * * ?",
+			Shards:          2,
+			Failover:        true,
+			ShardParameters: map[int]string{0: "eu", 1: "us"},
+		}
 		c.Add(job, h)
 		c.Start("a")
 		c.Advance(time.Hour)
@@ -208,7 +220,13 @@ func stormOfRows(t *testing.T, d *rand.Rand) {
 		return nil
 	})
 	c := elastictest.New(t)
-	job := elastic.Job{Name: "recon", Schedule: "0 * * * * ?", Shards: 3, Failover: true, MaxAttempts: 100}
+	job := elastic.Job{
+		Name:        "recon",
+		Schedule:    "0 * * * * ?",
+		Shards:      3,
+		Failover:    true,
+		MaxAttempts: 100,
+	}
 	if d.IntN(2) == 0 {
 		job.CarryOn = 30 * time.Second
 	}

@@ -157,13 +157,19 @@ func TestTimeout_FailsWhateverIsReturned(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := elastictest.New(t)
-				c.Add(elastic.Job{Name: "report", Schedule: "0 * * * * ?", Timeout: time.Second, Retries: 2}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
+				c.Add(elastic.Job{
+					Name:     "report",
+					Schedule: "0 * * * * ?",
+					Timeout:  time.Second,
+					Retries:  2,
+				}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 					time.Sleep(9 * time.Second)
 					return returned
 				}))
 				c.Start("a")
 				c.Until("the run has ended", func() bool { return c.Record("report", 0).Result != "" })
-				if r := c.Record("report", 0); r.Result != failover.ResultFailed || !strings.Contains(r.Error, "longer than the job's timeout") {
+				if r := c.Record("report", 0); r.Result != failover.ResultFailed ||
+					!strings.Contains(r.Error, "longer than the job's timeout") {
 					t.Errorf("the record has %q %q, want failed for its timeout", r.Result, r.Error)
 				}
 				ended := eventsOf(c, observe.Ended)

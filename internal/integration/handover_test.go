@@ -28,7 +28,13 @@ func stream(ctx context.Context, run elastic.Run) error {
 
 // streaming returns a job that fires once a day.
 func streaming(shards int) elastic.Job {
-	return elastic.Job{Name: "stream", Schedule: "30 0 0 * * ?", Shards: shards, Failover: true, MaxAttempts: 1}
+	return elastic.Job{
+		Name:        "stream",
+		Schedule:    "30 0 0 * * ?",
+		Shards:      shards,
+		Failover:    true,
+		MaxAttempts: 1,
+	}
 }
 
 // The next owner continues a run that was handed over at once.
@@ -52,7 +58,8 @@ func TestHandOver_NextOwnerContinuesAtOnce(t *testing.T) {
 		from := c.find(func(r *ran) bool { return r.node == a && r.shard == moved })[0]
 		to := c.find(func(r *ran) bool { return r.node == b })[0]
 		if !to.fire.Equal(from.fire) || to.attempt != 2 || to.start.Sub(from.end) > 100*time.Millisecond {
-			t.Errorf("B began fire %s attempt %d %s after A had stopped, want %s, 2 and at most 100ms", stamp(to.fire), to.attempt, to.start.Sub(from.end), stamp(from.fire))
+			t.Errorf("B began fire %s attempt %d %s after A had stopped, want %s, 2 and at most 100ms", stamp(to.fire),
+				to.attempt, to.start.Sub(from.end), stamp(from.fire))
 		}
 		c.pass(time.Minute)
 		if !c.running(a, 1-moved) || len(c.find(func(*ran) bool { return true })) != 3 {
@@ -98,7 +105,8 @@ func TestHandOver_FailsWithoutFailover(t *testing.T) {
 				failed = append(failed, e)
 			}
 		}
-		if len(failed) != 1 || failed[0].Result != string(failover.ResultFailed) || !strings.Contains(failed[0].Err.Error(), "not finished: the shard moves") {
+		if len(failed) != 1 || failed[0].Result != string(failover.ResultFailed) ||
+			!strings.Contains(failed[0].Err.Error(), "not finished: the shard moves") {
 			t.Errorf("got the ends %v, want one failure with its reason", failed)
 		}
 		left := time.Now()
@@ -117,7 +125,8 @@ func TestHandOver_FailsIfShardStays(t *testing.T) {
 		c.jobs = []elastic.Job{{Name: "stream", Schedule: "0/10 * * * * ?", Failover: true, Retries: 5}}
 		c.start("a")
 		c.pass(25 * time.Second)
-		if r := c.record("stream", 0); r.Result != failover.ResultFailed || r.Error != "not finished: tired" || c.total() != 2 {
+		if r := c.record("stream", 0); r.Result != failover.ResultFailed || r.Error != "not finished: tired" ||
+			c.total() != 2 {
 			t.Errorf("got %s after %d runs, want 2 failures", r, c.total())
 		}
 	})

@@ -139,7 +139,11 @@ func TestHeld_ComparesClocks(t *testing.T) {
 		c := elastictest.New(t)
 		ask := make(chan struct{})
 		var held, ended bool
-		c.Add(elastic.Job{Name: "report", Schedule: "0 * * * * ?", Failover: true}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+		c.Add(elastic.Job{
+			Name:     "report",
+			Schedule: "0 * * * * ?",
+			Failover: true,
+		}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 			if run.Attempt > 1 {
 				return nil
 			}
@@ -175,7 +179,11 @@ func TestHeld_HandlersReturnFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
 		const cleanup = 300 * time.Millisecond
-		c.Add(elastic.Job{Name: "report", Schedule: "0 * * * * ?", Failover: true}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+		c.Add(elastic.Job{
+			Name:     "report",
+			Schedule: "0 * * * * ?",
+			Failover: true,
+		}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 			if run.Attempt > 1 {
 				return nil
 			}
@@ -187,7 +195,9 @@ func TestHeld_HandlersReturnFirst(t *testing.T) {
 		c.NextFire("report")
 		c.Start("b")
 		// Renewals do not arrive, all other requests do.
-		c.Client("a").OnRequest(func(r memory.Request) memory.Fault { return memory.Fault{LoseRequest: r.Kind == memory.Renew} })
+		c.Client("a").OnRequest(func(r memory.Request) memory.Fault {
+			return memory.Fault{LoseRequest: r.Kind == memory.Renew}
+		})
 		c.Until("b has the run", func() bool { return len(c.Runs("report")) == 2 })
 		runs := c.Runs("report")
 		if runs[0].Ended.IsZero() || runs[1].Began.Before(runs[0].Ended) {

@@ -81,38 +81,108 @@ func TestHandler_HostileResults(t *testing.T) {
 		code   string
 		text   string // is in the record
 	}{
-		"typed nil":               {func(block func()) error { return nilled }, "handler_error", "a nil *integration.nilError"},
-		"typed nil list":          {func(block func()) error { return nilErrors(nil) }, "handler_error", "a nil integration.nilErrors"},
-		"permanent typed nil":     {func(block func()) error { return elastic.Permanent(nilled) }, "handler_error", "a nil *integration.nilError"},
-		"wrapped typed nil":       {func(block func()) error { return fmt.Errorf("load: %w", nilled) }, "handler_error", "load: "},
-		"joined typed nil":        {func(block func()) error { return errors.Join(errors.New("x"), nilled) }, "error_panicked", "Error method panicked"},
-		"unwrap of nil":           {func(block func()) error { var e *nilUnwrap; return e }, "handler_error", "a nil *integration.nilUnwrap"},
-		"Error panics":            {func(block func()) error { return rogue{"Error", boom} }, "error_panicked", "boom"},
-		"Unwrap panics":           {func(block func()) error { return rogue{"Unwrap", boom} }, "error_panicked", "boom"},
-		"As panics":               {func(block func()) error { return rogue{"As", boom} }, "error_panicked", "rogue"},
-		"Error exits":             {func(block func()) error { return rogue{"Error", runtime.Goexit} }, "error_panicked", "Goexit"},
-		"As exits":                {func(block func()) error { return rogue{"As", runtime.Goexit} }, "error_panicked", "Goexit"},
-		"Error blocks":            {func(block func()) error { return rogue{"Error", block} }, "error_blocked", "did not return within"},
-		"As blocks":               {func(block func()) error { return rogue{"As", block} }, "error_blocked", "did not return within"},
-		"Unwrap blocks":           {func(block func()) error { return rogue{"Unwrap", block} }, "error_blocked", "did not return within"},
-		"panic":                   {func(block func()) error { panic("boom") }, "handler_panicked", "the handler panicked: boom"},
-		"panic with nil":          {func(block func()) error { panic(nil) }, "handler_panicked", "panic called with nil argument"},
-		"panic with an error":     {func(block func()) error { panic(rogue{"Error", boom}) }, "handler_panicked", "boom"},
-		"panic, String panics":    {func(block func()) error { panic(rogueValue{boom}) }, "handler_panicked", "boom"},
-		"panic, String exits":     {func(block func()) error { panic(rogueValue{runtime.Goexit}) }, "handler_panicked", "Goexit"},
-		"panic, String blocks":    {func(block func()) error { panic(rogueValue{block}) }, "handler_panicked", "did not return within"},
-		"exit":                    {func(block func()) error { runtime.Goexit(); return nil }, "handler_exited", "Goexit"},
-		"a text of a megabyte":    {func(block func()) error { return errors.New(strings.Repeat("é", 1<<19)) }, "handler_error", "é"},
+		"typed nil": {
+			func(block func()) error { return nilled },
+			"handler_error",
+			"a nil *integration.nilError",
+		},
+		"typed nil list": {
+			func(block func()) error { return nilErrors(nil) },
+			"handler_error",
+			"a nil integration.nilErrors",
+		},
+		"permanent typed nil": {
+			func(block func()) error { return elastic.Permanent(nilled) },
+			"handler_error",
+			"a nil *integration.nilError",
+		},
+		"wrapped typed nil": {
+			func(block func()) error { return fmt.Errorf("load: %w", nilled) },
+			"handler_error",
+			"load: ",
+		},
+		"joined typed nil": {
+			func(block func()) error { return errors.Join(errors.New("x"), nilled) },
+			"error_panicked",
+			"Error method panicked",
+		},
+		"unwrap of nil": {
+			func(block func()) error { var e *nilUnwrap; return e },
+			"handler_error",
+			"a nil *integration.nilUnwrap",
+		},
+		"Error panics":  {func(block func()) error { return rogue{"Error", boom} }, "error_panicked", "boom"},
+		"Unwrap panics": {func(block func()) error { return rogue{"Unwrap", boom} }, "error_panicked", "boom"},
+		"As panics":     {func(block func()) error { return rogue{"As", boom} }, "error_panicked", "rogue"},
+		"Error exits": {
+			func(block func()) error { return rogue{"Error", runtime.Goexit} },
+			"error_panicked",
+			"Goexit",
+		},
+		"As exits": {
+			func(block func()) error { return rogue{"As", runtime.Goexit} },
+			"error_panicked",
+			"Goexit",
+		},
+		"Error blocks": {
+			func(block func()) error { return rogue{"Error", block} },
+			"error_blocked",
+			"did not return within",
+		},
+		"As blocks": {
+			func(block func()) error { return rogue{"As", block} },
+			"error_blocked",
+			"did not return within",
+		},
+		"Unwrap blocks": {
+			func(block func()) error { return rogue{"Unwrap", block} },
+			"error_blocked",
+			"did not return within",
+		},
+		"panic": {
+			func(block func()) error { panic("boom") },
+			"handler_panicked",
+			"the handler panicked: boom",
+		},
+		"panic with nil": {
+			func(block func()) error { panic(nil) },
+			"handler_panicked",
+			"panic called with nil argument",
+		},
+		"panic with an error":  {func(block func()) error { panic(rogue{"Error", boom}) }, "handler_panicked", "boom"},
+		"panic, String panics": {func(block func()) error { panic(rogueValue{boom}) }, "handler_panicked", "boom"},
+		"panic, String exits": {
+			func(block func()) error { panic(rogueValue{runtime.Goexit}) },
+			"handler_panicked",
+			"Goexit",
+		},
+		"panic, String blocks": {
+			func(block func()) error { panic(rogueValue{block}) },
+			"handler_panicked",
+			"did not return within",
+		},
+		"exit": {func(block func()) error { runtime.Goexit(); return nil }, "handler_exited", "Goexit"},
+		"a text of a megabyte": {
+			func(block func()) error { return errors.New(strings.Repeat("é", 1<<19)) },
+			"handler_error",
+			"é",
+		},
 		"a text that is not text": {func(block func()) error { return errors.New("\xff\xfe") }, "handler_error", "\uFFFD"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				block := blocking(t)
 				c := elastictest.New(t)
-				c.Add(elastic.Job{Name: "rogue", Schedule: "@every 20s"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
+				c.Add(elastic.Job{
+					Name:     "rogue",
+					Schedule: "@every 20s",
+				}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 					return tt.handle(block)
 				}))
-				c.Add(elastic.Job{Name: "neighbour", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil }))
+				c.Add(elastic.Job{
+					Name:     "neighbour",
+					Schedule: "* * * * * ?",
+				}, elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil }))
 				c.Start("a")
 				c.Until("the run of the rogue has ended", func() bool { return c.Record("rogue", 0).Result != "" })
 				r := c.Record("rogue", 0)
@@ -182,12 +252,14 @@ func TestNil_IsRefusedByName(t *testing.T) {
 		}
 	}
 	for want, option := range map[string]elastic.Option{
-		"option 1 is nil":                           nil,
-		"WithEvents: the function is nil":           elastic.WithEvents(nil),
-		"WithLogger: the logger is nil":             elastic.WithLogger(nil),
-		"WithLogger: the logger is nil, or has no":  elastic.WithLogger(&slog.Logger{}),
-		"WithMiddleware: middleware 1 is nil":       elastic.WithMiddleware(nil),
-		"WithMiddleware: middleware 2 is nil":       elastic.WithMiddleware(func(h elastic.Handler) elastic.Handler { return h }, nil),
+		"option 1 is nil":                          nil,
+		"WithEvents: the function is nil":          elastic.WithEvents(nil),
+		"WithLogger: the logger is nil":            elastic.WithLogger(nil),
+		"WithLogger: the logger is nil, or has no": elastic.WithLogger(&slog.Logger{}),
+		"WithMiddleware: middleware 1 is nil":      elastic.WithMiddleware(nil),
+		"WithMiddleware: middleware 2 is nil": elastic.WithMiddleware(func(h elastic.Handler) elastic.Handler {
+			return h
+		}, nil),
 		"WithStrategy: the strategy is nil":         elastic.WithStrategy(nil),
 		"WithStrategy: the strategy is nil ":        elastic.WithStrategy(noStrategy),
 		"WithStrategy: strategy \"f\" is not valid": elastic.WithStrategy(sharding.Func("f", nil)),
@@ -196,12 +268,14 @@ func TestNil_IsRefusedByName(t *testing.T) {
 		if _, err := elastic.New(connected(), option); err == nil || !strings.Contains(err.Error(), strings.TrimSpace(want)) {
 			t.Errorf("New: %v, want %q", err, want)
 		}
-		if _, err := elastic.Open(t.Context(), "memory://nil", option); err == nil || !strings.Contains(err.Error(), strings.TrimSpace(want)) {
+		if _, err := elastic.Open(t.Context(), "memory://nil", option); err == nil ||
+			!strings.Contains(err.Error(), strings.TrimSpace(want)) {
 			t.Errorf("Open: %v, want %q", err, want)
 		}
 	}
 	var noContext context.Context
-	if _, err := elastic.Open(noContext, "memory://nil"); err == nil || !strings.Contains(err.Error(), "the context is nil") {
+	if _, err := elastic.Open(noContext, "memory://nil"); err == nil ||
+		!strings.Contains(err.Error(), "the context is nil") {
 		t.Errorf("Open: %v", err)
 	}
 	s := plain(t)
@@ -223,8 +297,10 @@ func TestNil_IsRefusedByName(t *testing.T) {
 		"option 1 is nil":                     nil,
 		"option Use: middleware 1 is nil":     elastic.Use(nil),
 		"middleware 1 returned a nil handler": elastic.Use(func(elastic.Handler) elastic.Handler { return nil }),
-		"middleware 1 returned a nil":         elastic.Use(func(elastic.Handler) elastic.Handler { return elastic.HandlerFunc(nil) }),
-		"middleware 1 panicked: boom":         elastic.Use(func(elastic.Handler) elastic.Handler { panic("boom") }),
+		"middleware 1 returned a nil": elastic.Use(func(elastic.Handler) elastic.Handler {
+			return elastic.HandlerFunc(nil)
+		}),
+		"middleware 1 panicked: boom": elastic.Use(func(elastic.Handler) elastic.Handler { panic("boom") }),
 	} {
 		if err := s.Add(job, elastic.HandlerFunc(nothing), option); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Add: %v, want %q", err, want)
@@ -266,26 +342,39 @@ func TestStrategy_Hostile(t *testing.T) {
 		assign func(block func(), live []sharding.Instance) []string
 		code   string
 	}{
-		"panics":     {func(func(), []sharding.Instance) []string { panic("boom") }, "strategy_failed"},
-		"panics odd": {func(func(), []sharding.Instance) []string { panic(rogueValue{func() { panic("boom") }}) }, "strategy_failed"},
-		"exits":      {func(func(), []sharding.Instance) []string { runtime.Goexit(); return nil }, "strategy_failed"},
-		"blocks":     {func(block func(), _ []sharding.Instance) []string { block(); return nil }, "strategy_blocked"},
-		"nothing":    {func(func(), []sharding.Instance) []string { return nil }, "strategy_failed"},
-		"too many":   {func(_ func(), live []sharding.Instance) []string { return slices.Repeat([]string{live[0].ID}, 99) }, "strategy_failed"},
-		"strangers":  {func(func(), []sharding.Instance) []string { return []string{"x", "y"} }, "strategy_failed"},
+		"panics": {func(func(), []sharding.Instance) []string { panic("boom") }, "strategy_failed"},
+		"panics odd": {
+			func(func(), []sharding.Instance) []string { panic(rogueValue{func() { panic("boom") }}) },
+			"strategy_failed",
+		},
+		"exits":   {func(func(), []sharding.Instance) []string { runtime.Goexit(); return nil }, "strategy_failed"},
+		"blocks":  {func(block func(), _ []sharding.Instance) []string { block(); return nil }, "strategy_blocked"},
+		"nothing": {func(func(), []sharding.Instance) []string { return nil }, "strategy_failed"},
+		"too many": {
+			func(_ func(), live []sharding.Instance) []string { return slices.Repeat([]string{live[0].ID}, 99) },
+			"strategy_failed",
+		},
+		"strangers": {func(func(), []sharding.Instance) []string { return []string{"x", "y"} }, "strategy_failed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				block := blocking(t)
 				c := elastictest.New(t, elastic.WithDrainTimeout(time.Second))
-				own := elastic.WithStrategy(sharding.Func("own", func(_ string, _ int, live []sharding.Instance, _ []string) []string {
+				own := elastic.WithStrategy(sharding.Func("own", func(
+					_ string, _ int, live []sharding.Instance, _ []string,
+				) []string {
 					return tt.assign(block, live)
 				}))
 				done := elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil })
 				c.Add(elastic.Job{Name: "neighbour", Schedule: "* * * * * ?", Shards: 2}, done)
 				for _, instance := range []string{"a", "b"} {
 					c.StartWith(instance, own)
-					if err := c.AddTo(instance, elastic.Job{Name: "rogue", Schedule: "* * * * * ?", Shards: 2, Sharding: "own"}, done); err != nil {
+					if err := c.AddTo(instance, elastic.Job{
+						Name:     "rogue",
+						Schedule: "* * * * * ?",
+						Shards:   2,
+						Sharding: "own",
+					}, done); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -335,12 +424,17 @@ func TestOptions_HostileFunctions(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					block := blocking(t)
 					runs, told := 0, 0
-					s := plain(t, elastic.WithDrainTimeout(time.Second), with(func() { f(block) }), elastic.WithEvents(func(e elastic.Event) {
+					s := plain(t, elastic.WithDrainTimeout(time.Second), with(func() {
+						f(block)
+					}), elastic.WithEvents(func(e elastic.Event) {
 						if e.Kind == observe.Trouble && e.Code == "option_failed" && e.Args["option"] == option {
 							told++
 						}
 					}))
-					s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
+					s.MustAdd(elastic.Job{
+						Name:     "report",
+						Schedule: "* * * * * ?",
+					}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 						runs++
 						return nil
 					}))

@@ -105,7 +105,9 @@ func TestLabels_SelectInstances(t *testing.T) {
 			t.Errorf("it ran %d times on instances without the labels", n)
 		}
 		c.start("c", elastic.WithLabels(map[string]string{"zone": "eu", "disk": "ssd", "rack": "7"}))
-		c.until("the instance with the labels owns it", func() bool { return c.balanced("report", "c") && c.balanced("other", "a", "b", "c") })
+		c.until("the instance with the labels owns it", func() bool {
+			return c.balanced("report", "c") && c.balanced("other", "a", "b", "c")
+		})
 
 		c.overwrite("report", func(s *layout.Spec) { s.Requires = map[string]string{"zone": "us"} })
 		c.until("it moves to the instance that has the labels now", func() bool { return c.balanced("report", "a") })
@@ -160,7 +162,9 @@ func TestLimit_InvalidSettings(t *testing.T) {
 		`requires: the name of label "a b" must`:  {Requires: map[string]string{"a b": "x"}},
 		"the value of label zone must be text of": {Requires: map[string]string{"zone": strings.Repeat("x", 101)}},
 	} {
-		job.Name, job.Schedule, job.Shards = "report", "* * * * * ?", 3
+		job.Name = "report"
+		job.Schedule = "* * * * * ?"
+		job.Shards = 3
 		if err := job.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
@@ -169,7 +173,8 @@ func TestLimit_InvalidSettings(t *testing.T) {
 		"option WithMaxConcurrent: must not be negative": elastic.WithMaxConcurrent(-1),
 		"option WithLabels: the name of label":           elastic.WithLabels(map[string]string{"": "x"}),
 	} {
-		if _, err := elastic.Open(t.Context(), "memory://labels", option); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := elastic.Open(t.Context(), "memory://labels", option); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}

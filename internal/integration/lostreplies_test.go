@@ -30,7 +30,10 @@ func TestLostReply_StaleWatchKeepsSession(t *testing.T) {
 		a := c.start("a")
 		c.until("a runs both", func() bool { return c.running(a, 0) && c.running(a, 1) })
 		old <- store.Update{Reset: true}
-		c.put(layout.InstanceKey("another@1"), layout.Instance{Name: "another", State: layout.Draining}.Encode()) // an update for the watch
+		c.put(layout.InstanceKey("another@1"), layout.Instance{
+			Name:  "another",
+			State: layout.Draining,
+		}.Encode()) // an update for the watch
 		c.pass(2 * time.Minute)
 		if len(old) > 0 {
 			t.Fatal("the watch did not show the old state")
@@ -135,7 +138,13 @@ func TestLateAnswer_ForShardLostSince(t *testing.T) {
 			}
 			return sleepFor(time.Second)(ctx, run)
 		})
-		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 8, Failover: true, Misfire: elastic.MisfireAll}}
+		c.jobs = []elastic.Job{{
+			Name:     "report",
+			Schedule: "0/10 * * * * ?",
+			Shards:   8,
+			Failover: true,
+			Misfire:  elastic.MisfireAll,
+		}}
 		b := c.start("b")
 		c.until("b has all shards", func() bool { return c.balanced("report", "b") })
 		b.client.OnRequest(func(r memory.Request) memory.Fault {
@@ -148,22 +157,27 @@ func TestLateAnswer_ForShardLostSince(t *testing.T) {
 		for shard := range 8 {
 			c.put(layout.RunKey("report", shard), failover.Record{}.Begin(time.Now(), "ghost@1", time.Now()).Encode())
 		}
-		// At :10 b finds the ghost's runs and asks. It then loses its shards,\n\t\t// and gets them again.
+		// At :10 b finds the ghost's runs and asks. It then loses its
+		// shards,\n\t\t// and gets them again.
 		c.pass(time.Until(time.Date(2000, 1, 1, 0, 0, 9, 200e6, time.UTC)))
 		big := c.start("big", elastic.WithWeight(1000))
-		c.until("big owns almost all", func() bool { return strings.Count(strings.Join(c.owners("report"), " "), "big") >= 7 })
+		c.until("big owns almost all", func() bool {
+			return strings.Count(strings.Join(c.owners("report"), " "), "big") >= 7
+		})
 		big.stop()
 		c.until("b has all shards again", func() bool { return c.balanced("report", "b") })
 		if now := time.Now(); now.Second() != 10 {
 			t.Fatalf("it is %s, when the answer has arrived already", stamp(now))
 		}
-		// While b runs its shards, the assignment changes, and b looks at all of\n\t\t// them.
+		// While b runs its shards, the assignment changes, and b looks at all
+		// of\n\t\t// them.
 		c.pass(time.Until(time.Date(2000, 1, 1, 0, 0, 22, 0, time.UTC)))
 		c.start("another")
 		c.pass(time.Minute)
 		for shard := range 8 {
 			last := time.Now().Add(-20 * time.Second).Truncate(10 * time.Second)
-			if missing := c.missing("report", shard, time.Date(2000, 1, 1, 0, 0, 20, 0, time.UTC), last, 10*time.Second); len(missing) > 0 {
+			if missing := c.missing("report", shard, time.Date(2000, 1, 1, 0, 0, 20, 0, time.UTC), last,
+				10*time.Second); len(missing) > 0 {
 				t.Errorf("shard %d: fires that never ended: %v", shard, missing)
 			}
 		}
@@ -177,7 +191,8 @@ func TestLateAnswer_ReadOlderThanWatch(t *testing.T) {
 		var long atomic.Int64 // the shard with a long first run, for which b waits and a drains
 		long.Store(-1)
 		c.does(func(ctx context.Context, run elastic.Run) error {
-			if err := sleepFor(7*time.Second)(ctx, run); err != nil || long.Load() != int64(run.Shard) || run.Fire.Second() != 10 || run.Fire.Minute() != 0 {
+			if err := sleepFor(7*time.Second)(ctx, run); err != nil || long.Load() != int64(run.Shard) ||
+				run.Fire.Second() != 10 || run.Fire.Minute() != 0 {
 				return err
 			}
 			return sleepFor(43*time.Second)(ctx, run)
@@ -258,13 +273,18 @@ func TestGuard_RefusedWriteStopsOneJob(t *testing.T) {
 	for _, prefix := range []string{"jobs/denied", "assignments/denied", "runs/denied"} {
 		bubble(t, func(c *cluster) {
 			c.wrap = func(s store.Store) store.Store { return refusing{s, prefix} }
-			c.jobs = []elastic.Job{{Name: "denied", Schedule: "* * * * * ?", Shards: 3}, {Name: "sound", Schedule: "* * * * * ?", Shards: 3}}
+			c.jobs = []elastic.Job{
+				{Name: "denied", Schedule: "* * * * * ?", Shards: 3},
+				{Name: "sound", Schedule: "* * * * * ?", Shards: 3},
+			}
 			c.start("a")
 			c.pass(30500 * time.Millisecond)
 			if n := len(c.find(func(r *ran) bool { return r.job == "denied" })); n != 0 {
 				t.Errorf("%s: the job ran %d times", prefix, n)
 			}
-			for _, r := range c.find(func(r *ran) bool { return r.job == "sound" && r.start.Sub(r.fire) > 100*time.Millisecond }) {
+			for _, r := range c.find(func(r *ran) bool {
+				return r.job == "sound" && r.start.Sub(r.fire) > 100*time.Millisecond
+			}) {
 				t.Errorf("%s: the fire of %s of another job began at %s", prefix, stamp(r.fire), stamp(r.start))
 			}
 			if n := len(c.find(func(r *ran) bool { return r.job == "sound" })); n != 90 {

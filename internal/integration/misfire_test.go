@@ -27,7 +27,8 @@ func TestMissed_ManyShardsAreFewLines(t *testing.T) {
 		var lines bytes.Buffer
 		run := func(ran *atomic.Int64) {
 			logger := slog.New(slog.NewTextHandler(&lines, nil))
-			s, err := elastic.New(store.NewPortable(server.Connect("a"), store.Config{}), elastic.WithName("a"), elastic.WithJoinDelay(0),
+			s, err := elastic.New(store.NewPortable(server.Connect("a"), store.Config{}), elastic.WithName("a"),
+				elastic.WithJoinDelay(0),
 				elastic.WithLogger(logger), elastic.WithEvents(func(e elastic.Event) {
 					if e.Kind == observe.Missed {
 						missed = append(missed, e)

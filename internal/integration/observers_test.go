@@ -23,13 +23,17 @@ func TestObserver_Hostile(t *testing.T) {
 		code    string // that the other observer gets
 		fails   bool   // Run returns an error
 	}{
-		"panics":     {func(*elastic.Scheduler, func()) { panic("boom") }, "observer_panicked", false},
-		"panics odd": {func(*elastic.Scheduler, func()) { panic(rogueValue{func() { panic("boom") }}) }, "observer_panicked", false},
-		"exits":      {func(*elastic.Scheduler, func()) { runtime.Goexit() }, "observer_exited", false},
-		"blocks":     {func(_ *elastic.Scheduler, block func()) { block() }, "observer_blocked", true},
-		"slow":       {func(*elastic.Scheduler, func()) { time.Sleep(time.Minute) }, "observer_blocked", true},
-		"a little":   {func(*elastic.Scheduler, func()) { time.Sleep(time.Millisecond) }, "", false},
-		"removes":    {func(s *elastic.Scheduler, _ func()) { _ = s.Unregister("nothing") }, "", false},
+		"panics": {func(*elastic.Scheduler, func()) { panic("boom") }, "observer_panicked", false},
+		"panics odd": {
+			func(*elastic.Scheduler, func()) { panic(rogueValue{func() { panic("boom") }}) },
+			"observer_panicked",
+			false,
+		},
+		"exits":    {func(*elastic.Scheduler, func()) { runtime.Goexit() }, "observer_exited", false},
+		"blocks":   {func(_ *elastic.Scheduler, block func()) { block() }, "observer_blocked", true},
+		"slow":     {func(*elastic.Scheduler, func()) { time.Sleep(time.Minute) }, "observer_blocked", true},
+		"a little": {func(*elastic.Scheduler, func()) { time.Sleep(time.Millisecond) }, "", false},
+		"removes":  {func(s *elastic.Scheduler, _ func()) { _ = s.Unregister("nothing") }, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -41,7 +45,10 @@ func TestObserver_Hostile(t *testing.T) {
 					elastic.WithDrainTimeout(time.Second),
 					elastic.WithEvents(func(elastic.Event) { tt.observe(s, block) }),
 					elastic.WithEvents(func(e elastic.Event) { seen = append(seen, e) }))
-				s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
+				s.MustAdd(elastic.Job{
+					Name:     "report",
+					Schedule: "* * * * * ?",
+				}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 					runs++
 					return nil
 				}))
@@ -86,7 +93,10 @@ func TestObserver_LearnsWhatItLost(t *testing.T) {
 				}
 			}),
 			elastic.WithEvents(func(e elastic.Event) { other = append(other, e) }))
-		s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil }))
+		s.MustAdd(elastic.Job{
+			Name:     "report",
+			Schedule: "* * * * * ?",
+		}, elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil }))
 		if took, err := leaves(t, s, 2*time.Hour); took > elastic.DefaultDrain+rest || err != nil {
 			t.Errorf("Run returned %v after %s", err, took)
 		}
@@ -115,7 +125,8 @@ func TestObserver_SlowDelaysNoRun(t *testing.T) {
 	vtime.Test(t, func(t *testing.T) {
 		heard := 0
 		release := make(chan struct{})
-		s, err := elastic.New(store.NewPortable(memory.NewServer().Connect("a"), store.Config{}), elastic.WithEvents(func(elastic.Event) {
+		s, err := elastic.New(store.NewPortable(memory.NewServer().Connect("a"),
+			store.Config{}), elastic.WithEvents(func(elastic.Event) {
 			heard++
 			<-release
 		}))
@@ -123,7 +134,10 @@ func TestObserver_SlowDelaysNoRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		runs := make(chan time.Time, 100)
-		s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
+		s.MustAdd(elastic.Job{
+			Name:     "report",
+			Schedule: "* * * * * ?",
+		}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 			runs <- time.Now()
 			return nil
 		}))

@@ -100,7 +100,8 @@ func TestJoined_ReportsOtherTTL(t *testing.T) {
 	} {
 		bubble(t, func(c *cluster) {
 			joined := make(chan elastic.Event, 10)
-			s, err := elastic.New(store.NewPortable(c.server.Connect("b"), row.config), append(row.option, elastic.WithEvents(func(e elastic.Event) {
+			s, err := elastic.New(store.NewPortable(c.server.Connect("b"),
+				row.config), append(row.option, elastic.WithEvents(func(e elastic.Event) {
 				if e.Kind == observe.Joined {
 					joined <- e
 				}
@@ -114,7 +115,8 @@ func TestJoined_ReportsOtherTTL(t *testing.T) {
 			e := <-joined
 			cancel()
 			<-done
-			if e.Args["asked"] != row.asked || (e.Code == "session_ttl") != (row.asked != "") || (e.Detail != "") != (row.asked != "") {
+			if e.Args["asked"] != row.asked || (e.Code == "session_ttl") != (row.asked != "") ||
+				(e.Detail != "") != (row.asked != "") {
 				t.Errorf("%s: got %+v, want asked=%q", name, e, row.asked)
 			}
 		})

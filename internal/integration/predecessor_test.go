@@ -16,9 +16,12 @@ import (
 // idle is a handler that does nothing.
 var idle = elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil })
 
-// waitsFor returns the events with a code about a wait. It fails the test unless
-// they are of these kinds, about the whole job, and name this predecessor.
-func waitsFor(t *testing.T, c *elastictest.Cluster, job, code, predecessor string, kinds ...observe.Kind) []elastic.Event {
+// waitsFor returns the events with a code about a wait. It fails the test
+// unless they are of these kinds, about the whole job, and name this
+// predecessor.
+func waitsFor(
+	t *testing.T, c *elastictest.Cluster, job, code, predecessor string, kinds ...observe.Kind,
+) []elastic.Event {
 	t.Helper()
 	all := eventsOf(c, observe.Waiting, observe.WaitingOver)
 	all = slices.DeleteFunc(all, func(e elastic.Event) bool { return e.Job != job || e.Code != code })
@@ -41,7 +44,11 @@ func TestPredecessor_Failed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
 		fails := true
-		c.Add(elastic.Job{Name: "collect", Schedule: "0/10 * * * * ?", Shards: 2}, elastic.HandlerFunc(func(_ context.Context, run elastic.Run) error {
+		c.Add(elastic.Job{
+			Name:     "collect",
+			Schedule: "0/10 * * * * ?",
+			Shards:   2,
+		}, elastic.HandlerFunc(func(_ context.Context, run elastic.Run) error {
 			if fails && run.Shard == 1 {
 				return errors.New("no connection")
 			}
@@ -63,7 +70,10 @@ func TestPredecessor_Failed(t *testing.T) {
 func TestPredecessor_FailedDoesNotMatter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
-		c.Add(elastic.Job{Name: "collect", Schedule: "0/10 * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
+		c.Add(elastic.Job{
+			Name:     "collect",
+			Schedule: "0/10 * * * * ?",
+		}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 			return errors.New("no connection")
 		}))
 		c.Add(elastic.Job{Name: "report", After: []string{"collect"}, AfterEnds: elastic.AfterEnded}, idle)
@@ -150,14 +160,20 @@ func TestPredecessor_ForgotFire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
 		runs := 0
-		c.Add(elastic.Job{Name: "tick", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
+		c.Add(elastic.Job{
+			Name:     "tick",
+			Schedule: "* * * * * ?",
+		}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 			if runs++; runs%2 == 0 {
 				return errors.New("no connection") // so that no two fires form a series
 			}
 			return nil
 		}))
 		slow := true
-		c.Add(elastic.Job{Name: "slow", Schedule: "0 0/3 * * * ?"}, elastic.HandlerFunc(func(ctx context.Context, _ elastic.Run) error {
+		c.Add(elastic.Job{
+			Name:     "slow",
+			Schedule: "0 0/3 * * * ?",
+		}, elastic.HandlerFunc(func(ctx context.Context, _ elastic.Run) error {
 			if slow {
 				time.Sleep(2 * time.Minute)
 			}

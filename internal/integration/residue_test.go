@@ -52,7 +52,8 @@ func (c *cluster) checkRest() {
 	}
 }
 
-// checkRuns checks the executions: fences of a shard grow, and no two executions by live processes overlap.
+// checkRuns checks the executions: fences of a shard grow, and no two
+// executions by live processes overlap.
 func (c *cluster) checkRuns() {
 	c.t.Helper()
 	type key struct {
@@ -64,16 +65,22 @@ func (c *cluster) checkRuns() {
 	for _, r := range c.runs {
 		k := key{r.job, r.shard}
 		if p := last[k]; p != nil {
-			if r.fence < p.fence && slices.ContainsFunc(r.node.evicted, func(t time.Time) bool { return !t.After(r.start) && r.start.Sub(t) < ttl }) {
+			if r.fence < p.fence && slices.ContainsFunc(r.node.evicted, func(t time.Time) bool {
+				return !t.After(r.start) && r.start.Sub(t) < ttl
+			}) {
 				continue // a zombie that has not yet learned of its eviction, with the smaller fence
 			}
 			if r.fence <= p.fence && r.fence != 0 {
 				c.t.Errorf("%s/%d ran with fence %d after fence %d", r.job, r.shard, r.fence, p.fence)
 			}
-			// An instance that a test evicts learns of it later. Until then only\n\t\t\t// the fence protects its shards.
-			evicted := slices.ContainsFunc(p.node.evicted, func(t time.Time) bool { return t.After(p.start.Add(-ttl)) && !t.After(r.start) })
+			// An instance that a test evicts learns of it later. Until then
+			// only\n\t\t\t// the fence protects its shards.
+			evicted := slices.ContainsFunc(p.node.evicted, func(t time.Time) bool {
+				return t.After(p.start.Add(-ttl)) && !t.After(r.start)
+			})
 			if (p.end.IsZero() || r.start.Before(p.end)) && (p.cancelled.IsZero() || p.cancelled.After(r.start)) && !evicted {
-				c.t.Errorf("%s/%d began on %s at %s, while it was running on %s since %s", r.job, r.shard, r.node.name, stamp(r.start), p.node.name, stamp(p.start))
+				c.t.Errorf("%s/%d began on %s at %s, while it was running on %s since %s", r.job, r.shard, r.node.name,
+					stamp(r.start), p.node.name, stamp(p.start))
 			}
 		}
 		last[k] = r
@@ -121,7 +128,8 @@ func (c *cluster) story() string {
 	b.WriteString("events:\n")
 	for _, e := range c.events {
 		if !slices.Contains([]observe.Kind{observe.Began, observe.Ended}, e.Kind) {
-			fmt.Fprintf(&b, "  %s %s %s %s/%d %s %s %v\n", stamp(e.Time), e.Instance, e.Kind, e.Job, e.Shard, e.Subject, e.Detail, e.Err)
+			fmt.Fprintf(&b, "  %s %s %s %s/%d %s %s %v\n", stamp(e.Time), e.Instance, e.Kind, e.Job, e.Shard, e.Subject,
+				e.Detail, e.Err)
 		}
 	}
 	return b.String()

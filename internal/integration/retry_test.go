@@ -49,10 +49,13 @@ func TestRetry_KeepsTheClaim(t *testing.T) {
 		if took := c.record("report", 0).Ended.Sub(c.record("report", 0).Started); took > 14*time.Second {
 			t.Errorf("it took %s, want at most 2s + 4s + 8s", took)
 		}
-		if commits := n.store.Counts().Sub(before).Commits; commits > 4 { // the floor of the first fences, begin, complete, and perhaps a heartbeat
+		// The floor of the first fences, begin, complete, and perhaps a
+		// heartbeat.
+		if commits := n.store.Counts().Sub(before).Commits; commits > 4 {
 			t.Errorf("%d commits, but retries must cost none", commits)
 		}
-		if told := c.seen(observe.Retrying); len(told) != 3 || !errors.Is(told[0].Err, errFlaky) || !strings.HasPrefix(told[0].Detail, "again in ") {
+		if told := c.seen(observe.Retrying); len(told) != 3 || !errors.Is(told[0].Err, errFlaky) ||
+			!strings.HasPrefix(told[0].Detail, "again in ") {
 			t.Errorf("the events are %v", told)
 		}
 	})
@@ -69,7 +72,13 @@ func TestRetry_ErrorDecides(t *testing.T) {
 	}{
 		{"an error", errFlaky, 3, failover.ResultFailed, "the printer is busy"},
 		{"a permanent error", elastic.Permanent(errFlaky), 1, failover.ResultFailed, "the printer is busy"},
-		{"a permanent error inside another", fmt.Errorf("page 7: %w", elastic.Permanent(errFlaky)), 1, failover.ResultFailed, "page 7: the printer is busy"},
+		{
+			"a permanent error inside another",
+			fmt.Errorf("page 7: %w", elastic.Permanent(errFlaky)),
+			1,
+			failover.ResultFailed,
+			"page 7: the printer is busy",
+		},
 		{"nothing to do", elastic.Skip("no new orders"), 1, failover.ResultSkipped, "no new orders"},
 		{"nothing", elastic.Permanent(nil), 1, failover.ResultSucceeded, ""},
 	} {
@@ -114,7 +123,8 @@ func TestRetry_EndsAtTimeout(t *testing.T) {
 		c.does(func(context.Context, elastic.Run) error { return elastic.RetryIn(time.Hour, errFlaky) })
 		c.start("a")
 		c.pass(90 * time.Second)
-		if r := c.record("report", 0); r.Result != failover.ResultFailed || r.Ended.Sub(r.Started) != 10*time.Second || !strings.Contains(r.Error, "timeout") {
+		if r := c.record("report", 0); r.Result != failover.ResultFailed || r.Ended.Sub(r.Started) != 10*time.Second ||
+			!strings.Contains(r.Error, "timeout") {
 			t.Errorf("%s after %s: %q; want a failure after 10s with the timeout", r, r.Ended.Sub(r.Started), r.Error)
 		}
 	})
@@ -156,7 +166,9 @@ func TestRetry_LargestDelays(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := plain(t) // with real random numbers
 				calls := 0
-				job.Name, job.Schedule, job.Retries = "report", "@every 10s", 100
+				job.Name = "report"
+				job.Schedule = "@every 10s"
+				job.Retries = 100
 				s.MustAdd(job, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 					calls++
 					return errors.New("x")
@@ -180,7 +192,11 @@ func TestRetry_ZeroDelay(t *testing.T) {
 	for _, d := range []time.Duration{0, 1, -1, math.MinInt64} {
 		synctest.Test(t, func(t *testing.T) {
 			c := elastictest.New(t)
-			c.Add(elastic.Job{Name: "report", Schedule: "0 * * * * ?", Timeout: 10 * time.Second}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
+			c.Add(elastic.Job{
+				Name:     "report",
+				Schedule: "0 * * * * ?",
+				Timeout:  10 * time.Second,
+			}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 				return elastic.RetryIn(d, nil)
 			}))
 			c.Start("a")

@@ -31,7 +31,17 @@ func (c *cluster) handler(n *node) elastic.HandlerFunc {
 		if run.Retry > 0 {
 			return c.task()(ctx, run) // a retry belongs to the same execution
 		}
-		r := &ran{node: n, job: run.Job, shard: run.Shard, fire: run.Fire, trigger: run.Trigger, parameter: run.Parameter, attempt: run.Attempt, fence: run.Fence(), start: time.Now()}
+		r := &ran{
+			node:      n,
+			job:       run.Job,
+			shard:     run.Shard,
+			fire:      run.Fire,
+			trigger:   run.Trigger,
+			parameter: run.Parameter,
+			attempt:   run.Attempt,
+			fence:     run.Fence(),
+			start:     time.Now(),
+		}
 		c.mu.Lock()
 		if !n.dead {
 			c.runs = append(c.runs, r)
@@ -48,7 +58,9 @@ func (c *cluster) handler(n *node) elastic.HandlerFunc {
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			if r.end.IsZero() {
-				r.end, r.err, r.cause = time.Now(), err, context.Cause(ctx)
+				r.end = time.Now()
+				r.err = err
+				r.cause = context.Cause(ctx)
 			}
 		}()
 		err = c.task()(ctx, run)

@@ -4,8 +4,8 @@ package integration
 // detector. The rows differ in their data and hardly in their concurrency.
 const sampleShare = 5
 
-// sampled reports whether row i of a large table runs. Without the race detector
-// all rows run; make race runs this package in both ways.
+// sampled reports whether row i of a large table runs. Without the race
+// detector all rows run; make race runs this package in both ways.
 func sampled(i int) bool { return !raceDetector || i%sampleShare == 0 }
 
 // scaled returns full, or reduced under the race detector.

@@ -55,7 +55,8 @@ func TestSchedule_FixedDelay(t *testing.T) {
 		if got := c.times(); got != "[10s 27s]" {
 			t.Errorf("runs began at %s, want [10s 27s]", got)
 		}
-		// Another instance takes over during a run, and counts from the end of\n\t\t// that run.
+		// Another instance takes over during a run, and counts from the end
+		// of\n\t\t// that run.
 		c.until("it runs", func() bool { return c.running(a, 0) })
 		b := c.start("b")
 		a.stop()
@@ -140,7 +141,8 @@ func TestSchedule_LoggedInWords(t *testing.T) {
 		c.start("a")
 		c.pass(2 * time.Minute)
 		told := c.seen(observe.Scheduled)
-		if len(told) != 1 || !strings.Contains(told[0].Detail, "Monday to Friday") || !strings.Contains(told[0].Detail, "2000-01-03") {
+		if len(told) != 1 || !strings.Contains(told[0].Detail, "Monday to Friday") ||
+			!strings.Contains(told[0].Detail, "2000-01-03") {
 			t.Errorf("got %v, want one event with the weekdays in words and the next fire", told)
 		}
 	})

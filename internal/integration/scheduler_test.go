@@ -22,7 +22,8 @@ import (
 // Open refuses invalid options and URLs, and reports all their faults
 // together.
 func TestOpen_ReportsAllFaults(t *testing.T) {
-	_, err := elastic.Open(t.Context(), "memory://x", elastic.WithName("a/b"), elastic.WithWeight(0), elastic.WithSessionTTL(-1), elastic.WithDrainTimeout(-1), elastic.WithJoinDelay(-1))
+	_, err := elastic.Open(t.Context(), "memory://x", elastic.WithName("a/b"), elastic.WithWeight(0),
+		elastic.WithSessionTTL(-1), elastic.WithDrainTimeout(-1), elastic.WithJoinDelay(-1))
 	if err == nil {
 		t.Fatal("invalid options are accepted")
 	}
@@ -48,17 +49,49 @@ func TestOpen_RefusesInvalidOptions(t *testing.T) {
 		want    string
 	}{
 		{"empty name", []elastic.Option{elastic.WithName("")}, "option WithName: must have 1 to 100 characters, has 0"},
-		{"name with @", []elastic.Option{elastic.WithName("a@1")}, "option WithName: must hold only letters a to z, digits and . _ -, has '@'"},
+		{
+			"name with @",
+			[]elastic.Option{elastic.WithName("a@1")},
+			"option WithName: must hold only letters a to z, digits and . _ -, has '@'",
+		},
 		{"name ..", []elastic.Option{elastic.WithName("..")}, "option WithName: "},
-		{"long name", []elastic.Option{elastic.WithName(strings.Repeat("a", 101))}, "option WithName: must have 1 to 100 characters, has 101"},
-		{"empty exclusive name", []elastic.Option{elastic.WithExclusiveName("")}, "option WithName: must have 1 to 100 characters, has 0"},
+		{
+			"long name",
+			[]elastic.Option{elastic.WithName(strings.Repeat("a", 101))},
+			"option WithName: must have 1 to 100 characters, has 101",
+		},
+		{
+			"empty exclusive name",
+			[]elastic.Option{elastic.WithExclusiveName("")},
+			"option WithName: must have 1 to 100 characters, has 0",
+		},
 		{"no weight", []elastic.Option{elastic.WithWeight(0)}, "option WithWeight: must be 1 to 1000000, is 0"},
 		{"negative weight", []elastic.Option{elastic.WithWeight(-1)}, "option WithWeight: must be 1 to 1000000, is -1"},
-		{"large weight", []elastic.Option{elastic.WithWeight(1_000_001)}, "option WithWeight: must be 1 to 1000000, is 1000001"},
-		{"negative TTL", []elastic.Option{elastic.WithSessionTTL(-time.Second)}, "option WithSessionTTL: must be positive, is -1s"},
-		{"negative drain", []elastic.Option{elastic.WithDrainTimeout(-1)}, "option WithDrainTimeout: must not be negative, is -1ns"},
-		{"negative join delay", []elastic.Option{elastic.WithJoinDelay(-time.Minute)}, "option WithJoinDelay: must not be negative, is -1m0s"},
-		{"negative limit", []elastic.Option{elastic.WithMaxConcurrent(-1)}, "option WithMaxConcurrent: must not be negative, is -1"},
+		{
+			"large weight",
+			[]elastic.Option{elastic.WithWeight(1_000_001)},
+			"option WithWeight: must be 1 to 1000000, is 1000001",
+		},
+		{
+			"negative TTL",
+			[]elastic.Option{elastic.WithSessionTTL(-time.Second)},
+			"option WithSessionTTL: must be positive, is -1s",
+		},
+		{
+			"negative drain",
+			[]elastic.Option{elastic.WithDrainTimeout(-1)},
+			"option WithDrainTimeout: must not be negative, is -1ns",
+		},
+		{
+			"negative join delay",
+			[]elastic.Option{elastic.WithJoinDelay(-time.Minute)},
+			"option WithJoinDelay: must not be negative, is -1m0s",
+		},
+		{
+			"negative limit",
+			[]elastic.Option{elastic.WithMaxConcurrent(-1)},
+			"option WithMaxConcurrent: must not be negative, is -1",
+		},
 		{"label name", []elastic.Option{elastic.WithLabels(map[string]string{"a b": "c"})}, "option WithLabels: "},
 		{"built-in strategy", []elastic.Option{pinned("sticky")}, `option WithStrategy: strategy "sticky" is built in`},
 		{"strategy twice", []elastic.Option{pinned("mine"), pinned("mine")}, `option WithStrategy: `},
@@ -82,11 +115,18 @@ func TestAdd_RefusesInvalidJobs(t *testing.T) {
 	}
 	defer s.Close()
 	ok := elastic.HandlerFunc(nothing)
-	if err := s.Add(elastic.Job{Name: "a b", Schedule: "nonsense", Shards: -3}, ok); err == nil || !strings.Contains(err.Error(), "name:") ||
+	if err := s.Add(elastic.Job{
+		Name:     "a b",
+		Schedule: "nonsense",
+		Shards:   -3,
+	}, ok); err == nil || !strings.Contains(err.Error(), "name:") ||
 		!strings.Contains(err.Error(), "schedule:") || !strings.Contains(err.Error(), "shards:") {
 		t.Errorf("a job with three faults: %v", err)
 	}
-	if err := s.Add(elastic.Job{Name: "a", Schedule: "@daily"}, nil); err == nil || !strings.Contains(err.Error(), "handler") {
+	if err := s.Add(elastic.Job{
+		Name:     "a",
+		Schedule: "@daily",
+	}, nil); err == nil || !strings.Contains(err.Error(), "handler") {
 		t.Errorf("a job without a handler: %v", err)
 	}
 	if err := s.Unregister("a"); err == nil {
@@ -198,7 +238,11 @@ func TestClose_FromInside(t *testing.T) {
 					return next.Handle(ctx, run)
 				})
 			}))
-		s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?", Sharding: "own"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
+		s.MustAdd(elastic.Job{
+			Name:     "report",
+			Schedule: "* * * * * ?",
+			Sharding: "own",
+		}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 			is("handler")
 			return nil
 		}))

@@ -107,11 +107,13 @@ func TestDisable_NoRunAfterAnswer(t *testing.T) {
 // overwrites it.
 func TestStored_UnreadableValueStopsOneJob(t *testing.T) {
 	garbage := map[string]string{
-		"truncated":        `{"v":1,"sched`,
-		"of a newer form":  `{"v":99}`,
-		"not ours":         `hello`,
-		"empty":            ``,
-		"of unknown field": `{"v":1,"schedule":"0/10 * * * * ?","shards":1,"sharding":"sticky","failover":false,"maxAttempts":1,"misfire":"once","overlap":"queue","since":"2000-01-01T00:00:00Z","resharded":"2000-01-01T00:00:00Z","priority":9}`,
+		"truncated":       `{"v":1,"sched`,
+		"of a newer form": `{"v":99}`,
+		"not ours":        `hello`,
+		"empty":           ``,
+		"of unknown field": `{"v":1,"schedule":"0/10 * * * * ?","shards":1,"sharding":"sticky","failover":false,` +
+			`"maxAttempts":1,"misfire":"once","overlap":"queue","since":"2000-01-01T00:00:00Z",` +
+			`"resharded":"2000-01-01T00:00:00Z","priority":9}`,
 	}
 	for what, value := range garbage {
 		for _, key := range []string{"jobs/broken", "assignments/broken", "runs/broken/0"} {
@@ -120,7 +122,10 @@ func TestStored_UnreadableValueStopsOneJob(t *testing.T) {
 			}
 			t.Run(what+" "+key, func(t *testing.T) {
 				bubble(t, func(c *cluster) {
-					c.jobs = []elastic.Job{{Name: "broken", Schedule: "0/10 * * * * ?", Failover: true}, {Name: "sound", Schedule: "0/10 * * * * ?", Failover: true}}
+					c.jobs = []elastic.Job{
+						{Name: "broken", Schedule: "0/10 * * * * ?", Failover: true},
+						{Name: "sound", Schedule: "0/10 * * * * ?", Failover: true},
+					}
 					c.put(key, []byte(value))
 					c.start("a")
 					c.start("b")
@@ -171,19 +176,32 @@ func TestStored_UnreadableInstance(t *testing.T) {
 // All faults of a job are reported together.
 func TestJob_ReportsAllFaults(t *testing.T) {
 	err := elastic.Job{
-		Name: "no/slash", Schedule: "0 0 30 2 *", TimeZone: "Mars/Olympus", Shards: -1, Sharding: "random", MaxAttempts: 1000,
-		Misfire: "perhaps", Overlap: "maybe", MisfireWindow: -time.Second, Timeout: -1, ShardParameters: map[int]string{-1: "x"},
+		Name:            "no/slash",
+		Schedule:        "0 0 30 2 *",
+		TimeZone:        "Mars/Olympus",
+		Shards:          -1,
+		Sharding:        "random",
+		MaxAttempts:     1000,
+		Misfire:         "perhaps",
+		Overlap:         "maybe",
+		MisfireWindow:   -time.Second,
+		Timeout:         -1,
+		ShardParameters: map[int]string{-1: "x"},
 	}.Validate()
 	if err == nil {
 		t.Fatal("the job is valid")
 	}
-	for _, want := range []string{"name:", `'/'`, "time zone:", "Mars/Olympus", "shards:", "-1", "sharding:", "random", "max attempts:", "1000",
-		"misfire:", "perhaps", "overlap:", "maybe", "misfire window:", "-1s", "timeout:", "-1ns", "shard parameters:"} {
+	for _, want := range []string{"name:", `'/'`, "time zone:", "Mars/Olympus", "shards:", "-1", "sharding:", "random",
+		"max attempts:", "1000", "misfire:", "perhaps", "overlap:", "maybe", "misfire window:", "-1s",
+		"timeout:", "-1ns", "shard parameters:"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error does not say %q:\n%v", want, err)
 		}
 	}
-	if err := (elastic.Job{Name: "x", Schedule: "0 0 30 2 *"}).Validate(); err == nil || !strings.Contains(err.Error(), "schedule:") {
+	if err := (elastic.Job{
+		Name:     "x",
+		Schedule: "0 0 30 2 *",
+	}).Validate(); err == nil || !strings.Contains(err.Error(), "schedule:") {
 		t.Errorf("a schedule without fires: %v", err)
 	}
 	if err := (elastic.Job{Name: "x", Schedule: "0 0 3 * * ?", TimeZone: "Local"}).Validate(); err == nil {
@@ -194,7 +212,11 @@ func TestJob_ReportsAllFaults(t *testing.T) {
 			t.Errorf("the name %q is accepted", name)
 		}
 	}
-	if err := (elastic.Job{Name: "x", Schedule: "@daily", ShardParameters: map[int]string{1: "y"}}).Validate(); err == nil || !strings.Contains(err.Error(), "shards 0 to 0") {
+	if err := (elastic.Job{
+		Name:            "x",
+		Schedule:        "@daily",
+		ShardParameters: map[int]string{1: "y"},
+	}).Validate(); err == nil || !strings.Contains(err.Error(), "shards 0 to 0") {
 		t.Errorf("a parameter for a missing shard: %v", err)
 	}
 }

@@ -42,7 +42,8 @@ func TestStoreCost_JobsShareCommits(t *testing.T) {
 		before := n.store.Counts()
 		c.pass(5 * time.Second)
 		if got := n.store.Counts().Sub(before); got.Commits != 2 || got.Reads() != 0 {
-			t.Errorf("20 jobs of one shard that fire together cost %d commits and %d reads, want 2 and 0", got.Commits, got.Reads())
+			t.Errorf("20 jobs of one shard that fire together cost %d commits and %d reads, want 2 and 0", got.Commits,
+				got.Reads())
 		}
 	})
 }
@@ -91,7 +92,7 @@ func TestStoreCost_IdleJobIsFree(t *testing.T) {
 	// resync lists the four watched prefixes: nine to twelve times here.
 	const beats = 12
 	if many.Reads() > 4*beats || one.Reads() > 4*beats || many.Commits > beats || one.Commits > beats {
-		t.Errorf("ten idle minutes: 1 job %d reads, %d commits; 500 jobs %d reads, %d commits; want at most %d reads and %d commits",
+		t.Errorf("ten idle minutes: %d reads, %d commits of 1 job; %d reads, %d commits of 500 jobs; want at most %d and %d",
 			one.Reads(), one.Commits, many.Reads(), many.Commits, 4*beats, beats)
 	}
 }
@@ -102,7 +103,12 @@ func TestStoreCost_LossOfInstance(t *testing.T) {
 	const jobs = 10
 	bubble(t, func(c *cluster) {
 		for i := range jobs {
-			c.jobs = append(c.jobs, elastic.Job{Name: fmt.Sprint("job", i), Schedule: "0/30 * * * * ?", Shards: 4, Failover: true})
+			c.jobs = append(c.jobs, elastic.Job{
+				Name:     fmt.Sprint("job", i),
+				Schedule: "0/30 * * * * ?",
+				Shards:   4,
+				Failover: true,
+			})
 		}
 		c.does(sleepFor(20 * time.Second))
 		a, b := c.start("a"), c.start("b")
@@ -122,7 +128,7 @@ func TestStoreCost_LossOfInstance(t *testing.T) {
 		})
 		got := a.store.Counts().Sub(before)
 		if got.Commits > jobs+1 || got.Lists > jobs || got.Gets > 1 {
-			t.Errorf("loss of the instance that ran half of the shards of %d jobs: %d commits, %d lists, %d gets; want at most %d, %d, 1",
+			t.Errorf("loss of an instance with shards of %d jobs: %d commits, %d lists, %d gets; want at most %d, %d, 1",
 				jobs, got.Commits, got.Lists, got.Gets, jobs+1, jobs)
 		}
 		c.pass(25 * time.Second)

@@ -27,7 +27,8 @@ func (c *cluster) owners(job string) []string {
 	return nil
 }
 
-// balanced reports whether exactly these instances own the job's shards, evenly.
+// balanced reports whether exactly these instances own the job's shards,
+// evenly.
 func (c *cluster) balanced(job string, names ...string) bool {
 	counts := map[string]int{}
 	for _, name := range c.owners(job) {

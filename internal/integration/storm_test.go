@@ -72,15 +72,19 @@ func newStorm(c *cluster, seed uint64) *storm {
 	}
 	for i := range 1 + s.IntN(3) {
 		c.jobs = append(c.jobs, elastic.Job{
-			Name: fmt.Sprint("job", i), Schedule: pick(s, "* * * * * ?", "0/2 * * * * ?", "0/5 * * * * ?", "@every 3s"), Shards: 1 + s.IntN(8),
-			Failover: s.IntN(4) > 0, MaxAttempts: 100, Misfire: pick(s, elastic.MisfireAll, elastic.MisfireAll, elastic.MisfireOnce, elastic.MisfireSkip),
-			Overlap: pick(s, elastic.OverlapQueue, elastic.OverlapQueue, elastic.OverlapSkip, elastic.OverlapReplace), Sharding: pick(s, "sticky", "sticky", "average"),
+			Name: fmt.Sprint("job", i), Schedule: pick(s, "* * * * * ?", "0/2 * * * * ?", "0/5 * * * * ?",
+				"@every 3s"), Shards: 1 + s.IntN(8),
+			Failover: s.IntN(4) > 0, MaxAttempts: 100, Misfire: pick(s, elastic.MisfireAll, elastic.MisfireAll,
+				elastic.MisfireOnce, elastic.MisfireSkip),
+			Overlap: pick(s, elastic.OverlapQueue, elastic.OverlapQueue, elastic.OverlapSkip,
+				elastic.OverlapReplace), Sharding: pick(s, "sticky", "sticky", "average"),
 		})
 	}
 	longest := time.Duration(1+s.IntN(4000)) * time.Millisecond
 	deaf, failing := s.IntN(3) == 0, s.IntN(3) == 0
 	c.does(func(ctx context.Context, run elastic.Run) error {
-		// Not from the storm's own random numbers, because handlers are concurrent.
+		// Not from the storm's own random numbers, because handlers are
+		// concurrent.
 		h := rand.New(rand.NewPCG(seed, run.Fence()+uint64(run.Shard)))
 		d := time.Duration(h.Int64N(int64(longest)))
 		if deaf && h.IntN(5) == 0 {
@@ -308,8 +312,8 @@ func (s *storm) account() {
 	}
 }
 
-// everyFireIsAccountedFor checks that each fire up to the record's has a result,
-// in order.
+// everyFireIsAccountedFor checks that each fire up to the record's has a
+// result, in order.
 func (s *storm) everyFireIsAccountedFor(j elastic.Job, shard int, last failover.Record) {
 	accounted := map[int64]bool{}
 	for _, r := range s.find(func(r *ran) bool { return r.job == j.Name && r.shard == shard }) {

@@ -18,7 +18,14 @@ func TestStrategy_RunsEveryShard(t *testing.T) {
 	for _, strategy := range []string{"sticky", "average", "odevity", "rotate", "single", "static"} {
 		t.Run(strategy, func(t *testing.T) {
 			bubble(t, func(c *cluster) {
-				c.jobs = []elastic.Job{{Name: "report", Schedule: "0/5 * * * * ?", Shards: 7, Failover: true, Misfire: elastic.MisfireAll, Sharding: strategy}}
+				c.jobs = []elastic.Job{{
+					Name:     "report",
+					Schedule: "0/5 * * * * ?",
+					Shards:   7,
+					Failover: true,
+					Misfire:  elastic.MisfireAll,
+					Sharding: strategy,
+				}}
 				start := time.Now()
 				a, _, d := c.start("a"), c.start("b"), c.start("c")
 				c.pass(12 * time.Second)
@@ -28,7 +35,8 @@ func TestStrategy_RunsEveryShard(t *testing.T) {
 				c.start("d")
 				c.pass(20 * time.Second)
 				for shard := range 7 {
-					if missing := c.missing("report", shard, start.Add(5*time.Second), start.Add(40*time.Second), 5*time.Second); len(missing) > 0 {
+					if missing := c.missing("report", shard, start.Add(5*time.Second), start.Add(40*time.Second),
+						5*time.Second); len(missing) > 0 {
 						t.Errorf("shard %d: fires that did not run: %v", shard, missing)
 					}
 				}
@@ -51,7 +59,11 @@ func TestStrategy_RotatesSingleShard(t *testing.T) {
 			t.Fatalf("%d runs, want 12", len(runs))
 		}
 		for i := range 9 {
-			if names := []string{runs[i].node.name, runs[i+1].node.name, runs[i+2].node.name}; len(slices.Compact(slices.Sorted(slices.Values(names)))) != 3 {
+			if names := []string{
+				runs[i].node.name,
+				runs[i+1].node.name,
+				runs[i+2].node.name,
+			}; len(slices.Compact(slices.Sorted(slices.Values(names)))) != 3 {
 				t.Errorf("runs %d to %d were on %v, want once on each instance", i, i+2, names)
 			}
 		}
@@ -67,7 +79,13 @@ func TestStrategy_Custom(t *testing.T) {
 		for _, n := range c.nodes {
 			c.add(n, elastic.Job{Name: "report", Schedule: "0/5 * * * * ?", Shards: 3, Sharding: "racks"})
 		}
-		c.until("each shard has the owner that the strategy pins", func() bool { return slices.Equal(c.owners("report"), []string{"a", "b", "b"}) })
+		c.until("each shard has the owner that the strategy pins", func() bool {
+			return slices.Equal(c.owners("report"), []string{
+				"a",
+				"b",
+				"b",
+			})
+		})
 	})
 }
 
@@ -76,7 +94,9 @@ func TestStrategy_Custom(t *testing.T) {
 func TestStrategy_InvalidAssignmentIsNotStored(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		var mad atomic.Bool
-		own := elastic.WithStrategy(sharding.Func("mine", func(job string, shards int, live []sharding.Instance, prev []string) []string {
+		own := elastic.WithStrategy(sharding.Func("mine", func(
+			job string, shards int, live []sharding.Instance, prev []string,
+		) []string {
 			if mad.Load() && len(live) > 2 {
 				panic("three is a crowd")
 			}
@@ -96,7 +116,9 @@ func TestStrategy_InvalidAssignmentIsNotStored(t *testing.T) {
 		d := c.start("d", own)
 		c.add(d, elastic.Job{Name: "report", Schedule: "0/5 * * * * ?", Shards: 3, Sharding: "mine"})
 		c.pass(10 * time.Second)
-		if !slices.ContainsFunc(c.seen(observe.Trouble), func(e elastic.Event) bool { return strings.Contains(e.Err.Error(), "strategy mine panicked") }) {
+		if !slices.ContainsFunc(c.seen(observe.Trouble), func(e elastic.Event) bool {
+			return strings.Contains(e.Err.Error(), "strategy mine panicked")
+		}) {
 			t.Error("no event reports the panic")
 		}
 		if !c.balanced("report", "a") || c.total()-before < 12 {
@@ -140,7 +162,8 @@ func TestStrategy_UnknownIsRefused(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	for _, bad := range []sharding.Strategy{nil, sharding.Sticky, sharding.Func("a b", nil)} {
-		if _, err := elastic.Open(t.Context(), "memory://strategies", elastic.WithStrategy(bad)); err == nil || !strings.Contains(err.Error(), "option WithStrategy") {
+		if _, err := elastic.Open(t.Context(), "memory://strategies", elastic.WithStrategy(bad)); err == nil ||
+			!strings.Contains(err.Error(), "option WithStrategy") {
 			t.Errorf("%v: %v", bad, err)
 		}
 	}

@@ -17,7 +17,9 @@ import (
 // made by hand, stops no job, whenever it appears and whatever it holds. Each
 // instance that sees it reports it once.
 func TestStray_KeysAreIgnored(t *testing.T) {
-	spec := `{"v":1,"schedule":"* * * * * ?","shards":1,"sharding":"sticky","failover":true,"maxAttempts":3,"misfire":"once","overlap":"queue","disabled":true,"resharded":"2020-01-01T00:00:00Z","since":"2020-01-01T00:00:00Z"}`
+	spec := `{"v":1,"schedule":"* * * * * ?","shards":1,"sharding":"sticky","failover":true,` +
+		`"maxAttempts":3,"misfire":"once","overlap":"queue","disabled":true,` +
+		`"resharded":"2020-01-01T00:00:00Z","since":"2020-01-01T00:00:00Z"}`
 	assignment := `{"v":1,"epoch":9,"strategy":"sticky","shards":2,"instances":["ghost@1"],"owners":[0,0]}`
 	signals := `{"v":1,"last":7,"triggers":[]}`
 	instance := `{"v":1,"name":"ghost","weight":1,"state":"up","jobs":["report"],"exclusive":true}`
@@ -44,10 +46,16 @@ func TestStray_KeysAreIgnored(t *testing.T) {
 			t.Run(key+" "+when, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					c := elastictest.New(t)
-					c.Add(elastic.Job{Name: "report", Schedule: "* * * * * ?", Shards: 2, Failover: true}, elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil }))
+					c.Add(elastic.Job{
+						Name:     "report",
+						Schedule: "* * * * * ?",
+						Shards:   2,
+						Failover: true,
+					}, elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil }))
 					put := func() {
 						operator := store.NewPortable(c.Server().Connect("operator"), store.Config{})
-						if _, err := operator.Commit(t.Context(), store.Txn{Do: []store.Op{store.Create(key, []byte(value))}}); err != nil {
+						if _, err := operator.Commit(t.Context(), store.Txn{Do: []store.Op{store.Create(key,
+							[]byte(value))}}); err != nil {
 							t.Fatal(err)
 						}
 						if err := operator.Close(t.Context()); err != nil {

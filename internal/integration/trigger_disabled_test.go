@@ -27,9 +27,13 @@ func TestTrigger_SkipsDisabledShards(t *testing.T) {
 		options []elastic.TriggerOption
 		want    int // runs of each trigger
 	}{
-		"one of all":   {disable: func(j *elastic.Job) { j.DisabledShards = []int{1} }, want: 2},
-		"two of all":   {disable: func(j *elastic.Job) { j.DisabledShards = []int{0, 2} }, want: 1},
-		"one of those": {disable: func(j *elastic.Job) { j.DisabledShards = []int{1} }, options: []elastic.TriggerOption{elastic.OnShards(0, 1)}, want: 1},
+		"one of all": {disable: func(j *elastic.Job) { j.DisabledShards = []int{1} }, want: 2},
+		"two of all": {disable: func(j *elastic.Job) { j.DisabledShards = []int{0, 2} }, want: 1},
+		"one of those": {
+			disable: func(j *elastic.Job) { j.DisabledShards = []int{1} },
+			options: []elastic.TriggerOption{elastic.OnShards(0, 1)},
+			want:    1,
+		},
 	} {
 		inCluster(t, name, func(t *testing.T, c *elastictest.Cluster) {
 			job := elastic.Job{Name: "j", Schedule: "@manual", Shards: 3}
@@ -104,7 +108,9 @@ func TestTrigger_DropsOutdatedRequests(t *testing.T) {
 		},
 	} {
 		inCluster(t, name, func(t *testing.T, c *elastictest.Cluster) {
-			work := elastic.HandlerFunc(func(ctx context.Context, _ elastic.Run) error { return elastictest.Work(ctx, time.Minute) })
+			work := elastic.HandlerFunc(func(ctx context.Context, _ elastic.Run) error {
+				return elastictest.Work(ctx, time.Minute)
+			})
 			job := elastic.Job{Name: "j", Schedule: "@manual", Shards: 2}
 			c.Add(job, work)
 			c.Start("a")

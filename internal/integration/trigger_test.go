@@ -13,7 +13,13 @@ import (
 )
 
 // oneOff is a job that runs only when triggered.
-var oneOff = elastic.Job{Name: "report", Schedule: "@manual", Shards: 3, Failover: true, ShardParameters: map[int]string{1: "Shanghai"}}
+var oneOff = elastic.Job{
+	Name:            "report",
+	Schedule:        "@manual",
+	Shards:          3,
+	Failover:        true,
+	ShardParameters: map[int]string{1: "Shanghai"},
+}
 
 // trigger triggers the job report through an instance.
 func (c *cluster) trigger(n *node, options ...elastic.TriggerOption) uint64 {
@@ -93,18 +99,27 @@ func TestTrigger_ShardsAndParameter(t *testing.T) {
 // Triggers wait for a run in progress, run in order, and replace no fire.
 func TestTrigger_WaitsForRunAndKeepsFires(t *testing.T) {
 	bubble(t, func(c *cluster) {
-		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Overlap: elastic.OverlapQueue, Misfire: elastic.MisfireAll}}
+		c.jobs = []elastic.Job{{
+			Name:     "report",
+			Schedule: "0/10 * * * * ?",
+			Overlap:  elastic.OverlapQueue,
+			Misfire:  elastic.MisfireAll,
+		}}
 		c.does(sleepFor(3 * time.Second))
 		a := c.start("a")
-		c.until("a fire runs", func() bool { return len(c.find(func(r *ran) bool { return r.trigger == 0 && r.end.IsZero() })) == 1 })
+		c.until("a fire runs", func() bool {
+			return len(c.find(func(r *ran) bool { return r.trigger == 0 && r.end.IsZero() })) == 1
+		})
 		start := time.Now()
 		first, second := c.trigger(a), c.trigger(a)
 		c.pass(35 * time.Second)
 		one, two := c.triggered(first), c.triggered(second)
-		if len(one) != 1 || len(two) != 1 || two[0].start.Before(one[0].end) || one[0].start.Before(start.Add(2*time.Second)) {
+		if len(one) != 1 || len(two) != 1 || two[0].start.Before(one[0].end) ||
+			one[0].start.Before(start.Add(2*time.Second)) {
 			t.Fatalf("the triggers ran as %v and %v, want each once, in order, after the run in progress", one, two)
 		}
-		if missing := c.missing("report", 0, start.Truncate(10*time.Second), start.Add(25*time.Second), 10*time.Second); len(missing) > 0 {
+		if missing := c.missing("report", 0, start.Truncate(10*time.Second), start.Add(25*time.Second),
+			10*time.Second); len(missing) > 0 {
 			t.Errorf("fires that did not run: %v", missing)
 		}
 	})
@@ -184,7 +199,8 @@ func TestTrigger_InvalidRequests(t *testing.T) {
 			{"report", []elastic.TriggerOption{elastic.OnShards(-1)}, "has the shards 0 to 2"},
 			{"report", []elastic.TriggerOption{elastic.WithParameter(strings.Repeat("x", 5000))}, "at most 4096 bytes"},
 		} {
-			if _, err := a.sched.Trigger(context.Background(), tt.job, tt.options...); err == nil || !strings.Contains(err.Error(), tt.want) {
+			if _, err := a.sched.Trigger(context.Background(), tt.job, tt.options...); err == nil ||
+				!strings.Contains(err.Error(), tt.want) {
 				t.Errorf("%q: got %v, want an error with %q", tt.job, err, tt.want)
 			}
 		}
@@ -198,7 +214,8 @@ func TestTrigger_InvalidRequests(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer idle.Close()
-		if _, err := idle.Trigger(context.Background(), "report"); err == nil || !strings.Contains(err.Error(), "does not run") {
+		if _, err := idle.Trigger(context.Background(), "report"); err == nil ||
+			!strings.Contains(err.Error(), "does not run") {
 			t.Errorf("without Run: %v", err)
 		}
 	})
@@ -283,7 +300,9 @@ func TestTrigger_FromClockBehind(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{oneOff}
 		a := c.start("a")
-		b := c.start("b", elastic.WithTesting(elastic.Testing{Now: func() time.Time { return time.Now().Add(-3 * time.Second) }}))
+		b := c.start("b", elastic.WithTesting(elastic.Testing{Now: func() time.Time {
+			return time.Now().Add(-3 * time.Second)
+		}}))
 		c.pass(5 * time.Second)
 		for range layout.MaxTriggers { // until ended triggers make room
 			c.trigger(a)

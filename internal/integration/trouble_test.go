@@ -140,8 +140,16 @@ func TestTrouble_StaysLocal(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					s.MustAdd(elastic.Job{Name: "sick", Schedule: "* * * * * ?", Shards: 4}, elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil }))
-					s.MustAdd(elastic.Job{Name: "sound", Schedule: "* * * * * ?", Shards: 4}, elastic.HandlerFunc(func(_ context.Context, run elastic.Run) error {
+					s.MustAdd(elastic.Job{
+						Name:     "sick",
+						Schedule: "* * * * * ?",
+						Shards:   4,
+					}, elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil }))
+					s.MustAdd(elastic.Job{
+						Name:     "sound",
+						Schedule: "* * * * * ?",
+						Shards:   4,
+					}, elastic.HandlerFunc(func(_ context.Context, run elastic.Run) error {
 						began.Add(1)
 						if time.Since(run.Fire) > 200*time.Millisecond && time.Since(start) > 6*time.Second {
 							late.Add(1)
@@ -153,7 +161,7 @@ func TestTrouble_StaysLocal(t *testing.T) {
 					if err := s.Run(ctx); err != nil {
 						t.Errorf("run: %v", err)
 					}
-					t.Logf("%d commits, %d reads and %d starts of the watch failed; %d alarms, %d recoveries; %d runs of the other job",
+					t.Logf("failed: %d commits, %d reads, %d watches; %d alarms, %d recoveries; %d runs of the other job",
 						sick.commits.Load(), sick.gets.Load(), sick.watches.Load(), len(trouble), len(recovered), began.Load())
 					tries := max(sick.commits.Load(), sick.gets.Load(), sick.watches.Load())
 					if tries > 40 || tries < 5 {
@@ -259,7 +267,11 @@ func TestTrouble_HalvesLargeTransactions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?", Shards: 100}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
+		s.MustAdd(elastic.Job{
+			Name:     "report",
+			Schedule: "* * * * * ?",
+			Shards:   100,
+		}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 			began.Add(1)
 			return nil
 		}))
@@ -300,7 +312,11 @@ func TestStore_EndedEndsRun(t *testing.T) {
 					}
 					var inside atomic.Int64
 					if !idle {
-						s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?", Shards: 2}, elastic.HandlerFunc(func(ctx context.Context, _ elastic.Run) error {
+						s.MustAdd(elastic.Job{
+							Name:     "report",
+							Schedule: "* * * * * ?",
+							Shards:   2,
+						}, elastic.HandlerFunc(func(ctx context.Context, _ elastic.Run) error {
 							inside.Add(1)
 							defer inside.Add(-1)
 							<-ctx.Done()

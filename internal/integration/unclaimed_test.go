@@ -36,7 +36,8 @@ func TestUnclaimed_CostsTheStoreNothing(t *testing.T) {
 				t.Errorf("the store holds %s", e.Key)
 			}
 		}
-		if _, err := a.sched.Trigger(context.Background(), "report"); err == nil || !strings.Contains(err.Error(), "without claims") {
+		if _, err := a.sched.Trigger(context.Background(), "report"); err == nil ||
+			!strings.Contains(err.Error(), "without claims") {
 			t.Errorf("Trigger: %v", err)
 		}
 	})
@@ -60,7 +61,8 @@ func TestUnclaimed_OwnerRunsShard(t *testing.T) {
 		}
 		for _, r := range c.find(func(*ran) bool { return true }) {
 			if late := r.start.Sub(r.fire); late > 100*time.Millisecond {
-				t.Errorf("shard %d began the fire of %s at %s, but missed fires are not made up for", r.shard, stamp(r.fire), stamp(r.start))
+				t.Errorf("shard %d began the fire of %s at %s, but missed fires are not made up for", r.shard, stamp(r.fire),
+					stamp(r.start))
 			}
 		}
 	})
@@ -116,7 +118,9 @@ func TestUnclaimed_ReshardDeletesRecords(t *testing.T) {
 				}
 			}
 			late := c.find(func(r *ran) bool { return r.shard >= 2 && time.Since(r.start) < 8*time.Second })
-			if n := len(c.find(func(r *ran) bool { return r.shard < 2 && time.Since(r.start) < 8*time.Second })); len(late) > 0 || n < 14 {
+			if n := len(c.find(func(r *ran) bool {
+				return r.shard < 2 && time.Since(r.start) < 8*time.Second
+			})); len(late) > 0 || n < 14 {
 				t.Errorf("claimed before %t: the remaining shards ran %d times, the removed ones %d times", claimed, n, len(late))
 			}
 		})

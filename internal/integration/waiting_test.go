@@ -79,7 +79,8 @@ func TestChange_EventNamesFields(t *testing.T) {
 		c.Advance(5 * time.Second)
 		give("b")
 		differs := eventsOf(c, observe.Differs)
-		if len(differs) != 1 || differs[0].Code != "job_differs" || differs[0].Args["stored.shards"] != "2" || differs[0].Args["given.shards"] != "3" || !differs[0].Alarm() {
+		if len(differs) != 1 || differs[0].Code != "job_differs" || differs[0].Args["stored.shards"] != "2" ||
+			differs[0].Args["given.shards"] != "3" || !differs[0].Alarm() {
 			t.Errorf("got %+v", differs)
 		}
 		give("b", elastic.Overwrite())
@@ -116,7 +117,10 @@ func TestDrain_ReportsWhatItWaitsFor(t *testing.T) {
 				stuck = append(stuck, e)
 			}
 		}))
-		s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
+		s.MustAdd(elastic.Job{
+			Name:     "report",
+			Schedule: "* * * * * ?",
+		}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 			block()
 			return nil
 		}))
@@ -138,7 +142,10 @@ func TestTrigger_RightAfterRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := plain(t)
 		var runs atomic.Int64
-		s.MustAdd(elastic.Job{Name: "report", Schedule: "@manual"}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
+		s.MustAdd(elastic.Job{
+			Name:     "report",
+			Schedule: "@manual",
+		}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 			runs.Add(1)
 			return nil
 		}))
@@ -155,7 +162,8 @@ func TestTrigger_RightAfterRun(t *testing.T) {
 		if err := s.Unregister("report"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.Trigger(t.Context(), "report"); err == nil || !strings.Contains(err.Error(), "no live instance has the job") {
+		if _, err := s.Trigger(t.Context(), "report"); err == nil ||
+			!strings.Contains(err.Error(), "no live instance has the job") {
 			t.Errorf("Trigger for a job that no instance has: %v", err)
 		}
 		if _, err := s.Trigger(t.Context(), "nosuch"); err == nil || !strings.Contains(err.Error(), "there is no job") {
@@ -181,11 +189,51 @@ func TestWaiting_ShardsAtLimit(t *testing.T) {
 		shards string
 		period string
 	}{
-		{"of the job", elastic.Job{Schedule: "0 * * * * ?", Shards: 4, MaxConcurrent: 1}, 50 * time.Second, nil, "limit_of_job", "2-3", "1m0s"},
-		{"of each half minute", elastic.Job{Schedule: "0/30 * * * * ?", Shards: 4, MaxConcurrent: 1}, 50 * time.Second, nil, "limit_of_job", "1-3", "30s"},
-		{"of the instance", elastic.Job{Schedule: "0 * * * * ?", Shards: 4}, 50 * time.Second, elastic.WithMaxConcurrent(1), "limit_of_instance", "2-3", "1m0s"},
-		{"without a schedule", elastic.Job{Schedule: "@manual", Shards: 3, MaxConcurrent: 1}, 70 * time.Second, nil, "limit_of_job", "1-2", "1m0s"},
-		{"of an hourly job", elastic.Job{Schedule: "0 0 * * * ?", Shards: 4, MaxConcurrent: 1}, 10 * time.Minute, nil, "", "", ""},
+		{
+			"of the job",
+			elastic.Job{Schedule: "0 * * * * ?", Shards: 4, MaxConcurrent: 1},
+			50 * time.Second,
+			nil,
+			"limit_of_job",
+			"2-3",
+			"1m0s",
+		},
+		{
+			"of each half minute",
+			elastic.Job{Schedule: "0/30 * * * * ?", Shards: 4, MaxConcurrent: 1},
+			50 * time.Second,
+			nil,
+			"limit_of_job",
+			"1-3",
+			"30s",
+		},
+		{
+			"of the instance",
+			elastic.Job{Schedule: "0 * * * * ?", Shards: 4},
+			50 * time.Second,
+			elastic.WithMaxConcurrent(1),
+			"limit_of_instance",
+			"2-3",
+			"1m0s",
+		},
+		{
+			"without a schedule",
+			elastic.Job{Schedule: "@manual", Shards: 3, MaxConcurrent: 1},
+			70 * time.Second,
+			nil,
+			"limit_of_job",
+			"1-2",
+			"1m0s",
+		},
+		{
+			"of an hourly job",
+			elastic.Job{Schedule: "0 0 * * * ?", Shards: 4, MaxConcurrent: 1},
+			10 * time.Minute,
+			nil,
+			"",
+			"",
+			"",
+		},
 		{"of none", elastic.Job{Schedule: "0 * * * * ?", Shards: 4}, 50 * time.Second, nil, "", "", ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -237,8 +285,19 @@ func TestWaiting_ShardsAtLimit(t *testing.T) {
 func TestChange_ReportsDisabledShards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
-		c.Add(elastic.Job{Name: "some", Schedule: everySecond, Shards: 6, DisabledShards: []int{5, 1, 2}}, returnsAfter(0, nil))
-		c.Add(elastic.Job{Name: "all", Schedule: everySecond, Shards: 2, Disabled: true, DisabledShards: []int{1}}, returnsAfter(0, nil))
+		c.Add(elastic.Job{
+			Name:           "some",
+			Schedule:       everySecond,
+			Shards:         6,
+			DisabledShards: []int{5, 1, 2},
+		}, returnsAfter(0, nil))
+		c.Add(elastic.Job{
+			Name:           "all",
+			Schedule:       everySecond,
+			Shards:         2,
+			Disabled:       true,
+			DisabledShards: []int{1},
+		}, returnsAfter(0, nil))
 		c.Start("a")
 		c.Advance(10 * time.Second)
 		told := map[string]elastic.Event{}
