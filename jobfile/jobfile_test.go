@@ -362,7 +362,14 @@ jobs:
 	eu := map[string]string{"zone": "eu"}
 	want := []elastic.Job{
 		{Name: "a", Schedule: "0 0 3 * * ?", TimeZone: "GMT+8", Retries: 1},
-		{Name: "b", Schedule: "0 0 3 * * ?", TimeZone: "GMT+8", Retries: 2, Failover: true, Requires: eu},
+		{
+			Name:     "b",
+			Schedule: "0 0 3 * * ?",
+			TimeZone: "GMT+8",
+			Retries:  2,
+			Failover: true,
+			Requires: eu,
+		},
 		{Name: "c", Schedule: "@daily", TimeZone: "GMT+8", Requires: map[string]string{"zone": "eu", "disk": "ssd"}},
 	}
 	if !reflect.DeepEqual(jobs, want) {

@@ -152,7 +152,13 @@ func readFields[T any](p *reader, j *fileJob, s section[T], n *yaml.Node, to *T)
 			p.unknown(e, s.name, names)
 			continue
 		}
-		v := value{p: p, j: j, key: s.prefix + e.name, node: e.value, secret: f.secret}
+		v := value{
+			p:      p,
+			j:      j,
+			key:    s.prefix + e.name,
+			node:   e.value,
+			secret: f.secret,
+		}
 		f.read(v, to)
 	}
 }

@@ -17,7 +17,8 @@ import (
 	"github.com/elasticjob-go/elastic/sharding"
 )
 
-// tables returns those of docs/kinds.md by the names in the comments before them: the cells of each row, without the heading.
+// tables returns those of docs/kinds.md by the names in the comments before
+// them: the cells of each row, without the heading.
 func tables(t *testing.T) map[string][][]string {
 	t.Helper()
 	page, err := os.ReadFile("../docs/kinds.md")
@@ -48,9 +49,16 @@ func names(rows [][]string) (names []string) {
 func TestDocs_NameEachSettingOnce(t *testing.T) {
 	all := tables(t)
 	for name, settings := range map[string]any{
-		"dataflow.Dataflow": dataflow.Dataflow[int]{}, "dataflow.Resuming": dataflow.Resuming[int, int]{}, "script.Script": script.Script{}, "httpcall.Request": httpcall.Request{},
-		"alarm.Config": alarm.Config{}, "alarm.Webhook": alarm.Webhook{}, "alarm.Slack": alarm.Slack{}, "alarm.DingTalk": alarm.DingTalk{}, "alarm.WeCom": alarm.WeCom{},
-		"alarm.Feishu": alarm.Feishu{}, "alarm.Mail": alarm.Mail{},
+		"dataflow.Dataflow": dataflow.Dataflow[int]{},
+		"dataflow.Resuming": dataflow.Resuming[int, int]{},
+		"script.Script":     script.Script{},
+		"httpcall.Request":  httpcall.Request{},
+		"alarm.Config":      alarm.Config{},
+		"alarm.Webhook":     alarm.Webhook{},
+		"alarm.Slack":       alarm.Slack{},
+		"alarm.DingTalk":    alarm.DingTalk{},
+		"alarm.WeCom":       alarm.WeCom{},
+		"alarm.Feishu":      alarm.Feishu{}, "alarm.Mail": alarm.Mail{},
 	} {
 		var want []string
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(settings)) {
@@ -74,8 +82,13 @@ func TestDocs_HaveTheDefaults(t *testing.T) {
 	all := tables(t)
 	for setting, want := range map[string]any{
 		"script.Script Grace": script.DefaultGrace, "script.Script MaxOutput": script.DefaultMaxOutput,
-		"httpcall.Request Timeout": httpcall.DefaultTimeout, "httpcall.Request ConnectTimeout": httpcall.DefaultConnectTimeout, "httpcall.Request MaxResponse": httpcall.DefaultMaxResponse,
-		"alarm.Config Quiet": alarm.DefaultQuiet, "alarm.Config PerMinute": alarm.DefaultPerMinute, "alarm.Config Queue": alarm.DefaultQueue, "alarm.Config Timeout": alarm.DefaultTimeout,
+		"httpcall.Request Timeout":        httpcall.DefaultTimeout,
+		"httpcall.Request ConnectTimeout": httpcall.DefaultConnectTimeout,
+		"httpcall.Request MaxResponse":    httpcall.DefaultMaxResponse,
+		"alarm.Config Quiet":              alarm.DefaultQuiet,
+		"alarm.Config PerMinute":          alarm.DefaultPerMinute,
+		"alarm.Config Queue":              alarm.DefaultQueue,
+		"alarm.Config Timeout":            alarm.DefaultTimeout,
 	} {
 		table, field, _ := strings.Cut(setting, " ")
 		row := slices.IndexFunc(all[table], func(cells []string) bool { return cells[0] == "`"+field+"`" })

@@ -32,7 +32,13 @@ func ExampleLog() {
 		Fence:    7,
 		Subject:  "b@1",
 	})
-	log(observe.Event{Kind: observe.Missed, Job: "report", Shard: -1, Fire: three, Count: 3})
+	log(observe.Event{
+		Kind:  observe.Missed,
+		Job:   "report",
+		Shard: -1,
+		Fire:  three,
+		Count: 3,
+	})
 	// Output:
 	// level=INFO msg="instance b@1 appeared" kind=appeared instance=a@1 subject=b@1
 	// level=INFO msg="instance a@1 took over shard 5 of report (attempt 2)" kind="took over" instance=a@1 job=report shard=5 fire=2026-01-02T03:00:00Z attempt=2 fence=7 subject=b@1
@@ -59,7 +65,13 @@ func ExampleEvent() {
 		}
 	}
 	measure(observe.Event{Kind: observe.Ended, Job: "report", Result: "ok", Took: 3 * time.Second})
-	measure(observe.Event{Kind: observe.Ended, Job: "report", Shard: 1, Result: "ok", Took: 2 * time.Second})
+	measure(observe.Event{
+		Kind:   observe.Ended,
+		Job:    "report",
+		Shard:  1,
+		Result: "ok",
+		Took:   2 * time.Second,
+	})
 	fmt.Println(took)
 	// Output:
 	// map[report:3s]

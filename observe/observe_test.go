@@ -97,11 +97,19 @@ func TestLog_HasTheFieldsOfTheEvent(t *testing.T) {
 	}
 }
 
-// At level Info the log shows the life of a job: one line for a run with a claim,
-// and each change of hands. Runs without claims can be too many for that.
+// At level Info the log shows the life of a job: one line for a run with a
+// claim, and each change of hands. Runs without claims can be too many for
+// that.
 func TestLog_ShowsTheLifeOfAJob(t *testing.T) {
 	log, lines := logger()
-	run := observe.Event{Instance: "a@1", Job: "report", Shard: 5, Fence: 7, Attempt: 2, Subject: "b@1"}
+	run := observe.Event{
+		Instance: "a@1",
+		Job:      "report",
+		Shard:    5,
+		Fence:    7,
+		Attempt:  2,
+		Subject:  "b@1",
+	}
 	of := func(kind observe.Kind) observe.Event {
 		e := run
 		e.Kind = kind
@@ -142,8 +150,8 @@ func TestLog_ShowsTheLifeOfAJob(t *testing.T) {
 	}
 }
 
-// Each kind has a sentence of its own, and none is left empty where an event has
-// few fields.
+// Each kind has a sentence of its own, and none is left empty where an event
+// has few fields.
 func TestLog_HasASentenceForEachKind(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "event.go", nil, 0)
 	if err != nil {

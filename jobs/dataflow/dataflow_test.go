@@ -58,7 +58,8 @@ func TestDataflow_RunsUntilNothingIsLeft(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 		if got := fmt.Sprint(b.batches); got != tt.batches || b.fetches != tt.fetches || len(b.waiting) != tt.left {
-			t.Errorf("%s: %d fetches, processed %s, %d left; want %d, %s, %d", tt.name, b.fetches, got, len(b.waiting), tt.fetches, tt.batches, tt.left)
+			t.Errorf("%s: %d fetches, processed %s, %d left; want %d, %s, %d",
+				tt.name, b.fetches, got, len(b.waiting), tt.fetches, tt.batches, tt.left)
 		}
 	}
 }
@@ -72,12 +73,14 @@ func TestDataflow_StopsBetweenBatches(t *testing.T) {
 		if after == 0 {
 			cancel(leaving)
 		}
-		d := dataflow.Dataflow[int]{Batch: 2, Fetch: b.fetch, Process: func(ctx context.Context, run elastic.Run, items []int) error {
-			if len(b.batches)+1 == after {
-				cancel(leaving)
-			}
-			return b.process(ctx, run, items)
-		}}
+		d := dataflow.Dataflow[int]{Batch: 2,
+			Fetch: b.fetch,
+			Process: func(ctx context.Context, run elastic.Run, items []int) error {
+				if len(b.batches)+1 == after {
+					cancel(leaving)
+				}
+				return b.process(ctx, run, items)
+			}}
 		if err := d.Handle(ctx, shard); !errors.Is(err, leaving) {
 			t.Errorf("got %v, want the cause", err)
 		}
@@ -122,8 +125,20 @@ func TestValidate_ReportsAllFaults(t *testing.T) {
 		}
 		want []string
 	}{
-		{dataflow.Dataflow[int]{Batch: -1, Passes: -2}, []string{"fetch: is nil", "process: is nil", "batch: must not be negative, is -1", "passes: must not be negative, is -2"}},
-		{dataflow.Resuming[int, int]{Passes: -2}, []string{"partitions: must be at least 1, is 0", "cursors: is nil", "fetch: is nil", "process: is nil, and so is transact", "passes: must not be negative, is -2"}},
+		{dataflow.Dataflow[int]{
+			Batch:  -1,
+			Passes: -2,
+		}, []string{
+			"fetch: is nil", "process: is nil", "batch: must not be negative, is -1",
+			"passes: must not be negative, is -2",
+		}},
+		{
+			dataflow.Resuming[int, int]{Passes: -2},
+			[]string{
+				"partitions: must be at least 1, is 0", "cursors: is nil", "fetch: is nil",
+				"process: is nil, and so is transact", "passes: must not be negative, is -2",
+			},
+		},
 	} {
 		for _, err := range []error{tt.h.Validate(), tt.h.Handle(t.Context(), shard)} {
 			for _, want := range tt.want {
@@ -142,7 +157,8 @@ func TestValidate_ReportsAllFaults(t *testing.T) {
 	}
 }
 
-// log is a log of numbers 1, 2, … of which a run reads three at a time, and the offset that it has come to.
+// log is a log of numbers 1, 2, … of which a run reads three at a time, and the
+// offset that it has come to.
 type log struct {
 	length, offset int
 	fence          uint64
@@ -164,7 +180,8 @@ func (l *log) Save(_ context.Context, _ dataflow.Partition, offset int) (bool, e
 	return l.failSave == nil, l.failSave
 }
 
-// resuming reads the log in one partition; each batch claims the cursor once more.
+// resuming reads the log in one partition; each batch claims the cursor once
+// more.
 func (l *log) resuming() dataflow.Resuming[int, int] {
 	return dataflow.Resuming[int, int]{
 		Partitions: 2, // the shard of these tests, 1 of 3, has one of them
@@ -255,7 +272,8 @@ func TestResuming_StopsWhenContextEnds(t *testing.T) {
 	}
 }
 
-// A run whose partition another has claimed since does nothing with it, and says so.
+// A run whose partition another has claimed since does nothing with it, and
+// says so.
 func TestResuming_OutdatedRunStops(t *testing.T) {
 	l := &log{length: 5, fence: 7}
 	if err := l.resuming().Handle(t.Context(), shard); !errors.Is(err, dataflow.ErrOutdated) || len(l.did) != 1 {

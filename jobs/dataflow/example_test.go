@@ -29,7 +29,8 @@ func ExampleDataflow() {
 	// <nil>
 }
 
-// With one pass a fire does what one fetch returns, and leaves the rest to the next.
+// With one pass a fire does what one fetch returns, and leaves the rest to the
+// next.
 func ExampleDataflow_onePass() {
 	handler := dataflow.Dataflow[int]{
 		Passes: 1,
@@ -68,7 +69,8 @@ func (c positions) Save(_ context.Context, p dataflow.Partition, offset int) (bo
 	return true, nil
 }
 
-// A log of four partitions is read on from where each of them has come to. Of three shards, the first has the partitions 0 and 3; with another number of
+// A log of four partitions is read on from where each of them has come to. Of
+// three shards, the first has the partitions 0 and 3; with another number of
 // shards each partition still goes on from its own offset.
 func ExampleResuming() {
 	log := [][]string{{"signed up", "ordered", "paid", "left"}, {"signed up"}, {}, {"ordered"}}

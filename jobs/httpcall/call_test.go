@@ -24,7 +24,8 @@ var shard = elastic.Run{
 	Fire: time.Date(2026, 1, 2, 3, 0, 0, 0, time.FixedZone("", 3600)), Attempt: 2,
 }
 
-// server answers with what h does, and returns a function that says what was asked: method, URI, headers, body.
+// server answers with what h does, and returns a function that says what was
+// asked: method, URI, headers, body.
 func server(t *testing.T, h http.HandlerFunc) *httptest.Server {
 	t.Helper()
 	s := httptest.NewServer(h)
@@ -57,21 +58,61 @@ func TestTemplate_EscapesForThePlace(t *testing.T) {
 		r                httpcall.Request
 		want, wantedBody string
 	}{
-		{"path", httpcall.Request{URL: s.URL + "/run/{shard}/of/{total}/{parameter}"}, "GET /run/2/of/5/eu%20west%2F1&x=%C3%BC", ""},
-		{"query", httpcall.Request{URL: s.URL + "?p={parameter}&{job_parameter}=1"}, "GET /?p=eu+west%2F1%26x%3D%C3%BC&all=1", ""},
-		{"fixed query", httpcall.Request{URL: s.URL + "/a%20b?p=1&q"}, "GET /a%20b?p=1&q", ""},
-		{"all the rest", httpcall.Request{URL: s.URL + "/{job}/{fire}/{trigger}/{attempt}/{fence}/{key}"}, "GET /report/2026-01-02T02:00:00Z/0/2/0/report%2F2%2F2026-01-02T02:00:00Z", ""},
 		{
-			"JSON", httpcall.Request{Method: "POST", URL: s.URL, Headers: map[string]string{"Content-Type": "application/json; charset=utf-8"}, Body: `{"shard": {shard}, "parameter": "{parameter}", "nested": {}}`},
+			"path",
+			httpcall.Request{URL: s.URL + "/run/{shard}/of/{total}/{parameter}"},
+			"GET /run/2/of/5/eu%20west%2F1&x=%C3%BC",
+			"",
+		},
+		{
+			"query",
+			httpcall.Request{URL: s.URL + "?p={parameter}&{job_parameter}=1"},
+			"GET /?p=eu+west%2F1%26x%3D%C3%BC&all=1",
+			"",
+		},
+		{"fixed query", httpcall.Request{URL: s.URL + "/a%20b?p=1&q"}, "GET /a%20b?p=1&q", ""},
+		{
+			"all the rest",
+			httpcall.Request{URL: s.URL + "/{job}/{fire}/{trigger}/{attempt}/{fence}/{key}"},
+			"GET /report/2026-01-02T02:00:00Z/0/2/0/report%2F2%2F2026-01-02T02:00:00Z",
+			"",
+		},
+		{
+			"JSON", httpcall.Request{
+				Method:  "POST",
+				URL:     s.URL,
+				Headers: map[string]string{"Content-Type": "application/json; charset=utf-8"},
+				Body:    `{"shard": {shard}, "parameter": "{parameter}", "nested": {}}`,
+			},
 			"POST /", `{"shard": 2, "parameter": "eu west/1\u0026x=ü", "nested": {}}`,
 		},
 		{
-			"form", httpcall.Request{Method: "PUT", URL: s.URL, Headers: map[string]string{"content-type": "application/x-www-form-urlencoded"}, Body: "p={parameter}"},
+			"form", httpcall.Request{
+				Method:  "PUT",
+				URL:     s.URL,
+				Headers: map[string]string{"content-type": "application/x-www-form-urlencoded"},
+				Body:    "p={parameter}",
+			},
 			"PUT /", "p=eu+west%2F1%26x%3D%C3%BC",
 		},
-		{"XML", httpcall.Request{Method: "PATCH", URL: s.URL, Headers: map[string]string{"Content-Type": "application/soap+xml"}, Body: "<p>{parameter}</p>"}, "PATCH /", "<p>eu west/1&amp;x=ü</p>"},
-		{"text", httpcall.Request{Method: "DELETE", URL: s.URL, Headers: map[string]string{"Content-Type": "text/plain"}, Body: "{parameter}"}, "DELETE /", "eu west/1&x=ü"},
-		{"bytes", httpcall.Request{Method: "POST", URL: s.URL, Headers: map[string]string{"Content-Type": "application/octet-stream"}, Body: "{A}"}, "POST /", "{A}"},
+		{"XML", httpcall.Request{
+			Method:  "PATCH",
+			URL:     s.URL,
+			Headers: map[string]string{"Content-Type": "application/soap+xml"},
+			Body:    "<p>{parameter}</p>",
+		}, "PATCH /", "<p>eu west/1&amp;x=ü</p>"},
+		{"text", httpcall.Request{
+			Method:  "DELETE",
+			URL:     s.URL,
+			Headers: map[string]string{"Content-Type": "text/plain"},
+			Body:    "{parameter}",
+		}, "DELETE /", "eu west/1&x=ü"},
+		{"bytes", httpcall.Request{
+			Method:  "POST",
+			URL:     s.URL,
+			Headers: map[string]string{"Content-Type": "application/octet-stream"},
+			Body:    "{A}",
+		}, "POST /", "{A}"},
 	} {
 		if tt.r.Headers == nil {
 			tt.r.Headers = map[string]string{}
@@ -92,7 +133,12 @@ func TestTemplate_ValuesStayInTheirPlace(t *testing.T) {
 	calls := 0
 	s := server(t, func(http.ResponseWriter, *http.Request) { calls++ })
 	json := map[string]string{"Content-Type": "application/json", "X-Parameter": "{parameter}"}
-	h := handler(t, httpcall.Request{Method: "POST", URL: s.URL + "/run/{parameter}/now", Headers: json, Body: `{"p":"{parameter}"}`})
+	h := handler(t, httpcall.Request{
+		Method:  "POST",
+		URL:     s.URL + "/run/{parameter}/now",
+		Headers: json,
+		Body:    `{"p":"{parameter}"}`,
+	})
 	for parameter, want := range map[string]string{
 		"..":             "leads to another path",
 		".":              "leads to another path",
@@ -132,7 +178,10 @@ func TestNew_ReportsAllFaults(t *testing.T) {
 	}{
 		{httpcall.Request{}, []string{"URL: must begin with http:// or https://"}},
 		{httpcall.Request{URL: "ftp://a/b"}, []string{"URL: must begin with"}},
-		{httpcall.Request{URL: ok + "{shrad}"}, []string{"URL: there is no field {shrad}; the fields are {job}, {shard}"}},
+		{
+			httpcall.Request{URL: ok + "{shrad}"},
+			[]string{"URL: there is no field {shrad}; the fields are {job}, {shard}"},
+		},
 		{httpcall.Request{URL: ok + "?a={b}"}, []string{"there is no field {b}"}},
 		{httpcall.Request{URL: "http://{parameter}/"}, []string{"host", "must be fixed"}},
 		{httpcall.Request{URL: "http://a.{parameter}?x"}, []string{"host", "must be fixed"}},
@@ -145,18 +194,50 @@ func TestNew_ReportsAllFaults(t *testing.T) {
 		{httpcall.Request{URL: ok, Method: "get"}, []string{"method: must be one of GET, HEAD, POST", `is "get"`}},
 		{httpcall.Request{URL: ok, Body: "a"}, []string{"body: GET has none"}},
 		{httpcall.Request{URL: ok, Method: "POST", Body: "a"}, []string{"body: must have a header Content-Type"}},
-		{httpcall.Request{URL: ok, Method: "POST", Body: "a", Headers: map[string]string{"Content-Type": ";"}}, []string{"body: content type"}},
-		{httpcall.Request{URL: ok, Method: "POST", Body: `{"a":"{b}"}`, Headers: json}, []string{"body: there is no field {b}"}},
-		{httpcall.Request{URL: ok, Method: "POST", Body: `{"a":{parameter}}`, Headers: json}, []string{"body: is not JSON", "put fields that are not numbers in quotes"}},
-		{httpcall.Request{URL: ok, Method: "POST", Body: `{shard}`, Headers: map[string]string{"Content-Type": "image/png"}}, []string{"body: cannot escape fields in image/png"}},
-		{httpcall.Request{URL: ok, Headers: map[string]string{"host": "b"}}, []string{`headers: "host": it follows from the request`}},
+		{httpcall.Request{
+			URL:     ok,
+			Method:  "POST",
+			Body:    "a",
+			Headers: map[string]string{"Content-Type": ";"},
+		}, []string{"body: content type"}},
+		{httpcall.Request{
+			URL:     ok,
+			Method:  "POST",
+			Body:    `{"a":"{b}"}`,
+			Headers: json,
+		}, []string{"body: there is no field {b}"}},
+		{httpcall.Request{
+			URL:     ok,
+			Method:  "POST",
+			Body:    `{"a":{parameter}}`,
+			Headers: json,
+		}, []string{"body: is not JSON", "put fields that are not numbers in quotes"}},
+		{httpcall.Request{
+			URL:     ok,
+			Method:  "POST",
+			Body:    `{shard}`,
+			Headers: map[string]string{"Content-Type": "image/png"},
+		}, []string{"body: cannot escape fields in image/png"}},
+		{httpcall.Request{
+			URL:     ok,
+			Headers: map[string]string{"host": "b"},
+		}, []string{`headers: "host": it follows from the request`}},
 		{httpcall.Request{URL: ok, Headers: map[string]string{"a b": "c"}}, []string{`headers: "a b": `}},
 		{httpcall.Request{URL: ok, Headers: map[string]string{"A": "c\nd"}}, []string{`headers: "A": `}},
 		{httpcall.Request{URL: ok, Headers: map[string]string{"A": "1", "a": "2"}}, []string{"set twice"}},
 		{httpcall.Request{URL: ok, Allow: []netip.Prefix{{}}}, []string{"allow: prefix 0"}},
 		{
-			httpcall.Request{Method: "X", URL: "x", Timeout: -1, ConnectTimeout: -1, MaxResponse: -1},
-			[]string{"method: ", "URL: ", "timeout: must not be negative, is -1ns", "connect timeout: must", "max response: must not be negative, is -1"},
+			httpcall.Request{
+				Method:         "X",
+				URL:            "x",
+				Timeout:        -1,
+				ConnectTimeout: -1,
+				MaxResponse:    -1,
+			},
+			[]string{
+				"method: ", "URL: ", "timeout: must not be negative, is -1ns", "connect timeout: must",
+				"max response: must not be negative, is -1",
+			},
 		},
 	} {
 		_, err := httpcall.New(tt.r)
@@ -178,7 +259,8 @@ func TestCall_StatusDecides(t *testing.T) {
 		if ok := status < 300; ok != (err == nil) {
 			t.Errorf("%d: got %v", status, err)
 		}
-		if err != nil && err.Error() != fmt.Sprintf("GET %s/run/2?token=***: the answer is %d %s", s.URL, status, http.StatusText(status)) {
+		if err != nil && err.Error() != fmt.Sprintf("GET %s/run/2?token=***: the answer is %d %s",
+			s.URL, status, http.StatusText(status)) {
 			t.Errorf("got %q", err)
 		}
 	}
@@ -253,7 +335,10 @@ func TestCall_RedirectsStayOnTheHost(t *testing.T) {
 		}
 	})
 	call := func(path string) error {
-		return handler(t, httpcall.Request{URL: s.URL + path, Headers: map[string]string{"Authorization": "Bearer token"}}).Handle(t.Context(), shard)
+		return handler(t, httpcall.Request{
+			URL:     s.URL + path,
+			Headers: map[string]string{"Authorization": "Bearer token"},
+		}).Handle(t.Context(), shard)
 	}
 	if err := call("/home"); err != nil || ended != "/end?a=1" {
 		t.Errorf("got %v, ended at %s", err, ended)
@@ -278,14 +363,19 @@ func TestCall_NeedsAllowForPrivateAddresses(t *testing.T) {
 		want  string
 	}{
 		{"127.0.0.1", []netip.Prefix{}, "127.0.0.1 is not a public address"},
-		// The name is harmless to look at: what counts is the address that it becomes.
+		// The name is harmless to look at: what counts is the address that it
+		// becomes.
 		{"localhost", []netip.Prefix{}, "is not a public address"},
 		{"[::ffff:127.0.0.1]", []netip.Prefix{}, "127.0.0.1 is not a public address"},
 		{"0x7f.1", []netip.Prefix{}, ""},
 		{"169.254.169.254", httpcall.Private(), "169.254.169.254 is not a public address"},
 		{"10.0.0.1", httpcall.Loopback(), "10.0.0.1 is not a public address"},
 	} {
-		err := handler(t, httpcall.Request{URL: "http://" + tt.host + ":" + port, Allow: tt.allow, Timeout: 5 * time.Second}).Handle(t.Context(), shard)
+		err := handler(t, httpcall.Request{
+			URL:     "http://" + tt.host + ":" + port,
+			Allow:   tt.allow,
+			Timeout: 5 * time.Second,
+		}).Handle(t.Context(), shard)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || calls != 0 {
 			t.Errorf("%s: got %v and %d calls, want %q", tt.host, err, calls, tt.want)
 		}

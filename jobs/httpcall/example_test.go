@@ -28,7 +28,13 @@ func ExampleNew() {
 		fmt.Println(err)
 		return
 	}
-	sh := elastic.Run{Job: "report", Shard: 1, Shards: 3, Parameter: "north & south", Trigger: 7}
+	sh := elastic.Run{
+		Job:       "report",
+		Shard:     1,
+		Shards:    3,
+		Parameter: "north & south",
+		Trigger:   7,
+	}
 	fmt.Println(handler.Handle(context.Background(), sh))
 	// Output:
 	// POST /report/1?of=3&region=north+%26+south report/1/trigger-7
@@ -67,7 +73,8 @@ func ExampleRequest_success() {
 	// true
 }
 
-// Services in a private network are called only if that is said: a parameter in the store must not reach what is inside.
+// Services in a private network are called only if that is said: a parameter in
+// the store must not reach what is inside.
 func ExamplePrivate() {
 	handler, err := httpcall.New(httpcall.Request{URL: "http://10.1.2.3/report/{shard}", Allow: httpcall.Loopback()})
 	if err != nil {

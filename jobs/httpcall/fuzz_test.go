@@ -9,15 +9,22 @@ import (
 	"github.com/elasticjob-go/elastic"
 )
 
-// Whatever a parameter is, the request has the host, the number of segments, the names in the query and the shape of the body that the
-// templates say, or there is none.
+// Whatever a parameter is, the request has the host, the number of segments,
+// the names in the query and the shape of the body that the templates say, or
+// there is none.
 func FuzzAParameterStaysInItsPlace(f *testing.F) {
-	for _, s := range []string{"", "..", "a/b", "a%2fb", "?x=1#", `","admin":"`, "\\", "\r\nX: 1", "\x00", "ü\xff", "{shard}", "@evil.example", "\u2028", ";/..;"} {
+	for _, s := range []string{
+		"", "..", "a/b", "a%2fb", "?x=1#", `","admin":"`, "\\", "\r\nX: 1",
+		"\x00", "ü\xff", "{shard}", "@evil.example", "\u2028", ";/..;",
+	} {
 		f.Add(s)
 	}
 	made, err := New(Request{
 		Method: "POST", URL: "https://a.example/run/{parameter}/of/{shard}?p={parameter}&q=1",
-		Headers: map[string]string{"Content-Type": "application/json", "X-P": "<{parameter}>"}, Body: `{"p":"{parameter}","list":["{parameter}"],"n":{shard}}`,
+		Headers: map[string]string{
+			"Content-Type": "application/json",
+			"X-P":          "<{parameter}>",
+		}, Body: `{"p":"{parameter}","list":["{parameter}"],"n":{shard}}`,
 	})
 	if err != nil {
 		f.Fatal(err)

@@ -44,7 +44,11 @@ func TestCall_KeepsNoConnection(t *testing.T) {
 		s.StartTLS()
 		t.Cleanup(s.Close)
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
-			r := httpcall.Request{Method: method, URL: s.URL, TLS: s.Client().Transport.(*http.Transport).TLSClientConfig}
+			r := httpcall.Request{
+				Method: method,
+				URL:    s.URL,
+				TLS:    s.Client().Transport.(*http.Transport).TLSClientConfig,
+			}
 			if method[0] == 'P' {
 				r.Headers, r.Body = map[string]string{"Content-Type": "application/json"}, `{"shard": {shard}}`
 			}
@@ -61,9 +65,9 @@ func TestCall_KeepsNoConnection(t *testing.T) {
 // requests is the key of a connection's count of requests.
 type requests struct{}
 
-// A redirect that asks for a GET fails the run, whatever its method: the page to
-// which it leads, such as a login, is not what was to be called. With 307 and
-// 308 the same request is sent to the other place.
+// A redirect that asks for a GET fails the run, whatever its method: the page
+// to which it leads, such as a login, is not what was to be called. With 307
+// and 308 the same request is sent to the other place.
 func TestCall_FollowsOnly307And308(t *testing.T) {
 	var done string
 	status := 0
@@ -124,8 +128,8 @@ func TestCall_SameHostInAnotherSpelling(t *testing.T) {
 
 func port(host string) string { return host[strings.LastIndexByte(host, ':')+1:] }
 
-// The error of a run says which URL was called and how the answer begins, on one
-// line of valid UTF-8.
+// The error of a run says which URL was called and how the answer begins, on
+// one line of valid UTF-8.
 func TestCall_ErrorNamesURLAndAnswer(t *testing.T) {
 	answer := ""
 	s := server(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -156,21 +160,39 @@ func TestCall_AnswerShowsNoSecret(t *testing.T) {
 	const planted = `S3cr3t<&"/é`
 	asJSON, _ := json.Marshal(planted)
 	for name, form := range map[string]string{
-		"as it is": planted, "in HTML": html.EscapeString(planted), "in a query": url.QueryEscape(planted), "in a path": url.PathEscape(planted), "in JSON": string(asJSON),
-		"in base64": base64.StdEncoding.EncodeToString([]byte("jobs:" + planted)), "at the cut": strings.Repeat("x", 195) + planted,
+		"as it is":   planted,
+		"in HTML":    html.EscapeString(planted),
+		"in a query": url.QueryEscape(planted),
+		"in a path":  url.PathEscape(planted),
+		"in JSON":    string(asJSON),
+		"in base64":  base64.StdEncoding.EncodeToString([]byte("jobs:" + planted)),
+		"at the cut": strings.Repeat("x", 195) + planted,
 	} {
 		s := server(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusForbidden)
 			fmt.Fprint(w, form)
 		})
 		for place, r := range map[string]httpcall.Request{
-			"Bearer":          {URL: s.URL, Headers: map[string]string{"Authorization": "Bearer " + planted}},
-			"Basic":           {URL: s.URL, Headers: map[string]string{"Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte("jobs:"+planted))}},
-			"X-Key":           {URL: s.URL, Headers: map[string]string{"X-Key": planted}},
-			"query":           {URL: s.URL + "?token=" + url.QueryEscape(planted)},
-			"unnamed query":   {URL: s.URL + "?" + url.QueryEscape(planted)},
-			"JSON body":       {Method: "POST", URL: s.URL, Headers: map[string]string{"Content-Type": "application/json"}, Body: `{"password": ` + string(asJSON) + `}`},
-			"form body":       {Method: "POST", URL: s.URL, Headers: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, Body: "a=1&pwd=" + url.QueryEscape(planted)},
+			"Bearer": {URL: s.URL, Headers: map[string]string{"Authorization": "Bearer " + planted}},
+			"Basic": {
+				URL:     s.URL,
+				Headers: map[string]string{"Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte("jobs:"+planted))},
+			},
+			"X-Key":         {URL: s.URL, Headers: map[string]string{"X-Key": planted}},
+			"query":         {URL: s.URL + "?token=" + url.QueryEscape(planted)},
+			"unnamed query": {URL: s.URL + "?" + url.QueryEscape(planted)},
+			"JSON body": {
+				Method:  "POST",
+				URL:     s.URL,
+				Headers: map[string]string{"Content-Type": "application/json"},
+				Body:    `{"password": ` + string(asJSON) + `}`,
+			},
+			"form body": {
+				Method:  "POST",
+				URL:     s.URL,
+				Headers: map[string]string{"Content-Type": "application/x-www-form-urlencoded"},
+				Body:    "a=1&pwd=" + url.QueryEscape(planted),
+			},
 			"named parameter": {URL: s.URL + "?token={parameter}"},
 		} {
 			sh := shard
@@ -192,9 +214,22 @@ func TestCall_ZeroByteIsPermanent(t *testing.T) {
 	calls := 0
 	s := server(t, func(http.ResponseWriter, *http.Request) { calls++ })
 	for _, r := range []httpcall.Request{
-		{URL: s.URL + "/{parameter}"}, {URL: s.URL + "?p={parameter}"}, {URL: s.URL + "?p={job_parameter}"}, {URL: s.URL, Headers: map[string]string{"X-P": "{parameter}"}},
-		{Method: "POST", URL: s.URL, Headers: map[string]string{"Content-Type": "application/json"}, Body: `{"p":"{parameter}"}`},
-		{Method: "POST", URL: s.URL, Headers: map[string]string{"Content-Type": "application/xml"}, Body: `<p>{parameter}</p>`},
+		{URL: s.URL + "/{parameter}"}, {URL: s.URL + "?p={parameter}"}, {URL: s.URL + "?p={job_parameter}"}, {
+			URL:     s.URL,
+			Headers: map[string]string{"X-P": "{parameter}"},
+		},
+		{
+			Method:  "POST",
+			URL:     s.URL,
+			Headers: map[string]string{"Content-Type": "application/json"},
+			Body:    `{"p":"{parameter}"}`,
+		},
+		{
+			Method:  "POST",
+			URL:     s.URL,
+			Headers: map[string]string{"Content-Type": "application/xml"},
+			Body:    `<p>{parameter}</p>`,
+		},
 		{Method: "POST", URL: s.URL, Headers: map[string]string{"Content-Type": "text/plain"}, Body: `{parameter}`},
 	} {
 		sh := shard
@@ -209,7 +244,9 @@ func TestCall_ZeroByteIsPermanent(t *testing.T) {
 // A request and the handler made of it are printed without their secrets.
 func TestRequest_IsPrintedWithoutSecrets(t *testing.T) {
 	r := httpcall.Request{
-		Method: "POST", URL: "https://a.example/hooks/T0S3cr3tS3cr3tS3cr3tX/{shard}?mode=fast&token=S3cr3t&S3cr3t&region={parameter}", Body: `{"password":"S3cr3t"}`,
+		Method:  "POST",
+		URL:     "https://a.example/hooks/T0S3cr3tS3cr3tS3cr3tX/{shard}?mode=fast&token=S3cr3t&S3cr3t&region={parameter}",
+		Body:    `{"password":"S3cr3t"}`,
 		Headers: map[string]string{"Content-Type": "application/json", "Authorization": "Bearer S3cr3t"},
 	}
 	want := "POST https://a.example/hooks/***/{shard}?mode=fast&token=***&***&region={parameter}"
@@ -217,7 +254,15 @@ func TestRequest_IsPrintedWithoutSecrets(t *testing.T) {
 		t.Errorf("got %s, want %s", r, want)
 	}
 	var b bytes.Buffer
-	for _, v := range []any{r, &r, []any{r}, handler(t, r), httpcall.Request{URL: "S3cr3t"}, httpcall.Request{URL: "https://u:S3cr3t@a/"}, httpcall.Request{URL: "https://u:a/S3cr3t@a/"}} {
+	for _, v := range []any{
+		r,
+		&r,
+		[]any{r},
+		handler(t, r),
+		httpcall.Request{URL: "S3cr3t"},
+		httpcall.Request{URL: "https://u:S3cr3t@a/"},
+		httpcall.Request{URL: "https://u:a/S3cr3t@a/"},
+	} {
 		for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 			fmt.Fprintf(&b, format+"\n", v)
 		}

@@ -18,7 +18,8 @@ import (
 	"github.com/elasticjob-go/elastic/jobs/script"
 )
 
-// number reads the process number in the line that begins with a word, once it is there.
+// number reads the process number in the line that begins with a word, once it
+// is there.
 func number(t *testing.T, out *lines, word string) (pid int) {
 	t.Helper()
 	until(t, "the script has written "+word, func() bool {
@@ -68,7 +69,10 @@ func TestEnd_KillsAfterTheGrace(t *testing.T) {
 	for _, tt := range []struct{ name, text string }{
 		{"the script", `trap '' TERM; sleep 1000 & echo child $!; echo script $$; while :; do wait; done`},
 		{"what it has started", `(trap '' TERM; exec sleep 1000) & echo child $!; echo script $$; wait`},
-		{"what it has started, which has closed its output", `(trap '' TERM; exec sleep 1000 >&- 2>&-) & echo child $!; echo script $$; wait`},
+		{
+			"what it has started, which has closed its output",
+			`(trap '' TERM; exec sleep 1000 >&- 2>&-) & echo child $!; echo script $$; wait`,
+		},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		h, out := sh(t, tt.text, grace(50*time.Millisecond))
@@ -162,9 +166,11 @@ func TestEnd_ScriptDiesWithItsParent(t *testing.T) {
 		t.Skip("only Linux ends a process with its parent")
 	}
 	if os.Getenv("KILL_ME") != "" {
-		h, err := script.New(script.Script{Path: "sh", Args: []string{"-c", `echo script $$; exec sleep 1000 >/dev/null`}, Output: func(_ elastic.Run, line string) {
-			os.Stdout.WriteString(line + "\n")
-		}})
+		h, err := script.New(script.Script{Path: "sh",
+			Args: []string{"-c", `echo script $$; exec sleep 1000 >/dev/null`},
+			Output: func(_ elastic.Run, line string) {
+				os.Stdout.WriteString(line + "\n")
+			}})
 		if err != nil {
 			t.Fatal(err)
 		}

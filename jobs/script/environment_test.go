@@ -19,17 +19,29 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// Nothing by which a process reaches its store is passed to a script, unless Env
-// says so; everything else is.
+// Nothing by which a process reaches its store is passed to a script, unless
+// Env says so; everything else is.
 func TestEnv_HasNoCredentialsOfTheStore(t *testing.T) {
 	for name, value := range map[string]string{
-		"ELASTIC_STORE": "memory://S3cr3t", "CONSUL_HTTP_TOKEN": "S3cr3t", "ETCD_ROOT_PASSWORD": "S3cr3t", "ETCDCTL_USER": "root:S3cr3t", "etcdctl_password": "S3cr3t",
-		"MY_STORE": "etcd://jobs:S3cr3t@h/ns?password_env=OF_URL", "OTHER": " Consul://h/ns?token=S3cr3t&x_env=OF_URL_2", "THIRD": "zookeeper://a:S3cr3t@h/ns",
-		"OF_URL": "S3cr3t", "OF_URL_2": "S3cr3t", "OF_OPENED": "S3cr3t", "OF_TOKEN": "S3cr3t",
+		"ELASTIC_STORE":      "memory://S3cr3t",
+		"CONSUL_HTTP_TOKEN":  "S3cr3t",
+		"ETCD_ROOT_PASSWORD": "S3cr3t",
+		"ETCDCTL_USER":       "root:S3cr3t",
+		"etcdctl_password":   "S3cr3t",
+		"MY_STORE":           "etcd://jobs:S3cr3t@h/ns?password_env=OF_URL",
+		"OTHER":              " Consul://h/ns?token=S3cr3t&x_env=OF_URL_2",
+		"THIRD":              "zookeeper://a:S3cr3t@h/ns",
+		"OF_URL":             "S3cr3t", "OF_URL_2": "S3cr3t", "OF_OPENED": "S3cr3t", "OF_TOKEN": "S3cr3t",
 	} {
 		t.Setenv(name, value)
 	}
-	kept := map[string]string{"KEPT": "yes", "ELASTIC_APM_SERVER": "kept", "DATABASE_URL": "postgres://h/db", "SOCKET": "file:///run/x", "ETC": "kept"}
+	kept := map[string]string{
+		"KEPT":               "yes",
+		"ELASTIC_APM_SERVER": "kept",
+		"DATABASE_URL":       "postgres://h/db",
+		"SOCKET":             "file:///run/x",
+		"ETC":                "kept",
+	}
 	for name, value := range kept {
 		t.Setenv(name, value)
 	}

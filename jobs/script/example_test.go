@@ -13,7 +13,8 @@ import (
 	"github.com/elasticjob-go/elastic/jobs/script"
 )
 
-// A shell is told by its environment what to do; the parameter is quoted, and so it is data whatever it holds.
+// A shell is told by its environment what to do; the parameter is quoted, and
+// so it is data whatever it holds.
 func ExampleNew() {
 	handler, err := script.New(script.Script{
 		Path:   "sh",

@@ -36,9 +36,10 @@ func zombies(t *testing.T) (all []string) {
 	return all
 }
 
-// A program that adopts what its scripts leave behind, as the first process of a
-// container does, keeps no zombies of them, and every other process that it has
-// started still gets its own exit code. The test runs itself as that program.
+// A program that adopts what its scripts leave behind, as the first process of
+// a container does, keeps no zombies of them, and every other process that it
+// has started still gets its own exit code. The test runs itself as that
+// program.
 func TestReap_KeepsNoZombies(t *testing.T) {
 	if os.Getenv("ADOPT") == "" {
 		program := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v")
@@ -52,7 +53,8 @@ func TestReap_KeepsNoZombies(t *testing.T) {
 	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, setChildSubreaper, 1, 0); errno != 0 {
 		t.Fatal(errno)
 	}
-	// The second part outlives its parent, and has a child that outlives it in turn.
+	// The second part outlives its parent, and has a child that outlives it in
+	// turn.
 	h, _ := sh(t, `(exit 0) >/dev/null 2>&1 & (sleep 0.1 & (sleep 0.2; exit 3) & sleep 0.15) >/dev/null 2>&1 & exit 0`)
 	timed, _ := sh(t, `trap '' TERM; (sleep 1000 & sleep 1000) & wait; wait`, grace(time.Nanosecond))
 	var group sync.WaitGroup

@@ -103,7 +103,9 @@ KEPT=yes`, "\n")
 func TestHandle_ExecutesNoStoredValue(t *testing.T) {
 	dir := t.TempDir()
 	h, out := sh(t, `echo "$ELASTICJOB_PARAMETER"`, func(s *script.Script) { s.Dir = dir })
-	for _, evil := range []string{`$(touch pwned)`, "`touch pwned`", `"; touch pwned; "`, `'; touch pwned; '`, "-rf", `x=() { :;}; touch pwned`} {
+	for _, evil := range []string{
+		`$(touch pwned)`, "`touch pwned`", `"; touch pwned; "`, `'; touch pwned; '`, "-rf", `x=() { :;}; touch pwned`,
+	} {
 		evilShard := shard
 		evilShard.Parameter, evilShard.JobParameter = evil, evil
 		if err := h.Handle(t.Context(), evilShard); err != nil {
@@ -230,13 +232,26 @@ func TestNew_ReportsAllFaults(t *testing.T) {
 		want []string
 	}{
 		{script.Script{}, []string{"path", "is empty"}},
-		{script.Script{Path: "no-such-program"}, []string{`"no-such-program" can't be started`, "not found in $PATH", "install it"}},
+		{
+			script.Script{Path: "no-such-program"},
+			[]string{`"no-such-program" can't be started`, "not found in $PATH", "install it"},
+		},
 		{script.Script{Path: dir + "/missing"}, []string{"missing", "no such file"}},
 		{script.Script{Path: plain}, []string{plain, "permission denied", "make it executable"}},
 		{script.Script{Path: dir}, []string{dir, "can't be started"}},
 		{
-			script.Script{Path: "no-such-program", Args: []string{"a\x00"}, Dir: dir + "/missing", Env: []string{"HALF"}, Grace: -1, MaxOutput: -1},
-			[]string{"path:", "args: must not hold a zero byte", "dir: ", "missing", `env: `, `"HALF"`, "grace: must not be negative, is -1ns", "max output: must not be negative, is -1"},
+			script.Script{
+				Path:      "no-such-program",
+				Args:      []string{"a\x00"},
+				Dir:       dir + "/missing",
+				Env:       []string{"HALF"},
+				Grace:     -1,
+				MaxOutput: -1,
+			},
+			[]string{
+				"path:", "args: must not hold a zero byte", "dir: ", "missing", `env: `,
+				`"HALF"`, "grace: must not be negative, is -1ns", "max output: must not be negative, is -1",
+			},
 		},
 		{script.Script{Path: "sh", Dir: plain}, []string{"dir: ", "is not a directory"}},
 	} {
@@ -247,7 +262,10 @@ func TestNew_ReportsAllFaults(t *testing.T) {
 			}
 		}
 	}
-	if _, err := script.New(script.Script{Path: "sh", Env: []string{"TOKEN_abc"}}); err == nil || strings.Contains(err.Error(), "TOKEN_abcsecret") {
+	if _, err := script.New(script.Script{
+		Path: "sh",
+		Env:  []string{"TOKEN_abc"},
+	}); err == nil || strings.Contains(err.Error(), "TOKEN_abcsecret") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -34,10 +34,17 @@ func TestSender_DelaysNoRun(t *testing.T) {
 		alarms := start(t, alarm.Config{Targets: []alarm.Target{dead, out}, Queue: 1, PerMinute: 100})
 
 		c := elastictest.New(t, elastic.WithEvents(alarms.Observe), elastic.WithSessionTTL(10*time.Second))
-		c.Add(elastic.Job{Name: "report", Schedule: "0 * * * * ?", Shards: 2}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
+		c.Add(elastic.Job{
+			Name:     "report",
+			Schedule: "0 * * * * ?",
+			Shards:   2,
+		}, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 			return errors.New("no paper")
 		}))
-		c.Add(elastic.Job{Name: "backup", Schedule: "0 * * * * ?"}, elastic.HandlerFunc(func(ctx context.Context, _ elastic.Run) error {
+		c.Add(elastic.Job{
+			Name:     "backup",
+			Schedule: "0 * * * * ?",
+		}, elastic.HandlerFunc(func(ctx context.Context, _ elastic.Run) error {
 			return elastictest.Work(ctx, 20*time.Second)
 		}))
 		c.Start("a", "b")

@@ -32,9 +32,16 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	// A scheduler calls Observe: elastic.Open(ctx, url, elastic.WithEvents(alarms.Observe))
+	// A scheduler calls Observe: elastic.Open(ctx, url,
+	// elastic.WithEvents(alarms.Observe))
 	for shard := range 3 {
-		alarms.Observe(observe.Event{Kind: observe.Ended, Result: "failed", Job: "report", Shard: shard, Err: errors.New("no paper")})
+		alarms.Observe(observe.Event{
+			Kind:   observe.Ended,
+			Result: "failed",
+			Job:    "report",
+			Shard:  shard,
+			Err:    errors.New("no paper"),
+		})
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -44,15 +51,25 @@ func Example() {
 	// <nil>
 }
 
-// Every target there is. Each is told by itself: one that is dead delays no other.
+// Every target there is. Each is told by itself: one that is dead delays no
+// other.
 func ExampleTarget() {
 	targets := []alarm.Target{
-		alarm.Mail{Host: "mail.example.com", Username: "jobs", Password: "secret", From: "Jobs <jobs@example.com>", To: []string{"ops@example.com"}},
+		alarm.Mail{
+			Host:     "mail.example.com",
+			Username: "jobs",
+			Password: "secret",
+			From:     "Jobs <jobs@example.com>",
+			To:       []string{"ops@example.com"},
+		},
 		alarm.Slack{URL: "https://hooks.slack.com/services/T0/B0/secret"},
 		alarm.DingTalk{URL: "https://oapi.dingtalk.com/robot/send?access_token=secret", Secret: "SECsecret"},
 		alarm.WeCom{URL: "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=secret"},
 		alarm.Feishu{URL: "https://open.feishu.cn/open-apis/bot/v2/hook/secret", Secret: "secret"},
-		alarm.Webhook{URL: "https://alarms.example.com/v1", Headers: map[string]string{"Authorization": "Bearer secret"}},
+		alarm.Webhook{
+			URL:     "https://alarms.example.com/v1",
+			Headers: map[string]string{"Authorization": "Bearer secret"},
+		},
 	}
 	alarms, err := alarm.Start(alarm.Config{Targets: targets})
 	if err != nil {
@@ -73,7 +90,8 @@ func ExampleTarget() {
 	// <nil>
 }
 
-// What wakes people up at night is a stuck or abandoned payment, and nothing else.
+// What wakes people up at night is a stuck or abandoned payment, and nothing
+// else.
 func ExampleRule() {
 	urgent := alarm.Kinds(observe.Stuck, observe.Abandoned).Jobs("payments")
 
@@ -102,7 +120,14 @@ func ExampleStart() {
 func ExampleMessage() {
 	three := time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
 	m := alarm.Message{Name: "production", Count: 1, Event: observe.Event{
-		Kind: observe.Abandoned, Time: three.Add(time.Minute), Job: "report", Shard: 2, Fire: three, Instance: "a@7", Subject: "b@3", Attempt: 3,
+		Kind:     observe.Abandoned,
+		Time:     three.Add(time.Minute),
+		Job:      "report",
+		Shard:    2,
+		Fire:     three,
+		Instance: "a@7",
+		Subject:  "b@3",
+		Attempt:  3,
 	}}
 	fmt.Println(m.Title())
 	fmt.Println(m.Text())
@@ -120,7 +145,10 @@ func ExampleMessage() {
 // Default chooses the events that need a person; Failed only runs that failed.
 func ExampleDefault() {
 	for _, e := range []observe.Event{
-		{Kind: observe.Ended, Result: "failed"}, {Kind: observe.Ended, Result: "ok"}, {Kind: observe.Missed}, {Kind: observe.Stuck},
+		{
+			Kind:   observe.Ended,
+			Result: "failed",
+		}, {Kind: observe.Ended, Result: "ok"}, {Kind: observe.Missed}, {Kind: observe.Stuck},
 	} {
 		fmt.Println(e.Kind, e.Result, alarm.Default(e), alarm.Failed(e))
 	}
@@ -131,15 +159,28 @@ func ExampleDefault() {
 	// stuck  true false
 }
 
-// A mail server that speaks TLS from the start. What is wrong is found before there is an alarm.
+// A mail server that speaks TLS from the start. What is wrong is found before
+// there is an alarm.
 func ExampleMail() {
-	server := alarm.Mail{Host: "mail.example.com", Security: alarm.SecurityTLS, Username: "jobs", Password: "secret", From: "jobs@example.com"}
+	server := alarm.Mail{
+		Host:     "mail.example.com",
+		Security: alarm.SecurityTLS,
+		Username: "jobs",
+		Password: "secret",
+		From:     "jobs@example.com",
+	}
 	fmt.Println(server.Validate())
 	server.To = []string{"Operations <ops@example.com>"}
 	fmt.Println(server.Name(), server.Validate())
 
 	var plain alarm.Security = alarm.SecurityNoTLS // for a server on the same machine
-	fmt.Println(alarm.Mail{Host: "localhost", Security: plain, Username: "jobs", From: server.From, To: server.To}.Validate())
+	fmt.Println(alarm.Mail{
+		Host:     "localhost",
+		Security: plain,
+		Username: "jobs",
+		From:     server.From,
+		To:       server.To,
+	}.Validate())
 	// Output:
 	// mail: to: there is no recipient
 	// mail by mail.example.com <nil>

@@ -28,7 +28,8 @@ const (
 	password = "s3cr3t passw0rd"
 )
 
-// postOffice is a small SMTP server. It notes what clients say, and keeps what they send.
+// postOffice is a small SMTP server. It notes what clients say, and keeps what
+// they send.
 type postOffice struct {
 	tls      *tls.Config
 	implicit bool     // TLS from the start
@@ -71,7 +72,10 @@ func (p *postOffice) open(t *testing.T) alarm.Mail {
 	})
 	m := alarm.Mail{
 		Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, TLS: &tls.Config{RootCAs: roots},
-		Username: username, Password: password, From: "Jobs <jobs@example.com>", To: []string{"ops@example.com", "night@example.com"},
+		Username: username,
+		Password: password,
+		From:     "Jobs <jobs@example.com>",
+		To:       []string{"ops@example.com", "night@example.com"},
 	}
 	if p.implicit {
 		m.Security = alarm.SecurityTLS
@@ -242,14 +246,56 @@ func TestMail_ErrorsHaveNoPassword(t *testing.T) {
 		want   string
 		never  string // what the server must not have heard
 	}{
-		{"the server has no TLS", &postOffice{extends: []string{"AUTH PLAIN"}}, nil, "the server has no STARTTLS", "AUTH"},
-		{"its certificate is unknown", &postOffice{extends: all}, func(m *alarm.Mail) { m.TLS = nil }, "certificate", "AUTH"},
-		{"its certificate is unknown, TLS", &postOffice{implicit: true}, func(m *alarm.Mail) { m.TLS = nil }, "certificate", "AUTH"},
-		{"the password is wrong", &postOffice{extends: all}, func(m *alarm.Mail) { m.Username = "user" }, "the login is refused, code 535", "MAIL"},
-		{"the password is wrong, LOGIN", &postOffice{extends: []string{"STARTTLS", "AUTH LOGIN"}}, func(m *alarm.Mail) { m.Username = "user" }, "the login is refused, code 535", "MAIL"},
-		{"no login that we know", &postOffice{extends: []string{"STARTTLS", "AUTH GSSAPI"}}, nil, "neither PLAIN nor LOGIN", "MAIL"},
-		{"the sender is refused", &postOffice{extends: all, refuses: []string{"MAIL"}}, nil, "from jobs@example.com: 550", "DATA"},
-		{"all recipients are refused", &postOffice{extends: all, refuses: []string{"RCPT"}}, nil, "to night@example.com: 550", "DATA"},
+		{
+			"the server has no TLS",
+			&postOffice{extends: []string{"AUTH PLAIN"}},
+			nil,
+			"the server has no STARTTLS",
+			"AUTH",
+		},
+		{
+			"its certificate is unknown",
+			&postOffice{extends: all},
+			func(m *alarm.Mail) { m.TLS = nil },
+			"certificate",
+			"AUTH",
+		},
+		{
+			"its certificate is unknown, TLS",
+			&postOffice{implicit: true},
+			func(m *alarm.Mail) { m.TLS = nil },
+			"certificate",
+			"AUTH",
+		},
+		{
+			"the password is wrong",
+			&postOffice{extends: all},
+			func(m *alarm.Mail) { m.Username = "user" },
+			"the login is refused, code 535",
+			"MAIL",
+		},
+		{
+			"the password is wrong, LOGIN",
+			&postOffice{extends: []string{"STARTTLS", "AUTH LOGIN"}},
+			func(m *alarm.Mail) { m.Username = "user" },
+			"the login is refused, code 535",
+			"MAIL",
+		},
+		{
+			"no login that we know",
+			&postOffice{extends: []string{"STARTTLS", "AUTH GSSAPI"}},
+			nil,
+			"neither PLAIN nor LOGIN",
+			"MAIL",
+		},
+		{"the sender is refused", &postOffice{
+			extends: all,
+			refuses: []string{"MAIL"},
+		}, nil, "from jobs@example.com: 550", "DATA"},
+		{"all recipients are refused", &postOffice{
+			extends: all,
+			refuses: []string{"RCPT"},
+		}, nil, "to night@example.com: 550", "DATA"},
 		{"the text is refused", &postOffice{extends: all, refuses: []string{"DATA"}}, nil, "DATA: 550", ""},
 		{"EHLO is refused", &postOffice{refuses: []string{"EHLO", "HELO"}}, nil, "EHLO: 550", "AUTH"},
 		{"STARTTLS is refused", &postOffice{extends: all, refuses: []string{"STARTTLS"}}, nil, "STARTTLS: 550", "AUTH"},

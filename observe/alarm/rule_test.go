@@ -54,7 +54,8 @@ func TestDefault_AgreesWithLogAndKind(t *testing.T) {
 			observe.Log(warn)(e)
 			want := kind.Alarm() || alarm.Failed(e)
 			if logged := out.Len() > 0; logged != want || e.Alarm() != want || alarm.Default(e) != want {
-				t.Errorf("%s %s: at level Warn %v, Event.Alarm %v, alarm.Default %v, want all %v", kind, result, logged, e.Alarm(), alarm.Default(e), want)
+				t.Errorf("%s %s: at level Warn %v, Event.Alarm %v, alarm.Default %v, want all %v",
+					kind, result, logged, e.Alarm(), alarm.Default(e), want)
 			}
 			if warn.Enabled(context.Background(), slog.LevelInfo) {
 				t.Fatal("the logger takes more than warnings")

@@ -79,7 +79,15 @@ func closed(t *testing.T, s *alarm.Sender) {
 }
 
 func failed(job string, shard int) observe.Event {
-	return observe.Event{Time: time.Now(), Kind: observe.Ended, Result: "failed", Job: job, Shard: shard, Instance: "a@1", Err: errors.New("no paper")}
+	return observe.Event{
+		Time:     time.Now(),
+		Kind:     observe.Ended,
+		Result:   "failed",
+		Job:      job,
+		Shard:    shard,
+		Instance: "a@1",
+		Err:      errors.New("no paper"),
+	}
 }
 
 // Alarms of one matter within a second are one message. Those within Quiet are
@@ -160,14 +168,17 @@ func TestSender_TargetsAreIndependent(t *testing.T) {
 		}
 		var mu sync.Mutex
 		told := 0
-		s := start(t, alarm.Config{Targets: []alarm.Target{dead, out}, PerMinute: 10_000, Queue: 20, OnError: func(err error) {
-			mu.Lock()
-			defer mu.Unlock()
-			told++
-			if !strings.Contains(err.Error(), `was not sent to target: `) {
-				t.Error(err)
-			}
-		}})
+		s := start(t, alarm.Config{Targets: []alarm.Target{dead, out},
+			PerMinute: 10_000,
+			Queue:     20,
+			OnError: func(err error) {
+				mu.Lock()
+				defer mu.Unlock()
+				told++
+				if !strings.Contains(err.Error(), `was not sent to target: `) {
+					t.Error(err)
+				}
+			}})
 		for wave := range 2 {
 			begun := time.Now()
 			for i := range 20 {
@@ -211,7 +222,10 @@ func TestSender_TriesThreeTimes(t *testing.T) {
 			return nil
 		}
 		var errs []string
-		s := start(t, alarm.Config{Targets: []alarm.Target{out}, OnError: func(err error) { errs = append(errs, err.Error()) }})
+		s := start(t, alarm.Config{
+			Targets: []alarm.Target{out},
+			OnError: func(err error) { errs = append(errs, err.Error()) },
+		})
 		s.Observe(failed("report", 1))
 		time.Sleep(time.Minute)
 		out.want(t, "7s report/1 failed")
@@ -324,11 +338,20 @@ func TestRules_ChooseAlarms(t *testing.T) {
 		{"a failure", alarm.Failed, bad, true},
 		{"a success", alarm.Failed, observe.Event{Kind: observe.Ended, Result: "ok"}, false},
 		{"a begin", alarm.Failed, observe.Event{Kind: observe.Began}, false},
-		{"one of the kinds", alarm.Kinds(observe.Stuck, observe.SessionLost), observe.Event{Kind: observe.SessionLost}, true},
+		{
+			"one of the kinds",
+			alarm.Kinds(observe.Stuck, observe.SessionLost),
+			observe.Event{Kind: observe.SessionLost},
+			true,
+		},
 		{"none of the kinds", alarm.Kinds(observe.Stuck), bad, false},
 		{"one of the jobs", alarm.Rule(alarm.Failed).Jobs("backup", "report"), bad, true},
 		{"none of the jobs", alarm.Rule(alarm.Failed).Jobs("backup"), bad, false},
-		{"a success of one of the jobs", alarm.Rule(alarm.Failed).Jobs("report"), observe.Event{Kind: observe.Ended, Result: "ok", Job: "report"}, false},
+		{"a success of one of the jobs", alarm.Rule(alarm.Failed).Jobs("report"), observe.Event{
+			Kind:   observe.Ended,
+			Result: "ok",
+			Job:    "report",
+		}, false},
 		{"default: a failure", alarm.Default, bad, true},
 		{"default: missed", alarm.Default, observe.Event{Kind: observe.Missed}, true},
 		{"default: a success", alarm.Default, observe.Event{Kind: observe.Ended, Result: "ok"}, false},
@@ -338,8 +361,23 @@ func TestRules_ChooseAlarms(t *testing.T) {
 		}
 	}
 	for _, kind := range []observe.Kind{
-		observe.Joined, observe.Left, observe.SessionLost, observe.Appeared, observe.Vanished, observe.Assigned, observe.Gained, observe.Dropped, observe.Began,
-		observe.TookOver, observe.Ended, observe.HandedOver, observe.Abandoned, observe.Missed, observe.Stuck, observe.Panicked, observe.Unreadable,
+		observe.Joined,
+		observe.Left,
+		observe.SessionLost,
+		observe.Appeared,
+		observe.Vanished,
+		observe.Assigned,
+		observe.Gained,
+		observe.Dropped,
+		observe.Began,
+		observe.TookOver,
+		observe.Ended,
+		observe.HandedOver,
+		observe.Abandoned,
+		observe.Missed,
+		observe.Stuck,
+		observe.Panicked,
+		observe.Unreadable,
 		observe.FutureFire, observe.Scheduled, observe.Refused, observe.Differs, observe.Trouble, observe.Recovered,
 	} {
 		if got, want := alarm.Default(observe.Event{Kind: kind}), kind.Alarm() || kind == observe.Missed; got != want {
@@ -356,13 +394,34 @@ func TestStart_ReportsAllFaults(t *testing.T) {
 	}
 	_, err = alarm.Start(alarm.Config{
 		Targets: []alarm.Target{
-			nil, alarm.Slack{}, alarm.DingTalk{URL: "oapi.dingtalk.com/robot?access_token=sEcReT"}, alarm.WeCom{URL: "http://"}, alarm.Feishu{URL: "https://a/%zzsEcReT"},
-			alarm.Webhook{URL: "https://a/", Method: "GET", Headers: map[string]string{"a b": "sEcReT"}, ContentType: ";"},
+			nil,
+			alarm.Slack{},
+			alarm.DingTalk{URL: "oapi.dingtalk.com/robot?access_token=sEcReT"},
+			alarm.WeCom{URL: "http://"},
+			alarm.Feishu{URL: "https://a/%zzsEcReT"},
+			alarm.Webhook{
+				URL:         "https://a/",
+				Method:      "GET",
+				Headers:     map[string]string{"a b": "sEcReT"},
+				ContentType: ";",
+			},
 			alarm.Webhook{URL: "https://a/", Template: `{"text": {{.Txt}}}`},
 			alarm.Webhook{URL: "https://a/", Template: `{"text": "{{.Text}}"}`},
 			alarm.Webhook{URL: "https://a/", Template: `{{`},
-			alarm.Mail{Host: "mail.example.com:25", Port: 70_000, Security: 7, From: "no address", To: []string{"a@b", "c d"}},
-			alarm.Mail{Host: "mail", Security: alarm.SecurityNoTLS, Username: "me", Password: "sEcReT", From: "a@b"},
+			alarm.Mail{
+				Host:     "mail.example.com:25",
+				Port:     70_000,
+				Security: 7,
+				From:     "no address",
+				To:       []string{"a@b", "c d"},
+			},
+			alarm.Mail{
+				Host:     "mail",
+				Security: alarm.SecurityNoTLS,
+				Username: "me",
+				Password: "sEcReT",
+				From:     "a@b",
+			},
 		},
 		Rules: []alarm.Rule{nil}, Quiet: -1, PerMinute: -1, Queue: -1, Timeout: -1,
 	})
@@ -370,11 +429,15 @@ func TestStart_ReportsAllFaults(t *testing.T) {
 		t.Fatal("no error")
 	}
 	for _, want := range []string{
-		"targets: number 0 is nil", "Slack: URL: is empty", "DingTalk: URL: must begin with https:// or http://", "WeCom: URL: must begin", "Feishu: URL: can't be read",
-		`webhook: method: must be POST or PUT, is "GET"`, `headers: "a b" has characters`, "content type", "can't evaluate field Txt", "is not JSON; write {{json .Text}}", "unclosed action",
-		`mail: host: must be a name or an address without a port, is "mail.example.com:25"`, "port: must be 1 to 65535, is 70000", "security: must be StartTLS, TLS or NoTLS, is 7",
+		"targets: number 0 is nil", "Slack: URL: is empty", "DingTalk: URL: must begin with https:// or http://",
+		"WeCom: URL: must begin", "Feishu: URL: can't be read",
+		`webhook: method: must be POST or PUT, is "GET"`, `headers: "a b" has characters`,
+		"content type", "can't evaluate field Txt", "is not JSON; write {{json .Text}}", "unclosed action",
+		`mail: host: must be a name or an address without a port, is "mail.example.com:25"`,
+		"port: must be 1 to 65535, is 70000", "security: must be StartTLS, TLS or NoTLS, is 7",
 		`from: "no address": `, `to: "c d": `, "username: without TLS there is no login", "to: there is no recipient",
-		"rules: number 0 is nil", "quiet: must not be negative, is -1ns", "per minute: must not be negative, is -1", "queue: must", "timeout: must",
+		"rules: number 0 is nil", "quiet: must not be negative, is -1ns", "per minute: must not be negative, is -1",
+		"queue: must", "timeout: must",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("there is no %q in\n%v", want, err)

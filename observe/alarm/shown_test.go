@@ -20,10 +20,26 @@ func TestTargets_ArePrintedAsTheirNames(t *testing.T) {
 		alarm.DingTalk{URL: "https://ding.example/send?access_token=" + planted, Secret: planted},
 		alarm.WeCom{URL: "https://wecom.example/send?key=" + planted},
 		alarm.Feishu{URL: "https://feishu.example/hook/" + planted, Secret: planted},
-		alarm.Webhook{URL: "https://user:" + planted + "@alarms.example/" + planted, Headers: map[string]string{"Authorization": planted}, Template: `{"token": "` + planted + `"}`},
-		alarm.Mail{Host: "mail.example", Username: "jobs", Password: planted, From: "a@b.example", To: []string{"c@b.example"}},
+		alarm.Webhook{
+			URL:      "https://user:" + planted + "@alarms.example/" + planted,
+			Headers:  map[string]string{"Authorization": planted},
+			Template: `{"token": "` + planted + `"}`,
+		},
+		alarm.Mail{
+			Host:     "mail.example",
+			Username: "jobs",
+			Password: planted,
+			From:     "a@b.example",
+			To:       []string{"c@b.example"},
+		},
 		&alarm.Slack{URL: "https://hooks.example/services/" + planted},
-		&alarm.Mail{Host: "mail.example", Username: "jobs", Password: planted, From: "a@b.example", To: []string{"c@b.example"}},
+		&alarm.Mail{
+			Host:     "mail.example",
+			Username: "jobs",
+			Password: planted,
+			From:     "a@b.example",
+			To:       []string{"c@b.example"},
+		},
 	}
 	cfg := alarm.Config{Targets: targets}
 	sender, err := alarm.Start(cfg)
@@ -56,8 +72,8 @@ func TestTargets_ArePrintedAsTheirNames(t *testing.T) {
 	}
 }
 
-// A secret that a robot repeats is hidden before its answer is cut, and one in a
-// host is not shown by the error that refuses it.
+// A secret that a robot repeats is hidden before its answer is cut, and one in
+// a host is not shown by the error that refuses it.
 func TestErrors_HideSecretsBeforeTheyCut(t *testing.T) {
 	const planted = "S3cr3tS3cr3tS3cr3t"
 	url, _ := robot(t, 200, `{"errcode":1,"errmsg":`+quoted(strings.Repeat("x", 190)+planted)+`}`)
@@ -65,7 +81,11 @@ func TestErrors_HideSecretsBeforeTheyCut(t *testing.T) {
 	if err == nil || strings.Contains(err.Error(), "S3c") {
 		t.Errorf("got %v", err)
 	}
-	mail := alarm.Mail{Host: "smtp://jobs:" + planted + "@mail.example", From: "a@b.example", To: []string{"a@b.example"}}
+	mail := alarm.Mail{
+		Host: "smtp://jobs:" + planted + "@mail.example",
+		From: "a@b.example",
+		To:   []string{"a@b.example"},
+	}
 	if err := mail.Validate(); err == nil || strings.Contains(err.Error()+mail.Name(), "S3c") {
 		t.Errorf("got %v", err)
 	}

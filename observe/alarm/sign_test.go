@@ -7,7 +7,8 @@ import (
 
 // The signatures are those of the services' documentation.
 func TestSign_MatchesTheServices(t *testing.T) {
-	got := signDingTalk("https://oapi.dingtalk.com/robot/send?access_token=x", "SECtest123", time.UnixMilli(1577262236757))
+	got := signDingTalk("https://oapi.dingtalk.com/robot/send?access_token=x",
+		"SECtest123", time.UnixMilli(1577262236757))
 	if want := "https://oapi.dingtalk.com/robot/send?access_token=x&timestamp=1577262236757&sign=XFYJ6M1dpOCWs3BOLIAKRgcsJDm%2FDBDaam5piULq0qA%3D"; got != want {
 		t.Errorf("DingTalk: got %s\nwant %s", got, want)
 	}

@@ -21,8 +21,16 @@ var three = time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
 var message = alarm.Message{
 	Name: "prod", Count: 12, Since: three, Omitted: 4,
 	Event: observe.Event{
-		Time: three.Add(time.Minute), Kind: observe.Ended, Result: "failed", Instance: "a@1", Job: "report", Shard: 2, Fire: three, Attempt: 1, Took: 1500 * time.Millisecond,
-		Err: errors.New("<!channel> \"no\" paper & ink\n<at user_id=\"all\">"),
+		Time:     three.Add(time.Minute),
+		Kind:     observe.Ended,
+		Result:   "failed",
+		Instance: "a@1",
+		Job:      "report",
+		Shard:    2,
+		Fire:     three,
+		Attempt:  1,
+		Took:     1500 * time.Millisecond,
+		Err:      errors.New("<!channel> \"no\" paper & ink\n<at user_id=\"all\">"),
 	},
 }
 
@@ -110,17 +118,43 @@ func TestTargets_SendTheFormatOfTheService(t *testing.T) {
 		uri    string
 		want   string
 	}{
-		{"Slack", "ok", func(url string) alarm.Target { return alarm.Slack{URL: url + "/services/T/B/x"} }, "/services/T/B/x", `{"text":` + quoted("*prod: report failed, 12 times*\n"+escaped(text)) + `}`},
 		{
-			"DingTalk", `{"errcode":0,"errmsg":"ok"}`, func(url string) alarm.Target { return alarm.DingTalk{URL: url + "/robot/send?access_token=x"} }, "/robot/send?access_token=x",
+			"Slack",
+			"ok",
+			func(url string) alarm.Target { return alarm.Slack{URL: url + "/services/T/B/x"} },
+			"/services/T/B/x",
+			`{"text":` + quoted("*prod: report failed, 12 times*\n"+escaped(text)) + `}`,
+		},
+		{
+			"DingTalk",
+			`{"errcode":0,"errmsg":"ok"}`,
+			func(url string) alarm.Target { return alarm.DingTalk{URL: url + "/robot/send?access_token=x"} },
+			"/robot/send?access_token=x",
 			`{"msgtype":"text","text":{"content":` + quoted(whole) + `}}`,
 		},
 		{
-			"DingTalk with a keyword", `{"errcode":0,"errmsg":"ok"}`, func(url string) alarm.Target { return alarm.DingTalk{URL: url + "/?access_token=x", Keyword: "JOBS"} }, "/?access_token=x",
+			"DingTalk with a keyword", `{"errcode":0,"errmsg":"ok"}`, func(url string) alarm.Target {
+				return alarm.DingTalk{
+					URL:     url + "/?access_token=x",
+					Keyword: "JOBS",
+				}
+			}, "/?access_token=x",
 			`{"msgtype":"text","text":{"content":` + quoted("JOBS\n"+whole) + `}}`,
 		},
-		{"WeCom", `{"errcode":0,"errmsg":"ok"}`, func(url string) alarm.Target { return alarm.WeCom{URL: url + "/send?key=x"} }, "/send?key=x", `{"msgtype":"text","text":{"content":` + quoted(whole) + `}}`},
-		{"Feishu", `{"code":0,"msg":"success"}`, func(url string) alarm.Target { return alarm.Feishu{URL: url + "/hook/x"} }, "/hook/x", `{"content":{"text":` + quoted(strings.ReplaceAll(whole, "<", "＜")) + `},"msg_type":"text"}`},
+		{
+			"WeCom",
+			`{"errcode":0,"errmsg":"ok"}`,
+			func(url string) alarm.Target { return alarm.WeCom{URL: url + "/send?key=x"} },
+			"/send?key=x",
+			`{"msgtype":"text","text":{"content":` + quoted(whole) + `}}`,
+		},
+		{
+			"Feishu",
+			`{"code":0,"msg":"success"}`,
+			func(url string) alarm.Target { return alarm.Feishu{URL: url + "/hook/x"} },
+			"/hook/x",
+			`{"content":{"text":` + quoted(strings.ReplaceAll(whole, "<", "＜")) + `},"msg_type":"text"}`,
+		},
 		{
 			"webhook", "", func(url string) alarm.Target { return alarm.Webhook{URL: url} }, "/",
 			`{"title":"prod: report failed, 12 times","text":` + quoted(text) + `,"name":"prod","kind":"ended","job":"report","shard":2,"instance":"a@1","fire":"2026-01-02T03:00:00Z",` +
@@ -128,7 +162,10 @@ func TestTargets_SendTheFormatOfTheService(t *testing.T) {
 		},
 		{
 			"webhook with a template", "", func(url string) alarm.Target {
-				return alarm.Webhook{URL: url + "/a", Template: `{"summary": {{json .Title}}, "job": {{json .Event.Job}}, "error": {{json .Event.Err}}, "n": {{.Count}}}`}
+				return alarm.Webhook{
+					URL:      url + "/a",
+					Template: `{"summary": {{json .Title}}, "job": {{json .Event.Job}}, "error": {{json .Event.Err}}, "n": {{.Count}}}`,
+				}
 			}, "/a",
 			`{"summary": "prod: report failed, 12 times", "job": "report", "error": ` + quoted(message.Event.Err.Error()) + `, "n": 12}`,
 		},
@@ -138,7 +175,8 @@ func TestTargets_SendTheFormatOfTheService(t *testing.T) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 		if got.method != "POST" || got.uri != tt.uri || !strings.HasPrefix(got.contentType, "application/json") || got.body != tt.want {
-			t.Errorf("%s: got %s %s %s\n%s\nwant %s\n%s", tt.name, got.method, got.uri, got.contentType, got.body, tt.uri, tt.want)
+			t.Errorf("%s: got %s %s %s\n%s\nwant %s\n%s",
+				tt.name, got.method, got.uri, got.contentType, got.body, tt.uri, tt.want)
 		}
 	}
 }
@@ -160,7 +198,13 @@ func TestWeCom_KeepsTheLimit(t *testing.T) {
 // A webhook uses its method, headers and template.
 func TestWebhook_SendsItsSettings(t *testing.T) {
 	url, got := robot(t, 204, "")
-	w := alarm.Webhook{URL: url, Method: "PUT", ContentType: "text/plain", Headers: map[string]string{"Authorization": "Bearer x"}, Template: "{{.Title}}!"}
+	w := alarm.Webhook{
+		URL:         url,
+		Method:      "PUT",
+		ContentType: "text/plain",
+		Headers:     map[string]string{"Authorization": "Bearer x"},
+		Template:    "{{.Title}}!",
+	}
 	if err := errors.Join(w.Validate(), w.Send(t.Context(), message)); err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +258,10 @@ func TestTargets_ErrorsHaveNoSecrets(t *testing.T) {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Location", r.URL.String())
 			w.WriteHeader(status)
-			_ = json.NewEncoder(w).Encode(map[string]any{"errcode": 1, "errmsg": r.URL.String() + r.Header.Get("Authorization") + secret})
+			_ = json.NewEncoder(w).Encode(map[string]any{
+				"errcode": 1,
+				"errmsg":  r.URL.String() + r.Header.Get("Authorization") + secret,
+			})
 		}))
 		t.Cleanup(s.Close)
 		return s.URL
@@ -227,13 +274,24 @@ func TestTargets_ErrorsHaveNoSecrets(t *testing.T) {
 		}
 	}))
 	t.Cleanup(broken.Close)
-	for _, url := range []string{echo(200), echo(302), echo(403), echo(500), broken.URL, "http://127.0.0.1:1", "http://" + "no such host"} {
+	for _, url := range []string{
+		echo(200),
+		echo(302),
+		echo(403),
+		echo(500),
+		broken.URL,
+		"http://127.0.0.1:1",
+		"http://" + "no such host",
+	} {
 		for _, target := range []alarm.Target{
 			alarm.Slack{URL: url + "/services/" + secret},
 			alarm.DingTalk{URL: url + "/robot?access_token=" + secret, Secret: "SEC" + secret},
 			alarm.WeCom{URL: url + "/send?key=" + secret},
 			alarm.Feishu{URL: url + "/hook/" + secret, Secret: secret},
-			alarm.Webhook{URL: url + "/" + secret + "?" + secret, Headers: map[string]string{"Authorization": "Bearer " + secret}},
+			alarm.Webhook{
+				URL:     url + "/" + secret + "?" + secret,
+				Headers: map[string]string{"Authorization": "Bearer " + secret},
+			},
 		} {
 			err := target.Send(t.Context(), message)
 			if err == nil && strings.HasPrefix(target.Name(), "Slack") || err == nil && strings.HasPrefix(target.Name(), "webhook") {
