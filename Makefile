@@ -113,7 +113,7 @@ vuln: ## known vulnerabilities in what is linked in; needs the vulnerability dat
 	@for m in $(MODULES); do (cd $$m && go run $(GOVULNCHECK) ./...) || exit 1; done
 
 # What is fuzzed: the directory of a module, one of a package in it, a target.
-FUZZED := .:cron:FuzzParse .:cron:FuzzUnixGuardAgreesWithRobfig .:cron:FuzzCalendar .:sharding:FuzzAssign .:failover:FuzzDecode .:internal/scenario:FuzzParse jobfile:.:FuzzRead .:jobs/httpcall:FuzzAParameterStaysInItsPlace \
+FUZZED := .:cron:FuzzParse .:cron:FuzzUnixGuardAgreesWithRobfig .:cron:FuzzCalendar .:sharding:FuzzAssign .:failover:FuzzDecode .:internal/scenario:FuzzParse jobfile:.:FuzzRead .:jobs/httpcall:FuzzTemplate \
 	.:internal/layout:FuzzDecode .:internal/layout:FuzzDecodeSignal .:internal/integration:FuzzStored .:internal/checker:FuzzRead .:store:FuzzParseURL .:store/file:FuzzReplay .:store/file:FuzzPayload \
 	store/etcd:.:FuzzEveryKeyHasItsOwnNameInItsOwnNamespace store/zookeeper:.:FuzzEveryKeyHasItsOwnPath store/zookeeper:.:FuzzReadFrame elasticjob:.:FuzzReadConfig elasticjob:.:FuzzImport store/consul:.:FuzzEveryKeyHasItsOwnName .:store/internal/escape:FuzzWhatComesBackIsWhatWasEscaped
 

@@ -17,8 +17,8 @@ import (
 	"github.com/elasticjob-go/elastic/sharding"
 )
 
-// tables returns those of docs/kinds.md by the names in the comments before
-// them: the cells of each row, without the heading.
+// tables returns the tables of docs/kinds.md by the names in the comments
+// before them: the cells of each row, without the heading.
 func tables(t *testing.T) map[string][][]string {
 	t.Helper()
 	page, err := os.ReadFile("../docs/kinds.md")
@@ -46,6 +46,8 @@ func names(rows [][]string) (names []string) {
 	return names
 }
 
+// docs/kinds.md has a row for each setting, in the order of the fields.
+// docs/kinds.md has a row for each setting, in the order of the fields.
 func TestDocs_NameEachSettingOnce(t *testing.T) {
 	all := tables(t)
 	for name, settings := range map[string]any{
@@ -96,7 +98,7 @@ func TestDocs_HaveTheDefaults(t *testing.T) {
 			t.Errorf("%s is not on the page", setting)
 			continue
 		}
-		// 10m0s is 10m for people.
+		// The page writes 10m0s as 10m.
 		text := strings.TrimSuffix(fmt.Sprint(want), "m0s") + "m"
 		if !strings.HasSuffix(fmt.Sprint(want), "m0s") {
 			text = fmt.Sprint(want)

@@ -157,8 +157,8 @@ func TestValidate_ReportsAllFaults(t *testing.T) {
 	}
 }
 
-// log is a log of numbers 1, 2, … of which a run reads three at a time, and the
-// offset that it has come to.
+// log has the numbers 1, 2, … of which a run reads three at a time, and the
+// offset of a run.
 type log struct {
 	length, offset int
 	fence          uint64
@@ -180,8 +180,7 @@ func (l *log) Save(_ context.Context, _ dataflow.Partition, offset int) (bool, e
 	return l.failSave == nil, l.failSave
 }
 
-// resuming reads the log in one partition; each batch claims the cursor once
-// more.
+// resuming reads the log in one partition. Each batch claims the cursor again.
 func (l *log) resuming() dataflow.Resuming[int, int] {
 	return dataflow.Resuming[int, int]{
 		Partitions: 2, // the shard of these tests, 1 of 3, has one of them
@@ -272,8 +271,8 @@ func TestResuming_StopsWhenContextEnds(t *testing.T) {
 	}
 }
 
-// A run whose partition another has claimed since does nothing with it, and
-// says so.
+// A run whose partition was claimed by another run does nothing, and returns
+// ErrOutdated.
 func TestResuming_OutdatedRunStops(t *testing.T) {
 	l := &log{length: 5, fence: 7}
 	if err := l.resuming().Handle(t.Context(), shard); !errors.Is(err, dataflow.ErrOutdated) || len(l.did) != 1 {
@@ -281,7 +280,7 @@ func TestResuming_OutdatedRunStops(t *testing.T) {
 	}
 }
 
-// Each partition is one shard's, however many shards there are.
+// Each partition belongs to one shard, for every number of shards.
 func TestResuming_EachPartitionOnce(t *testing.T) {
 	for total := 1; total < 8; total++ {
 		seen := map[int]int{}

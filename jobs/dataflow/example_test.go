@@ -8,7 +8,7 @@ import (
 	"github.com/elasticjob-go/elastic/jobs/dataflow"
 )
 
-// Orders are reminded of, two at a time, until none is left that was not.
+// Each shard sends reminders for its orders, two at a time, until none is left.
 func ExampleDataflow() {
 	unpaid := []string{"A-17", "A-20", "A-23"}
 
@@ -29,8 +29,8 @@ func ExampleDataflow() {
 	// <nil>
 }
 
-// With one pass a fire does what one fetch returns, and leaves the rest to the
-// next.
+// With one pass, a fire processes the items of one fetch. The next fire
+// processes the others.
 func ExampleDataflow_onePass() {
 	handler := dataflow.Dataflow[int]{
 		Passes: 1,
@@ -48,7 +48,8 @@ func ExampleDataflow_onePass() {
 	// <nil>
 }
 
-// positions keeps cursors; in real life it is a table, beside the effects.
+// positions keeps cursors in memory. A program keeps them in a table, beside
+// the effects.
 type positions map[int]dataflow.Cursor[int]
 
 func (c positions) Claim(_ context.Context, p dataflow.Partition) (dataflow.Cursor[int], error) {
@@ -69,9 +70,8 @@ func (c positions) Save(_ context.Context, p dataflow.Partition, offset int) (bo
 	return true, nil
 }
 
-// A log of four partitions is read on from where each of them has come to. Of
-// three shards, the first has the partitions 0 and 3; with another number of
-// shards each partition still goes on from its own offset.
+// Each of the four partitions of a log continues at its own offset. The first
+// of three shards has the partitions 0 and 3.
 func ExampleResuming() {
 	log := [][]string{{"signed up", "ordered", "paid", "left"}, {"signed up"}, {}, {"ordered"}}
 	var kept dataflow.Cursors[int] = positions{0: dataflow.Cursor[int]{Of: 4, Offset: 1}}

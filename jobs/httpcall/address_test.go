@@ -21,7 +21,8 @@ func TestPublic_KnowsSpecialAddresses(t *testing.T) {
 		"::", "::1", "::ffff:10.0.0.1", "::7f00:1", "64:ff9b::10.0.0.1", "64:ff9b::a9fe:a9fe",
 		"64:ff9b:1::1", "fc00::1", "fd12::1", "fe80::1", "fe80::1%eth0", "fec0::1", "ff02::1",
 		"2001::1", "2001:db8::1", "2002:7f00:1::", "100::1", "5f00::1",
-		// Platforms of clouds, and other spellings of addresses inside.
+		// Platforms of clouds, and other spellings of addresses that are not
+		// public.
 		"168.63.129.16", "100.100.100.200", "192.0.0.192", "169.254.170.2",
 		"fd00:ec2::254", "fd20:ce::254", "::ffff:168.63.129.16", "64:ff9b::168.63.129.16",
 		"2002:a83f:8110::1", "::ffff:0:10.0.0.1", "::10.0.0.1", "2a00::5efe:a00:1",
@@ -42,8 +43,8 @@ func TestPublic_ExcludesPrivateAndLoopback(t *testing.T) {
 	}
 }
 
-// What gives out the credentials of a machine is not called because a network
-// is allowed: Allow must name the very address.
+// A network in Allow does not allow the metadata services within it: Allow must
+// contain their very address.
 func TestAllowed_MetadataNeedsItsAddress(t *testing.T) {
 	wide := append(Private(), prefixes("0.0.0.0/0", "::/0", "169.254.0.0/16", "168.63.0.0/16")...)
 	for _, s := range []string{

@@ -11,7 +11,7 @@ import (
 	"github.com/elasticjob-go/elastic/jobs/httpcall"
 )
 
-// A service inside is told which part to work on.
+// A service gets the number of the shard that it works on.
 func ExampleNew() {
 	service := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		fmt.Println(r.Method, r.URL, r.Header.Get("Idempotency-Key"))
@@ -41,7 +41,7 @@ func ExampleNew() {
 	// <nil>
 }
 
-// A field that there is not is found before anything runs.
+// An unknown field is reported before anything runs.
 func ExampleNew_unknownField() {
 	_, err := httpcall.New(httpcall.Request{URL: "https://reports.example.com/run/{item}"})
 	fmt.Println(err)
@@ -49,7 +49,7 @@ func ExampleNew_unknownField() {
 	// request is not valid: URL: there is no field {item}; the fields are {job}, {shard}, {total}, {parameter}, {job_parameter}, {fire}, {trigger}, {attempt}, {fence}, {key}
 }
 
-// Some services answer 200 whatever has happened.
+// Some services answer with status 200 in every case. Success reads the body.
 func ExampleRequest_success() {
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"ok":false}`) }))
 	defer service.Close()
@@ -73,8 +73,8 @@ func ExampleRequest_success() {
 	// true
 }
 
-// Services in a private network are called only if that is said: a parameter in
-// the store must not reach what is inside.
+// Services in a private network are called only if Allow contains their
+// addresses: a stored parameter must not lead there.
 func ExamplePrivate() {
 	handler, err := httpcall.New(httpcall.Request{URL: "http://10.1.2.3/report/{shard}", Allow: httpcall.Loopback()})
 	if err != nil {

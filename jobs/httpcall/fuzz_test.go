@@ -9,10 +9,10 @@ import (
 	"github.com/elasticjob-go/elastic"
 )
 
-// Whatever a parameter is, the request has the host, the number of segments,
-// the names in the query and the shape of the body that the templates say, or
-// there is none.
-func FuzzAParameterStaysInItsPlace(f *testing.F) {
+// For every parameter, the request has the host, the path segments, the names
+// of the query and the shape of the body of its templates, or there is no
+// request.
+func FuzzTemplate(f *testing.F) {
 	for _, s := range []string{
 		"", "..", "a/b", "a%2fb", "?x=1#", `","admin":"`, "\\", "\r\nX: 1",
 		"\x00", "ü\xff", "{shard}", "@evil.example", "\u2028", ";/..;",

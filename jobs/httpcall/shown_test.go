@@ -24,8 +24,8 @@ import (
 	"github.com/elasticjob-go/elastic/jobs/httpcall"
 )
 
-// A server that closes a connection when the second request comes in on it, as
-// one does whose idle timeout has just passed, fails no run.
+// A server that closes a kept connection when the next request arrives fails no
+// run.
 func TestCall_KeepsNoConnection(t *testing.T) {
 	for _, proto := range []string{"HTTP/1.1", "HTTP/2.0"} {
 		s := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -62,12 +62,11 @@ func TestCall_KeepsNoConnection(t *testing.T) {
 	}
 }
 
-// requests is the key of a connection's count of requests.
+// requests is the context key of a connection's number of requests.
 type requests struct{}
 
-// A redirect that asks for a GET fails the run, whatever its method: the page
-// to which it leads, such as a login, is not what was to be called. With 307
-// and 308 the same request is sent to the other place.
+// A redirect that asks for a GET fails the run, whatever its method. With 307
+// and 308 the same request is sent to the new URL.
 func TestCall_FollowsOnly307And308(t *testing.T) {
 	var done string
 	status := 0
@@ -101,7 +100,8 @@ func TestCall_FollowsOnly307And308(t *testing.T) {
 			}
 		}
 	}
-	// A service may answer 303 when all is done: that is for Success to say.
+	// A service can answer 303 when the work is done. Success decides about
+	// that.
 	status = 303
 	h := handler(t, httpcall.Request{Method: "POST", URL: s.URL + "/run", Success: func(r httpcall.Response) error {
 		if r.Status != 303 || !strings.HasPrefix(r.Header.Get("Location"), "/login") {
@@ -128,8 +128,8 @@ func TestCall_SameHostInAnotherSpelling(t *testing.T) {
 
 func port(host string) string { return host[strings.LastIndexByte(host, ':')+1:] }
 
-// The error of a run says which URL was called and how the answer begins, on
-// one line of valid UTF-8.
+// The error of a run has the URL and the begin of the answer, on one line of
+// valid UTF-8.
 func TestCall_ErrorNamesURLAndAnswer(t *testing.T) {
 	answer := ""
 	s := server(t, func(w http.ResponseWriter, _ *http.Request) {
@@ -154,8 +154,8 @@ func TestCall_ErrorNamesURLAndAnswer(t *testing.T) {
 	}
 }
 
-// A server may repeat every part of a request in its answer, in whatever form;
-// what is a secret in it is in no error.
+// A server can repeat every part of a request in its answer, in any encoding.
+// No error shows its secrets.
 func TestCall_AnswerShowsNoSecret(t *testing.T) {
 	const planted = `S3cr3t<&"/é`
 	asJSON, _ := json.Marshal(planted)
@@ -208,8 +208,8 @@ func TestCall_AnswerShowsNoSecret(t *testing.T) {
 	}
 }
 
-// A zero byte in a parameter fails the run for good, wherever the parameter is
-// used.
+// A run with a zero byte in a parameter fails without a retry, wherever the
+// parameter is used.
 func TestCall_ZeroByteIsPermanent(t *testing.T) {
 	calls := 0
 	s := server(t, func(http.ResponseWriter, *http.Request) { calls++ })

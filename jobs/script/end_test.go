@@ -18,8 +18,8 @@ import (
 	"github.com/elasticjob-go/elastic/jobs/script"
 )
 
-// number reads the process number in the line that begins with a word, once it
-// is there.
+// number waits for the line that begins with a word, and returns the process
+// number in it.
 func number(t *testing.T, out *lines, word string) (pid int) {
 	t.Helper()
 	until(t, "the script has written "+word, func() bool {

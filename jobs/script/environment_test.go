@@ -19,8 +19,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// Nothing by which a process reaches its store is passed to a script, unless
-// Env says so; everything else is.
+// A script does not get the URL and the credentials of the store, unless Env
+// has them. It gets all other variables.
 func TestEnv_HasNoCredentialsOfTheStore(t *testing.T) {
 	for name, value := range map[string]string{
 		"ELASTIC_STORE":      "memory://S3cr3t",
@@ -45,7 +45,7 @@ func TestEnv_HasNoCredentialsOfTheStore(t *testing.T) {
 	for name, value := range kept {
 		t.Setenv(name, value)
 	}
-	// A handler may be made before the store is opened.
+	// A handler can be made before the store is opened.
 	h, out := sh(t, "env")
 	if _, err := store.ParseURL("etcd://jobs@h/ns?password_env=OF_OPENED"); err != nil {
 		t.Fatal(err)
@@ -79,7 +79,7 @@ func TestEnv_HasNoCredentialsOfTheStore(t *testing.T) {
 	}
 }
 
-// A zero byte in a parameter fails the run for good: no retry changes it.
+// A run with a zero byte in a parameter fails without a retry.
 func TestHandle_ZeroByteIsPermanent(t *testing.T) {
 	h, out := sh(t, "echo started")
 	for _, change := range []func(*string, *string){

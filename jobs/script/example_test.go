@@ -13,8 +13,8 @@ import (
 	"github.com/elasticjob-go/elastic/jobs/script"
 )
 
-// A shell is told by its environment what to do; the parameter is quoted, and
-// so it is data whatever it holds.
+// The environment describes the run to a shell. In quotes, the parameter is
+// data whatever it is.
 func ExampleNew() {
 	handler, err := script.New(script.Script{
 		Path:   "sh",
@@ -32,7 +32,7 @@ func ExampleNew() {
 	// <nil>
 }
 
-// The error of a script that fails ends with the last of its output.
+// The error of a script that fails ends with its output.
 func ExampleNew_failure() {
 	handler, err := script.New(script.Script{Path: "/bin/sh", Args: []string{"-c", `echo "no space left" >&2; exit 3`}})
 	if err != nil {
@@ -44,7 +44,7 @@ func ExampleNew_failure() {
 	// script /bin/sh: exit status 3; its output ends with: no space left
 }
 
-// Log has a logger take the output.
+// Log returns an Output that writes to a logger.
 func ExampleLog() {
 	logger := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {

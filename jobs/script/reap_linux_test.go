@@ -15,8 +15,7 @@ import (
 	"time"
 )
 
-// zombies returns the children of this process that have ended and for which
-// nothing has waited.
+// zombies returns the children of this process that are zombies.
 func zombies(t *testing.T) (all []string) {
 	t.Helper()
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
@@ -36,10 +35,9 @@ func zombies(t *testing.T) (all []string) {
 	return all
 }
 
-// A program that adopts what its scripts leave behind, as the first process of
-// a container does, keeps no zombies of them, and every other process that it
-// has started still gets its own exit code. The test runs itself as that
-// program.
+// A program that adopts the processes that its scripts leave, as the first
+// process of a container does, keeps no zombies of them. Its other children
+// keep their exit codes. The test runs itself as that program.
 func TestReap_KeepsNoZombies(t *testing.T) {
 	if os.Getenv("ADOPT") == "" {
 		program := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v")
@@ -53,8 +51,7 @@ func TestReap_KeepsNoZombies(t *testing.T) {
 	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, setChildSubreaper, 1, 0); errno != 0 {
 		t.Fatal(errno)
 	}
-	// The second part outlives its parent, and has a child that outlives it in
-	// turn.
+	// The second process outlives its parent, and has a child that outlives it.
 	h, _ := sh(t, `(exit 0) >/dev/null 2>&1 & (sleep 0.1 & (sleep 0.2; exit 3) & sleep 0.15) >/dev/null 2>&1 & exit 0`)
 	timed, _ := sh(t, `trap '' TERM; (sleep 1000 & sleep 1000) & wait; wait`, grace(time.Nanosecond))
 	var group sync.WaitGroup

@@ -30,7 +30,7 @@ var shard = elastic.Run{
 	Previous:     "a@1",
 }
 
-// lines collects what a script writes.
+// lines collects the output of a script.
 type lines struct {
 	mu  sync.Mutex
 	all []string

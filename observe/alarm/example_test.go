@@ -51,8 +51,8 @@ func Example() {
 	// <nil>
 }
 
-// Every target there is. Each is told by itself: one that is dead delays no
-// other.
+// These are the built-in targets. A target that does not answer does not delay
+// the others.
 func ExampleTarget() {
 	targets := []alarm.Target{
 		alarm.Mail{
@@ -90,8 +90,7 @@ func ExampleTarget() {
 	// <nil>
 }
 
-// What wakes people up at night is a stuck or abandoned payment, and nothing
-// else.
+// A rule chooses the events that are alarms: here, stuck or abandoned payments.
 func ExampleRule() {
 	urgent := alarm.Kinds(observe.Stuck, observe.Abandoned).Jobs("payments")
 
@@ -104,7 +103,7 @@ func ExampleRule() {
 	// false
 }
 
-// A target that can't work is found at the start.
+// Start reports a target with invalid settings.
 func ExampleStart() {
 	_, err := alarm.Start(alarm.Config{Targets: []alarm.Target{
 		alarm.Webhook{URL: "https://alarms.example.com/", Template: `{"text": "{{.Text}}"}`},
@@ -116,7 +115,7 @@ func ExampleStart() {
 	// targets: mail: to: there is no recipient
 }
 
-// A message is what a target of one's own sends.
+// A Target of the program formats a message in its own way.
 func ExampleMessage() {
 	three := time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
 	m := alarm.Message{Name: "production", Count: 1, Event: observe.Event{
@@ -159,8 +158,8 @@ func ExampleDefault() {
 	// stuck  true false
 }
 
-// A mail server that speaks TLS from the start. What is wrong is found before
-// there is an alarm.
+// A mail server that encrypts from the start. Validate reports invalid settings
+// before the first alarm.
 func ExampleMail() {
 	server := alarm.Mail{
 		Host:     "mail.example.com",

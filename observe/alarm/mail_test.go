@@ -28,8 +28,8 @@ const (
 	password = "s3cr3t passw0rd"
 )
 
-// postOffice is a small SMTP server. It notes what clients say, and keeps what
-// they send.
+// postOffice is a small SMTP server. It records the commands and the letters of
+// its clients.
 type postOffice struct {
 	tls      *tls.Config
 	implicit bool     // TLS from the start
@@ -42,7 +42,7 @@ type postOffice struct {
 	letters []string
 }
 
-// open serves on a port of its own and returns it, with a target for it.
+// open starts the server and returns its port, and a target for it.
 func (p *postOffice) open(t *testing.T) alarm.Mail {
 	t.Helper()
 	certified := httptest.NewUnstartedServer(nil)
@@ -172,7 +172,7 @@ func (p *postOffice) serve(c net.Conn) {
 	}
 }
 
-// kept returns the letters that were kept, and what was said in one line.
+// kept returns the letters, and the commands in one line.
 func (p *postOffice) kept() ([]string, string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 	"github.com/elasticjob-go/elastic/observe/alarm"
 )
 
-// target is a target of one's own: it keeps what it is sent, and when.
+// target is a Target that records messages and their times.
 type target struct {
 	send func(ctx context.Context, m alarm.Message) error // before a message is kept
 
@@ -45,7 +45,7 @@ func (t *target) Send(ctx context.Context, m alarm.Message) error {
 	return nil
 }
 
-// take returns what was sent since the last call.
+// take returns the messages since the last call.
 func (t *target) take() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -199,7 +199,8 @@ func TestSender_TargetsAreIndependent(t *testing.T) {
 		}
 		mu.Unlock()
 
-		// It comes back to life, and learns how much it was not told of.
+		// The target works again, and gets the number of alarms that were not
+		// sent.
 		alive.Store(true)
 		time.Sleep(time.Minute)
 		got := dead.take()

@@ -12,7 +12,7 @@ import (
 	"github.com/elasticjob-go/elastic/observe/alarm"
 )
 
-// A target is printed as its name, by whatever prints it.
+// A target is printed as its name, in every format.
 func TestTargets_ArePrintedAsTheirNames(t *testing.T) {
 	const planted = "S3cr3t"
 	targets := []alarm.Target{
@@ -72,8 +72,8 @@ func TestTargets_ArePrintedAsTheirNames(t *testing.T) {
 	}
 }
 
-// A secret that a robot repeats is hidden before its answer is cut, and one in
-// a host is not shown by the error that refuses it.
+// A secret is hidden before an answer is cut. An error about a host does not
+// show a password in it.
 func TestErrors_HideSecretsBeforeTheyCut(t *testing.T) {
 	const planted = "S3cr3tS3cr3tS3cr3t"
 	url, _ := robot(t, 200, `{"errcode":1,"errmsg":`+quoted(strings.Repeat("x", 190)+planted)+`}`)

@@ -17,7 +17,7 @@ import (
 
 var three = time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
 
-// message has something in it that each of the targets must escape.
+// message has characters that each target must escape.
 var message = alarm.Message{
 	Name: "prod", Count: 12, Since: three, Omitted: 4,
 	Event: observe.Event{
@@ -78,7 +78,7 @@ func TestMessage_IsBounded(t *testing.T) {
 	}
 }
 
-// received is a request as a target has sent it.
+// received is a request of a target.
 type received struct {
 	method, uri, contentType string
 	header                   http.Header
