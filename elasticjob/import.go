@@ -90,7 +90,7 @@ func (c *Client) ReadJobs(ctx context.Context, o ImportOptions) (*Import, error)
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			snapshots[i], faults[i] = c.Collect(ctx, name)
+			snapshots[i], faults[i] = c.Settings(ctx, name)
 		})
 	}
 	wg.Wait()
@@ -407,11 +407,7 @@ func (m *mover) code() {
 
 // operators is what people have decided while the jobs ran.
 func (m *mover) operators() {
-	for _, item := range m.items {
-		if item < m.config.Shards && m.s.at(shardPath(item, "disabled")) != nil {
-			m.to.Job.DisabledShards = append(m.to.Job.DisabledShards, item)
-		}
-	}
+	m.to.Job.DisabledShards = m.disabledShards()
 	var disabled []string
 	for ip, n := range m.servers {
 		if n.Data == "DISABLED" {
