@@ -2,6 +2,7 @@ package elasticjob
 
 import (
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -88,6 +89,30 @@ func TestExamine_OneLookProvesNothing(t *testing.T) {
 		row.between(seen)
 		if got := waits(seen, row.after); got != row.want {
 			t.Errorf("%s: the repair waits: %v, want %v", row.name, got, row.want)
+		}
+	}
+}
+
+// An instance is absent only if both collects lack it. Its node can be created
+// again between the two.
+func TestExamine_BothCollectsCount(t *testing.T) {
+	const owner = "10.0.0.1@-@2929"
+	without := parseTree(t, readGolden(t, "testdata/doctor/all-down.txt")["tree"])
+	with := &Snapshot{Job: without.Job, At: without.At, Nodes: maps.Clone(without.Nodes)}
+	with.Nodes["instances/"+owner] = &Node{Data: owner}
+	for _, row := range []struct {
+		name          string
+		first, second *Snapshot
+		absent        bool
+	}{
+		{"neither shows it", without, without, true},
+		{"the first shows it", with, without, false},
+		{"the second shows it", without, with, false},
+	} {
+		seen := NewSeen()
+		seen.Observe(row.first, row.second, false)
+		if got := slices.Contains(seen.Absent(), owner); got != row.absent {
+			t.Errorf("%s: absent %v, want %v", row.name, got, row.absent)
 		}
 	}
 }
