@@ -18,10 +18,13 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// Cluster is some instances on one store. Its methods are for the test's own goroutine; what a handler or an observer needs
-// during its run (Crash, Pause, Cut and their opposites, and what looks) may be called from anywhere in the bubble.
+// Cluster is a fleet of instances on one store. Its methods are for the
+// goroutine of the test. Methods that a handler or an observer needs during a
+// run (Crash, Pause, Cut, their opposites, and those that only look) can be
+// called from any goroutine of the bubble.
 //
-// What can't be done, such as crashing an instance that was never started, ends the test with a message that says so.
+// An impossible request, such as crashing an instance that was never started,
+// ends the test with a message that says what to do.
 type Cluster struct {
 	t       testing.TB
 	server  *memory.Server
@@ -36,7 +39,7 @@ type Cluster struct {
 	latest    map[string]string    // the ID of each name's latest session
 	runs      []*Run
 	events    []elastic.Event
-	handlers  sync.WaitGroup // that have not returned
+	handlers  sync.WaitGroup // handlers that have not returned
 }
 
 type job struct {
@@ -45,9 +48,10 @@ type job struct {
 	options []elastic.AddOption
 }
 
-// New returns a cluster without jobs and instances. It must be called in a bubble, the function given to [synctest.Test]; options
-// are those of every instance. When the test ends all instances leave, and if it has failed the log says what happened in the
-// cluster.
+// New returns a cluster without jobs and instances. It must be called in a
+// bubble, the function given to [synctest.Test]. The options apply to every
+// instance. When the test ends, all instances leave, and if the test has
+// failed, its log shows what happened in the cluster.
 func New(t testing.TB, options ...elastic.Option) *Cluster {
 	t.Helper()
 	if !inBubble() {
@@ -60,8 +64,13 @@ func New(t testing.TB, options ...elastic.Option) *Cluster {
 	}
 	vtime.Protect()
 	c := &Cluster{
-		t: t, server: memory.NewServer(), options: options, instances: map[string]*instance{},
-		sessions: map[string]int{}, ids: map[string]string{}, latest: map[string]string{},
+		t:         t,
+		server:    memory.NewServer(),
+		options:   options,
+		instances: map[string]*instance{},
+		sessions:  map[string]int{},
+		ids:       map[string]string{},
+		latest:    map[string]string{},
 	}
 	t.Cleanup(c.end)
 	return c
@@ -73,7 +82,8 @@ func inBubble() (in bool) {
 	return true
 }
 
-// Add gives a job and its handler to all instances, to those that run and to those that are started later.
+// Add adds a job and its handler to all instances, those that run and those
+// that start later.
 func (c *Cluster) Add(j elastic.Job, h elastic.Handler, options ...elastic.AddOption) {
 	c.t.Helper()
 	added := job{j, h, options}
@@ -93,10 +103,12 @@ func (c *Cluster) Add(j elastic.Job, h elastic.Handler, options ...elastic.AddOp
 	synctest.Wait()
 }
 
-// Server returns the store, for looking at everything that it holds and for faults of the store itself.
+// Server returns the store, to look at its contents and to cause faults of the
+// store itself.
 func (c *Cluster) Server() *memory.Server { return c.server }
 
-// up returns the instances whose processes are there, by name. The caller holds c.mu.
+// up returns the instances whose processes exist, by name. The caller holds
+// c.mu.
 func (c *Cluster) up() []*instance {
 	var up []*instance
 	for _, name := range slices.Sorted(maps.Keys(c.instances)) {
@@ -107,7 +119,8 @@ func (c *Cluster) up() []*instance {
 	return up
 }
 
-// instance returns the instance of a name that must be up, or fails the test.
+// instance returns the instance of a name. It fails the test if the instance is
+// not up.
 func (c *Cluster) instance(what, name string) *instance {
 	c.t.Helper()
 	c.mu.Lock()
@@ -125,7 +138,7 @@ func (c *Cluster) instance(what, name string) *instance {
 	return i
 }
 
-// end has all instances leave, so that the bubble can end.
+// end makes all instances leave, so that the bubble can end.
 func (c *Cluster) end() {
 	if c.t.Failed() {
 		c.t.Log(c.String())
@@ -147,14 +160,16 @@ func (c *Cluster) end() {
 	select {
 	case <-returned:
 	case <-time.After(farewell):
-		c.t.Errorf("elastictest: the test is over, all instances have left, and a day later these handlers have not returned, so the bubble can't end:\n%s", c.inHandlers())
+		c.t.Errorf("elastictest: end the test: a day after all instances have left, these handlers have not returned:\n%s", c.inHandlers())
 	}
 }
 
-// farewell is how long handlers get to return when the test is over. It is virtual, and so costs nothing.
+// farewell is how long handlers have to return when the test is over. It is
+// virtual time, and so costs nothing.
 const farewell = 24 * time.Hour
 
-// inHandlers lists the runs whose handlers have not returned. Of crashed ones it can't tell.
+// inHandlers lists the runs whose handlers have not returned, and those of
+// crashed instances, whose handlers cannot be checked.
 func (c *Cluster) inHandlers() string {
 	var b strings.Builder
 	for _, r := range c.find(func(r *Run) bool { return r.Ended.IsZero() || r.Crashed }) {
@@ -163,7 +178,8 @@ func (c *Cluster) inHandlers() string {
 	return b.String()
 }
 
-// String tells the story so far: runs, and events that are not about single runs.
+// String returns the story so far: runs, and events that are not about single
+// runs.
 func (c *Cluster) String() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -199,10 +215,11 @@ func (c *Cluster) String() string {
 
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000") }
 
-// errPanicked is what a run's Err is if its handler panicked or ended its goroutine.
+// errPanicked is the Err of a run whose handler panicked or ended its
+// goroutine.
 var errPanicked = errors.New("the handler did not return")
 
-// record notes what a handler is asked to run and what it answers.
+// record wraps a handler and records its runs.
 func (c *Cluster) record(i *instance, h elastic.Handler) elastic.HandlerFunc {
 	return func(ctx context.Context, run elastic.Run) error {
 		c.handlers.Add(1)

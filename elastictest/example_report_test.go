@@ -12,8 +12,9 @@ import (
 	"github.com/elasticjob-go/elastic/elastictest"
 )
 
-// reports is what a user would test: a handler that makes one report for each shard and fire, which takes ten minutes, and a place
-// where reports are kept that remembers the greatest fence that it has seen and refuses smaller ones.
+// reports is what a user would test: a handler that makes one report for each
+// shard and fire, which takes ten minutes, and a place where reports are kept
+// that remembers the greatest fence that it has seen and refuses smaller ones.
 type reports struct {
 	mu      sync.Mutex
 	made    map[string]int // how often the report of a shard and fire was kept

@@ -40,7 +40,8 @@ func (f *freezer) thaw() {
 	}
 }
 
-// tell lets the process learn of the end of its sessions. It comes after all else that has waited: that order is the worst for it.
+// tell lets the process learn of the end of its sessions. It comes after all
+// else that has waited: that order is the worst for it.
 func (f *freezer) tell() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -66,7 +67,8 @@ func (f *freezer) wait() {
 	}
 }
 
-// waitTold returns when the process is not frozen, and has learned what else waited.
+// waitTold returns when the process is not frozen, and has learned what else
+// waited.
 func (f *freezer) waitTold() {
 	f.mu.Lock()
 	told := f.told
@@ -76,14 +78,16 @@ func (f *freezer) waitTold() {
 	}
 }
 
-// lost is how long the process was frozen in all, up to now or to the moment in which it was frozen last.
+// lost is how long the process was frozen in all, up to now or to the moment in
+// which it was frozen last.
 func (f *freezer) lost() time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.before
 }
 
-// freezing is a store whose every call and answer, and the end of whose sessions, waits while the process is frozen.
+// freezing is a store whose every call and answer, and the end of whose
+// sessions, waits while the process is frozen.
 type freezing struct {
 	store.Store
 	freezer *freezer
@@ -136,7 +140,8 @@ func (s freezing) Watch(ctx context.Context, prefix string) (store.Watch, error)
 	return freezingWatch{w, s.freezer}, nil
 }
 
-// freezingSession is a session of whose end its process learns only when it is not frozen.
+// freezingSession is a session of whose end its process learns only when it is
+// not frozen.
 type freezingSession struct {
 	store.Session
 	done chan struct{}

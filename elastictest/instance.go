@@ -32,14 +32,14 @@ type instance struct {
 	cut     bool
 }
 
-// gone says what has become of an instance; empty while its process is there.
+// gone returns what has become of an instance, or "" while its process exists.
 func (c *Cluster) gone(i *instance) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return i.gone()
 }
 
-// gone is Cluster.gone for those who hold its mu.
+// gone is Cluster.gone for callers that hold its mu.
 func (i *instance) gone() string {
 	if i.crashed {
 		return "crashed"
@@ -52,8 +52,9 @@ func (i *instance) gone() string {
 	}
 }
 
-// Start starts instances, one after the other, and returns when they have their shares of all jobs. A name that has crashed or left
-// may be started again, as when a process restarts.
+// Start starts instances one after the other, and returns when they have their
+// shares of all jobs. A name that has crashed or left can be started again, as
+// when a process restarts.
 func (c *Cluster) Start(names ...string) {
 	c.t.Helper()
 	for _, name := range names {
@@ -62,16 +63,18 @@ func (c *Cluster) Start(names ...string) {
 	c.Settle()
 }
 
-// StartWith starts an instance with options of its own, which come after those given to New. Not WithName: see StartAs.
+// StartWith starts an instance with additional options, which come after those
+// given to New. For another name in the fleet, see StartAs.
 func (c *Cluster) StartWith(name string, options ...elastic.Option) {
 	c.t.Helper()
 	c.start(name, name, options...)
 	c.Settle()
 }
 
-// StartAs starts an instance that has one name in the test and another in the cluster, where several may have it: the one that
-// [elastic.WithName] would be given. It does not wait for its share: the instance has joined when StartAs returns, if the store
-// answers.
+// StartAs starts an instance that has one name in the test and another, known,
+// in the fleet, as by [elastic.WithName]. Several instances can have one known
+// name. StartAs does not wait for the share of the instance: the instance has
+// joined when StartAs returns, if the store answers.
 func (c *Cluster) StartAs(name, known string, options ...elastic.Option) {
 	c.t.Helper()
 	c.start(name, known, options...)
@@ -84,7 +87,13 @@ func (c *Cluster) start(name, known string, options ...elastic.Option) {
 			c.t.Fatalf("elastictest: start %q: option %d is nil", name, i+1)
 		}
 	}
-	i := &instance{name: name, known: known, client: c.server.Connect(name), freezer: newFreezer(), done: make(chan struct{})}
+	i := &instance{
+		name:    name,
+		known:   known,
+		client:  c.server.Connect(name),
+		freezer: newFreezer(),
+		done:    make(chan struct{}),
+	}
 	c.mu.Lock()
 	chance := chance(name, len(c.started))
 	before := c.instances[name]
@@ -126,7 +135,8 @@ func (c *Cluster) give(i *instance, j job) {
 	}
 }
 
-// AddTo gives a job and its handler to one instance, as its own program would, and returns what [elastic.Scheduler.Add] does.
+// AddTo adds a job and its handler to one instance, as its own program would,
+// and returns the error of [elastic.Scheduler.Add].
 func (c *Cluster) AddTo(name string, j elastic.Job, h elastic.Handler, options ...elastic.AddOption) error {
 	c.t.Helper()
 	i := c.instance("add to", name)
@@ -136,7 +146,8 @@ func (c *Cluster) AddTo(name string, j elastic.Job, h elastic.Handler, options .
 	return i.scheduler.Add(j, c.record(i, h), options...)
 }
 
-// Up returns the names of the instances that have neither crashed nor left, sorted.
+// Up returns the names of the instances that have neither crashed nor left,
+// sorted.
 func (c *Cluster) Up() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -161,7 +172,8 @@ func (c *Cluster) incarnation(i *instance) string {
 	return n
 }
 
-// chance returns what an instance draws: a part that is not that of the others, but the same each time.
+// chance returns the random part of the pauses of an instance. It differs
+// between instances and is the same each time.
 func chance(name string, nth int) func(time.Duration) time.Duration {
 	h := fnv.New32a()
 	fmt.Fprint(h, name, nth)
@@ -169,7 +181,7 @@ func chance(name string, nth int) func(time.Duration) time.Duration {
 	return func(d time.Duration) time.Duration { return time.Duration(part * float64(d)) }
 }
 
-// observe takes an event. What the code of a crashed process has to say never happened.
+// observe records an event. Events of a crashed process are dropped.
 func (c *Cluster) observe(i *instance, e elastic.Event) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -181,8 +193,9 @@ func (c *Cluster) observe(i *instance, e elastic.Event) {
 	}
 }
 
-// Crash ends an instance as kill -9 or the loss of its machine does: it says good-bye to nobody, and the others learn of it
-// when its session has expired. Its runs count as crashed, its handlers' contexts end.
+// Crash ends an instance as kill -9 or the loss of its host does: it does not
+// leave, and the others learn of it when its session has expired. Its runs
+// count as crashed, and the contexts of its handlers end.
 func (c *Cluster) Crash(name string) {
 	c.t.Helper()
 	i := c.instance("crash", name)
@@ -197,11 +210,13 @@ func (c *Cluster) Crash(name string) {
 	i.client.Crash()
 	i.freezer.thaw()
 	i.freezer.tell()
-	i.stop() // the code in the bubble must end, too; nothing that it does reaches anybody
+	i.stop() // the code in the bubble must end, too; it has no effect any more
 }
 
-// Pause stops an instance as SIGSTOP or a very long garbage collection does: it learns nothing, begins nothing, and nothing that
-// it does reaches the store, until Resume. If that takes longer than its session lives it is dead to the others.
+// Pause stops an instance as SIGSTOP or a very long garbage collection does.
+// Until Resume it learns nothing, begins nothing, and nothing that it does
+// reaches the store. If the pause is longer than its session lives, the
+// instance is dead to the others.
 func (c *Cluster) Pause(name string) {
 	c.t.Helper()
 	i := c.instance("pause", name)
@@ -209,8 +224,9 @@ func (c *Cluster) Pause(name string) {
 	i.client.Cut()
 }
 
-// Resume ends Pause. The instance first goes on with whatever it has waited for, and learns then that its session is over, if it is: of all orders this
-// one is the worst for it.
+// Resume ends Pause. The instance first continues whatever it waited for, and
+// then learns that its session is over, if it is. Of all possible orders this
+// one is the worst for the instance.
 func (c *Cluster) Resume(name string) {
 	c.t.Helper()
 	i := c.instance("resume", name)
@@ -225,8 +241,8 @@ func (c *Cluster) Resume(name string) {
 	i.freezer.tell()
 }
 
-// Cut separates an instance from the store, until Heal. It goes on by itself: its session ends in time, and its handlers'
-// contexts with it.
+// Cut separates an instance from the store until Heal. The instance goes on by
+// itself: its session ends in time, and so do the contexts of its handlers.
 func (c *Cluster) Cut(name string) { c.t.Helper(); c.setCut("cut", name, true) }
 
 // Heal ends Cut.
@@ -246,7 +262,8 @@ func (c *Cluster) setCut(what, name string, cut bool) {
 	}
 }
 
-// Drain has an instance leave in good order, as SIGTERM does, and waits for it. It returns what Run has returned.
+// Drain makes an instance leave in good order, as SIGTERM does, and waits for
+// it. It returns the error of Run.
 func (c *Cluster) Drain(name string) error {
 	c.t.Helper()
 	i := c.instance("drain", name)
@@ -256,21 +273,23 @@ func (c *Cluster) Drain(name string) error {
 	return i.err
 }
 
-// Leave has an instance leave in good order and does not wait for it.
+// Leave makes an instance leave in good order and does not wait for it.
 func (c *Cluster) Leave(name string) {
 	c.t.Helper()
 	c.instance("leave", name).stop()
 	synctest.Wait()
 }
 
-// Scheduler returns an instance's scheduler, for adding and removing single jobs.
+// Scheduler returns the scheduler of an instance, to add and unregister single
+// jobs.
 func (c *Cluster) Scheduler(name string) *elastic.Scheduler {
 	c.t.Helper()
 	return c.instance("scheduler of", name).scheduler
 }
 
-// Client returns an instance's connection to the store, for faults that are finer than Crash and Cut: the loss of one reply,
-// requests and watches that are slow. See [memory.Fault].
+// Client returns the connection of an instance to the store, for finer faults
+// than Crash and Cut: the loss of one reply, slow requests and watches. See
+// [memory.Fault].
 func (c *Cluster) Client(name string) *memory.Client {
 	c.t.Helper()
 	return c.instance("client of", name).client

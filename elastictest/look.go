@@ -13,7 +13,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// Run is one execution of a handler.
+// Run is one execution of a handler: the [elastic.Run] that it got, and what
+// became of it.
 type Run struct {
 	elastic.Run // as the handler got it
 
@@ -21,14 +22,14 @@ type Run struct {
 	Began    time.Time
 	Ended    time.Time // zero while it runs
 	Err      error     // what the handler returned
-	Cause    error     // why its context had ended by then, such as elastic.ErrSessionLost; nil if it had not
+	Cause    error     // the cause with which its context had ended by then; nil if it had not
 	Told     time.Time // when its context ended; zero if it did not
 	Crashed  bool      // its process crashed at Ended; what the handler returned does not count
 
 	of *instance
 }
 
-// String tells the run in one line.
+// String describes the run in one line.
 func (r Run) String() string {
 	s := fmt.Sprintf("%s/%d fire %s attempt %d fence %d on %s: began %s", r.Job, r.Shard, clock(r.Fire), r.Attempt, r.Fence(), r.Instance, clock(r.Began))
 	switch {
@@ -47,10 +48,12 @@ func (c *Cluster) Runs(job string) []Run {
 	return c.find(func(r *Run) bool { return r.Job == job })
 }
 
-// AllRuns returns the runs of all jobs so far, in the order in which they began.
+// AllRuns returns the runs of all jobs so far, in the order in which they
+// began.
 func (c *Cluster) AllRuns() []Run { return c.find(func(*Run) bool { return true }) }
 
-// RunsOf returns the runs of one shard of a job so far, in the order in which they began.
+// RunsOf returns the runs of one shard of a job so far, in the order in which
+// they began.
 func (c *Cluster) RunsOf(job string, shard int) []Run {
 	return c.find(func(r *Run) bool { return r.Job == job && r.Shard == shard })
 }
@@ -67,7 +70,8 @@ func (c *Cluster) find(fits func(*Run) bool) []Run {
 	return found
 }
 
-// Events returns what the instances have told so far, in the order in which it arrived.
+// Events returns the events of all instances so far, in the order in which they
+// arrived.
 func (c *Cluster) Events() []elastic.Event {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -86,11 +90,12 @@ func (c *Cluster) count(kind observe.Kind) int {
 	return n
 }
 
-// perRun are the kinds of events that Run tells better.
+// perRun has the kinds of events that the list of runs shows better.
 var perRun = map[observe.Kind]bool{observe.Began: true, observe.Ended: true, observe.TookOver: true}
 
-// Owners returns the names of the instances that own the shards of a job: of shard 0, of shard 1, and so on. It is empty if
-// nobody has shared them out yet. A name stays there until others have noticed that its instance is gone.
+// Owners returns the names of the instances that own the shards of a job: of
+// shard 0, of shard 1, and so on. It is empty before the first assignment. A
+// name stays until the others have noticed that its instance is gone.
 func (c *Cluster) Owners(job string) []string {
 	c.t.Helper()
 	for _, e := range c.server.Dump() {
@@ -110,8 +115,8 @@ func (c *Cluster) Owners(job string) []string {
 	return nil
 }
 
-// Record returns what the store holds of a shard: its last fire, and the run in progress. The zero Record is that of a shard that
-// never ran.
+// Record returns the stored record of a shard. The zero Record is that of a
+// shard that never ran.
 func (c *Cluster) Record(job string, shard int) failover.Record {
 	for _, e := range c.server.Dump() {
 		if e.Key == layout.RunKey(job, shard) {
@@ -134,7 +139,8 @@ func decodeRecord(e store.Entry) (failover.Record, bool) {
 	return r, err == nil
 }
 
-// Alive says whether the store counts an instance among the living. A crashed one it does until its session has expired.
+// Alive reports whether the store lists an instance as live. A crashed instance
+// is listed until its session has expired.
 func (c *Cluster) Alive(name string) bool {
 	synctest.Wait()
 	for _, e := range c.server.Dump() {
@@ -145,14 +151,16 @@ func (c *Cluster) Alive(name string) bool {
 	return false
 }
 
-// ID returns the ID of an instance's latest session, such as a@1; empty if it never had one. Records and events name instances by it.
+// ID returns the ID of the latest session of an instance, such as a@1, or "" if
+// it never had one. Records and events contain this ID.
 func (c *Cluster) ID(name string) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.latest[name]
 }
 
-// NameOf returns the name of the instance that an ID belongs to; empty if it is none of this cluster's.
+// NameOf returns the name of the instance with an ID, or "" if it does not
+// belong to this cluster.
 func (c *Cluster) NameOf(id string) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -11,11 +11,12 @@ import (
 	"github.com/elasticjob-go/elastic/observe"
 )
 
-// Patience is how long the methods that wait for something do so, in virtual time, before they fail the test. An hour is longer
-// than any timeout of the cluster itself.
+// Patience is how long the waiting methods wait, in virtual time, before they
+// fail the test. An hour is longer than every timeout of the cluster.
 const Patience = time.Hour
 
-// Advance lets virtual time pass, and everything that it brings about happen.
+// Advance lets virtual time pass, and waits for everything that happens because
+// of it.
 func (c *Cluster) Advance(d time.Duration) {
 	c.t.Helper()
 	if d < 0 {
@@ -25,8 +26,9 @@ func (c *Cluster) Advance(d time.Duration) {
 	synctest.Wait()
 }
 
-// NextFire lets time pass up to the next fire of a job, and returns it. What begins at that instant has begun by then; with
-// Job.Jitter, shards begin later. It goes by the job that the store holds.
+// NextFire lets time pass to the next fire of a job, and returns that fire. The
+// runs of that instant have begun when it returns. With Job.Jitter, shards
+// begin later. It uses the stored job.
 func (c *Cluster) NextFire(job string) time.Time {
 	c.t.Helper()
 	spec, ok := c.spec(job)
@@ -45,8 +47,9 @@ func (c *Cluster) NextFire(job string) time.Time {
 	return next
 }
 
-// Until lets time pass until a condition holds, which it asks for each hundredth of a second, and after a minute each second. If the
-// condition does not hold within Patience the test fails, with a message that names it.
+// Until lets time pass until holds returns true. It calls holds every hundredth
+// of a second, and after a minute every second. After Patience it fails the
+// test, with a message that contains what.
 func (c *Cluster) Until(what string, holds func() bool) {
 	c.t.Helper()
 	if holds == nil {
@@ -74,14 +77,16 @@ func (c *Cluster) until(what string, patience time.Duration, holds func() bool) 
 	}
 }
 
-// UntilQuiet lets time pass until no handler runs, and the runs of all instances that crashed, were cut off or were paused for too
-// long are finished by others or given up.
+// UntilQuiet lets time pass until no handler runs, and all runs of instances
+// that crashed, were cut off or were paused for too long are finished by others
+// or abandoned.
 func (c *Cluster) UntilQuiet() {
 	c.t.Helper()
 	c.until("that no run is in progress", Patience, func() bool { return c.InProgress() == "" })
 }
 
-// InProgress names a run that is not over, by what handlers and records say; empty if there is none.
+// InProgress returns a run that is not over, according to handlers and records,
+// or "" if there is none.
 func (c *Cluster) InProgress() string {
 	c.mu.Lock()
 	for _, r := range c.runs {
@@ -99,10 +104,12 @@ func (c *Cluster) InProgress() string {
 	return ""
 }
 
-// settled is how long nothing must change before a cluster counts as settled: longer than a new instance waits for its share.
+// settled is how long nothing must change before a cluster counts as settled.
+// It is longer than a new instance waits for its share.
 const settled = 1500 * time.Millisecond
 
-// Settle lets time pass until shares have not changed for longer than a new instance waits for its own.
+// Settle lets time pass until the shares of the instances have not changed for
+// longer than a new instance waits for its own.
 func (c *Cluster) Settle() {
 	c.t.Helper()
 	seen, since := -1, time.Now()
@@ -124,9 +131,11 @@ func (c *Cluster) spec(job string) (layout.Spec, bool) {
 	return layout.Spec{}, false
 }
 
-// Work stands for work in the handlers of tests: it takes d and returns nil, or ends with ctx and returns its cause. While its
-// instance is paused it stands still, which a handler that sleeps by itself does not. ctx is the handler's; for work that is deaf to
-// its end, give it context.WithoutCancel(ctx).
+// Work stands for the work of a handler in a test. It takes d and returns nil,
+// or ends with ctx and returns its cause. It stops while its instance is
+// paused, which a handler that sleeps by itself does not. ctx must be the
+// context of the handler. For work that ignores the end of its context, pass
+// context.WithoutCancel(ctx).
 func Work(ctx context.Context, d time.Duration) error {
 	if ctx == nil {
 		return errNoHandler

@@ -11,7 +11,8 @@ func BenchmarkAssign(b *testing.B) {
 	for _, size := range []struct{ shards, instances int }{{1, 7}, {20, 5}, {1000, 10}, {100_000, 100}} {
 		full := fleet(size.instances)
 		for _, strategy := range strategies {
-			// The previous owners come out of a document of the store: no two strings share memory.
+			// The previous owners come out of a document of the store: no two
+			// strings share memory.
 			prev := strategy.Assign("job", size.shards, full, nil)
 			for shard, id := range prev {
 				prev[shard] = strings.Clone(id)

@@ -1,8 +1,10 @@
 package sharding
 
-// Broadcast gives each live instance one shard: there are as many shards as instances. Who has a shard keeps it as long as its number is
-// below that of the instances; of an instance that is gone the number goes to the one with the highest, or to a new one. Instances
-// are taken in the order given.
+// Broadcast gives each live instance one shard, so there are as many shards as
+// instances. An owner keeps its shard as long as the number of the shard is
+// below the number of instances. The shard of an instance that is gone goes to
+// the owner of the highest number, or to a new instance. Instances are taken in
+// the given order.
 func Broadcast(live []Instance, prev []string) []string {
 	owners := make([]string, len(live))
 	alive := make(map[string]bool, len(live))

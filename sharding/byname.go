@@ -5,8 +5,9 @@ import (
 	"unicode/utf16"
 )
 
-// byName is ElasticJob's average allocation over instances in an order that the job's name decides, so that jobs with fewer
-// shards than there are instances do not all begin with the same one.
+// byName is ElasticJob's average allocation over instances in an order that
+// depends on the name of the job. So jobs with fewer shards than instances do
+// not all begin with the same instance.
 type byName struct {
 	name  string
 	order func(job string, descending []Instance)
@@ -23,14 +24,16 @@ func (s *byName) Assign(job string, shards int, live []Instance, _ []string) []s
 	return inBlocks(shards, instances)
 }
 
-// oddOrEven leaves the instances in descending order if the hash of the name is odd, and reverses them if it is even.
+// oddOrEven leaves the instances in descending order if the hash of the name is
+// odd, and reverses them if it is even.
 func oddOrEven(job string, descending []Instance) {
 	if javaHash(job)%2 == 0 {
 		slices.Reverse(descending)
 	}
 }
 
-// rotated begins with the instance at the name's hash, modulo their number, and goes round.
+// rotated begins with the instance at the name's hash, modulo their number, and
+// goes round.
 func rotated(job string, descending []Instance) {
 	by := start(job, len(descending))
 	slices.Reverse(descending[:by])
@@ -38,14 +41,17 @@ func rotated(job string, descending []Instance) {
 	slices.Reverse(descending)
 }
 
-// start is the number of the instance, of n in descending order, with which a job's round begins.
+// start returns the number of the instance, of n in descending order, with
+// which the round of a job begins.
 func start(job string, n int) int {
-	// int64: in Java abs(-2^31) is negative, and ElasticJob fails on a name with that hash.
+	// int64: in Java abs(-2^31) is negative, and ElasticJob fails on a name
+	// with that hash.
 	h := int64(javaHash(job))
 	return int(max(h, -h) % int64(n))
 }
 
-// javaHash is what String.hashCode of Java returns: over the UTF-16 units, h = 31·h + unit in 32 bits.
+// javaHash returns what String.hashCode of Java returns: over the UTF-16 units,
+// h = 31·h + unit in 32 bits.
 func javaHash(s string) (h int32) {
 	for _, r := range s {
 		if hi, lo := utf16.EncodeRune(r); hi != '\uFFFD' {

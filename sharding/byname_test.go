@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// list returns instances that are named for their place in ElasticJob's list, which is in descending order: 1 is the first.
+// list returns instances that are named for their place in ElasticJob's list,
+// which is in descending order: 1 is the first.
 func list(n int) (live []Instance, place map[string]int) {
 	place = make(map[string]int)
 	for i := range n {
@@ -18,7 +19,8 @@ func list(n int) (live []Instance, place map[string]int) {
 	return live, place
 }
 
-// shardsOf turns an assignment into ElasticJob's notation: the shards of each instance, by place in the list.
+// shardsOf turns an assignment into ElasticJob's notation: the shards of each
+// instance, by place in the list.
 func shardsOf(owners []string, place map[string]int) map[int][]int {
 	got := make(map[int][]int)
 	for shard, id := range owners {
@@ -27,7 +29,8 @@ func shardsOf(owners []string, place map[string]int) map[int][]int {
 	return got
 }
 
-// The rows are from ElasticJob's documentation, its own tests, and what 3.0.3 did when it was run.
+// The rows are from ElasticJob's documentation, its own tests, and what 3.0.3
+// did when it was run.
 func TestByNameAssignsAsElasticJob(t *testing.T) {
 	for _, tt := range []struct {
 		strategy  Strategy
@@ -36,7 +39,8 @@ func TestByNameAssignsAsElasticJob(t *testing.T) {
 		shards    int
 		want      map[int][]int
 	}{
-		// Documentation: 3 servers, 2 shards; the hash of "1" is 49, odd; of "0" is 48, even.
+		// Documentation: 3 servers, 2 shards; the hash of "1" is 49, odd; of
+		// "0" is 48, even.
 		{Odevity, "1", 3, 2, map[int][]int{1: {0}, 2: {1}}},
 		{Odevity, "0", 3, 2, map[int][]int{3: {0}, 2: {1}}},
 		// Run: jobA hashes to 3267620, even, and 2 modulo 3.

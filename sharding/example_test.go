@@ -9,7 +9,8 @@ import (
 	"github.com/elasticjob-go/elastic/sharding"
 )
 
-// Six shards over three instances. When one of them leaves, only its own shards move.
+// Six shards over three instances. When one of them leaves, only its own shards
+// move.
 func Example() {
 	a, b, c := sharding.Instance{ID: "a"}, sharding.Instance{ID: "b"}, sharding.Instance{ID: "c"}
 
@@ -22,7 +23,8 @@ func Example() {
 	// [a a a c c c]
 }
 
-// Of jobs with fewer shards than instances, one that joins takes its part from each of the others.
+// Of jobs with fewer shards than instances, one that joins takes its part from
+// each of the others.
 func Example_fewShards() {
 	a, b, c := sharding.Instance{ID: "a"}, sharding.Instance{ID: "b"}, sharding.Instance{ID: "c"}
 
@@ -49,7 +51,8 @@ func ExampleInstance_weight() {
 	// [small small large large large large]
 }
 
-// A strategy that comes from outside is checked before anybody acts on what it says.
+// A strategy that comes from outside is checked before anybody acts on what it
+// says.
 func ExampleValid() {
 	live := []sharding.Instance{{ID: "a"}, {ID: "b"}}
 
@@ -60,7 +63,8 @@ func ExampleValid() {
 	// shard 1 is given to "c", which is not live
 }
 
-// Of two jobs of one shard, ElasticJob's default gives both to the first instance, and its strategies by name do not.
+// Of two jobs of one shard, ElasticJob's default gives both to the first
+// instance, and its strategies by name do not.
 func ExampleByName() {
 	live := []sharding.Instance{{ID: "10.0.0.1@-@7"}, {ID: "10.0.0.2@-@7"}, {ID: "10.0.0.3@-@7"}}
 
@@ -101,7 +105,8 @@ func ExampleStatic() {
 	// [a@1 a@1 a@1 a@1]
 }
 
-// Shards 0 and 1 are worked on beside the databases that they read; who works on the others does not matter.
+// Shards 0 and 1 are worked on beside the databases that they read; who works
+// on the others does not matter.
 func ExamplePin() {
 	nearby := sharding.Pin("near the database", map[int]string{0: "db-1", 1: "db-2"}, sharding.Sticky)
 	live := []sharding.Instance{{ID: "db-1@x4"}, {ID: "db-2@k9"}}
@@ -139,7 +144,8 @@ func ExampleBroadcast() {
 	// [c b]
 }
 
-// ElasticJob's default: blocks in descending order of instances, and what is left over to the first of them.
+// ElasticJob's default: blocks in descending order of instances, and what is
+// left over to the first of them.
 func ExampleStrategy() {
 	live := []sharding.Instance{{ID: "a"}, {ID: "b"}, {ID: "c"}}
 	for _, strategy := range []sharding.Strategy{sharding.Average, sharding.Odevity, sharding.Rotate} {

@@ -9,13 +9,16 @@ import (
 	"testing"
 )
 
-// Over many jobs the load of an instance is a sum of independent throws: one that gets a shard of each with
-// probability p has a variance of p(1-p) a job. A fair throw exceeds four standard deviations once in
-// 16,000 times. For 1,000 jobs of one shard over 7 equal instances they allow max/mean = 1 + 4·√(6/1000) = 1.31.
-// Measured over 40 such fleets it is 1.22 at worst, and 1.11 on average.
+// Over many jobs the load of an instance is a sum of independent throws: one
+// that gets a shard of each with probability p has a variance of p(1-p) a job.
+// A fair throw exceeds four standard deviations once in 16,000 times. For 1,000
+// jobs of one shard over 7 equal instances they allow max/mean = 1 +
+// 4·√(6/1000) = 1.31. Measured over 40 such fleets it is 1.22 at worst, and
+// 1.11 on average.
 const deviations = 4
 
-// assignAll assigns all jobs and returns the new owners and the load of each instance.
+// assignAll assigns all jobs and returns the new owners and the load of each
+// instance.
 func assignAll(jobs []string, shards int, live []Instance, prev [][]string) (owners [][]string, load map[string]int) {
 	owners, load = make([][]string, len(jobs)), make(map[string]int)
 	for i, job := range jobs {
@@ -45,8 +48,9 @@ func without(live []Instance, id string) []Instance {
 	return slices.DeleteFunc(slices.Clone(live), func(in Instance) bool { return in.ID == id })
 }
 
-// checkFew fails the test unless who owns how many has nothing to do with who owned them before, and of those
-// that an instance owned and may own, all stayed.
+// checkFew fails the test unless who owns how many has nothing to do with who
+// owned them before, and of those that an instance owned and may own, all
+// stayed.
 func checkFew(t *testing.T, s situation, owners []string) {
 	t.Helper()
 	quota, held := loads(Sticky.Assign(s.job, s.shards, s.live, nil)), loads(s.prev[:min(len(s.prev), s.shards)])
@@ -72,7 +76,8 @@ func TestWhoHeldFewShardsDoesNotMatter(t *testing.T) {
 	}
 }
 
-// One more instance than shards is the least for few shards; up to there and beyond, no step moves more.
+// One more instance than shards is the least for few shards; up to there and
+// beyond, no step moves more.
 func TestOnlyALeaversShardsMoveAndThoseANewcomerWins(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 9))
 	jobs := names("job-%d", 50)
@@ -193,7 +198,8 @@ func TestManySmallJobsStayEvenWhoeverCameAndWent(t *testing.T) {
 	}
 }
 
-// throws returns the probability of each weight to be among the first n of weighted throws without replacement.
+// throws returns the probability of each weight to be among the first n of
+// weighted throws without replacement.
 func throws(weights []float64, n int) []float64 {
 	p := make([]float64, len(weights))
 	if n == 0 {
@@ -217,7 +223,8 @@ func throws(weights []float64, n int) []float64 {
 	return p
 }
 
-// Each owns its exact share rounded down, and rounds up as weighted throws have it.
+// Each owns its exact share rounded down, and rounds up as weighted throws have
+// it.
 func TestManyJobsSpreadByWeight(t *testing.T) {
 	for _, pattern := range []string{"job-%d", "%08d", "tenant/%d/import", "%c"} {
 		jobs := names(pattern, 1000)
@@ -260,8 +267,9 @@ func TestHeavyInstancesGetSomewhatLessOfFewShards(t *testing.T) {
 	}
 }
 
-// The sum of χ² over 300 fleets of 7, each with 6 degrees of freedom, is that of a fair die: not greater, which
-// would be a bad hash, nor smaller, for then jobs would not be drawn independently of each other.
+// The sum of χ² over 300 fleets of 7, each with 6 degrees of freedom, is that
+// of a fair die: not greater, which would be a bad hash, nor smaller, for then
+// jobs would not be drawn independently of each other.
 func TestRankIsAsFairAsADie(t *testing.T) {
 	const fleets, instances = 300, 7
 	jobs := names("job-%d", 350)
@@ -318,7 +326,8 @@ func TestNewcomerTakesItsPartOfSmallJobsFromEachOfTheOthers(t *testing.T) {
 	}
 }
 
-// Of 4 shards the exact shares are 0.25, 0.75 and 3: one of the two holders keeps its shard.
+// Of 4 shards the exact shares are 0.25, 0.75 and 3: one of the two holders
+// keeps its shard.
 func TestOfTwoHoldersTheHeavierKeepsItsShardMoreOften(t *testing.T) {
 	jobs := names("job-%d", 1000)
 	live := []Instance{{"light", 1}, {"heavy", 3}, {"new", 12}}

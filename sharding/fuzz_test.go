@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// FuzzAssign takes lists as lines: IDs with the weights in the order of a second list, and previous owners.
+// FuzzAssign takes lists as lines: IDs with the weights in the order of a
+// second list, and previous owners.
 func FuzzAssign(f *testing.F) {
 	f.Add("job", 10, "a\nb\nc", []byte{1, 2, 255}, "a\nb\n\ngone")
 	f.Add("", -1, "", []byte{}, "")

@@ -7,10 +7,11 @@ const (
 	prime64  = 0x100000001b3
 )
 
-// hash goes on from seed with FNV-1a over s, and mixes the outcome: FNV alone hardly carries the last
-// bytes to the high bits, and the names of jobs and instances differ in their last bytes.
+// hash continues FNV-1a from seed over s, and mixes the result. FNV alone
+// hardly carries the last bytes to the high bits, and names of jobs and
+// instances differ in their last bytes.
 //
-// hash/maphash does not do here: its seed is another one in each process.
+// It does not use hash/maphash, whose seed is different in each process.
 func hash(seed uint64, s string) uint64 {
 	h := seed
 	for i := range len(s) {
@@ -19,7 +20,8 @@ func hash(seed uint64, s string) uint64 {
 	return mix(h)
 }
 
-// mix is fmix64, the finaliser of MurmurHash3 (https://github.com/aappleby/smhasher).
+// mix is fmix64, the finaliser of MurmurHash3
+// (https://github.com/aappleby/smhasher).
 func mix(h uint64) uint64 {
 	h ^= h >> 33
 	h *= 0xff51afd7ed558ccd

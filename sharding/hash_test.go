@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Processes of different versions work side by side during an update, and each must come to the assignment
-// that the others would.
+// Processes of different versions work side by side during an update, and each
+// must come to the assignment that the others would.
 func TestHashStaysAsItIs(t *testing.T) {
 	for s, want := range map[string]uint64{
 		"":           0xefd01f60ba992926,

@@ -7,11 +7,15 @@ import (
 	"github.com/elasticjob-go/elastic/internal/guard"
 )
 
-// Func makes a function a Strategy of that name. The function is what Assign of Strategy describes: pure, whatever the order of
-// live, and giving each shard to a live instance; Valid says whether it does. What it returns for an assignment of its own and the same
-// instances should be that assignment, or shards move for ever.
+// Func returns a Strategy of that name that calls assign. The function must
+// behave as Assign of [Strategy]: pure, independent of the order of live, and
+// each shard goes to a live instance; [Valid] checks the last. Given its own
+// result and the same instances, it should return that result, or shards move
+// forever. If assign is nil, the strategy is not valid, and
+// elastic.WithStrategy refuses it.
 //
-// All instances that have the job must know the same function by the same name.
+// All instances that have the job must register the same function under the
+// same name.
 func Func(name string, assign func(job string, shards int, live []Instance, prev []string) []string) Strategy {
 	return &function{name, assign}
 }
@@ -38,12 +42,15 @@ func (f *function) Assign(job string, shards int, live []Instance, prev []string
 	return f.assign(job, shards, live, prev)
 }
 
-// Pin returns a Strategy of that name which gives shards to instances by their names, the part of the ID before the last @: owners[3]
-// is the name of the instance that owns shard 3 whenever it is live. Of several instances of that name, one that has
-// the shard keeps it, else the one of the greatest ID gets it. The strategy rest assigns the shards that owners does not have,
-// and those whose instances are gone, as if they were all the shards of the job; nil stands for Sticky.
+// Pin returns a Strategy of that name that assigns shards to instances by name,
+// the part of the ID before the last @: owners[3] is the name of the instance
+// that owns shard 3 whenever it is live. Among several instances of that name,
+// the owner keeps the shard; otherwise the greatest ID gets it. The strategy
+// rest assigns the other shards, and those whose instances are gone, as if they
+// were all the shards of the job. A nil rest is [Sticky].
 //
-// All instances that have the job must know the same pins by the same name. Numbers that the job has no shard of are ignored.
+// All instances that have the job must register the same pins under the same
+// name. Numbers beyond the shards of the job are ignored.
 func Pin(name string, owners map[int]string, rest Strategy) Strategy {
 	if rest == nil {
 		rest = Sticky
@@ -95,7 +102,7 @@ func (p *pinned) Assign(job string, shards int, live []Instance, prev []string) 
 		}
 	}
 	for i, id := range p.rest.Assign(job, len(free), live, before) {
-		if i < len(free) { // rest may be anybody's
+		if i < len(free) { // rest may be a user's, and wrong
 			owners[free[i]] = id
 		}
 	}

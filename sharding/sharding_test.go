@@ -16,7 +16,8 @@ var strategies = []Strategy{
 	Pin("pinned statically", map[int]string{2: "worker-2"}, Static),
 }
 
-// fleet returns n instances of weight 1 with IDs as they look in practice: name@incarnation.
+// fleet returns n instances of weight 1 with IDs as they look in practice:
+// name@incarnation.
 func fleet(n int) []Instance {
 	live := make([]Instance, n)
 	for i := range live {
@@ -56,8 +57,9 @@ type situation struct {
 // few says whether the job has fewer shards than there are instances.
 func (s situation) few() bool { return s.shards < len(s.live) }
 
-// randomSituation returns arguments with all that may occur: weights that are unset, negative and
-// very unequal, previous owners that are gone or missing, previous lists too short and too long.
+// randomSituation returns arguments with all that may occur: weights that are
+// unset, negative and very unequal, previous owners that are gone or missing,
+// previous lists too short and too long.
 func randomSituation(rng *rand.Rand, maxShards, maxLive int) situation {
 	s := situation{
 		job:    fmt.Sprintf("job-%d", rng.IntN(1000)),
@@ -120,7 +122,8 @@ func TestOrderOfInstancesDoesNotMatter(t *testing.T) {
 	}
 }
 
-// Neither does its smaller weight matter, nor are there more instances than before to compare the shards with.
+// Neither does its smaller weight matter, nor are there more instances than
+// before to compare the shards with.
 func TestAnInstanceThatIsListedTwiceCountsOnce(t *testing.T) {
 	rng := rand.New(rand.NewPCG(14, 14))
 	for range 2000 {

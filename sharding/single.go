@@ -5,19 +5,23 @@ import (
 	"strings"
 )
 
-// Rotating is a Strategy whose shards also pass from instance to instance with their runs. Assign does not pass
-// anything on by itself, as it knows of no runs: the same arguments give the same result.
+// Rotating is a Strategy whose shards also move from instance to instance with
+// their runs. Assign does not move them by itself, because it does not know of
+// runs.
 type Rotating interface {
 	Strategy
 
-	// Rotate returns the owners that follow owners once the job has run. It is the same if there is nobody
-	// else to pass to. Like Assign it is pure, and its result is one that Assign leaves as it is.
+	// Rotate returns the owners after owners, once the job has run. It returns
+	// the same owners if there is no other instance. Like Assign it is pure,
+	// and Assign leaves its result as it is.
 	Rotate(job string, live []Instance, owners []string) []string
 }
 
-// single is ElasticJob's SingleShardingBalanceJobShardingStrategy with the part of it that is in ElasticJob's facade: the only
-// shard of a job goes round the instances in descending order of ID, one run each. Where ElasticJob begins at a
-// random instance, this begins where the job's name says, and where ElasticJob compares IPs, this compares IDs.
+// single is ElasticJob's SingleShardingBalanceJobShardingStrategy, with the
+// part of it that is in ElasticJob's facade. The only shard of a job goes round
+// the instances in descending order of ID, one run each. ElasticJob begins at a
+// random instance, and this where the name of the job says. ElasticJob compares
+// IPs, and this IDs.
 type single struct{}
 
 func (single) Name() string { return "single" }
@@ -46,7 +50,8 @@ func (single) Rotate(_ string, live []Instance, owners []string) []string {
 	return []string{instances[next].ID}
 }
 
-// turn returns the index of the instance of that ID or, if it is gone, of the one that comes after it.
+// turn returns the index of the instance of that ID or, if it is gone, of the
+// next one.
 func turn(id string, descending []Instance) int {
 	i, _ := slices.BinarySearchFunc(descending, id, func(in Instance, id string) int { return strings.Compare(id, in.ID) })
 	return i % len(descending)

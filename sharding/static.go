@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// static moves nothing that has a live owner. A shard whose owner is gone goes to the instance of the same name, if that is back under
-// another ID, and else to the one that has the fewest shards for its weight.
+// static moves no shard whose owner is live. A shard whose owner is gone goes
+// to the instance of the same name, if it is back under another ID, and
+// otherwise to the instance with the fewest shards for its weight.
 type static struct{}
 
 func (static) Name() string { return "static" }
@@ -54,7 +55,8 @@ func at(owners []string, shard int) string {
 	return ""
 }
 
-// nameOf returns the part of an instance's ID that stays the same when it starts again: what comes before its last @.
+// nameOf returns the part of an instance ID before the last @, which stays the
+// same after a restart.
 func nameOf(id string) string {
 	if i := strings.LastIndexByte(id, '@'); i >= 0 {
 		return id[:i]
@@ -62,17 +64,18 @@ func nameOf(id string) string {
 	return id
 }
 
-// load is how much an instance has.
+// load is the number of shards of an instance.
 type load struct {
 	id           string
 	held, weight int
 	rank         rank
 }
 
-// byLoad is a heap: first is who shall take the next shard.
+// byLoad is a heap. Its first element gets the next shard.
 type byLoad []*load
 
-// before says whether a shall take a shard rather than b: it would have less for its weight with one more.
+// before reports whether a gets a shard before b: with one more shard it would
+// have less for its weight.
 func (a *load) before(b *load) bool {
 	return cmp.Or(
 		cmp.Compare((a.held+1)*b.weight, (b.held+1)*a.weight), // at most 2^20 · 2^30
@@ -81,14 +84,14 @@ func (a *load) before(b *load) bool {
 	) < 0
 }
 
-// order makes a heap of what is in any order.
+// order makes h a heap.
 func (h byLoad) order() {
 	for i := len(h)/2 - 1; i >= 0; i-- {
 		h.sink(i)
 	}
 }
 
-// sink puts the element at i, which may come too early, where it belongs.
+// sink moves the element at i, which may be too early, to its place.
 func (h byLoad) sink(i int) {
 	for {
 		first := i

@@ -73,7 +73,8 @@ func TestPinsAreThoseOfTheMoment(t *testing.T) {
 	}
 }
 
-// What a function of somebody else's returns is checked by Valid, and must break nothing on the way to it.
+// What a function of somebody else's returns is checked by Valid, and must
+// break nothing on the way to it.
 func TestAFunctionThatAssignsNonsenseIsFoundOut(t *testing.T) {
 	live := []Instance{{ID: "a@1"}}
 	for name, nonsense := range map[string]func(string, int, []Instance, []string) []string{

@@ -6,16 +6,18 @@ import (
 	"strings"
 )
 
-// sticky gives each instance a quota, the exact share of its weight rounded down or up, and leaves each
-// shard where it is while its owner is within its quota. Shards without an owner fill the quotas
-// that are not full.
+// sticky gives each instance a quota, the exact share of its weight rounded
+// down or up. A shard stays where it is while its owner is within its quota.
+// Shards without an owner fill the quotas that are not full.
 //
-// At least its share rounded down is due to everyone; what can be chosen is who rounds up. Rounding up saves
-// a move for an instance that holds more than its share rounded down, and for no other, so those come
-// first, and the moves are the fewest there can be. What that leaves open goes by rank.
+// Each instance gets at least its share rounded down. The choice is which
+// instances round up. Rounding up saves a move only for an instance that holds
+// more than its share rounded down. So these come first, and the moves are the
+// fewest possible. The rest goes by rank.
 //
-// Of a job with fewer shards than instances all goes by rank, whoever holds what. An instance that joins
-// would else get nothing of it, as nothing has to move: see docs/decisions/0002-few-shards.md.
+// In a job with fewer shards than instances, all shards go by rank, whatever
+// the previous owners. Otherwise a new instance would get none of them, because
+// no shard has to move: see docs/decisions/0002-few-shards.md.
 //
 // Time is O(shards + instances·log(instances)).
 type sticky struct{}
@@ -25,8 +27,8 @@ type member struct {
 	id    string
 	held  int  // shards that it owned before
 	floor int  // its exact share, rounded down
-	rank  rank // its place among those who may round up; its weight is what rounding down cut off
-	quota int  // shards that it shall own: floor or, if that cut off something, perhaps floor+1
+	rank  rank // its place among the instances that may round up; its weight is the part that rounding down cut off
+	quota int  // shards that it will own: floor or, if rounding cut off a part, perhaps floor+1
 }
 
 func (sticky) Name() string { return "sticky" }
@@ -41,8 +43,10 @@ func (sticky) Assign(job string, shards int, live []Instance, prev []string) []s
 	holders := hold(members, prev[:min(len(prev), shards)])
 	roundUp(members, extra, shards < len(instances))
 
-	// Of its quota an instance keeps what it held, the lowest numbers first, and has room for the rest.
-	keep, room := make([]int, len(members)), make([]int, len(members))
+	// An instance keeps the shards that it held, the lowest numbers first, up
+	// to its quota, and has room for the rest of the quota.
+	keep := make([]int, len(members))
+	room := make([]int, len(members))
 	for i, m := range members {
 		keep[i] = min(m.held, m.quota)
 		room[i] = m.quota - keep[i]
@@ -50,7 +54,7 @@ func (sticky) Assign(job string, shards int, live []Instance, prev []string) []s
 	owners := make([]string, shards)
 	taker := 0
 	for shard := range owners {
-		if shard < len(holders) && holders[shard] != nobody && keep[holders[shard]] > 0 {
+		if shard < len(holders) && holders[shard] != noOwner && keep[holders[shard]] > 0 {
 			keep[holders[shard]]--
 			owners[shard] = members[holders[shard]].id
 			continue
@@ -65,8 +69,9 @@ func (sticky) Assign(job string, shards int, live []Instance, prev []string) []s
 	return owners
 }
 
-// byRank returns the instances as members with a quota of their share, shards·weight/total, rounded down, and
-// what that leaves of the shards. The order is by rank, another one for each job.
+// byRank returns the instances as members whose quota is their share,
+// shards·weight/total, rounded down, and the number of shards that remain. The
+// order is by rank, which is different for each job.
 func byRank(job string, shards int, instances []Instance) (members []member, extra int) {
 	var total uint64
 	for _, in := range instances {
@@ -86,10 +91,11 @@ func byRank(job string, shards int, instances []Instance) (members []member, ext
 	return members, extra
 }
 
-// nobody stands for an owner that is not live.
-const nobody = -1
+// noOwner stands for an owner that is not live.
+const noOwner = -1
 
-// hold counts what each member held, and returns for each shard in prev the index of the member that did.
+// hold counts the shards that each member held, and returns the index of the
+// previous owner of each shard.
 func hold(members []member, prev []string) []int32 {
 	index := make(map[string]int32, len(members))
 	for i, m := range members {
@@ -99,7 +105,7 @@ func hold(members []member, prev []string) []int32 {
 	for shard, id := range prev {
 		i, live := index[id]
 		if !live {
-			holders[shard] = nobody
+			holders[shard] = noOwner
 			continue
 		}
 		holders[shard] = i
@@ -108,8 +114,8 @@ func hold(members []member, prev []string) []int32 {
 	return holders
 }
 
-// roundUp raises quotas until extra, what their sum lacks of the shards, is used up. It needs no second
-// unit for anybody: what was cut off is less than one shard each.
+// roundUp raises quotas until extra, the shards missing from their sum, is used
+// up. No member needs two: rounding down cut off less than one shard each.
 func roundUp(members []member, extra int, byRankAlone bool) {
 	for _, turn := range [...]bool{true, false} {
 		for i := range members {

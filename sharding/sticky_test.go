@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// counted is the weight that an instance of the given one has, as Instance documents it.
+// counted is the weight that an instance of the given one has, as Instance
+// documents it.
 func counted(weight int) uint64 {
 	switch {
 	case weight < 1:
@@ -27,14 +28,16 @@ func totalWeight(live []Instance) (total uint64) {
 	return total
 }
 
-// bounds returns the least and the most that an instance may own of shards: its exact share if that is
-// a whole number, and else the two whole numbers around it.
+// bounds returns the least and the most that an instance may own of shards: its
+// exact share if that is a whole number, and else the two whole numbers around
+// it.
 func bounds(shards int, in Instance, total uint64) (least, most int) {
 	share := uint64(shards) * counted(in.Weight)
 	return int(share / total), int((share + total - 1) / total)
 }
 
-// fewestByAssignment tries all assignments, and returns the fewest moves of those that are within bounds.
+// fewestByAssignment tries all assignments, and returns the fewest moves of
+// those that are within bounds.
 func fewestByAssignment(s situation) int {
 	total := totalWeight(s.live)
 	next := make([]string, s.shards)
@@ -65,9 +68,10 @@ func fewestByAssignment(s situation) int {
 	return fewest
 }
 
-// fewestByQuota returns the fewest moves that any quotas within bounds allow, as of its quota an instance
-// can keep at most what it held. It goes through the instances one by one with a table of the
-// most shards that can stay if so many of them round up.
+// fewestByQuota returns the fewest moves that any quotas within bounds allow,
+// as of its quota an instance can keep at most what it held. It goes through
+// the instances one by one with a table of the most shards that can stay if so
+// many of them round up.
 func fewestByQuota(s situation) int {
 	const never = -1 << 30
 	total := totalWeight(s.live)
@@ -99,7 +103,8 @@ func TestStickyMovesAsFewShardsAsAnyAssignmentCould(t *testing.T) {
 			owners = append(owners, s.live[i].ID)
 		}
 		for s.shards = len(weights); s.shards < 5; s.shards++ {
-			// Every previous assignment that there can be, as the digits of a number.
+			// Every previous assignment that there can be, as the digits of a
+			// number.
 			for number := range int(math.Pow(float64(len(owners)), float64(s.shards))) {
 				s.prev = make([]string, s.shards)
 				for shard := range s.prev {
@@ -192,7 +197,8 @@ func TestStickyStaysMinimalOver1000JoinsAndLeaves(t *testing.T) {
 	}
 }
 
-// checkShares fails the test unless each instance owns its exact share, rounded up or down.
+// checkShares fails the test unless each instance owns its exact share, rounded
+// up or down.
 func checkShares(t *testing.T, s situation, owners []string) {
 	t.Helper()
 	if err := Valid(owners, s.shards, s.live); err != nil {
