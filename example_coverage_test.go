@@ -23,7 +23,7 @@ var notShown = map[string]string{}
 // Somebody who looks a name up finds code to copy that is known to work: an
 // Example that uses the name, or is named after it. A type has one, too, if a
 // function that returns it has, as options do.
-func TestEverythingThatIsExportedHasAnExample(t *testing.T) {
+func TestExports_HaveExamples(t *testing.T) {
 	for _, dir := range shown {
 		p := readExports(t, dir)
 		for _, name := range p.names() {
@@ -39,7 +39,7 @@ func TestEverythingThatIsExportedHasAnExample(t *testing.T) {
 	}
 }
 
-// exports is what a package exports, and what its examples use.
+// exports lists the exported names of a package, and those that its examples use.
 type exports struct {
 	name    string
 	kinds   map[string]ast.Node // exported types and top-level functions

@@ -67,13 +67,13 @@ func ExampleHandlerFunc() {
 	// map[ann:0 bob:1 cem:0 dan:1 eve:0]
 }
 
-// A payment that is repeated because a machine died is made once: whoever pays
-// refuses a key that it has seen.
+// A payment that is repeated because an instance died is made once: the payment
+// service refuses a key that it has seen.
 func ExampleRun_Key() {
-	sh := elastic.Run{Job: "payments", Shard: 3, Fire: time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)}
-	fmt.Println(sh.Key())
-	sh.Attempt = 2
-	fmt.Println(sh.Key())
+	run := elastic.Run{Job: "payments", Shard: 3, Fire: time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)}
+	fmt.Println(run.Key())
+	run.Attempt = 2
+	fmt.Println(run.Key())
 	// Output:
 	// payments/3/2026-01-02T03:00:00Z
 	// payments/3/2026-01-02T03:00:00Z

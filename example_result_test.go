@@ -48,10 +48,10 @@ func ExampleRetryIn() {
 // has failed.
 func ExampleHandOver() {
 	once(elastic.Job{Name: "replay", Failover: true}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
-		return elastic.HandOver("somebody else can do this")
+		return elastic.HandOver("the next owner can do this")
 	}))
 	// Output:
-	// replay/0 failed: not finished: somebody else can do this
+	// replay/0 failed: not finished: the next owner can do this
 }
 
 // What fails now and then is tried again by the same instance, after a while

@@ -8,8 +8,7 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// A job that runs only when somebody asks for it: for some shards, with a
-// parameter.
+// A job that runs only by triggers: for some shards, with a parameter.
 func ExampleScheduler_Trigger() {
 	s, err := elastic.Open(context.Background(), "memory://by-hand")
 	if err != nil {

@@ -15,7 +15,8 @@ type badHandler struct{}
 func (badHandler) Handle(context.Context, elastic.Run) error { return nil }
 func (badHandler) Validate() error                           { return errors.New("batch: must be positive") }
 
-func TestAHandlerThatCantWorkIsRefused(t *testing.T) {
+// Add refuses a handler whose Validate returns an error.
+func TestAdd_RefusesInvalidHandler(t *testing.T) {
 	s, err := elastic.Open(t.Context(), "memory://handlers")
 	if err != nil {
 		t.Fatal(err)

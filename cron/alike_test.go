@@ -7,7 +7,8 @@ import (
 	"github.com/robfig/cron/v3"
 )
 
-func TestAlikeFindsTheFirstDifference(t *testing.T) {
+// Alike finds the first difference.
+func TestAlike_FindsFirstDifference(t *testing.T) {
 	from, to := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2028, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
 		a, b  string
@@ -35,8 +36,9 @@ func TestAlikeFindsTheFirstDifference(t *testing.T) {
 	}
 }
 
-// Robfig's own schedules agree with ours in zones whose clock does not change, and not in others.
-func TestAlikeTakesSchedulesOfOthers(t *testing.T) {
+// Robfig's own schedules agree with ours in zones whose clock does not change,
+// and not in others.
+func TestAlike_TakesForeignSchedules(t *testing.T) {
 	from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for name, want := range map[string]string{
 		"Asia/Shanghai":       "",

@@ -9,8 +9,8 @@ import (
 // at fires once, at so many seconds since the epoch.
 type at int64
 
-// At fires once, at t. "@at 2027-01-01T00:00:00+08:00" is the same. A fraction of a second is cut off.
-// After the year 9999 in UTC it never fires.
+// At fires once, at t. "@at 2027-01-01T00:00:00+08:00" is the same. A fraction
+// of a second is cut off. After the year 9999 in UTC it never fires.
 func At(t time.Time) Schedule {
 	return at(t.Unix())
 }
@@ -24,8 +24,9 @@ func (a at) Next(t time.Time) time.Time {
 
 const instantAllowed = "an instant such as 2027-01-01T00:00:00+08:00 or 2027-01-01T00:00:00Z"
 
-// parseAt wants the offset from UTC in the instant itself: without it the instant would move with the time zone
-// beside it, and would not be one at all on the day when the clock goes back.
+// parseAt wants the offset from UTC in the instant itself: without it the
+// instant would move with the time zone beside it, and would not be one at all
+// on the day when the clock goes back.
 func parseAt(f field, loc *time.Location) (Schedule, error) {
 	const allowed = instantAllowed
 	t, err := time.Parse(time.RFC3339, f.text)

@@ -5,13 +5,15 @@ import (
 	"time"
 )
 
-// costly are ordinary expressions and the rarest there are, in a zone whose clock changes and in one that has none.
+// costly are ordinary expressions and the rarest there are, in a zone whose
+// clock changes and in one that has none.
 var costly = []string{
 	"0/5 * * * * ?", "0 0/5 * * * ?", "0 30 9 ? * MON-FRI", "0 0 3 L * ?", "0 0 9 15W * ?", "*/5 * * * *", "30 2 * * *", "0 0 13 * 5",
 	"@every 90s", "0 0 0 1 1 ?", "0 0 0 29 2 ?", "0 0 0 ? 2 2#5", "0 0 0 29W 2 ? 2096-2199",
 }
 
-// The zones' data on the machine that measures may be small or complete; the time package needs longer with the small form.
+// The zones' data on the machine that measures may be small or complete; the
+// time package needs longer with the small form.
 func BenchmarkNext(b *testing.B) {
 	for _, name := range []string{"UTC", "America/New_York"} {
 		loc := zone(b, name)
@@ -44,7 +46,8 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
-func TestNextAllocatesNothing(t *testing.T) {
+// Next allocates nothing.
+func TestNext_AllocatesNothing(t *testing.T) {
 	loc := zone(t, "America/New_York")
 	calendar, err := NewCalendar(loc, "SAT-SUN", "12-24..01-02", "2026-07-04", "11:00-14:00")
 	if err != nil {

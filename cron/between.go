@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Between returns s without its fires before start and without those at or after end. A zero start or end is no bound.
-// Between panics if s is nil.
+// Between returns s without its fires before start and without those at or
+// after end. A zero start or end is no bound. Between panics if s is nil.
 func Between(s Schedule, start, end time.Time) Schedule {
 	notNil("Between", s)
 	return &between{s, start, end}
@@ -40,8 +40,8 @@ func (b *between) String() string {
 	return text
 }
 
-// from returns the first fire of s at or after t, when a fire before t was refused. What counts from the last
-// run's end is late already, and fires at t.
+// from returns the first fire of s at or after t, when a fire before t was
+// refused. What counts from the last run's end is late already, and fires at t.
 func from(s Schedule, t time.Time) time.Time {
 	if AfterEnd(s) {
 		return Delay(0).Next(t.Add(-time.Second)) // rounds up to a whole second
@@ -51,8 +51,8 @@ func from(s Schedule, t time.Time) time.Time {
 
 func (b *between) unwrap() Schedule { return b.Schedule }
 
-// AfterEnd reports whether s counts from the end of the last run, which Next then has to be given: it is a
-// [Delay], or one with bounds or exceptions.
+// AfterEnd reports whether s counts from the end of the last run, which Next
+// then has to be given: it is a [Delay], or one with bounds or exceptions.
 func AfterEnd(s Schedule) bool {
 	for {
 		if _, ok := s.(Delay); ok {

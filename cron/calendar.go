@@ -8,8 +8,8 @@ import (
 	"github.com/elasticjob-go/elastic/internal/faults"
 )
 
-// Calendar names times at which a job must not fire: holidays, week-ends, a nightly window. It is immutable and
-// safe for concurrent use.
+// Calendar names times at which a job must not fire: holidays, week-ends, a
+// nightly window. It is immutable and safe for concurrent use.
 type Calendar struct {
 	loc   *time.Location
 	rules []rule
@@ -23,8 +23,8 @@ type Calendar struct {
 //	SAT, SAT-SUN             weekdays
 //	22:00-06:00              a daily window, its end not included, which may run past midnight
 //
-// A nil loc is UTC. The error joins the faults of all rules. Weekdays or windows that leave no time at
-// all are refused.
+// A nil loc is UTC. The error joins the faults of all rules. Weekdays or
+// windows that leave no time at all are refused.
 func NewCalendar(loc *time.Location, rules ...string) (*Calendar, error) {
 	loc, err := location(loc)
 	if err != nil {
@@ -46,25 +46,29 @@ func NewCalendar(loc *time.Location, rules ...string) (*Calendar, error) {
 	return c, list.Err()
 }
 
-// Excludes returns the first rule that excludes t, or the empty string when none does.
+// Excludes returns the first rule that excludes t, or the empty string when
+// none does.
 func (c *Calendar) Excludes(t time.Time) (rule string) {
 	rule, _ = c.excluded(t)
 	return rule
 }
 
-// excluded also returns a moment after t until which the rule holds for certain; it may hold longer.
+// excluded also returns a moment after t until which the rule holds for
+// certain; it may hold longer.
 func (c *Calendar) excluded(t time.Time) (rule string, until time.Time) {
 	s := stretchAt(t.Unix(), c.loc)
 	for i := range c.rules {
 		if wall, ok := c.rules[i].until(t.Unix() + s.offset); ok {
-			// Beyond the next clock change another offset holds, so only look that far.
+			// Beyond the next clock change another offset holds, so only look
+			// that far.
 			return c.rules[i].text, time.Unix(min(wall-s.offset, s.end), 0).In(t.Location())
 		}
 	}
 	return "", time.Time{}
 }
 
-// excludesAll tries a week, second by second at the edges of windows, of the rules that return every week.
+// excludesAll tries a week, second by second at the edges of windows, of the
+// rules that return every week.
 func (c *Calendar) excludesAll() bool {
 	const week = 7 * daySeconds
 	var weekly []rule
@@ -88,8 +92,8 @@ func (c *Calendar) excludesAll() bool {
 	return true
 }
 
-// Except returns s without the fires that c excludes; the others stay where they are. What counts from the last run's
-// end fires when the exclusion ends.
+// Except returns s without the fires that c excludes; the others stay where
+// they are. What counts from the last run's end fires when the exclusion ends.
 // A nil c excludes nothing. Except panics if s is nil.
 func Except(s Schedule, c *Calendar) Schedule {
 	notNil("Except", s)

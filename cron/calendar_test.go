@@ -15,7 +15,8 @@ func mustCalendar(t testing.TB, loc *time.Location, rules ...string) *Calendar {
 	return c
 }
 
-func TestCalendarExcludesWhatItsRulesName(t *testing.T) {
+// A calendar excludes the times that its rules name, and no others.
+func TestCalendar_ExcludesNamedTimes(t *testing.T) {
 	for _, c := range []struct{ rule, in, out string }{
 		{"2026-12-25", "2026-12-25 00:00:00, 2026-12-25 23:59:59", "2026-12-24 23:59:59, 2026-12-26 00:00:00, 2027-12-25 12:00:00"},
 		{"2026-12-24..2027-01-02", "2026-12-24 00:00:00, 2027-01-02 23:59:59", "2026-12-23 23:59:59, 2027-01-03 00:00:00"},
@@ -54,7 +55,8 @@ func moment(t *testing.T, text string, loc *time.Location) time.Time {
 	return at
 }
 
-func TestMalformedRuleIsRefused(t *testing.T) {
+// A malformed rule is refused.
+func TestCalendar_RefusesMalformedRule(t *testing.T) {
 	for _, rule := range []string{
 		"", "2026-02-30", "2026-13-01", "02-30", "13-01", "2027-01-02..2026-12-24", "2026-01-01..", "..", "SA", "SAT-", "SAT..SUN",
 		"12:00", "12:00-12:00", "25:00-26:00", "24:00-06:00", "12:60-13:00", "2026-01-01..01-05", "today",
@@ -65,7 +67,8 @@ func TestMalformedRuleIsRefused(t *testing.T) {
 	}
 }
 
-func TestCalendarThatLeavesNoTimeIsRefused(t *testing.T) {
+// A calendar that leaves no time to fire is refused.
+func TestCalendar_RefusesToExcludeAll(t *testing.T) {
 	for _, rules := range [][]string{
 		{"SUN-SAT"}, {"MON-FRI", "SAT-SUN"}, {"00:00-24:00"}, {"00:00-12:00", "12:00-24:00"}, {"MON-SAT", "22:00-06:00", "05:00-22:00"},
 		{"MON-SUN"},
@@ -78,7 +81,7 @@ func TestCalendarThatLeavesNoTimeIsRefused(t *testing.T) {
 }
 
 // The second opinion: drop the excluded fires one by one.
-func TestExceptKeepsAllOtherFires(t *testing.T) {
+func TestExcept_KeepsOtherFires(t *testing.T) {
 	for _, name := range []string{"Asia/Shanghai", "America/New_York", "America/Havana", "Australia/Lord_Howe"} {
 		loc := zone(t, name)
 		for _, calendar := range []*Calendar{
@@ -107,7 +110,8 @@ func exceptOneByOne(t *testing.T, s Schedule, calendar *Calendar) {
 	}
 }
 
-func TestLongExclusionIsJumpedOver(t *testing.T) {
+// A long exclusion costs one step and not one for each fire in it.
+func TestExcept_JumpsOverLongExclusion(t *testing.T) {
 	calls := 0
 	s := Except(counted{mustParse(t, "* * * * * ?", nil), &calls}, mustCalendar(t, nil, "2026-01-01..2126-01-01"))
 	got := s.Next(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
@@ -126,7 +130,8 @@ func (c counted) Next(t time.Time) time.Time {
 	return c.Schedule.Next(t)
 }
 
-func TestDelayWaitsForTheEndOfAnExclusion(t *testing.T) {
+// A delay that ends in an exclusion fires at the end of the exclusion.
+func TestExcept_DelayWaitsForEndOfExclusion(t *testing.T) {
 	s := mustMake(t, Spec{Expr: "@after 10m", Except: []string{"22:00-06:00"}})
 	for end, want := range map[string]string{
 		"2026-01-01 21:00:00": "2026-01-01 21:10:00",
@@ -140,7 +145,8 @@ func TestDelayWaitsForTheEndOfAnExclusion(t *testing.T) {
 	}
 }
 
-func TestBoundsIncludeTheStartAndNotTheEnd(t *testing.T) {
+// A fire at the start of the bounds counts, and one at the end does not.
+func TestBetween_IncludesStartNotEnd(t *testing.T) {
 	start, end := time.Date(2026, 1, 1, 9, 0, 0, 0, time.UTC), time.Date(2026, 1, 1, 11, 0, 0, 0, time.UTC)
 	s := Between(mustParse(t, "0 * * * *", nil), start, end)
 	if got, want := fires(s, start.AddDate(-1, 0, 0), 9), "01-01 09:00:00 +00, 01-01 10:00:00 +00, none"; got != want {
@@ -159,12 +165,13 @@ func TestBoundsIncludeTheStartAndNotTheEnd(t *testing.T) {
 	}
 }
 
-// stuck is what somebody else's schedule may be.
+// stuck is a foreign schedule that does not advance.
 type stuck time.Time
 
 func (s stuck) Next(time.Time) time.Time { return time.Time(s) }
 
-func TestScheduleThatStandsStillHoldsNobody(t *testing.T) {
+// A foreign schedule that does not advance cannot block Except or Between.
+func TestExcept_StuckScheduleEnds(t *testing.T) {
 	at := time.Date(2026, 1, 3, 12, 0, 0, 0, time.UTC)
 	if got := Except(stuck(at), mustCalendar(t, nil, "SAT")).Next(at); !got.IsZero() {
 		t.Errorf("Except: got %v, want none", got)

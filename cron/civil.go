@@ -4,9 +4,11 @@ const daySeconds = 24 * 60 * 60
 
 // civil returns the Gregorian date of the given day, counted from 1970-01-01.
 //
-// It is civil_from_days of Howard Hinnant's "chrono-Compatible Low-Level Date Algorithms": years that begin in
-// March put the leap day last, which makes the length of every month but the last a linear function. The time package
-// would do as well, but at several times the cost, and Next does this in its innermost loop.
+// It is civil_from_days of Howard Hinnant's "chrono-Compatible Low-Level Date
+// Algorithms": years that begin in March put the leap day last, which makes the
+// length of every month but the last a linear function. The time package would
+// do as well, but at several times the cost, and Next does this in its
+// innermost loop.
 func civil(day int64) (year, month, date int) {
 	z := day + 719468 // from 0000-03-01
 	era := floorDiv(z, 146097)
@@ -22,7 +24,8 @@ func civil(day int64) (year, month, date int) {
 	return year + 1, int(mp) - 9, date
 }
 
-// dayNumber is the inverse of civil. The date may lie beyond the end of the month.
+// dayNumber is the inverse of civil. The date may lie beyond the end of the
+// month.
 func dayNumber(year, month, date int) int64 {
 	y, mp := int64(year), int64(month)-3
 	if mp < 0 {
@@ -52,7 +55,8 @@ func monthLength(year, month int) int {
 	return 31
 }
 
-// floorDiv divides by a positive number and rounds down, which Go's / does not for negative dividends.
+// floorDiv divides by a positive number and rounds down, which Go's / does not
+// for negative dividends.
 func floorDiv(a, b int64) int64 {
 	q := a / b
 	if a%b < 0 {

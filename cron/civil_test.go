@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-func TestCivilDatesAreThoseOfTheTimePackage(t *testing.T) {
+// Civil dates agree with package time.
+func TestCivil_AgreesWithPackageTime(t *testing.T) {
 	first := time.Date(1967, 1, 1, 0, 0, 0, 0, time.UTC) // before the epoch, where a wall clock can lie
 	for at := first; at.Year() <= lastYear+1; at = at.AddDate(0, 0, 1) {
 		day := floorDiv(at.Unix(), daySeconds)

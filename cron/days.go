@@ -2,10 +2,12 @@ package cron
 
 import "math/bits"
 
-// days says which days of a month are meant, by all the rules that the two dialects have. A day is meant when
-// any rule names it; that is also what Unix says when both day fields are given.
+// days says which days of a month are meant, by all the rules that the two
+// dialects have. A day is meant when any rule names it; that is also what Unix
+// says when both day fields are given.
 //
-// Bit d of a date set is the d-th of the month, bit w of a weekday set is w with 0 = Sunday.
+// Bit d of a date set is the d-th of the month, bit w of a weekday set is w
+// with 0 = Sunday.
 type days struct {
 	every       bool     // no rule restricts the day
 	dates       uint32   // 15
@@ -17,7 +19,8 @@ type days struct {
 	nthOf       [5]uint8 // FRI#2 is in nthOf[1]
 }
 
-// of returns the days that are meant in a month that begins on the given weekday and has length days.
+// of returns the days that are meant in a month that begins on the given
+// weekday and has length days.
 func (d *days) of(first, length int) uint32 {
 	all := uint32(1)<<(length+1) - 2
 	if d.every {
@@ -51,14 +54,16 @@ func (d *days) of(first, length int) uint32 {
 	return set & all
 }
 
-// weekly returns every day that falls on the weekday, in a month that begins on first.
+// weekly returns every day that falls on the weekday, in a month that begins on
+// first.
 func weekly(first, weekday int) uint32 {
 	const sevenths = 1<<1 | 1<<8 | 1<<15 | 1<<22 | 1<<29
 	return sevenths << ((weekday - first + 7) % 7)
 }
 
-// nearestWorkday never leaves the month: a Saturday the 1st goes to Monday the 3rd, a Sunday the 31st to Friday
-// the 29th. A day that the month does not have is no day, as in Quartz.
+// nearestWorkday never leaves the month: a Saturday the 1st goes to Monday the
+// 3rd, a Sunday the 31st to Friday the 29th. A day that the month does not have
+// is no day, as in Quartz.
 func nearestWorkday(first, length, day int) uint32 {
 	if day < 1 || day > length {
 		return 0

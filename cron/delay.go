@@ -6,13 +6,17 @@ import (
 	"github.com/elasticjob-go/elastic/internal/years"
 )
 
-// Delay is a fixed delay after the end of the last run, "@after 10m", rather than a rhythm of its own.
+// Delay is a fixed delay after the end of the last run, "@after 10m", rather
+// than a rhythm of its own.
 //
-// It is not a function of absolute time as the other schedules are, but of the last run's end, which instances
-// share because it is recorded. Who schedules has to know it: detect the type, and pass the end of the last run to
-// Next instead of the last fire. Delay implements [Schedule] so that it can be stored and explained like any other.
+// It is not a function of absolute time as the other schedules are, but of the
+// last run's end, which instances share because it is recorded. Who schedules
+// has to know it: detect the type, and pass the end of the last run to Next
+// instead of the last fire. Delay implements [Schedule] so that it can be
+// stored and explained like any other.
 //
-// Parse makes delays of whole seconds from 1 s; the zero value fires in the second after.
+// Parse makes delays of whole seconds from 1 s; the zero value fires in the
+// second after.
 type Delay time.Duration
 
 func parseDelay(f field) (Schedule, error) {
@@ -20,8 +24,8 @@ func parseDelay(f field) (Schedule, error) {
 	return Delay(d), err
 }
 
-// Next returns end plus the delay, rounded up to a whole second as fires are. It
-// returns the zero time if that lies after the year 9999.
+// Next returns end plus the delay, rounded up to a whole second as fires are.
+// It returns the zero time if that lies after the year 9999.
 func (d Delay) Next(end time.Time) time.Time {
 	next := end.Add(time.Duration(d))
 	whole := next.Unix()

@@ -10,7 +10,8 @@ import (
 	"github.com/robfig/cron/v3"
 )
 
-// rowsOf returns the cells of a table of docs/schedules.md, by the name in the comment before it.
+// rowsOf returns the cells of a table of docs/schedules.md, by the name in the
+// comment before it.
 func rowsOf(t *testing.T, name string) (rows [][]string) {
 	t.Helper()
 	page, err := os.ReadFile("../docs/schedules.md")
@@ -37,7 +38,8 @@ func rowsOf(t *testing.T, name string) (rows [][]string) {
 
 var quoted = regexp.MustCompile("`([^`]*)`")
 
-func TestDocumentedFiresAreTheFires(t *testing.T) {
+// The fires in the documentation are true.
+func TestDocs_FiresAreTrue(t *testing.T) {
 	for _, row := range rowsOf(t, "fires") {
 		loc := zone(t, row[0])
 		start, err := time.ParseInLocation("2006-01-02 15:04", row[3], loc)
@@ -52,7 +54,8 @@ func TestDocumentedFiresAreTheFires(t *testing.T) {
 	}
 }
 
-func TestDocumentedMigrationsFireAlike(t *testing.T) {
+// The migrations in the documentation fire at the same times.
+func TestDocs_MigrationsFireAlike(t *testing.T) {
 	from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, row := range rowsOf(t, "same") {
 		old := mustParse(t, quoted.FindStringSubmatch(row[0])[1], nil)

@@ -10,12 +10,14 @@ import (
 // every fires at the multiples of so many seconds since the epoch.
 type every int64
 
-// Every fires at every multiple of d since 1970-01-01 00:00:00 UTC, in any time zone: Every(15 * time.Minute)
-// at the quarters of an hour, Every(24 * time.Hour) at midnight UTC. "@every 15m" is the same.
+// Every fires at every multiple of d since 1970-01-01 00:00:00 UTC, in any time
+// zone: Every(15 * time.Minute) at the quarters of an hour, Every(24 *
+// time.Hour) at midnight UTC. "@every 15m" is the same.
 //
-// robfig/cron counts from the moment at which it is asked instead. Instances of a cluster start at
-// different moments, so each would compute fires of its own; a fixed grid is the same for all, and survives restarts.
-// Where d does not divide a day (7h, say), the fires lie at other clock times each day.
+// robfig/cron counts from the moment at which it is asked instead. Instances of
+// a cluster start at different moments, so each would compute fires of its own;
+// a fixed grid is the same for all, and survives restarts. Where d does not
+// divide a day (7h, say), the fires lie at other clock times each day.
 //
 // A d that is below a second or not whole seconds is refused.
 func Every(d time.Duration) (Schedule, error) {

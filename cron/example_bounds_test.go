@@ -8,7 +8,8 @@ import (
 	"github.com/elasticjob-go/elastic/cron"
 )
 
-// Ten minutes after the last run has ended, however long it took: Next is given that end, and not the last fire.
+// Ten minutes after the last run has ended, however long it took: Next is given
+// that end, and not the last fire.
 func ExampleDelay() {
 	s, err := cron.Parse("@after 10m", nil)
 	if err != nil {

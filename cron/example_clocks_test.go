@@ -7,7 +7,8 @@ import (
 	"github.com/elasticjob-go/elastic/cron"
 )
 
-// In New York 02:30 did not exist on 2026-03-08, and 01:30 came twice on 2026-11-01. A job can have it otherwise than its dialect does.
+// In New York 02:30 did not exist on 2026-03-08, and 01:30 came twice on
+// 2026-11-01. A job can have it otherwise than its dialect does.
 func ExampleGap() {
 	ny := location("America/New_York")
 	for _, gap := range []cron.Gap{cron.GapSkip, cron.GapShift} {
@@ -22,7 +23,8 @@ func ExampleGap() {
 	// shift 2026-03-08 03:00:00 -0400 EDT
 }
 
-// A backup that names its hour runs once in the night with 25 hours, unless it says both.
+// A backup that names its hour runs once in the night with 25 hours, unless it
+// says both.
 func ExampleOverlap() {
 	ny := location("America/New_York")
 	for _, overlap := range []cron.Overlap{cron.OverlapFirst, cron.OverlapBoth} {

@@ -49,7 +49,8 @@ func ExampleParse_refused() {
 	// if it is Quartz's, write "0 0 9 ? * 1-5" (at 09:00 on Sunday to Thursday, UTC); if it is robfig's with seconds, read it with Seconds (at 09:00 on Monday to Friday, UTC)
 }
 
-// In New York 02:30 did not exist on 2026-03-08. The Unix dialect makes the fire up when the gap ends; Quartz skips it.
+// In New York 02:30 did not exist on 2026-03-08. The Unix dialect makes the
+// fire up when the gap ends; Quartz skips it.
 func ExampleParse_gap() {
 	ny := location("America/New_York")
 	start := time.Date(2026, 3, 7, 12, 0, 0, 0, ny)
@@ -64,7 +65,8 @@ func ExampleParse_gap() {
 	// Tue 2026-03-10 02:30 EDT
 }
 
-// In New York 01:30 came twice on 2026-11-01. A job that names its hour runs once, an hourly one keeps its rhythm.
+// In New York 01:30 came twice on 2026-11-01. A job that names its hour runs
+// once, an hourly one keeps its rhythm.
 func ExampleParse_repeatedHour() {
 	ny := location("America/New_York")
 	start := time.Date(2026, 11, 1, 0, 45, 0, 0, ny)

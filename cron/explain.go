@@ -27,11 +27,12 @@ func (e Explanation) String() string {
 	return b.String()
 }
 
-// Explain returns s in words with its next n fires after now. The error is that of [Check]; the words are
-// there even then.
+// Explain returns s in words with its next n fires after now. The error is that
+// of [Check]; the words are there even then.
 //
-// For a [Delay] now stands for the end of the last run, and only the first fire is told, as the others depend on runs
-// that have not been. A schedule that is not of this package is described by its type.
+// For a [Delay] now stands for the end of the last run, and only the first fire
+// is told, as the others depend on runs that have not been. A schedule that is
+// not of this package is described by its type.
 func Explain(s Schedule, now time.Time, n int) (Explanation, error) {
 	if guard.IsNil(s) {
 		return Explanation{}, errNil
@@ -52,9 +53,11 @@ func Explain(s Schedule, now time.Time, n int) (Explanation, error) {
 	return e, Check(s, now)
 }
 
-// Check returns an error that wraps [ErrNever] when s never fires after now: the year that it names is over, its instant
-// has passed, or its time of day is one that the clock skips each year. Registration should refuse such a job. A process
-// that restarts should not: the schedule was good when the job was registered.
+// Check returns an error that wraps [ErrNever] when s never fires after now:
+// the year that it names is over, its instant has passed, or its time of day is
+// one that the clock skips each year. Registration should refuse such a job. A
+// process that restarts should not: the schedule was good when the job was
+// registered.
 func Check(s Schedule, now time.Time) error {
 	if guard.IsNil(s) {
 		return errNil

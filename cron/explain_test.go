@@ -9,7 +9,8 @@ import (
 	"github.com/robfig/cron/v3"
 )
 
-func TestExpressionInWords(t *testing.T) {
+// Each expression is described in words.
+func TestExplain_Words(t *testing.T) {
 	for expr, want := range map[string]string{
 		"* * * * * ?":              "every second",
 		"0/5 * * * * ?":            "every 5 seconds",
@@ -72,7 +73,8 @@ func TestExpressionInWords(t *testing.T) {
 	}
 }
 
-func TestExplanationIsInTheZoneOfTheSchedule(t *testing.T) {
+// An explanation shows times in the time zone of the schedule.
+func TestExplain_UsesZoneOfSchedule(t *testing.T) {
 	s := mustMake(t, Spec{Expr: "0 30 9 ? * MON-FRI", Zone: "Asia/Shanghai", Except: []string{"10-01..10-07"},
 		End: time.Date(2026, 10, 10, 0, 0, 0, 0, time.UTC)})
 	e, err := Explain(s, time.Date(2026, 9, 29, 12, 0, 0, 0, time.UTC), 9)
@@ -83,29 +85,32 @@ func TestExplanationIsInTheZoneOfTheSchedule(t *testing.T) {
 	}
 }
 
-func TestExplainTellsWordsOfWhatIsOver(t *testing.T) {
+// Explain describes a schedule that has ended, and returns an error.
+func TestExplain_WordsOfEndedSchedule(t *testing.T) {
 	e, err := Explain(mustParse(t, "0 0 0 1 1 ? 2020", nil), time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), 3)
 	if !errors.Is(err, ErrNever) || len(e.Next) != 0 || !strings.Contains(e.Words, "2020") {
 		t.Errorf("got %v, %v, want words and ErrNever", e, err)
 	}
 }
 
-func TestExplainForeseesOneFireOfADelay(t *testing.T) {
+// Explain shows only one fire of a delay: later ones depend on later runs.
+func TestExplain_OneFireOfDelay(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	if e, err := Explain(Delay(time.Hour), now, 5); len(e.Next) != 1 || err != nil {
 		t.Errorf("got %v, %v, want one fire", e, err)
 	}
 }
 
-func TestExplainTakesSchedulesOfOthers(t *testing.T) {
+// Explain accepts schedules of other packages.
+func TestExplain_TakesForeignSchedules(t *testing.T) {
 	e, err := Explain(cron.Every(time.Hour), time.Unix(0, 0), 2)
 	if err != nil || len(e.Next) != 2 || !strings.Contains(e.Words, "cron.ConstantDelaySchedule") {
 		t.Errorf("got %v, %v, want two fires and the type", e, err)
 	}
 }
 
-// What String returns is what Parse reads, or an operator could not copy it from a log.
-func TestScheduleOfAnExpressionPrintsAsOne(t *testing.T) {
+// Parse reads the result of String, so an operator can copy it from a log.
+func TestSchedule_PrintsItsExpression(t *testing.T) {
 	for _, expr := range append([]string{"@every 90s", "@after 10m", "@at 2027-01-01T00:00:00+08:00", "@weekly"}, goldenExpressions...) {
 		s := mustParse(t, expr, nil)
 		again := mustParse(t, s.(interface{ String() string }).String(), nil)

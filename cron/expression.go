@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Fires lie in these years, both included. A last year makes "never fires" a question with an answer.
+// Fires lie in these years, both included. A last year makes "never fires" a
+// question with an answer.
 const firstYear, lastYear = 1970, 2199
 
 // lastUnix is past the end of lastYear in every zone.
@@ -15,7 +16,8 @@ const lastUnix = (lastYear + 2 - firstYear) * 366 * daySeconds
 // never is a wall clock after all others.
 const never = math.MaxInt64
 
-// expression is a cron expression of either dialect, as sets of what may fire. Bit n of a set is the value n.
+// expression is a cron expression of either dialect, as sets of what may fire.
+// Bit n of a set is the value n.
 type expression struct {
 	text           string
 	loc            *time.Location
@@ -40,8 +42,10 @@ func (s *yearSet) has(year int) bool {
 	return year >= firstYear && year <= lastYear && s[(year-firstYear)/64]>>((year-firstYear)%64)&1 == 1
 }
 
-// nextWall returns the first wall clock at or after w that the fields name, or never. A wall clock is
-// what a calendar and a clock on the wall show, as seconds since they showed 1970-01-01 00:00:00; time zones are not its business.
+// nextWall returns the first wall clock at or after w that the fields name, or
+// never. A wall clock is what a calendar and a clock on the wall show, as
+// seconds since they showed 1970-01-01 00:00:00; time zones are not its
+// business.
 func (e *expression) nextWall(w int64) int64 {
 	day := floorDiv(w, daySeconds)
 	match := e.nextDay(day)
@@ -58,7 +62,8 @@ func (e *expression) nextWall(w int64) int64 {
 	return match*daySeconds + int64(c)
 }
 
-// nextDay returns the first day at or after the given one that the day, month and year fields name, or never.
+// nextDay returns the first day at or after the given one that the day, month
+// and year fields name, or never.
 func (e *expression) nextDay(day int64) int64 {
 	y, m, d := civil(day)
 	for ; y <= lastYear; y, m, d = y+1, 1, 1 {
@@ -80,7 +85,8 @@ func (e *expression) nextDay(day int64) int64 {
 	return never
 }
 
-// nextClock returns the first second of the day at or after c that the hour, minute and second fields name.
+// nextClock returns the first second of the day at or after c that the hour,
+// minute and second fields name.
 func (e *expression) nextClock(c int) (second int, ok bool) {
 	h, m, s := c/3600, c/60%60, c%60
 	for hs := e.hour >> h << h; hs != 0; hs &= hs - 1 {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// kind is what one field of a dialect may hold.
+// kind describes the values that one field of a dialect can have.
 type kind struct {
 	name    string
 	allowed string
@@ -42,7 +42,8 @@ func (f field) spans() ([]span, error) {
 	return list, nil
 }
 
-// terms yields the members of the list that a field is, with the byte of the expression at which each begins.
+// terms yields the members of the list that a field is, with the byte of the
+// expression at which each begins.
 func (f field) terms() func(yield func(string, int) bool) {
 	return func(yield func(string, int) bool) {
 		at := f.at
@@ -95,7 +96,8 @@ func (f field) span(text string, at int) (span, error) {
 	return s, nil
 }
 
-// step refuses what can never take a second step: */90 in the minutes is not every 90 minutes but once an hour.
+// step refuses what can never take a second step: */90 in the minutes is not
+// every 90 minutes but once an hour.
 func (f field) step(text string, at int) (int, error) {
 	n, err := strconv.Atoi(text)
 	if !digits(text) || n == 0 {
@@ -147,7 +149,8 @@ func (f field) abbreviate(text string) string {
 	return ""
 }
 
-// unwrap is the remedy for a range that goes past the end of a field that does not wrap.
+// unwrap is the remedy for a range that goes past the end of a field that does
+// not wrap.
 func (f field) unwrap(s span) string {
 	if f.lo == firstYear {
 		return fmt.Sprintf("write %d-%d", s.to, s.from)

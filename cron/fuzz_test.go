@@ -9,7 +9,8 @@ import (
 	"github.com/robfig/cron/v3"
 )
 
-// fuzzZones change their clocks by night, at midnight, by half an hour, over the date line, and not at all.
+// fuzzZones change their clocks by night, at midnight, by half an hour, over
+// the date line, and not at all.
 var fuzzZones = []string{"UTC", "America/New_York", "Africa/Cairo", "Australia/Lord_Howe", "Pacific/Apia", "Asia/Kathmandu"}
 
 func FuzzParse(f *testing.F) {
@@ -48,7 +49,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// isExplained wants the place or the whole, and never the sound of another package.
+// isExplained wants the place or the whole, and never the sound of another
+// package.
 func isExplained(t *testing.T, expr string, err error) {
 	var fault *SyntaxError
 	if !errors.As(err, &fault) && !errors.Is(err, ErrNever) {
@@ -59,7 +61,8 @@ func isExplained(t *testing.T, expr string, err error) {
 	}
 }
 
-// isPure asks for the same fire from moments in between. A delay is the one that may answer otherwise.
+// isPure asks for the same fire from moments in between. A delay is the one
+// that may answer otherwise.
 func isPure(t *testing.T, s Schedule, at, next time.Time) {
 	if AfterEnd(s) {
 		return
@@ -75,7 +78,8 @@ func isPure(t *testing.T, s Schedule, at, next time.Time) {
 	}
 }
 
-// Whatever passes our guard robfig's parser accepts, and reads as our own terms do; what it would misread does not pass.
+// Whatever passes our guard robfig's parser accepts, and reads as our own terms
+// do; what it would misread does not pass.
 func FuzzUnixGuardAgreesWithRobfig(f *testing.F) {
 	for _, fields := range []string{"* * * * *", "*/5 1-9/2 1,2,3 jan-MAR sun,2", "5/7 0-23 31 12 6/1", ", * * * *", "*-5 * * * *", "? ? ? ? ?", "+1 * * * *"} {
 		f.Add(fields)

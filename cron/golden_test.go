@@ -7,7 +7,8 @@ import (
 	"github.com/elasticjob-go/elastic/cron/crontest"
 )
 
-// goldenExpressions cover each form of each field, alone and in combination, in both dialects.
+// goldenExpressions cover each form of each field, alone and in combination, in
+// both dialects.
 var goldenExpressions = []string{
 	// Quartz
 	"* * * * * ?", "0/5 * * * * ?", "7/13 * * * * ?", "50-10 * * * * ?", "50-10/7 0 * * * ?", "0 * * * * ?",
@@ -26,14 +27,15 @@ var goldenExpressions = []string{
 	"30 2 1-8 3,10,11 0", "0 0 31 * *", "0 0 29 2 *", "0 12 * 2 0-6/3", "0 0 1 1 *", "0 0 */3 * *", "30 23 31 12 *",
 }
 
-// goldenZones have no clock change, changes by night, at midnight, by half an hour, in both hemispheres, and one
-// whose winter time is the exception.
+// goldenZones have no clock change, changes by night, at midnight, by half an
+// hour, in both hemispheres, and one whose winter time is the exception.
 var goldenZones = []string{
 	"Asia/Shanghai", "Asia/Kathmandu", "America/New_York", "Africa/Cairo", "America/Havana", "Australia/Lord_Howe",
 	"Europe/Dublin", "America/Santiago",
 }
 
-func TestNextTenFiresAreThoseOfTheOracle(t *testing.T) {
+// The next ten fires are those of an independent oracle.
+func TestNext_AgreesWithOracle(t *testing.T) {
 	for _, name := range goldenZones {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -60,7 +62,8 @@ func againstOracle(t *testing.T, expr string, start time.Time) {
 	}
 }
 
-// goldenStarts returns a moment without any clock change near, and one shortly before each change of 2026.
+// goldenStarts returns a moment without any clock change near, and one shortly
+// before each change of 2026.
 func goldenStarts(loc *time.Location) []time.Time {
 	starts := []time.Time{time.Date(2026, 1, 14, 23, 59, 30, 0, loc)}
 	for at := starts[0]; ; {

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-func TestIntervalLiesOnAGridThatNoStartMoves(t *testing.T) {
+// The fires of an interval do not depend on the time of the start.
+func TestEvery_GridIndependentOfStart(t *testing.T) {
 	s := mustParse(t, "@every 7m", zone(t, "Asia/Kathmandu"))
 	base := time.Unix(7*60*4_000_000, 0)
 	for offset := time.Duration(0); offset < 7*time.Minute; offset += 11*time.Second + 3*time.Nanosecond {
@@ -19,14 +20,16 @@ func TestIntervalLiesOnAGridThatNoStartMoves(t *testing.T) {
 	}
 }
 
-func TestDayOfIntervalsBeginsAtMidnightUTC(t *testing.T) {
+// Intervals count from midnight UTC.
+func TestEvery_DayBeginsAtMidnightUTC(t *testing.T) {
 	s := mustParse(t, "@every 24h", zone(t, "America/New_York"))
 	if got, want := s.Next(time.Date(2026, 3, 8, 1, 2, 3, 4, time.UTC)), time.Date(2026, 3, 9, 0, 0, 0, 0, time.UTC); !got.Equal(want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
 
-func TestEveryRefusesWhatIsNotWholeSeconds(t *testing.T) {
+// Every refuses intervals that are not whole seconds.
+func TestEvery_RefusesFractionsOfSeconds(t *testing.T) {
 	for _, d := range []time.Duration{0, -time.Minute, time.Millisecond, 1500 * time.Millisecond, math.MinInt64} {
 		if s, err := Every(d); err == nil {
 			t.Errorf("Every(%v) = %v, want an error", d, s)
@@ -34,7 +37,8 @@ func TestEveryRefusesWhatIsNotWholeSeconds(t *testing.T) {
 	}
 }
 
-func TestInstantFiresOnce(t *testing.T) {
+// An instant fires once.
+func TestAt_FiresOnce(t *testing.T) {
 	s := mustParse(t, "@at 2027-01-01T00:00:00+08:00", nil)
 	want := time.Date(2026, 12, 31, 16, 0, 0, 0, time.UTC)
 	for _, before := range []time.Duration{time.Nanosecond, time.Second, 1e6 * time.Hour} {
@@ -47,7 +51,8 @@ func TestInstantFiresOnce(t *testing.T) {
 	}
 }
 
-func TestDelayCountsFromTheEndOfTheLastRun(t *testing.T) {
+// A delay counts from the end of the last run.
+func TestDelay_CountsFromEndOfLastRun(t *testing.T) {
 	s := mustParse(t, "@after 10m", nil)
 	end := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	if got, want := s.Next(end), end.Add(10*time.Minute); !got.Equal(want) {
@@ -58,7 +63,8 @@ func TestDelayCountsFromTheEndOfTheLastRun(t *testing.T) {
 	}
 }
 
-func TestEngineCanTellADelayThroughBoundsAndExceptions(t *testing.T) {
+// AfterEnd finds a delay behind bounds and exceptions.
+func TestAfterEnd_ThroughBoundsAndExceptions(t *testing.T) {
 	delay := Spec{Expr: "@after 10m", Start: time.Unix(1, 0), Except: []string{"SAT"}}
 	if !AfterEnd(mustMake(t, delay)) || !AfterEnd(Delay(time.Second)) {
 		t.Error("AfterEnd of a delay is false")
@@ -68,7 +74,8 @@ func TestEngineCanTellADelayThroughBoundsAndExceptions(t *testing.T) {
 	}
 }
 
-func TestNextIsInTheLocationOfItsArgument(t *testing.T) {
+// Next returns times in the location of its argument.
+func TestNext_InLocationOfArgument(t *testing.T) {
 	tokyo := zone(t, "Asia/Tokyo")
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, tokyo)
 	for _, spec := range []Spec{
@@ -82,7 +89,8 @@ func TestNextIsInTheLocationOfItsArgument(t *testing.T) {
 	}
 }
 
-func TestNextAtTheEndsOfTimeHasNoFire(t *testing.T) {
+// Next returns no fire at the limits of time.
+func TestNext_NoFireAtEndsOfTime(t *testing.T) {
 	for _, expr := range []string{"* * * * *", "* * * * * ?", "@every 1s", "@every 2562047h", "@at 2027-01-01T00:00:00Z"} {
 		s := mustParse(t, expr, zone(t, "America/New_York"))
 		for _, end := range []time.Time{time.Unix(math.MaxInt64, 0), time.Unix(math.MaxInt64-1, 0), time.Unix(1<<62, 999_999_999)} {

@@ -5,13 +5,15 @@ import (
 	"time"
 )
 
-// Jitter spreads the starts of jobs that fire at the same moment. The delay is a hash, so all instances, and a process that
-// restarts, compute the same one; the fire keeps its time, only its start is late. The zero value is no delay.
+// Jitter spreads the starts of jobs that fire at the same moment. The delay is
+// a hash, so all instances, and a process that restarts, compute the same one;
+// the fire keeps its time, only its start is late. The zero value is no delay.
 type Jitter struct {
-	// Max bounds the delay: from 0 up to, but not including, Max. Below the distance of two fires they
-	// stay in order.
+	// Max bounds the delay: from 0 up to, but not including, Max. Below the
+	// distance of two fires they stay in order.
 	Max time.Duration
-	// EachFire draws a new delay at each fire. Otherwise a shard has the same one always, and keeps its rhythm.
+	// EachFire draws a new delay at each fire. Otherwise a shard has the same
+	// one always, and keeps its rhythm.
 	EachFire bool
 }
 
@@ -32,8 +34,8 @@ func (j Jitter) Delay(job string, shard int, fire time.Time) time.Duration {
 	return time.Duration(delay)
 }
 
-// mix is the finalizer of MurmurHash3: FNV alone leaves the high bits of short names nearly equal, and these
-// decide here.
+// mix is the finalizer of MurmurHash3: FNV alone leaves the high bits of short
+// names nearly equal, and these decide here.
 func mix(h uint64) uint64 {
 	h ^= h >> 33
 	h *= 0xff51afd7ed558ccd

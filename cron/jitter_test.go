@@ -9,8 +9,9 @@ import (
 
 var jitterFire = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// Other instances run other builds: these numbers, which another program computed, must never change.
-func TestJitterIsTheSameInEveryProcess(t *testing.T) {
+// Other instances run other builds: these numbers, which another program
+// computed, must never change.
+func TestJitter_SameInEveryProcess(t *testing.T) {
 	for _, c := range []struct {
 		jitter Jitter
 		job    string
@@ -29,7 +30,8 @@ func TestJitterIsTheSameInEveryProcess(t *testing.T) {
 	}
 }
 
-func TestJitterKeepsARhythmUnlessEachFireIsAsked(t *testing.T) {
+// The delay of a shard stays the same, unless EachFire is set.
+func TestJitter_KeepsRhythmUnlessEachFire(t *testing.T) {
 	later := jitterFire.Add(time.Minute)
 	steady, each := Jitter{Max: time.Minute}, Jitter{Max: time.Minute, EachFire: true}
 	if a, b := steady.Delay("report", 3, jitterFire), steady.Delay("report", 3, later); a != b {
@@ -43,8 +45,9 @@ func TestJitterKeepsARhythmUnlessEachFireIsAsked(t *testing.T) {
 	}
 }
 
-// 1,000 jobs over 10 tenths: with a fair draw a tenth gets 100, give or take four standard deviations of 9.5.
-func TestJitterSpreadsEvenly(t *testing.T) {
+// 1,000 jobs over 10 tenths: with a fair draw a tenth gets 100, give or take
+// four standard deviations of 9.5.
+func TestJitter_SpreadsEvenly(t *testing.T) {
 	for name, draw := range map[string]func(n int) time.Duration{
 		"jobs":   func(n int) time.Duration { return Jitter{Max: 10}.Delay(fmt.Sprintf("job-%d", n), 0, jitterFire) },
 		"shards": func(n int) time.Duration { return Jitter{Max: 10}.Delay("job", n, jitterFire) },
@@ -64,7 +67,8 @@ func TestJitterSpreadsEvenly(t *testing.T) {
 	}
 }
 
-func TestJitterAllocatesNothing(t *testing.T) {
+// Jitter allocates nothing.
+func TestJitter_AllocatesNothing(t *testing.T) {
 	jitter := Jitter{Max: time.Minute, EachFire: true}
 	if n := testing.AllocsPerRun(100, func() { jitter.Delay("report", 3, jitterFire) }); n != 0 {
 		t.Errorf("allocates %v times", n)

@@ -5,11 +5,14 @@ import (
 	"time"
 )
 
-// Next returns the first fire after t, in the location of t, or the zero time when there is none.
+// Next returns the first fire after t, in the location of t, or the zero time
+// when there is none.
 //
-// It walks the stretches in which the zone's offset is constant. Inside one, wall clock and absolute time differ by
-// a constant, so the search is plain calendar arithmetic and no clock change can make it skip or invent a day.
-// Stretches in which nothing can match are jumped over, so a rare expression costs no more than a few.
+// It walks the stretches in which the zone's offset is constant. Inside one,
+// wall clock and absolute time differ by a constant, so the search is plain
+// calendar arithmetic and no clock change can make it skip or invent a day.
+// Stretches in which nothing can match are jumped over, so a rare expression
+// costs no more than a few.
 func (e *expression) Next(t time.Time) time.Time {
 	after := t.Unix()
 	if after > lastUnix {
@@ -40,13 +43,15 @@ func (e *expression) Next(t time.Time) time.Time {
 		if match == never {
 			return time.Time{}
 		}
-		// From s.end on every wall clock is later than wall, and until drift before the match it is
-		// earlier than the match; so nothing fires in between.
+		// From s.end on every wall clock is later than wall, and until drift
+		// before the match it is earlier than the match; so nothing fires in
+		// between.
 		u = max(s.end, match-s.offset-drift)
 	}
 }
 
-// matcher remembers the last answer of nextWall: match is the first at or after wall.
+// matcher remembers the last answer of nextWall: match is the first at or after
+// wall.
 type matcher struct {
 	*expression
 	wall, match int64

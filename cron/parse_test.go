@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-func TestDialectsAreToldApart(t *testing.T) {
+// Parse tells the dialects apart.
+func TestParse_TellsDialectsApart(t *testing.T) {
 	from := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) // a Thursday
 	for _, c := range []struct{ expr, next string }{
 		{"30 9 * * 5", "2026-01-02T09:30:00Z"},

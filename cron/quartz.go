@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// The fields of Quartz, in their order. Its javadoc of CronExpression is the reference; lists may mix L, W and #
-// with plain days, which Quartz did not allow in all versions.
+// The fields of Quartz, in their order. Its javadoc of CronExpression is the
+// reference; lists may mix L, W and # with plain days, which Quartz did not
+// allow in all versions.
 var quartzKinds = [7]kind{
 	{name: "second", allowed: "0-59 with , - * /", hi: 59, unit: "s", wraps: true, bare: true},
 	{name: "minute", allowed: "0-59 with , - * /", hi: 59, unit: "m", wraps: true, bare: true},
@@ -51,7 +52,8 @@ func parseQuartz(fields []field, loc *time.Location) (*expression, error) {
 	return e, e.quartzYears(fields[6])
 }
 
-// set returns the values of a span as bits; one that runs past the end goes on at the start.
+// set returns the values of a span as bits; one that runs past the end goes on
+// at the start.
 func (f field) set(s span) (set uint64) {
 	count := f.hi - f.lo + 1
 	if s.from > s.to {
@@ -132,8 +134,8 @@ func (e *expression) dateTerm(f field, text string, at int) (done bool, err erro
 	return true, nil
 }
 
-// weekdayTerm reads L, dL and d#n; done is false for anything else. A lone L is Saturday, as in Quartz:
-// the last day of the week.
+// weekdayTerm reads L, dL and d#n; done is false for anything else. A lone L is
+// Saturday, as in Quartz: the last day of the week.
 func (e *expression) weekdayTerm(f field, text string, at int) (done bool, err error) {
 	text = strings.ToUpper(text)
 	if text == "L" {

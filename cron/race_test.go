@@ -2,5 +2,6 @@
 
 package cron
 
-// raceEnabled thins out the exhaustive tests, which the race detector makes ten times slower and which start nothing.
+// raceEnabled thins out the exhaustive tests, which the race detector makes ten
+// times slower and which start nothing.
 const raceEnabled = true

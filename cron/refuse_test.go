@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-func TestMalformedExpressionIsRefusedWithPlaceAndRemedy(t *testing.T) {
+// The error of a malformed expression names the place and what to write.
+func TestParse_RefusesWithPlaceAndRemedy(t *testing.T) {
 	for _, c := range []struct{ expr, want string }{
 		// The place.
 		{"60 * * * *", `minute, character 1: "60" is above 59; allowed: 0-59`},
@@ -101,7 +102,8 @@ func TestMalformedExpressionIsRefusedWithPlaceAndRemedy(t *testing.T) {
 	}
 }
 
-func TestExpressionThatNeverFiresIsRefused(t *testing.T) {
+// An expression that never fires is refused.
+func TestParse_RefusesNeverFiring(t *testing.T) {
 	for _, expr := range []string{"0 0 30 2 *", "0 0 31 2,4,6,9,11 *", "0 0 0 31 6 ?", "0 0 0 29 2 ? 2027", "0 0 0 31W 4 ?", "0 0 0 ? 2 2#5 2027-2043"} {
 		if s, err := Parse(expr, nil); !errors.Is(err, ErrNever) {
 			t.Errorf("Parse(%q) = %v, %v, want ErrNever", expr, s, err)
@@ -109,15 +111,17 @@ func TestExpressionThatNeverFiresIsRefused(t *testing.T) {
 	}
 }
 
-func TestExpressionWhoseTimeTheClockAlwaysSkipsIsRefused(t *testing.T) {
+// An expression whose time the clock skips each year is refused.
+func TestParse_RefusesAlwaysSkippedTime(t *testing.T) {
 	_, err := Parse("0 30 2 ? 3 1L 2026-2199", zone(t, "Europe/Berlin"))
 	if !errors.Is(err, ErrNever) || !strings.Contains(err.Error(), "the clock of Europe/Berlin skips") {
 		t.Errorf("got %v, want ErrNever because of the clock", err)
 	}
 }
 
-// Berlin's clock goes forward at 02:00 on each last Sunday of March since 1981, and Quartz skips what the clock skips.
-func TestExpressionThatNeverFiresAgainIsReadButNotRegistered(t *testing.T) {
+// Berlin's clock goes forward at 02:00 on each last Sunday of March since 1981,
+// and Quartz skips what the clock skips.
+func TestCheck_RefusesEndedSchedule(t *testing.T) {
 	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 	for expr, want := range map[string]string{
 		"0 30 2 ? 3 1L":            "at 02:30 on the last Sunday of the month in March, Europe/Berlin",
@@ -135,7 +139,8 @@ func TestExpressionThatNeverFiresAgainIsReadButNotRegistered(t *testing.T) {
 	}
 }
 
-func TestLocalTimeZoneIsRefused(t *testing.T) {
+// The time zone Local is refused.
+func TestLoadLocation_RefusesLocal(t *testing.T) {
 	if _, err := Parse("@daily", time.Local); err == nil || !strings.Contains(err.Error(), "name one") {
 		t.Errorf("Parse in time.Local: %v", err)
 	}

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// oneMark refuses six or seven fields unless exactly one day field is ?, which is what tells Quartz from others. What to write
-// depends on whose numbers the weekdays are, so both readings are told, in words.
+// oneMark refuses six or seven fields unless exactly one day field is ?, the
+// mark of Quartz. The right expression depends on the dialect of the weekday
+// numbers, so the error gives both readings, in words.
 func oneMark(fields []field, loc *time.Location) error {
 	date, weekday := fields[3].text, fields[5].text
 	if (date == "?") != (weekday == "?") {
@@ -36,7 +37,8 @@ func oneMark(fields []field, loc *time.Location) error {
 	return &SyntaxError{Expr: fields[0].expr, Problem: problem, Remedy: strings.Join(remedies, "; ")}
 }
 
-// markings returns what Quartz could mean by six or seven fields with no ? or with two.
+// markings returns what Quartz could mean by six or seven fields with no ? or
+// with two.
 func markings(fields []field) []string {
 	mark := func(date, weekday string) string {
 		marked := slices.Clone(fields)
@@ -55,8 +57,9 @@ func markings(fields []field) []string {
 	return nil // Quartz cannot say "or"
 }
 
-// suggest completes the error of five fields whose day field holds what only Quartz has: ? L W # or the number 7. Then the
-// seconds are missing, or ? stands for *, as robfig's parser allows.
+// suggest completes the error of five fields whose day field holds what only
+// Quartz has: ? L W # or the number 7. Then the seconds are missing, or ?
+// stands for *, as robfig's parser allows.
 func suggest(err error, fields []field, loc *time.Location) error {
 	var fault *SyntaxError
 	if !errors.As(err, &fault) || fault.Field != unixKinds[3].name && fault.Field != unixKinds[5].name ||

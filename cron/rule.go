@@ -12,7 +12,8 @@ type rule struct {
 	text     string
 	kind     ruleKind
 	weekdays uint8
-	// The bounds, both included: day numbers, or month*100 + day, or seconds of the day.
+	// The bounds, both included: day numbers, or month*100 + day, or seconds of
+	// the day.
 	from, to int64
 }
 
@@ -25,7 +26,8 @@ const (
 	windowRule
 )
 
-// until reports whether the rule excludes a wall clock, and from which later one on it may no longer do so.
+// until reports whether the rule excludes a wall clock, and from which later
+// one on it may no longer do so.
 func (r *rule) until(wall int64) (end int64, ok bool) {
 	day := floorDiv(wall, daySeconds)
 	midnight := (day + 1) * daySeconds
@@ -111,7 +113,8 @@ func parseWeekdays(text string) (rule, bool) {
 	return r, ok && bits.OnesCount8(r.weekdays) > 0
 }
 
-// parseWindow stores the last second that belongs to the window, so that all rules include their bounds.
+// parseWindow stores the last second that belongs to the window, so that all
+// rules include their bounds.
 func parseWindow(text string) (rule, bool) {
 	first, last, ranged := strings.Cut(text, "-")
 	from, err := time.Parse("15:04", first)

@@ -29,7 +29,8 @@ func mustMake(t testing.TB, spec Spec) Schedule {
 	return s
 }
 
-func TestPolicyOfSpecReplacesTheDialects(t *testing.T) {
+// The policies of a Spec replace those of the dialect.
+func TestSpec_PolicyReplacesDialects(t *testing.T) {
 	const zoneName = "America/New_York" // 2026-03-08 has no 02:xx, 2026-11-01 has 01:xx twice
 	spring := time.Date(2026, 3, 7, 12, 0, 0, 0, zone(t, zoneName))
 	autumn := time.Date(2026, 11, 1, 0, 0, 0, 0, zone(t, zoneName))
@@ -48,7 +49,8 @@ func TestPolicyOfSpecReplacesTheDialects(t *testing.T) {
 		{Spec{Expr: "30 */2 8 3 *", Gap: GapShift}, spring, "03-08 00:30:00 -05, 03-08 03:00:00 -04"},
 		{Spec{Expr: "0 30 1 * * ?"}, autumn, "11-01 01:30:00 -04, 11-02 01:30:00 -05"},
 		{Spec{Expr: "0 30 1 * * ?", Overlap: OverlapBoth}, autumn, "11-01 01:30:00 -04, 11-01 01:30:00 -05, 11-02 01:30:00 -05"},
-		// The second pass counts though the next match of the wall clock is a year away, or there is none.
+		// The second pass counts though the next match of the wall clock is a
+		// year away, or there is none.
 		{Spec{Expr: "0 30 1 1 11 ?", Overlap: OverlapBoth}, autumn, "11-01 01:30:00 -04, 11-01 01:30:00 -05, 11-01 01:30:00 -04"},
 		{Spec{Expr: "0 30 1 1 11 ? 2026", Overlap: OverlapBoth}, autumn, "11-01 01:30:00 -04, 11-01 01:30:00 -05, none"},
 		{Spec{Expr: "30 * * * *"}, autumn, "11-01 00:30:00 -04, 11-01 01:30:00 -04, 11-01 01:30:00 -05, 11-01 02:30:00 -05"},
@@ -64,7 +66,8 @@ func TestPolicyOfSpecReplacesTheDialects(t *testing.T) {
 	}
 }
 
-func TestFirstFireIsFoundFromInsideTheGapAndTheRepeatedHour(t *testing.T) {
+// Next finds the first fire from within a gap and a repeated hour.
+func TestSpec_FireFromGapAndRepeatedHour(t *testing.T) {
 	ny := zone(t, "America/New_York")
 	shift := mustParse(t, "30 2 * * *", ny)
 	gap := time.Date(2026, 3, 8, 7, 0, 0, 0, time.UTC) // 02:00 -05 becomes 03:00 -04
@@ -83,7 +86,8 @@ func TestFirstFireIsFoundFromInsideTheGapAndTheRepeatedHour(t *testing.T) {
 	}
 }
 
-func TestSpecTellsAllItsFaultsAtOnce(t *testing.T) {
+// Spec reports all faults in one error.
+func TestSpec_ReportsAllFaults(t *testing.T) {
 	_, err := Spec{
 		Expr: "61 * * * *", Zone: "Asia/Peking", Gap: "jump", Overlap: "twice",
 		Start:  time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC),
@@ -102,7 +106,8 @@ func TestSpecTellsAllItsFaultsAtOnce(t *testing.T) {
 	}
 }
 
-func TestSpecThatNeverFiresIsRefused(t *testing.T) {
+// A Spec that never fires is refused.
+func TestSpec_RefusesNeverFiring(t *testing.T) {
 	for name, spec := range map[string]Spec{
 		"bounds without a fire":  {Expr: "0 0 1 1 *", Start: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), End: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)},
 		"exception of all fires": {Expr: "0 12 * * 6", Except: []string{"SAT"}},
@@ -121,7 +126,8 @@ func TestSpecThatNeverFiresIsRefused(t *testing.T) {
 	}
 }
 
-func TestSixFieldsOfRobfigAreReadOnlyWhenAskedFor(t *testing.T) {
+// The six fields of robfig/cron are read only by Seconds.
+func TestSeconds_OnlyWhenAskedFor(t *testing.T) {
 	start := time.Date(2026, 1, 3, 0, 0, 0, 0, time.UTC) // a Saturday
 	const want = "01-05 09:00:15 +00, 01-06 09:00:15 +00"
 	s, err := Seconds("15 0 9 * * 1-5", nil)

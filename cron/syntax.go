@@ -8,7 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// ErrNever is in the chain of every error that says that a schedule never fires, or never fires again.
+// ErrNever is in the chain of every error that says that a schedule never
+// fires, or never fires again.
 var ErrNever = errors.New("never fires")
 
 // SyntaxError says what is wrong with an expression, where, and what to write.
@@ -22,7 +23,8 @@ type SyntaxError struct {
 	Remedy  string // what to write, where the intent is plain; may be empty
 }
 
-// Error names the expression, the field, the character, the value, what is allowed and what to write.
+// Error names the expression, the field, the character, the value, what is
+// allowed and what to write.
 func (e *SyntaxError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "schedule %s: ", quote(e.Expr))
@@ -45,7 +47,7 @@ func (e *SyntaxError) Error() string {
 	return b.String()
 }
 
-// quote shortens what nobody would read, as expressions may come from anywhere.
+// quote quotes and shortens an expression, which can come from anywhere.
 func quote(s string) string {
 	const most = 120
 	if len(s) > most {
@@ -62,7 +64,8 @@ type field struct {
 	at   int // bytes of expr before text
 }
 
-// fail returns the error for value, which is text's part that begins at byte at of the expression.
+// fail returns the error for value, which is text's part that begins at byte at
+// of the expression.
 func (f field) fail(at int, value, problem, remedy string) error {
 	return &SyntaxError{
 		Expr: f.expr, Field: f.name, Char: utf8.RuneCountInString(f.expr[:at]) + 1, Value: value,
@@ -89,8 +92,9 @@ func split(expr string) []field {
 	return fields
 }
 
-// plain refuses characters beyond ASCII, which an input method or a word processor leaves behind and which are
-// hard to see: a full-width ？ looks like a question mark.
+// plain refuses characters beyond ASCII, which an input method or a word
+// processor leaves behind and which are hard to see: a full-width ？ looks like
+// a question mark.
 func plain(expr string) error {
 	for i, r := range expr {
 		if r < utf8.RuneSelf || unicode.IsSpace(r) {

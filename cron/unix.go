@@ -8,7 +8,8 @@ import (
 	"github.com/robfig/cron/v3"
 )
 
-// The fields of the Unix dialect, in their order after the seconds that only Seconds has.
+// The fields of the Unix dialect, in their order after the seconds that only
+// Seconds has.
 var unixKinds = [6]kind{
 	{name: "second", allowed: "0-59 with , - * /", hi: 59, unit: "s"},
 	{name: "minute", allowed: "0-59 with , - * /", hi: 59, unit: "m"},
@@ -21,12 +22,15 @@ var unixKinds = [6]kind{
 
 var robfig = cron.NewParser(cron.Second | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
 
-// robfigStar is set by robfig's parser in the sets of fields that restrict nothing.
+// robfigStar is set by robfig's parser in the sets of fields that restrict
+// nothing.
 const robfigStar = 1 << 63
 
-// Seconds reads six fields as robfig/cron does with cron.WithSeconds: second minute hour day-of-month month
-// day-of-week, with 0 = Sunday and without ?. It exists because nothing tells these from a Quartz expression that
-// lacks its ?, and because the numbers of weekdays mean other days there; Parse therefore refuses them. A nil loc is UTC.
+// Seconds reads six fields as robfig/cron does with cron.WithSeconds: second
+// minute hour day-of-month month day-of-week, with 0 = Sunday and without ?. It
+// exists because nothing tells these from a Quartz expression that lacks its ?,
+// and because the numbers of weekdays mean other days there; Parse therefore
+// refuses them. A nil loc is UTC.
 //
 // Fires, policies and refusals are those of the Unix dialect, see [Parse].
 func Seconds(expr string, loc *time.Location) (Schedule, error) {
@@ -49,8 +53,9 @@ func readSeconds(expr string, loc *time.Location) (Schedule, error) {
 	return parseUnix(fields, loc)
 }
 
-// parseUnix reads five fields, or six with the seconds first. robfig's parser makes the sets. What it would accept
-// and should not (empty terms, steps past the end) or would refuse without saying where is found beforehand.
+// parseUnix reads five fields, or six with the seconds first. robfig's parser
+// makes the sets. What it would accept and should not (empty terms, steps past
+// the end) or would refuse without saying where is found beforehand.
 func parseUnix(fields []field, loc *time.Location) (*expression, error) {
 	expr := fields[0].expr
 	texts := []string{"0"}
@@ -90,7 +95,8 @@ func parseUnix(fields []field, loc *time.Location) (*expression, error) {
 	return e, nil
 }
 
-// unixDays has either day field name a day when both restrict it, as POSIX and every cron have it.
+// unixDays has either day field name a day when both restrict it, as POSIX and
+// every cron have it.
 func unixDays(dom, dow uint64) days {
 	switch {
 	case dom&robfigStar != 0 && dow&robfigStar != 0:
@@ -103,8 +109,9 @@ func unixDays(dom, dow uint64) days {
 	return days{dates: uint32(dom), weekdays: uint8(dow)}
 }
 
-// eitherDay refuses the one form on which crons disagree: "0 0 */2 * 1" is an odd day or a Monday to robfig, and an odd day that
-// is a Monday to Vixie's cron and its heirs, for whom a field that begins with * restricts nothing.
+// eitherDay refuses the one form on which crons disagree: "0 0 */2 * 1" is an
+// odd day or a Monday to robfig, and an odd day that is a Monday to Vixie's
+// cron and its heirs, for whom a field that begins with * restricts nothing.
 func eitherDay(date, weekday field) error {
 	if date.text == "*" || weekday.text == "*" {
 		return nil

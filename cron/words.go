@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// clockWords tells the times of day. A few are listed; of many the rhythm is told, from the smallest unit that has one.
+// clockWords tells the times of day. A few are listed; of many the rhythm is
+// told, from the smallest unit that has one.
 func (e *expression) clockWords() string {
 	if bits.OnesCount32(e.hour)*bits.OnesCount64(e.minute)*bits.OnesCount64(e.second) <= 4 {
 		return "at " + e.clockTimes()
@@ -76,7 +77,8 @@ func rhythmOf(set uint64, unit string, count int) rhythm {
 	return r
 }
 
-// leading tells the unit with which the sentence begins: "every 5 seconds", "at minute 30".
+// leading tells the unit with which the sentence begins: "every 5 seconds", "at
+// minute 30".
 func (r rhythm) leading() string {
 	switch r.step {
 	case 0:
@@ -177,7 +179,8 @@ func (s *yearSet) words() string {
 	return runs(firstYear, lastYear, s.has, strconv.Itoa)
 }
 
-// cycle tells a set of lo to hi, after which lo comes again: "Friday to Monday".
+// cycle tells a set of lo to hi, after which lo comes again: "Friday to
+// Monday".
 func cycle(set uint64, lo, hi int, name func(int) string) string {
 	n := hi - lo + 1
 	begin := hi + 1
@@ -195,7 +198,8 @@ func bit(set uint64) func(int) bool {
 	return func(n int) bool { return set>>n&1 == 1 }
 }
 
-// runs tells those of lo to hi that it has, such as "0, 15 and 30" or "9 to 17". Two in a row are told one by one.
+// runs tells those of lo to hi that it has, such as "0, 15 and 30" or "9 to
+// 17". Two in a row are told one by one.
 func runs(lo, hi int, has func(int) bool, name func(int) string) string {
 	var list []string
 	for v := lo; v <= hi; v++ {

@@ -11,16 +11,19 @@ import (
 	"github.com/elasticjob-go/elastic/cron/crontest"
 )
 
-// zoneExpressions lie where clocks change, at night, and where a wrong step would land, on the days about it.
+// zoneExpressions lie where clocks change, at night, and where a wrong step
+// would land, on the days about it.
 var zoneExpressions = []string{
 	"0 0 * * *", "30 0 * * *", "15 1 * * *", "30 2 * * 0", "0,45 1-3 * * *", "30 23 * * *", "*/30 * * * *", "10 */3 * * *",
 	"0 0 0 * * ?", "0 30 1 ? * *", "0 15 2 ? * SUN,MON,THU,FRI,SAT", "0 59 23 * * ?", "0 20 * * * ?", "0 30 8 L,25-7 * ?",
 }
 
-// change is a moment at which zones change their offset, in minutes, and one of the zones that do.
+// change is a moment at which zones change their offset, in minutes, and one of
+// the zones that do.
 type change struct{ at, before, after int64 }
 
-func TestAroundEveryClockChangeOfEveryZoneFiresAreThoseOfTheOracle(t *testing.T) {
+// Around the clock changes of every zone, fires agree with the oracle.
+func TestZones_AgreeWithOracleAtClockChanges(t *testing.T) {
 	changes := map[change]*time.Location{}
 	for _, loc := range allZones(t) {
 		for _, c := range changesOf(loc, 2020, 2035) {
@@ -47,7 +50,8 @@ func TestAroundEveryClockChangeOfEveryZoneFiresAreThoseOfTheOracle(t *testing.T)
 	}
 }
 
-// aroundChange asks for the next fire from many moments about the change, and follows the fires for a day.
+// aroundChange asks for the next fire from many moments about the change, and
+// follows the fires for a day.
 func aroundChange(t *testing.T, expr string, change time.Time) {
 	const uneven = 13*time.Minute + 37*time.Second // meets all kinds of minutes and seconds in the end
 	start, stop := change.Add(-2*time.Hour), change.Add(25*time.Hour)
@@ -94,7 +98,8 @@ func allZones(t *testing.T) (list []*time.Location) {
 	return list
 }
 
-// changesOf reads the clock once a day and looks closer where it has changed, as Time.ZoneBounds cannot be relied upon.
+// changesOf reads the clock once a day and looks closer where it has changed,
+// as Time.ZoneBounds cannot be relied upon.
 func changesOf(loc *time.Location, firstYear, lastYear int) (list []change) {
 	offset := func(u int64) int64 {
 		_, o := time.Unix(u, 0).In(loc).Zone()
@@ -113,9 +118,10 @@ func changesOf(loc *time.Location, firstYear, lastYear int) (list []change) {
 	return list
 }
 
-// The closing rule of a zone's data covers all years after the last change that the data list: 2038 and later
-// where they are complete, but as early as 2008 where they are kept small.
-func TestLastDayOfLeapYearIsLikeAnyOther(t *testing.T) {
+// The closing rule of a zone's data covers all years after the last change that
+// the data list: 2038 and later where they are complete, but as early as 2008
+// where they are kept small.
+func TestZones_LastDayOfLeapYear(t *testing.T) {
 	for _, loc := range allZones(t) {
 		for year := 2028; year <= 2048; year += 4 {
 			start := time.Date(year, 12, 30, 6, 30, 0, 0, time.UTC)
@@ -134,9 +140,10 @@ func TestLastDayOfLeapYearIsLikeAnyOther(t *testing.T) {
 	}
 }
 
-// Ciudad Juarez left Central for Mountain time in a November, when the rule that closes its data had already ended the
-// summer. From data that list nothing after that, Time.ZoneBounds takes the change for older than it is.
-func TestChangeOfZoneBesidesTheRuleIsSeen(t *testing.T) {
+// Ciudad Juarez left Central for Mountain time in a November, when the rule
+// that closes its data had already ended the summer. From data that list
+// nothing after that, Time.ZoneBounds takes the change for older than it is.
+func TestZones_ChangeBesidesRule(t *testing.T) {
 	data, err := os.ReadFile("testdata/Ciudad_Juarez.tzif") // as tzdata 2025c has it, in the small form
 	if err != nil {
 		t.Fatal(err)

@@ -51,7 +51,8 @@ func failure(f func(t testing.TB)) string {
 	return s.failure
 }
 
-func TestABadUseFailsTheTestWithAMessageThatSaysWhatToDo(t *testing.T) {
+// A bad use fails the test with a message that says what to do.
+func TestCluster_BadUseFailsWithAdvice(t *testing.T) {
 	if got := failure(func(t testing.TB) { elastictest.New(t) }); !strings.Contains(got, "inside synctest.Test") {
 		t.Errorf("without a bubble New fails with %q", got)
 	}
@@ -98,7 +99,8 @@ func hang(c *elastictest.Cluster) {
 	c.NextFire("report")
 }
 
-func TestNextFireReturnsWhenTheShardsOfThatFireHaveBegun(t *testing.T) {
+// Next fire returns when the shards of that fire have begun.
+func TestNextFire_ReturnsAfterShardsBegan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
 		c.Add(minutely, works(time.Second))
@@ -113,7 +115,8 @@ func TestNextFireReturnsWhenTheShardsOfThatFireHaveBegun(t *testing.T) {
 	})
 }
 
-func TestACrashIsNoticedWhenTheSessionHasExpired(t *testing.T) {
+// A crash is noticed when the session has expired.
+func TestCrash_NoticedWhenSessionExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t, elastic.WithSessionTTL(5*time.Second))
 		c.Add(minutely, works(30*time.Second))
@@ -137,7 +140,9 @@ func TestACrashIsNoticedWhenTheSessionHasExpired(t *testing.T) {
 	})
 }
 
-func TestACutInstanceStopsByItselfAndAPausedOneLearnsItWhenItGoesOn(t *testing.T) {
+// A cut instance stops by itself. A paused one learns of its lost session when
+// it resumes.
+func TestCut_StopsByItselfPauseOnResume(t *testing.T) {
 	for _, paused := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			c := elastictest.New(t, elastic.WithSessionTTL(5*time.Second))
@@ -178,7 +183,8 @@ func TestACutInstanceStopsByItselfAndAPausedOneLearnsItWhenItGoesOn(t *testing.T
 	}
 }
 
-func TestAPausedInstanceBeginsNothing(t *testing.T) {
+// A paused instance begins nothing.
+func TestPause_BeginsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
 		c.Add(minutely, works(time.Second))
@@ -196,7 +202,8 @@ func TestAPausedInstanceBeginsNothing(t *testing.T) {
 	})
 }
 
-func TestWorkStandsStillWhileItsInstanceIsPaused(t *testing.T) {
+// Work stops while its instance is paused.
+func TestWork_StopsWhileInstanceIsPaused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t, elastic.WithSessionTTL(time.Hour))
 		c.Add(minutely, works(30*time.Second))
@@ -221,7 +228,8 @@ func TestWorkStandsStillWhileItsInstanceIsPaused(t *testing.T) {
 	}
 }
 
-func TestATestMayEndWhileHandlersRun(t *testing.T) {
+// A test may end while handlers run.
+func TestCluster_TestEndsWhileHandlersRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
 		c.Add(minutely, elastic.HandlerFunc(func(ctx context.Context, _ elastic.Run) error {
@@ -234,7 +242,8 @@ func TestATestMayEndWhileHandlersRun(t *testing.T) {
 	})
 }
 
-func TestAJobCanBeAddedWhileInstancesRun(t *testing.T) {
+// A job can be added while instances run.
+func TestAdd_WhileInstancesRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
 		c.Start("a")
@@ -246,7 +255,8 @@ func TestAJobCanBeAddedWhileInstancesRun(t *testing.T) {
 	})
 }
 
-func TestTheSameTestTakesTheSameCourse(t *testing.T) {
+// The same test takes the same course.
+func TestCluster_SameTestSameCourse(t *testing.T) {
 	var first string
 	for n := range 10 {
 		synctest.Test(t, func(t *testing.T) {
@@ -271,7 +281,8 @@ func TestTheSameTestTakesTheSameCourse(t *testing.T) {
 	}
 }
 
-func TestAPausedInstanceThatIsTooLateToCarryOnStopsAsSoonAsItGoesOn(t *testing.T) {
+// A paused instance that is too late to carry on stops as soon as it goes on.
+func TestPause_TooLateToCarryOnStopsOnResume(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t, elastic.WithSessionTTL(5*time.Second))
 		c.Add(elastic.Job{Name: "report", Schedule: "0 0 * * * ?", Failover: true, CarryOn: time.Minute}, works(30*time.Minute))

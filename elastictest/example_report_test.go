@@ -12,7 +12,7 @@ import (
 	"github.com/elasticjob-go/elastic/elastictest"
 )
 
-// reports is what a user would test: a handler that makes one report for each
+// reports is a handler as a user would test it: a handler that makes one report for each
 // shard and fire, which takes ten minutes, and a place where reports are kept
 // that remembers the greatest fence that it has seen and refuses smaller ones.
 type reports struct {
@@ -45,7 +45,8 @@ func (r *reports) keep(run elastic.Run) error {
 
 var nightly = elastic.Job{Name: "report", Schedule: "0 0 3 * * ?", Shards: 4, Failover: true}
 
-func TestEachReportIsMadeOnceThoughAMachineDiesInTheMiddle(t *testing.T) {
+// Each report is made once, although an instance crashes in the middle.
+func TestReport_MadeOnceDespiteCrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kept := newReports()
 		c := elastictest.New(t)
@@ -73,7 +74,8 @@ func TestEachReportIsMadeOnceThoughAMachineDiesInTheMiddle(t *testing.T) {
 	})
 }
 
-func TestAMachineThatWasPausedForTooLongCannotSpoilAReport(t *testing.T) {
+// An instance that was paused for too long cannot overwrite a report.
+func TestReport_FencedAgainstPausedInstance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kept := newReports()
 		c := elastictest.New(t)
@@ -101,7 +103,8 @@ func TestAMachineThatWasPausedForTooLongCannotSpoilAReport(t *testing.T) {
 	})
 }
 
-func TestADeploymentInTheMiddleOfTheNightRepeatsNothing(t *testing.T) {
+// A deployment in the middle of the night repeats nothing.
+func TestReport_DeploymentRepeatsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kept := newReports()
 		c := elastictest.New(t, elastic.WithDrainTimeout(15*time.Minute))

@@ -21,7 +21,8 @@ func ended(runs []elastictest.Run) (errs []error) {
 	return errs
 }
 
-func TestACrawlThatTakesTooLongIsToldToStop(t *testing.T) {
+// A crawl that takes too long is cancelled by the Timeout of its job.
+func TestCrawl_StopsAtTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := elastictest.New(t)
 		c.Add(elastic.Job{Name: "crawl", Schedule: "@daily", Timeout: time.Hour}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {

@@ -364,7 +364,7 @@ func TestDecide_Codes(t *testing.T) {
 // The fence alone is not enough: an instance that counted from the same record
 // proposed the same one. The owner alone is not either: it may have claimed
 // before.
-func TestAClaimIsMineByOwnerAndFenceOnly(t *testing.T) {
+func TestDecide_ClaimIsMineByOwnerAndFence(t *testing.T) {
 	actions := map[Phase]Action{PhaseClaiming: ActionStart, PhaseFinished: ActionComplete, PhaseYielded: ActionHandOver, PhaseWorking: ActionCancel}
 	p := policy(func(p *Policy) { p.Overlap = OverlapReplace })
 	for phase, action := range actions {
@@ -386,7 +386,8 @@ func TestAClaimIsMineByOwnerAndFenceOnly(t *testing.T) {
 	}
 }
 
-func TestActionsHaveNames(t *testing.T) {
+// Each action has a name.
+func TestAction_HasName(t *testing.T) {
 	for a, want := range map[Action]string{
 		ActionWait: "wait", ActionBegin: "begin", ActionStart: "start", ActionComplete: "complete", ActionHandOver: "hand over", ActionTakeOver: "take over",
 		ActionAbandon: "abandon", ActionProveDeath: "prove death", ActionBlock: "block", ActionCancel: "cancel", ActionReclaim: "reclaim", ActionCancelLost: "cancel lost",

@@ -7,7 +7,8 @@ import (
 	"github.com/elasticjob-go/elastic/cron"
 )
 
-func TestAFireWithADelayIsDueWhenTheDelayHasPassed(t *testing.T) {
+// A fire with a delay is due when the delay has passed.
+func TestDelay_FireIsDueAfterDelay(t *testing.T) {
 	schedule, err := cron.Parse("0/10 * * * * ?", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +38,8 @@ func TestAFireWithADelayIsDueWhenTheDelayHasPassed(t *testing.T) {
 	}
 }
 
-func TestAScheduleThatCountsFromTheEndOfTheLastRun(t *testing.T) {
+// A schedule that counts from the end of the last run has no missed fires.
+func TestAfterEnd_CountsFromEndOfLastRun(t *testing.T) {
 	p := Policy{Schedule: cron.Delay(time.Minute), AfterEnd: true, Since: at("09:00:00"), Misfire: MisfireSkip, Window: time.Second}
 	done := Record{Fire: at("10:00:00"), Fence: 1, Attempt: 1, Ended: at("10:05:00")}
 	for _, row := range []struct {
@@ -65,7 +67,8 @@ func TestAScheduleThatCountsFromTheEndOfTheLastRun(t *testing.T) {
 	}
 }
 
-func TestAFenceAtTheEndOfTheNumbersIsRefused(t *testing.T) {
+// A record whose fence could not grow is refused.
+func TestDecode_RefusesFenceAtEnd(t *testing.T) {
 	r := Record{Fire: at("10:00:00"), Fence: MaxFence, Attempt: 1, Result: ResultSucceeded}
 	if _, err := Decode(r.Encode()); err != nil {
 		t.Errorf("the greatest fence is refused: %v", err)

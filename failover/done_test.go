@@ -29,7 +29,8 @@ func followed(f Followed) (all []time.Time) {
 	return all
 }
 
-func TestAFireIsFollowedOnceAllShardsHaveEndedIt(t *testing.T) {
+// A fire is followed once all shards have ended it.
+func TestFollowed_OnceAllShardsEnded(t *testing.T) {
 	for _, tt := range []struct {
 		name             string
 		records          []Record
@@ -61,7 +62,7 @@ func TestAFireIsFollowedOnceAllShardsHaveEndedIt(t *testing.T) {
 
 // A clock that was wrong can have a shard end a fire twice. Another that has
 // not ended it is waited for all the same.
-func TestAFireThatAShardHasEndedTwiceCountsOnce(t *testing.T) {
+func TestDone_FireEndedTwiceCountsOnce(t *testing.T) {
 	twice := remembers("10:00:00", "11:00:00", "10:00:00")
 	if got := followed(Follows([]Record{twice, {}}, WhenSucceeded)); len(got) > 0 {
 		t.Errorf("%v is followed, and one shard never ran", got)
@@ -74,7 +75,8 @@ func TestAFireThatAShardHasEndedTwiceCountsOnce(t *testing.T) {
 	}
 }
 
-func TestWhatARecordRemembersSurvivesTheNextRunsAndTheStore(t *testing.T) {
+// The remembered fires of a record survive later runs and the store.
+func TestDone_SurvivesRunsAndStore(t *testing.T) {
 	r := remembers("10:00:00", "-10:00:10")
 	next := r.Begin(at("10:00:20"), me, now).HandOver().TakeOver(other, now)
 	if next.Done != r.Done {
@@ -183,7 +185,8 @@ func TestFollowed_TellsWhatIsLost(t *testing.T) {
 	}
 }
 
-func TestFollowedFiresAreASchedule(t *testing.T) {
+// Followed fires can be used as a schedule.
+func TestFollowed_IsSchedule(t *testing.T) {
 	f := Follows([]Record{remembers("10:00:00", "11:00:00")}, WhenSucceeded)
 	for from, want := range map[string]string{"09:00:00": "10:00:00", "10:00:00": "11:00:00", "10:30:00": "11:00:00"} {
 		if got := f.Next(at(from)); !got.Equal(at(want)) {

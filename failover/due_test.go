@@ -23,7 +23,8 @@ func (p Policy) asksFor(r Record, now time.Time) asks {
 	return asks{d.fire, d.missed.first, d.next}
 }
 
-func TestWindows(t *testing.T) {
+// Each misfire policy has a default window.
+func TestMisfire_Window(t *testing.T) {
 	for misfire, want := range map[Misfire]time.Duration{MisfireOnce: 0, MisfireSkip: time.Minute, MisfireAll: 24 * time.Hour, "": 0} {
 		if got := misfire.Window(); got != want {
 			t.Errorf("window of %q = %v, want %v", misfire, got, want)
@@ -262,7 +263,8 @@ func TestDecide_CountsMissedFires(t *testing.T) {
 	}
 }
 
-func TestAFireIsInTheFutureBeyondTheSkew(t *testing.T) {
+// A fire is in the future beyond the skew.
+func TestInFuture_BeyondSkew(t *testing.T) {
 	for fire, want := range map[string]bool{"10:00:05": false, "10:00:10": false, "10:00:10.000000001": true, "09:00:00": false} {
 		if got := InFuture(idle(fire), at("10:00:05")); got != want {
 			t.Errorf("at 10:00:05 the fire %s is in the future: %t, want %t", fire, got, want)
@@ -277,7 +279,7 @@ func ended(r Record, at time.Time) Record {
 
 // An outage of a year is 31,536,000 fires of such a schedule. Halving it takes
 // 25 steps of two questions each.
-func TestALongOutageCostsFewQuestionsToTheSchedule(t *testing.T) {
+func TestDue_LongOutageCostsFewCalls(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	year := at("10:00:00").AddDate(1, 0, 0)
 	var bursts times // 1,000 fires within seconds, at ten places of the year
@@ -367,7 +369,8 @@ func slowDue(p Policy, r Record, now time.Time) asks {
 	return asks{fire: fire, missed: d.missed}
 }
 
-func TestDueIsWhatSteppingFromFireToFireFinds(t *testing.T) {
+// The due fire agrees with a slow search from fire to fire.
+func TestDue_AgreesWithStepping(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 2))
 	begun := 0
 	for range 20_000 {

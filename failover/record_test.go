@@ -10,7 +10,7 @@ import (
 
 // What is stored is read by other versions of this package, and by people. The
 // lines are what those see.
-func TestRecordsAreStoredAs(t *testing.T) {
+func TestRecord_StoredForm(t *testing.T) {
 	zone := time.FixedZone("", 3600)
 	failed := idle("10:00:00").Begin(at("10:00:10"), other, at("10:00:10.25")).
 		TakeOver(me, at("10:00:40")).
@@ -53,7 +53,8 @@ func same(a, b Record) bool {
 	return a == b
 }
 
-func TestEveryRecordIsReadAsItWasWritten(t *testing.T) {
+// Every record is read as it was written.
+func TestRecord_ReadAsWritten(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 5))
 	for _, r := range reachable() {
 		if r.Fence == 0 {
@@ -71,7 +72,8 @@ func TestEveryRecordIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
-func TestDecodeRefuses(t *testing.T) {
+// Decode refuses values that this version did not write.
+func TestDecode_Refuses(t *testing.T) {
 	const good = `{"v":1,"state":"running","fire":"2027-03-01T10:00:00Z","fence":7,"owner":"b@1","attempt":2,"handOvers":1,"started":"2027-03-01T10:00:00Z"}`
 	if _, err := Decode([]byte(good)); err != nil {
 		t.Fatalf("%s: %v", good, err)
@@ -143,7 +145,7 @@ func TestDecodeRefuses(t *testing.T) {
 // The instance that ends a run writes the record, and that must not end the
 // process: an instance that can't write what it could read would crash again
 // and again, and each one that takes the shard over after it.
-func TestARecordThatCanBeReadCanBeWritten(t *testing.T) {
+func TestRecord_ReadableIsWritable(t *testing.T) {
 	for _, fire := range []string{"9999-12-31T23:59:59-00:01", "0000-01-01T00:00:00+00:01", "9999-12-31T23:59:59Z", "0000-01-01T00:00:00Z"} {
 		for _, field := range []string{"fire", "started", "ended"} {
 			value := `{"v":1,"state":"running","fire":"2027-03-01T10:00:00Z","fence":7,"owner":"b@1","attempt":1,"started":"2027-03-01T10:00:00Z","ended":"2027-03-01T10:00:00Z"}`
@@ -237,7 +239,8 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) { checkReencodes(t, b) })
 }
 
-func TestErrorMessagesAreCutBetweenCharacters(t *testing.T) {
+// Error messages are cut between characters.
+func TestCut_BetweenCharacters(t *testing.T) {
 	full := strings.Repeat("x", 512)
 	for _, tt := range []struct{ name, message, want string }{
 		{"none", "", ""},
@@ -264,7 +267,8 @@ func TestErrorMessagesAreCutBetweenCharacters(t *testing.T) {
 	}
 }
 
-func TestRecordsAsText(t *testing.T) {
+// Records have a readable text.
+func TestRecord_String(t *testing.T) {
 	for _, tt := range []struct {
 		record Record
 		want   string

@@ -367,7 +367,8 @@ func (c *cluster) calm() error {
 	return fmt.Errorf("it does not come to rest: %v", c.record)
 }
 
-func TestClustersInTroubleKeepThePromises(t *testing.T) {
+// Simulated fleets with failures keep the guarantees.
+func TestSimulation_KeepsPromises(t *testing.T) {
 	counts := map[Action]int{}
 	fires := 0
 	for seed := range uint64(1000) {

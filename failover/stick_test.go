@@ -259,7 +259,7 @@ func randomPolicy(rng *rand.Rand) Policy {
 // One instance is left, owns the shard, and can prove deaths. Whatever the
 // others left behind, each fire that is due begins, the run that was in
 // progress is taken over or abandoned, and the record comes to rest.
-func TestNothingSticks(t *testing.T) {
+func TestDecide_NothingSticks(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 3))
 	locals := []Local{{}}
 	for phase := PhaseClaiming; phase <= PhaseYielded; phase++ {
@@ -292,7 +292,7 @@ func TestNothingSticks(t *testing.T) {
 }
 
 // Who does not own the shard ends what it runs, and does nothing else.
-func TestWhoDoesNotOwnTheShardStartsNothing(t *testing.T) {
+func TestDecide_NotOwnerStartsNothing(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 4))
 	for _, r := range reachable() {
 		for phase := PhaseNone; phase <= PhaseYielded; phase++ {

@@ -6,7 +6,7 @@ import (
 )
 
 // The rows show every field, so that nothing of the run before is left.
-func TestTransitions(t *testing.T) {
+func TestRecord_Transitions(t *testing.T) {
 	late := at("10:00:42")
 	ran := Record{
 		Fire: at("10:00:00"), Fence: 7, Attempt: 2, HandOvers: 1, Started: at("10:00:01"),
@@ -57,7 +57,7 @@ func TestTransitions(t *testing.T) {
 
 // A resource that remembers the fence of a shard's earlier life must not refuse
 // its next.
-func TestFencesGrowThoughTheRecordWasDeleted(t *testing.T) {
+func TestBegin_FencesGrowAfterDeletion(t *testing.T) {
 	r := Record{}.Begin(at("10:00:00"), me, at("10:00:00"))
 	for range 1000 { // In a thousand seconds.
 		r = r.Complete(ResultSucceeded, "", now).Begin(r.Fire, me, now)

@@ -2,7 +2,8 @@ package failover
 
 import "testing"
 
-func TestAShardBeginsEachTriggerOnceAndInOrder(t *testing.T) {
+// A shard begins each trigger once and in order.
+func TestTrigger_OnceAndInOrder(t *testing.T) {
 	all := []Trigger{
 		{Seq: 3, At: at("09:00:00")},
 		{Seq: 5, At: at("09:30:00"), Shards: []int{1, 2}},
@@ -45,7 +46,7 @@ func TestAShardBeginsEachTriggerOnceAndInOrder(t *testing.T) {
 
 // A fire that is due when the job is triggered is due afterwards, too; and
 // a run that was triggered is repeated as that.
-func TestATriggeredRunLeavesTheScheduleAlone(t *testing.T) {
+func TestTrigger_KeepsSchedule(t *testing.T) {
 	call := Trigger{Seq: 9, At: at("10:00:01"), Parameter: "again"}
 	r := idle("10:00:00").BeginTrigger(call, me, now)
 	if !r.IsManual() || !r.Time().Equal(call.At) || !r.Fire.Equal(at("10:00:00")) || r.Trigger != 9 || r.Fence != 8 || r.Attempt != 1 {

@@ -6,7 +6,7 @@ import (
 )
 
 // The rows are what ElasticJob 3.0.3 assigns.
-func TestAverageNumbersShardsAsElasticJob(t *testing.T) {
+func TestAverage_NumbersAsElasticJob(t *testing.T) {
 	for _, tt := range []struct {
 		shards int
 		live   []string
@@ -40,7 +40,8 @@ func TestAverageNumbersShardsAsElasticJob(t *testing.T) {
 	}
 }
 
-func TestAverageIsEvenWhateverTheWeights(t *testing.T) {
+// Average is even, whatever the weights.
+func TestAverage_EvenWhateverWeights(t *testing.T) {
 	for n := 1; n <= 12; n++ {
 		live := fleet(n)
 		live[0].Weight = 1000

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-func TestEachLiveInstanceHasOneShardOfABroadcastAndKeepsItWhereItCan(t *testing.T) {
+// Each live instance has one shard of a broadcast, and keeps it if possible.
+func TestBroadcast_OneShardEachAndKept(t *testing.T) {
 	for _, tt := range []struct {
 		name             string
 		live, prev, want []string
@@ -18,7 +19,7 @@ func TestEachLiveInstanceHasOneShardOfABroadcastAndKeepsItWhereItCan(t *testing.
 		{"the first one goes", []string{"a", "c"}, []string{"b", "a", "c"}, []string{"c", "a"}},
 		{"one goes and one comes", []string{"a", "c", "d"}, []string{"b", "a", "c"}, []string{"d", "a", "c"}},
 		{"all are new", []string{"x", "y"}, []string{"b", "a", "c"}, []string{"x", "y"}},
-		{"nobody", nil, []string{"a"}, nil},
+		{"no previous owner", nil, []string{"a"}, nil},
 		{"one has two by mistake", []string{"a", "b"}, []string{"a", "a"}, []string{"a", "b"}},
 	} {
 		var live []Instance
@@ -31,7 +32,8 @@ func TestEachLiveInstanceHasOneShardOfABroadcastAndKeepsItWhereItCan(t *testing.
 	}
 }
 
-func TestABroadcastMovesOnlyWhatHasToMove(t *testing.T) {
+// A broadcast moves only the shards that must move.
+func TestBroadcast_MovesOnlyAsNeeded(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var prev []string
 	for range 2000 {

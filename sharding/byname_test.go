@@ -31,7 +31,7 @@ func shardsOf(owners []string, place map[string]int) map[int][]int {
 
 // The rows are from ElasticJob's documentation, its own tests, and what 3.0.3
 // did when it was run.
-func TestByNameAssignsAsElasticJob(t *testing.T) {
+func TestByName_AssignsAsElasticJob(t *testing.T) {
 	for _, tt := range []struct {
 		strategy  Strategy
 		job       string
@@ -66,7 +66,7 @@ func TestByNameAssignsAsElasticJob(t *testing.T) {
 }
 
 // The values are what a JVM returns for String.hashCode.
-func TestNamesHashAsInJava(t *testing.T) {
+func TestJavaHash_AsInJava(t *testing.T) {
 	for s, want := range map[string]int32{
 		"": 0, "0": 48, "jobA": 3267620, "Aa": 2112, "BB": 2112, "polygenelubricants": math.MinInt32,
 		"作业": 649790, "😀": 1772899, "\uFFFD": 0xFFFD,
@@ -78,7 +78,7 @@ func TestNamesHashAsInJava(t *testing.T) {
 }
 
 // ElasticJob fails on it: in Java the absolute value of -2^31 is -2^31.
-func TestANameOfTheSmallestHashIsAssigned(t *testing.T) {
+func TestByName_SmallestHash(t *testing.T) {
 	live, place := list(3)
 	got := shardsOf(Rotate.Assign("polygenelubricants", 1, live, nil), place)
 	if want := int(int64(1)<<31%3) + 1; !slices.Equal(got[want], []int{0}) { // 2^31 modulo 3 is 2
@@ -86,7 +86,8 @@ func TestANameOfTheSmallestHashIsAssigned(t *testing.T) {
 	}
 }
 
-func TestASingleShardGoesRoundAllInstances(t *testing.T) {
+// A single shard goes round all instances.
+func TestSingle_GoesRoundAllInstances(t *testing.T) {
 	live, place := list(3)
 	owners := Single.Assign("1", 1, live, nil)
 	var round []int
@@ -102,7 +103,8 @@ func TestASingleShardGoesRoundAllInstances(t *testing.T) {
 	}
 }
 
-func TestASingleShardGoesOnWhereItsOwnerWouldHavePassedIt(t *testing.T) {
+// After the loss of its owner, a single shard continues with the next instance.
+func TestSingle_ContinuesAfterLostOwner(t *testing.T) {
 	live := []Instance{{ID: "a"}, {ID: "c"}, {ID: "e"}}
 	for gone, want := range map[string]string{"d": "c", "b": "a", "0": "e", "f": "e"} {
 		if got := Single.Assign("job", 1, live, []string{gone}); got[0] != want {

@@ -51,8 +51,7 @@ func ExampleInstance_weight() {
 	// [small small large large large large]
 }
 
-// A strategy that comes from outside is checked before anybody acts on what it
-// says.
+// The result of a foreign strategy is checked before it is used.
 func ExampleValid() {
 	live := []sharding.Instance{{ID: "a"}, {ID: "b"}}
 

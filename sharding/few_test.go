@@ -55,7 +55,7 @@ func checkFew(t *testing.T, s situation, owners []string) {
 	t.Helper()
 	quota, held := loads(Sticky.Assign(s.job, s.shards, s.live, nil)), loads(s.prev[:min(len(s.prev), s.shards)])
 	if got := loads(owners); !maps.Equal(got, quota) {
-		t.Fatalf("%v, had nobody owned anything before: %v\n%+v", got, quota, s)
+		t.Fatalf("%v, without previous owners: %v\n%+v", got, quota, s)
 	}
 	want := s.shards
 	for id, n := range quota {
@@ -66,7 +66,8 @@ func checkFew(t *testing.T, s situation, owners []string) {
 	}
 }
 
-func TestWhoHeldFewShardsDoesNotMatter(t *testing.T) {
+// With fewer shards than instances, the previous owners do not matter.
+func TestFew_PreviousOwnersDoNotMatter(t *testing.T) {
 	rng := rand.New(rand.NewPCG(8, 8))
 	for range 5000 {
 		s := randomSituation(rng, 11, 12)
@@ -78,13 +79,13 @@ func TestWhoHeldFewShardsDoesNotMatter(t *testing.T) {
 
 // One more instance than shards is the least for few shards; up to there and
 // beyond, no step moves more.
-func TestOnlyALeaversShardsMoveAndThoseANewcomerWins(t *testing.T) {
+func TestFew_OnlyLeaverAndNewcomerMove(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 9))
 	jobs := names("job-%d", 50)
 	won, lost := 0, 0
 	for _, weights := range [][]int{{1}, {1, 2, 3}} {
 		for shards := 1; shards <= 4; shards++ {
-			// So many that nobody has a whole shard by weight.
+			// So many that no instance has a whole shard by weight.
 			least := shards
 			if len(weights) > 1 {
 				least = 3*shards + 1
@@ -124,7 +125,8 @@ func TestOnlyALeaversShardsMoveAndThoseANewcomerWins(t *testing.T) {
 	}
 }
 
-func TestManySmallJobsStayEvenWhoeverCameAndWent(t *testing.T) {
+// Many small jobs stay evenly spread after instances came and went.
+func TestFew_ManySmallJobsStayEven(t *testing.T) {
 	jobs := names("job-%d", 1000)
 	fresh := 0
 	instance := func() Instance {
@@ -225,7 +227,7 @@ func throws(weights []float64, n int) []float64 {
 
 // Each owns its exact share rounded down, and rounds up as weighted throws have
 // it.
-func TestManyJobsSpreadByWeight(t *testing.T) {
+func TestFew_ManyJobsSpreadByWeight(t *testing.T) {
 	for _, pattern := range []string{"job-%d", "%08d", "tenant/%d/import", "%c"} {
 		jobs := names(pattern, 1000)
 		for _, weights := range [][]int{
@@ -258,7 +260,7 @@ func TestManyJobsSpreadByWeight(t *testing.T) {
 }
 
 // The numbers are those that Sticky's documentation names.
-func TestHeavyInstancesGetSomewhatLessOfFewShards(t *testing.T) {
+func TestFew_HeavyInstancesGetLess(t *testing.T) {
 	if got := throws([]float64{4, 2, 2, 1, 1}, 1)[0]; got != 0.4 {
 		t.Errorf("of one shard the first gets %.3f, want its share, 0.4", got)
 	}
@@ -270,7 +272,7 @@ func TestHeavyInstancesGetSomewhatLessOfFewShards(t *testing.T) {
 // The sum of χ² over 300 fleets of 7, each with 6 degrees of freedom, is that
 // of a fair die: not greater, which would be a bad hash, nor smaller, for then
 // jobs would not be drawn independently of each other.
-func TestRankIsAsFairAsADie(t *testing.T) {
+func TestRank_FairAsDie(t *testing.T) {
 	const fleets, instances = 300, 7
 	jobs := names("job-%d", 350)
 	mean := float64(len(jobs)) / instances
@@ -291,7 +293,8 @@ func TestRankIsAsFairAsADie(t *testing.T) {
 	}
 }
 
-func TestJobsOfALeaverSpreadEvenlyOverTheOthers(t *testing.T) {
+// The jobs of a leaving instance spread evenly over the others.
+func TestFew_JobsOfLeaverSpreadEvenly(t *testing.T) {
 	jobs := names("job-%d", 1000)
 	live := fleet(7)
 	owners, before := assignAll(jobs, 1, live, nil)
@@ -312,7 +315,7 @@ func TestJobsOfALeaverSpreadEvenlyOverTheOthers(t *testing.T) {
 }
 
 // That is a seventh of the jobs, and so of those of each of the others.
-func TestNewcomerTakesItsPartOfSmallJobsFromEachOfTheOthers(t *testing.T) {
+func TestFew_NewcomerTakesFromEach(t *testing.T) {
 	jobs := names("job-%d", 1000)
 	owners, before := assignAll(jobs, 1, fleet(6), nil)
 	live := fleet(7)
@@ -328,7 +331,7 @@ func TestNewcomerTakesItsPartOfSmallJobsFromEachOfTheOthers(t *testing.T) {
 
 // Of 4 shards the exact shares are 0.25, 0.75 and 3: one of the two holders
 // keeps its shard.
-func TestOfTwoHoldersTheHeavierKeepsItsShardMoreOften(t *testing.T) {
+func TestFew_HeavierKeepsMoreOften(t *testing.T) {
 	jobs := names("job-%d", 1000)
 	live := []Instance{{"light", 1}, {"heavy", 3}, {"new", 12}}
 	prev := make([][]string, len(jobs))

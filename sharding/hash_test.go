@@ -8,7 +8,7 @@ import (
 
 // Processes of different versions work side by side during an update, and each
 // must come to the assignment that the others would.
-func TestHashStaysAsItIs(t *testing.T) {
+func TestHash_Golden(t *testing.T) {
 	for s, want := range map[string]uint64{
 		"":           0xefd01f60ba992926,
 		"job":        0x562c153e174eb750,
@@ -20,7 +20,8 @@ func TestHashStaysAsItIs(t *testing.T) {
 	}
 }
 
-func TestThrowStaysAsItIs(t *testing.T) {
+// The values of throw never change between versions.
+func TestThrow_Golden(t *testing.T) {
 	for h, want := range map[uint64]uint64{0: 1 << 63, 0x562c153e174eb750: 0x324465f783aebce, 1<<64 - 1: 1} {
 		if got := throw(h); got != want {
 			t.Errorf("throw of %#x = %#x, want %#x", h, got, want)
@@ -28,7 +29,8 @@ func TestThrowStaysAsItIs(t *testing.T) {
 	}
 }
 
-func TestRankStaysAsItIs(t *testing.T) {
+// The values of rank never change between versions.
+func TestRank_Golden(t *testing.T) {
 	live := []Instance{{ID: "a"}, {ID: "b", Weight: 2}, {ID: "c"}}
 	for shards, want := range map[int]string{
 		1: "a b c b a c c b a b b b b b b c c b c b",
@@ -46,7 +48,7 @@ func TestRankStaysAsItIs(t *testing.T) {
 }
 
 // fmix64 as its author writes it, over FNV-1a as the standard library has it.
-func TestHashIsMixedFNV(t *testing.T) {
+func TestHash_IsMixedFNV(t *testing.T) {
 	for _, s := range []string{"", "a", "job-17", "größer", "\x00\xff"} {
 		f := fnv.New64a()
 		f.Write([]byte(s))

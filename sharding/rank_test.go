@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-func TestThrowIsTheLogarithmOfTheHash(t *testing.T) {
+// Throw is the logarithm of the hash.
+func TestThrow_IsLogarithmOfHash(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 11))
 	hashes := []uint64{0, 1, 2, 3, 1 << 32, 1<<63 - 1, 1 << 63, 1<<63 + 1, math.MaxUint64 - 1, math.MaxUint64}
 	for range 10_000 {
@@ -30,7 +31,8 @@ func TestThrowIsTheLogarithmOfTheHash(t *testing.T) {
 	}
 }
 
-func TestThrowsFallAsTheHashGrows(t *testing.T) {
+// Throws fall as the hash grows.
+func TestThrow_FallsAsHashGrows(t *testing.T) {
 	rng := rand.New(rand.NewPCG(12, 12))
 	for range 10_000 {
 		a := rng.Uint64() >> rng.IntN(64)
@@ -41,7 +43,8 @@ func TestThrowsFallAsTheHashGrows(t *testing.T) {
 	}
 }
 
-func TestRanksCompareAsRatios(t *testing.T) {
+// Ranks compare as ratios.
+func TestRank_ComparesAsRatios(t *testing.T) {
 	rng := rand.New(rand.NewPCG(13, 13))
 	number := func() uint64 { return 1 + rng.Uint64()>>(1+rng.IntN(63)) }
 	for range 10_000 {
@@ -57,7 +60,8 @@ func TestRanksCompareAsRatios(t *testing.T) {
 	}
 }
 
-func TestWhoHasNothingToRoundUpComesLast(t *testing.T) {
+// A rank without weight comes last.
+func TestRank_WithoutWeightComesLast(t *testing.T) {
 	ranks := []rank{{5, 0}, {math.MaxUint64, 1}, {1, 0}, {1, 1}}
 	slices.SortFunc(ranks, rank.compare)
 	if want := []rank{{1, 1}, {math.MaxUint64, 1}, {1, 0}, {5, 0}}; !slices.Equal(ranks, want) {

@@ -35,7 +35,7 @@ func loads(owners []string) map[string]int {
 	return n
 }
 
-// moves counts the shards of next that someone else, or nobody, owned in prev.
+// moves counts the shards of next that another instance, or none, owned in prev.
 func moves(prev, next []string) int {
 	n := 0
 	for shard, id := range next {
@@ -54,7 +54,7 @@ type situation struct {
 	prev   []string
 }
 
-// few says whether the job has fewer shards than there are instances.
+// few reports whether the job has fewer shards than there are instances.
 func (s situation) few() bool { return s.shards < len(s.live) }
 
 // randomSituation returns arguments with all that may occur: weights that are
@@ -89,7 +89,8 @@ func randomSituation(rng *rand.Rand, maxShards, maxLive int) situation {
 	return s
 }
 
-func TestEveryShardGetsALiveOwner(t *testing.T) {
+// Every shard gets a live owner.
+func TestAssign_EveryShardGetsLiveOwner(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for range 5000 {
 		s := randomSituation(rng, 60, 12)
@@ -102,7 +103,8 @@ func TestEveryShardGetsALiveOwner(t *testing.T) {
 	}
 }
 
-func TestOrderOfInstancesDoesNotMatter(t *testing.T) {
+// The order of the instances does not matter.
+func TestAssign_OrderDoesNotMatter(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 2))
 	for range 2000 {
 		s := randomSituation(rng, 60, 12)
@@ -124,7 +126,7 @@ func TestOrderOfInstancesDoesNotMatter(t *testing.T) {
 
 // Neither does its smaller weight matter, nor are there more instances than
 // before to compare the shards with.
-func TestAnInstanceThatIsListedTwiceCountsOnce(t *testing.T) {
+func TestAssign_InstanceListedTwiceCountsOnce(t *testing.T) {
 	rng := rand.New(rand.NewPCG(14, 14))
 	for range 2000 {
 		s := randomSituation(rng, 20, 12)
@@ -138,7 +140,8 @@ func TestAnInstanceThatIsListedTwiceCountsOnce(t *testing.T) {
 	}
 }
 
-func TestAssigningAgainMovesNothing(t *testing.T) {
+// Assigning again moves nothing.
+func TestAssign_AgainMovesNothing(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 3))
 	for range 5000 {
 		s := randomSituation(rng, 60, 12)
@@ -151,7 +154,8 @@ func TestAssigningAgainMovesNothing(t *testing.T) {
 	}
 }
 
-func TestArgumentsAreNotChanged(t *testing.T) {
+// Arguments are not changed.
+func TestAssign_KeepsArguments(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 4))
 	for range 500 {
 		s := randomSituation(rng, 60, 12)
@@ -166,7 +170,8 @@ func TestArgumentsAreNotChanged(t *testing.T) {
 	}
 }
 
-func TestNobodyLiveMeansNil(t *testing.T) {
+// Without a live instance the assignment is nil.
+func TestAssign_NilWithoutInstances(t *testing.T) {
 	for _, strategy := range strategies {
 		for _, live := range [][]Instance{nil, {}, {{ID: ""}, {ID: "", Weight: 3}}} {
 			if got := strategy.Assign("job", 3, live, []string{"a"}); got != nil {
@@ -176,7 +181,8 @@ func TestNobodyLiveMeansNil(t *testing.T) {
 	}
 }
 
-func TestShardCountsAtTheEdges(t *testing.T) {
+// Shard counts at the limits are handled.
+func TestAssign_ShardCountsAtEdges(t *testing.T) {
 	live := []Instance{{ID: "a", Weight: math.MaxInt}, {ID: "b", Weight: math.MinInt}, {ID: "c", Weight: math.MaxInt}}
 	for _, strategy := range strategies {
 		for _, shards := range []int{math.MinInt, -1, 0} {
@@ -212,7 +218,8 @@ func TestByName(t *testing.T) {
 	}
 }
 
-func TestValidNamesTheFirstShardThatIsWrong(t *testing.T) {
+// Valid names the first shard that is wrong.
+func TestValid_NamesFirstWrongShard(t *testing.T) {
 	live := []Instance{{ID: "a"}, {ID: "b"}, {ID: ""}}
 	for _, tt := range []struct {
 		owners []string

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-func TestStaticMovesNothingThatHasALiveOwner(t *testing.T) {
+// Static moves no shard whose owner is live.
+func TestStatic_KeepsLiveOwners(t *testing.T) {
 	rng := rand.New(rand.NewPCG(21, 21))
 	for range 3000 {
 		s := randomSituation(rng, 60, 12)
@@ -24,7 +25,8 @@ func TestStaticMovesNothingThatHasALiveOwner(t *testing.T) {
 	}
 }
 
-func TestStaticGivesWhatNobodyHasToThoseWhoHaveLeast(t *testing.T) {
+// Static gives shards without an owner to the least loaded instances.
+func TestStatic_OrphansGoToLeastLoaded(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		live []Instance
@@ -43,7 +45,8 @@ func TestStaticGivesWhatNobodyHasToThoseWhoHaveLeast(t *testing.T) {
 	}
 }
 
-func TestPinsHoldWhileTheirInstancesLive(t *testing.T) {
+// Pins hold while their instances live.
+func TestPin_HoldsWhileInstancesLive(t *testing.T) {
 	strategy := Pin("by database", map[int]string{0: "db-1", 1: "db-2", 5: "db-1"}, Average)
 	one, two, other := Instance{ID: "db-1@7"}, Instance{ID: "db-2@7"}, Instance{ID: "db-3@7"}
 	for _, tt := range []struct {
@@ -64,7 +67,8 @@ func TestPinsHoldWhileTheirInstancesLive(t *testing.T) {
 	}
 }
 
-func TestPinsAreThoseOfTheMoment(t *testing.T) {
+// Pin copies its map: later changes have no effect.
+func TestPin_CopiesItsMap(t *testing.T) {
 	pins := map[int]string{0: "a"}
 	strategy := Pin("pins", pins, nil)
 	pins[0] = "b"
@@ -75,7 +79,7 @@ func TestPinsAreThoseOfTheMoment(t *testing.T) {
 
 // What a function of somebody else's returns is checked by Valid, and must
 // break nothing on the way to it.
-func TestAFunctionThatAssignsNonsenseIsFoundOut(t *testing.T) {
+func TestFunc_NonsenseIsFound(t *testing.T) {
 	live := []Instance{{ID: "a@1"}}
 	for name, nonsense := range map[string]func(string, int, []Instance, []string) []string{
 		"none":     nil,

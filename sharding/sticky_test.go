@@ -94,7 +94,8 @@ func fewestByQuota(s situation) int {
 	return s.shards - stay[roundUp]
 }
 
-func TestStickyMovesAsFewShardsAsAnyAssignmentCould(t *testing.T) {
+// Sticky moves as few shards as any assignment could.
+func TestSticky_FewestMovesOfAnyAssignment(t *testing.T) {
 	for _, weights := range [][]int{{1}, {1, 1}, {1, 2}, {5, 1}, {1, 1, 1}, {1, 1, 2}, {1, 2, 3}, {1, 1, 10}, {2, 3, 7}} {
 		s := situation{job: "job", live: fleet(len(weights))}
 		owners := []string{"gone"}
@@ -120,7 +121,8 @@ func TestStickyMovesAsFewShardsAsAnyAssignmentCould(t *testing.T) {
 	}
 }
 
-func TestStickyMovesAsFewShardsAsAnyQuotasAllow(t *testing.T) {
+// Sticky moves as few shards as any quotas allow.
+func TestSticky_FewestMovesOfAnyQuotas(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 5))
 	for range 10_000 {
 		s := randomSituation(rng, 60, 9)
@@ -134,7 +136,8 @@ func TestStickyMovesAsFewShardsAsAnyQuotasAllow(t *testing.T) {
 	}
 }
 
-func TestStickyGivesEachInstanceItsShareRoundedUpOrDown(t *testing.T) {
+// Sticky gives each instance its share rounded up or down.
+func TestSticky_ShareRoundedUpOrDown(t *testing.T) {
 	rng := rand.New(rand.NewPCG(6, 6))
 	for i := range 5000 {
 		s := randomSituation(rng, 60, 12)
@@ -145,7 +148,8 @@ func TestStickyGivesEachInstanceItsShareRoundedUpOrDown(t *testing.T) {
 	}
 }
 
-func TestStickyCountsWeightsAsInstanceDocuments(t *testing.T) {
+// Sticky counts weights as Instance documents them.
+func TestSticky_CountsWeightsAsDocumented(t *testing.T) {
 	for _, tt := range []struct {
 		shards int
 		live   []Instance
