@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/internal/integration/clustertest"
 	"github.com/elasticjob-go/elastic/internal/vtime"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/memory"
@@ -21,7 +22,7 @@ const ttl = 3 * time.Second
 type cluster struct {
 	t      *testing.T
 	server *memory.Server
-	audit  *audit
+	audit  *clustertest.Audit
 	jobs   []elastic.Job
 	work   elastic.HandlerFunc // of all instances
 	opts   []elastic.Option
@@ -54,13 +55,13 @@ func bubble(t *testing.T, f func(c *cluster), options ...memory.Option) {
 	t.Helper()
 	vtime.Test(t, func(t *testing.T) {
 		c := &cluster{t: t, server: memory.NewServer(options...)}
-		c.audit = newAudit(c.server)
+		c.audit = clustertest.NewAudit(c.server)
 		c.work = nothing
 		defer c.stopAll() // also if f ends the test: no goroutine may remain in the bubble
 		f(c)
 		c.stopAll()
 		c.checkRest()
-		for _, fault := range c.audit.faults() {
+		for _, fault := range c.audit.Faults() {
 			t.Error(fault)
 		}
 		c.checkRuns()

@@ -6,49 +6,17 @@ import (
 	"strings"
 	"time"
 
-	"github.com/elasticjob-go/elastic/failover"
-	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/internal/integration/clustertest"
 	"github.com/elasticjob-go/elastic/observe"
 )
 
-// checkRest checks the store's content at rest: specs, assignments, and records
-// of shards that exist. It first waits until the sessions of crashed processes
-// have expired.
+// checkRest checks the store's content at rest. It first waits until the
+// sessions of crashed processes have expired.
 func (c *cluster) checkRest() {
 	c.t.Helper()
 	time.Sleep(ttl + time.Second)
-	shards := map[string]int{}
-	for _, e := range c.server.Dump() {
-		if name, ok := strings.CutPrefix(e.Key, layout.Jobs+"/"); ok {
-			if spec, err := layout.DecodeSpec(e.Value); err == nil {
-				shards[name] = spec.Shards
-				if spec.Broadcast() {
-					shards[name] = len(c.owners(name))
-				}
-			}
-		}
-	}
-	for _, e := range c.server.Dump() {
-		prefix, rest, _ := strings.Cut(e.Key, "/")
-		switch prefix {
-		case layout.Jobs, layout.Assignments:
-		case layout.Signals:
-			if shards[rest] == 0 {
-				c.t.Errorf("at rest the store holds %s of a missing job", e.Key)
-			}
-		case "runs":
-			job, _, _ := strings.Cut(rest, "/")
-			item, err := layout.ShardOf(e.Key)
-			r, err2 := failover.Decode(e.Value)
-			if err != nil || err2 != nil {
-				continue // written by a test
-			}
-			if item >= shards[job] {
-				c.t.Errorf("at rest the store holds %s of a missing shard: %s", e.Key, r)
-			}
-		default:
-			c.t.Errorf("at rest the store holds %s = %s", e.Key, e.Value)
-		}
+	for _, fault := range clustertest.Residue(c.server.Dump()) {
+		c.t.Error(fault)
 	}
 }
 
@@ -85,7 +53,7 @@ func (c *cluster) checkRuns() {
 		}
 		last[k] = r
 		if id := fmt.Sprint(k, r.fire, r.trigger); r.attempt == 1 {
-			if first[id] && !c.audit.areWrong() {
+			if first[id] && !c.audit.WrongClocks() {
 				c.t.Errorf("%s/%d: the fire of %s began twice", r.job, r.shard, stamp(r.fire))
 			}
 			first[id] = true
@@ -111,7 +79,7 @@ func (c *cluster) missing(job string, shard int, from, to time.Time, period time
 	return missing
 }
 
-func stamp(t time.Time) string { return t.UTC().Format("04:05.000") }
+func stamp(t time.Time) string { return clustertest.Stamp(t) }
 
 // story returns the history of the cluster, for a failed test.
 func (c *cluster) story() string {
@@ -119,7 +87,7 @@ func (c *cluster) story() string {
 	defer c.mu.Unlock()
 	var b strings.Builder
 	b.WriteString("commits on records:\n")
-	b.WriteString(c.audit.story())
+	b.WriteString(c.audit.String())
 	b.WriteString("executions:\n")
 	for _, r := range c.runs {
 		fmt.Fprintf(&b, "  %s %s/%d on %s fire %s attempt %d fence %d until %s died=%v err=%v cause=%v\n",

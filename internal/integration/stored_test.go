@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/internal/integration/clustertest"
 	"github.com/elasticjob-go/elastic/internal/layout"
 	"github.com/elasticjob-go/elastic/store"
 )
@@ -63,7 +64,7 @@ func (c *cluster) record(job string, shard int) failover.Record {
 // put writes a key, as an operator or another program would.
 func (c *cluster) put(key string, value []byte) {
 	c.t.Helper()
-	admin := c.server.Connect("admin")
+	admin := c.server.Connect(clustertest.Operator)
 	defer admin.Close(context.Background())
 	op := store.Create(key, value)
 	if _, err := admin.Get(context.Background(), key); err == nil {
@@ -77,7 +78,7 @@ func (c *cluster) put(key string, value []byte) {
 // delete deletes a key, as an operator would.
 func (c *cluster) delete(key string) {
 	c.t.Helper()
-	admin := c.server.Connect("admin")
+	admin := c.server.Connect(clustertest.Operator)
 	defer admin.Close(context.Background())
 	if _, err := admin.Commit(context.Background(), store.Txn{Do: []store.Op{store.Delete(key)}}); err != nil {
 		c.t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/elasticjob-go/elastic"
 	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/internal/integration/clustertest"
 	"github.com/elasticjob-go/elastic/internal/layout"
 	"github.com/elasticjob-go/elastic/store/memory"
 )
@@ -104,7 +105,7 @@ func pick[T any](s *storm, of ...T) T { return of[s.IntN(len(of))] }
 
 func (s *storm) run() {
 	s.started = time.Now()
-	s.audit.differ(2 * s.skew)
+	s.audit.SetSkew(2 * s.skew)
 	for i := range s.instances {
 		s.up(fmt.Sprint("n", i))
 	}
@@ -213,7 +214,7 @@ func (s *storm) fault(kind string) {
 		for _, e := range s.server.Dump() {
 			if e.Owner != "" && s.IntN(2) == 0 {
 				s.declareDead()
-				admin := s.server.Connect("admin")
+				admin := s.server.Connect(clustertest.Operator)
 				_, _ = admin.Commit(context.Background(), deleteOf(e.Key))
 				_ = admin.Close(context.Background())
 				break
@@ -326,7 +327,7 @@ func (s *storm) everyFireIsAccountedFor(j elastic.Job, shard int, last failover.
 		s.t.Fatal(err)
 	}
 	for fire := policy.Schedule.Next(policy.Since); fire.Before(last.Fire); fire = policy.Schedule.Next(fire) {
-		if !accounted[fire.Unix()] && !(s.audit.gaveUp(j.Name, shard, fire) && !j.Failover) {
+		if !accounted[fire.Unix()] && !(s.audit.Abandoned(j.Name, shard, fire) && !j.Failover) {
 			s.t.Errorf("job %s shard %d: the fire of %s has no result", j.Name, shard, stamp(fire))
 			return
 		}
