@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -124,8 +125,8 @@ func Open(ctx context.Context, rawURL string) (*Client, error) {
 	}()
 	if err := client.greet(ctx, c, z, connected); err != nil {
 		z.Close()
-		if why := dialer.fault(); why != nil && ctx.Err() != nil {
-			err = fmt.Errorf("%w: %w", err, why)
+		if ctx.Err() != nil && client.Granted() == 0 {
+			err = fmt.Errorf("%w: %w", store.ErrUnavailable, dialer.fault())
 		}
 		return nil, fmt.Errorf("zookeeper at %s: %w", strings.Join(hosts, ", "), err)
 	}
@@ -315,10 +316,22 @@ type dialer struct {
 	last     error
 }
 
+// fault returns why no server has greeted this client.
 func (d *dialer) fault() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.last
+	switch {
+	case d.security != nil && errors.Is(d.last, io.EOF):
+		return fmt.Errorf("%w: the server ended the TLS handshake; "+
+			"name its secureClientPort, or leave out tls, ca, cert, key and server_name", d.last)
+	case d.last != nil:
+		return d.last
+	case d.security == nil:
+		return errors.New("the connection was made, but the server does not greet: " +
+			"it is no ZooKeeper, has no quorum, or takes TLS at this port (parameter ca or tls)")
+	}
+	return errors.New("the connection was made, but the server does not greet: " +
+		"it is no ZooKeeper, or has no quorum")
 }
 
 func (d *dialer) dial(_, addr string, timeout time.Duration) (net.Conn, error) {
