@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/elastictest"
 	"github.com/elasticjob-go/elastic/internal/integration/clustertest"
 	"github.com/elasticjob-go/elastic/internal/vtime"
 	"github.com/elasticjob-go/elastic/store"
@@ -173,4 +174,18 @@ func (c *cluster) onCommit(n *node, nth int, f func()) {
 		}
 		return memory.Fault{AfterApply: f}
 	})
+}
+
+// audited returns an elastictest cluster that fails the test if a commit breaks
+// the protocol.
+func audited(t *testing.T, options ...elastic.Option) *elastictest.Cluster {
+	t.Helper()
+	c := elastictest.New(t, options...)
+	audit := clustertest.NewAudit(c.Server())
+	t.Cleanup(func() {
+		for _, fault := range audit.Faults() {
+			t.Error(fault)
+		}
+	})
+	return c
 }

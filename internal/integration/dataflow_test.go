@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic"
-	"github.com/elasticjob-go/elastic/elastictest"
 	"github.com/elasticjob-go/elastic/internal/vtime"
 	"github.com/elasticjob-go/elastic/jobs/dataflow"
 )
@@ -126,7 +125,7 @@ func reshardInBacklog(t *testing.T, d *rand.Rand, transact bool) {
 			return nil
 		}
 	}
-	c := elastictest.New(t)
+	c := audited(t)
 	job := elastic.Job{
 		Name:        "tail",
 		Schedule:    "0/10 * * * * ?",
@@ -181,7 +180,7 @@ func TestDataflow_RefusesOtherPartitions(t *testing.T) {
 			},
 			Process: func(context.Context, dataflow.Partition, []int) error { return nil },
 		}
-		c := elastictest.New(t)
+		c := audited(t)
 		job := elastic.Job{Name: "tail", Schedule: "0/10 * * * * ?", Shards: 2}
 		c.Add(job, log)
 		c.Start("a")

@@ -104,7 +104,7 @@ func TestFence_NoRowRefusedAfterReshard(t *testing.T) {
 	vtime.Test(t, func(t *testing.T) {
 		table := newRows(t, 120)
 		h := elastic.HandlerFunc(func(_ context.Context, run elastic.Run) error { table.byTotal(run); return nil })
-		c := elastictest.New(t)
+		c := audited(t)
 		job := elastic.Job{Name: "recon", Schedule: "0 * * * * ?", Shards: 3, Failover: true}
 		c.Add(job, h)
 		c.Start("a")
@@ -129,7 +129,7 @@ func TestFence_NoRowRefusedAfterParameters(t *testing.T) {
 			table.update(run, func(id int) bool { return region[run.Parameter] == id })
 			return nil
 		})
-		c := elastictest.New(t)
+		c := audited(t)
 		job := elastic.Job{
 			Name:            "recon",
 			Schedule:        "0 * * * * ?",
@@ -161,7 +161,7 @@ func TestFence_NoRowRefusedInBroadcast(t *testing.T) {
 	vtime.Test(t, func(t *testing.T) {
 		table := newRows(t, 3)
 		host := map[string]int{"a": 0, "b": 1, "c": 2}
-		c := elastictest.New(t)
+		c := audited(t)
 		job := elastic.Job{Name: "cache", Schedule: "0 * * * * ?", Broadcast: true}
 		on := func(name string) elastic.Handler {
 			return elastic.HandlerFunc(func(_ context.Context, run elastic.Run) error {
@@ -219,7 +219,7 @@ func stormOfRows(t *testing.T, d *rand.Rand) {
 		table.byTotal(run)
 		return nil
 	})
-	c := elastictest.New(t)
+	c := audited(t)
 	job := elastic.Job{
 		Name:        "recon",
 		Schedule:    "0 * * * * ?",

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic"
-	"github.com/elasticjob-go/elastic/elastictest"
 	"github.com/elasticjob-go/elastic/failover"
 	"github.com/elasticjob-go/elastic/observe"
 )
@@ -156,7 +155,7 @@ func TestTimeout_FailsWhateverIsReturned(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := elastictest.New(t)
+				c := audited(t)
 				c.Add(elastic.Job{
 					Name:     "report",
 					Schedule: "0 * * * * ?",

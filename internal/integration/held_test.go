@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic"
-	"github.com/elasticjob-go/elastic/elastictest"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/memory"
 )
@@ -100,7 +99,7 @@ func TestHeld_NoHandlerAfterDeadline(t *testing.T) {
 // A handler is not retried after the deadline of its session.
 func TestHeld_NoRetryAfterDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := elastictest.New(t)
+		c := audited(t)
 		var calm atomic.Bool
 		c.Add(elastic.Job{Name: "report", Schedule: "0 * * * * ?", Shards: 4, Failover: true},
 			elastic.HandlerFunc(func(context.Context, elastic.Run) error {
@@ -136,7 +135,7 @@ func TestHeld_NoRetryAfterDeadline(t *testing.T) {
 // than its session lives, and then the context has ended.
 func TestHeld_ComparesClocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := elastictest.New(t)
+		c := audited(t)
 		ask := make(chan struct{})
 		var held, ended bool
 		c.Add(elastic.Job{
@@ -177,7 +176,7 @@ func TestHeld_ComparesClocks(t *testing.T) {
 // another instance can start their runs.
 func TestHeld_HandlersReturnFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := elastictest.New(t)
+		c := audited(t)
 		const cleanup = 300 * time.Millisecond
 		c.Add(elastic.Job{
 			Name:     "report",

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic"
-	"github.com/elasticjob-go/elastic/elastictest"
 	"github.com/elasticjob-go/elastic/failover"
 	"github.com/elasticjob-go/elastic/observe"
 	"github.com/elasticjob-go/elastic/sharding"
@@ -172,7 +171,7 @@ func TestHandler_HostileResults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				block := blocking(t)
-				c := elastictest.New(t)
+				c := audited(t)
 				c.Add(elastic.Job{
 					Name:     "rogue",
 					Schedule: "@every 20s",
@@ -359,7 +358,7 @@ func TestStrategy_Hostile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				block := blocking(t)
-				c := elastictest.New(t, elastic.WithDrainTimeout(time.Second))
+				c := audited(t, elastic.WithDrainTimeout(time.Second))
 				own := elastic.WithStrategy(sharding.Func("own", func(
 					_ string, _ int, live []sharding.Instance, _ []string,
 				) []string {

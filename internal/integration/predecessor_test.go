@@ -42,7 +42,7 @@ func waitsFor(
 // once for the fleet, and once that it runs again.
 func TestPredecessor_Failed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := elastictest.New(t)
+		c := audited(t)
 		fails := true
 		c.Add(elastic.Job{
 			Name:     "collect",
@@ -69,7 +69,7 @@ func TestPredecessor_Failed(t *testing.T) {
 // A job with AfterEnded does not wait for success.
 func TestPredecessor_FailedDoesNotMatter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := elastictest.New(t)
+		c := audited(t)
 		c.Add(elastic.Job{
 			Name:     "collect",
 			Schedule: "0/10 * * * * ?",
@@ -91,7 +91,7 @@ func TestPredecessor_FailedDoesNotMatter(t *testing.T) {
 // the wait.
 func TestPredecessor_Unknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := elastictest.New(t)
+		c := audited(t)
 		c.Start("a", "b", "c")
 		collect := elastic.Job{Name: "collect", Schedule: "0/10 * * * * ?"}
 		for _, name := range []string{"a", "b"} {
@@ -122,7 +122,7 @@ func TestPredecessor_Unknown(t *testing.T) {
 // it follows as unknown.
 func TestPredecessor_StartIsNoWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := elastictest.New(t)
+		c := audited(t)
 		c.Add(elastic.Job{Name: "report", After: []string{"collect"}}, idle)
 		c.Add(elastic.Job{Name: "collect", Schedule: "0/10 * * * * ?"}, idle)
 		c.Start("a", "b", "c")
@@ -142,7 +142,7 @@ func TestPredecessor_CannotBeFollowed(t *testing.T) {
 	} {
 		t.Run(code, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := elastictest.New(t)
+				c := audited(t)
 				collect.Name, collect.Schedule = "collect", "0/10 * * * * ?"
 				c.Add(collect, idle)
 				c.Add(elastic.Job{Name: "report", After: []string{"collect"}}, idle)
@@ -158,7 +158,7 @@ func TestPredecessor_CannotBeFollowed(t *testing.T) {
 // is over when the job runs again.
 func TestPredecessor_ForgotFire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := elastictest.New(t)
+		c := audited(t)
 		runs := 0
 		c.Add(elastic.Job{
 			Name:     "tick",

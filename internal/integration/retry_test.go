@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic"
-	"github.com/elasticjob-go/elastic/elastictest"
 	"github.com/elasticjob-go/elastic/failover"
 	"github.com/elasticjob-go/elastic/observe"
 )
@@ -191,7 +190,7 @@ func TestRetry_LargestDelays(t *testing.T) {
 func TestRetry_ZeroDelay(t *testing.T) {
 	for _, d := range []time.Duration{0, 1, -1, math.MinInt64} {
 		synctest.Test(t, func(t *testing.T) {
-			c := elastictest.New(t)
+			c := audited(t)
 			c.Add(elastic.Job{
 				Name:     "report",
 				Schedule: "0 * * * * ?",

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic"
-	"github.com/elasticjob-go/elastic/elastictest"
 	"github.com/elasticjob-go/elastic/observe"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/memory"
@@ -186,7 +185,7 @@ func TestTrouble_StaysLocal(t *testing.T) {
 // new one.
 func TestTrouble_EndsWithItsOwnRecovery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := elastictest.New(t)
+		c := audited(t)
 		job := elastic.Job{Name: "report", Schedule: "* * * * * ?", Shards: 4}
 		c.Add(job, elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil }))
 		c.Start("a")
@@ -215,7 +214,7 @@ func TestTrouble_EndsWithItsOwnRecovery(t *testing.T) {
 // there are, and one event when it is back.
 func TestTrouble_OneAlarmForWholeStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := elastictest.New(t)
+		c := audited(t)
 		for i := range 5 {
 			job := elastic.Job{Name: fmt.Sprint("job", i), Schedule: "* * * * * ?", Shards: 2}
 			c.Add(job, elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil }))

@@ -30,7 +30,7 @@ func eventsOf(c *elastictest.Cluster, kinds ...observe.Kind) []elastic.Event {
 // and once that it no longer waits.
 func TestWaiting_LabelsWithoutInstance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := elastictest.New(t)
+		c := audited(t)
 		job := elastic.Job{Name: "report", Schedule: "* * * * * ?", Requires: map[string]string{"zone": "mars"}}
 		c.Add(job, elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil }))
 		c.Start("a", "b", "c")
@@ -58,7 +58,7 @@ func TestWaiting_LabelsWithoutInstance(t *testing.T) {
 // the fields with both values. Changes, disabling and enabling are events.
 func TestChange_EventNamesFields(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := elastictest.New(t)
+		c := audited(t)
 		job := elastic.Job{Name: "report", Schedule: "0 * * * * ?", Shards: 2}
 		done := elastic.HandlerFunc(func(context.Context, elastic.Run) error { return nil })
 		c.Add(job, done)
@@ -238,7 +238,7 @@ func TestWaiting_ShardsAtLimit(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c := elastictest.New(t)
+				c := audited(t)
 				row.job.Name = "report"
 				if row.job.Schedule != "@manual" && row.job.Schedule != "0 0 * * * ?" {
 					row.job.End = time.Now().Add(80 * time.Second)
@@ -284,7 +284,7 @@ func TestWaiting_ShardsAtLimit(t *testing.T) {
 // as a disabled job is.
 func TestChange_ReportsDisabledShards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := elastictest.New(t)
+		c := audited(t)
 		c.Add(elastic.Job{
 			Name:           "some",
 			Schedule:       everySecond,
