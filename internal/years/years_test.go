@@ -36,6 +36,6 @@ func TestClamp_CanBeEncoded(t *testing.T) {
 		}
 	}
 	if last.Unix() != Last {
-		t.Errorf("Last is %d, want %d", Last, last.Unix())
+		t.Errorf("Last is %d, want %d", int64(Last), last.Unix())
 	}
 }
