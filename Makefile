@@ -1,78 +1,139 @@
-# What one does with this repository. Everything that tests need is built or installed here: Go modules, and on Debian the
-# packages named below.
+# Developer commands. Run `make help`.
+#
+# Everything that the tests need is built or installed here: Go modules, and on
+# Debian the packages named below.
 
-SHELL    := bash
-BIN      := $(CURDIR)/.bin
-STAGES   := $(BIN)/stage-runner
+SHELL     := bash
+BIN       := $(CURDIR)/.bin
+STAGES    := $(BIN)/stage-runner
+# The modules that a change checks. Each stays on one line: scripts read it.
 MODULES  := . jobfile store/etcd store/consul store/zookeeper store/all examples e2e conformance/servers/containers conformance/matrix elasticjob cmd/elasticctl
+# The modules whose unit tests run with the race detector.
 TESTED   := . jobfile store/etcd store/consul store/all store/zookeeper examples elasticjob cmd/elasticctl
+# Modules outside the workspace.
+APART     := bench/cron bench/peers
+ALL       := $(MODULES:%=./%/...)
+PLATFORMS := linux/amd64 linux/arm64 linux/386 linux/arm darwin/amd64 \
+	darwin/arm64 windows/amd64 windows/arm64 freebsd/amd64 freebsd/arm64
 ZOOKEEPER := /usr/share/java/zookeeper.jar
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@latest
+ACTIONLINT  := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 export CGO_ENABLED ?= 1
 
-.PHONY: elasticjob help demo test check unit race e2e sim mutants storms scenarios chaos chaos-rows bench-peers conformance servers images model lint vuln fuzz fuzz-short bench bench-cron clean
+.PHONY: help demo test check full unit race e2e sim sim-full mutants storms \
+	scenarios chaos chaos-all chaos-rows bench-peers conformance containers \
+	servers etcd images elasticjob model lint cross release release-check \
+	vuln fuzz fuzz-short bench bench-cron clean
 
 help: ## show this
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | \
+		awk -F ':.*## ' '{ printf "  make %-13s %s\n", $$1, $$2 }'
 
-demo: ## three instances in one process: one crashes in the middle of a run, one drains; half a minute, nothing to install
+demo: ## three instances, a crash and a drain; 30 seconds, needs nothing
 	@go run ./examples/quickstart
 
 test: RUNTIME := $(or $(RUNTIME),process)
-test: $(STAGES) ## everything that must hold, in stages that can run alone (lint race sim conformance e2e fuzz-short); FROM=sim starts there
+test: $(STAGES) ## everything that must hold; FROM=sim starts at that stage
 	@RUNTIME=$(RUNTIME) $(STAGES) $(if $(FROM),-from $(FROM)) \
-		-not "containers: make conformance RUNTIME=docker and make e2e RUNTIME=docker need a container engine and twelve minutes" \
-		-not "model: make model takes minutes" \
-		-not "storms: make storms takes minutes" \
+		-not "containers: make full" \
+		-not "mutants: make full" \
+		-not "model: make full" \
+		-not "storms: make full" \
+		-not "chaos-all: make full" \
+		-not "sim-full: make full" \
 		-not "fuzz: make fuzz takes minutes" \
-		-not "elasticjob: make elasticjob takes five minutes and needs Maven Central" \
-		-not "mutants: make mutants takes a quarter of an hour" \
+		-not "elasticjob: make full; it needs Maven Central" \
 		-not "chaos-rows: make chaos-rows takes minutes" \
-		-not "chaos: make chaos takes ten minutes for each store" \
 		-not "bench-peers: make bench-peers takes minutes" \
-		lint race sim conformance e2e fuzz-short
+		lint cross release-check race sim conformance e2e fuzz-short
 
-check: $(STAGES) ## for the loop of a change: lint and unit tests without servers and without the race detector
-	@$(STAGES) -not "servers, races, simulation: make test" lint unit
+check: $(STAGES) ## lint and unit tests, no servers, no race detector: 3 minutes
+	@$(STAGES) -not "servers, races, simulation, cross-builds: make test" \
+		lint unit
+
+full: $(STAGES) ## what takes hours; FROM=mutants starts at that stage
+	@stages=(sim-full mutants model storms fuzz chaos-all chaos-rows); not=(); \
+	if docker version >/dev/null 2>&1; then stages+=(containers); \
+	else not+=(-not "containers: no container engine answers"); fi; \
+	if command -v java >/dev/null && command -v mvn >/dev/null; then stages+=(elasticjob); \
+	else not+=(-not "elasticjob: it needs Java and Maven"); fi; \
+	$(STAGES) $(if $(FROM),-from $(FROM)) "$${not[@]}" \
+		-not "the stages of make test: run make test first" "$${stages[@]}"
 
 unit: $(STAGES) ## unit tests that need no server, without the race detector
-	@$(STAGES) gotest -timeout 10m ./...
+	@$(STAGES) gotest -timeout 10m ./... ./jobfile/...
 
-race: servers $(STAGES) ## all unit tests, with the race detector; the suite for drivers is the target conformance
-	@for m in $(TESTED); do echo "== $$m"; (cd $$m && $(STAGES) gotest -race -timeout 40m -skip '^TestConformance(WithClassicWatches)?$$' ./...) || exit 1; done
-	@echo "== internal/integration, with all rows of its tables"; $(STAGES) gotest -timeout 20m ./internal/integration
+race: servers $(STAGES) ## all unit tests, with the race detector
+	@for m in $(TESTED); do \
+		echo "== $$m"; \
+		(cd $$m && $(STAGES) gotest -race -timeout 40m \
+			-skip '^TestConformance(WithClassicWatches)?$$' ./...) || exit 1; \
+	done
+	@echo "== internal/integration, with all rows of its tables"; \
+		$(STAGES) gotest -timeout 20m ./internal/integration
 
-e2e: servers images $(STAGES) ## real processes on every store: kill -9, SIGSTOP, SIGTERM; a checker over everything they did; RUNTIME as in conformance
-	@echo "== e2e"; cd e2e && ELASTIC_TEST_RUNTIME=$(RUNTIME) $(STAGES) gotest -timeout 30m -v .
-	@echo "== e2e/chaos"; cd e2e && $(STAGES) gotest -timeout 30m -v -skip 'Chaos/E' ./chaos ./fenced
+e2e: servers images $(STAGES) ## real processes on every store, killed and paused; RUNTIME=docker
+	@echo "== e2e"; cd e2e && \
+		ELASTIC_TEST_RUNTIME=$(RUNTIME) $(STAGES) gotest -timeout 30m -v .
+	@echo "== e2e/chaos"; cd e2e && \
+		$(STAGES) gotest -timeout 30m -v -skip 'Chaos/E' ./chaos ./fenced
 
-chaos: servers ## everything at once happens to 5 processes and a real store: STORE=etcd NODES=3 DURATION=10m SEED=7; docs/chaos.md
-	cd e2e && go test -timeout 24h -v -run 'Chaos/mix/^$(or $(STORE),etcd)$$' ./chaos -duration $(or $(DURATION),10m) -nodes $(or $(NODES),1) -seed $(or $(SEED),0)
+chaos: servers ## all faults at once: STORE=etcd NODES=3 DURATION=10m SEED=7
+	cd e2e && go test -timeout 24h -v \
+		-run 'Chaos/mix/^$(or $(STORE),etcd)$$' ./chaos \
+		-duration $(or $(DURATION),10m) -nodes $(or $(NODES),1) \
+		-seed $(or $(SEED),0)
 
-chaos-rows: servers ## the faults of docs/chaos.md one by one: ROW=E08 STORE=etcd; all without them
-	cd e2e && go test -timeout 2h -v -run 'Chaos/$(or $(ROW),E)/$(STORE)' ./chaos $(if $(SEED),-seed $(SEED)) 2>&1 | grep -vE '^=== (RUN|PAUSE|CONT)' ; exit $${PIPESTATUS[0]}
+chaos-all: servers $(STAGES) ## the same on each store, one after another
+	cd e2e && $(STAGES) gotest -timeout 24h -v -run 'Chaos/mix' ./chaos \
+		-duration $(or $(DURATION),10m) -seed $(or $(SEED),0)
 
-bench-peers: servers ## the same faults for elastic and for gocron on etcd: what is lost, and what is run twice; DURATION=3m SEED=7
+chaos-rows: servers ## the faults of docs/chaos.md one by one: ROW=E08 STORE=etcd
+	cd e2e && go test -timeout 2h -v \
+		-run 'Chaos/$(or $(ROW),E)/$(STORE)' ./chaos \
+		$(if $(SEED),-seed $(SEED)) 2>&1 | \
+		grep -vE '^=== (RUN|PAUSE|CONT)' ; exit $${PIPESTATUS[0]}
+
+bench-peers: servers ## the same faults for elastic and for gocron on etcd
 	cd bench/peers && GOWORK=off go build -o $(BIN)/gocron ./gocron
-	cd e2e && go test -timeout 24h -v -run Comparison ./chaos -peer $(BIN)/gocron -duration $(or $(DURATION),3m) -seed $(or $(SEED),0)
+	cd e2e && go test -timeout 24h -v -run Comparison ./chaos \
+		-peer $(BIN)/gocron -duration $(or $(DURATION),3m) \
+		-seed $(or $(SEED),0)
 
-sim: $(STAGES) ## clusters of real engines, simulated exactly: SEEDS=2000 of them, some twice, and some with a rule of the protocol broken; SEED=7 tells one
-	$(STAGES) gotest -count=1 -timeout 90m -v $(if $(SEED),-run EveryInvariant) ./internal/sim $(if $(SEED),-sim.seed=$(SEED),-sim.seeds=$(or $(SEEDS),2000)) | grep -vE '/seeds|/worker' ; exit $${PIPESTATUS[0]}
+sim: $(STAGES) ## simulated clusters of real engines: SEEDS=2000, or one SEED=7
+	$(STAGES) gotest -count=1 -timeout 90m -v \
+		$(if $(SEED),-run EveryInvariant) ./internal/sim \
+		$(if $(SEED),-sim.seed=$(SEED),-sim.seeds=$(or $(SEEDS),2000)) | \
+		grep -vE '/seeds|/worker' ; exit $${PIPESTATUS[0]}
 
-mutants: ## every way to break the protocol that is known, and how many seeds it takes to catch it
-	go test -count=1 -timeout 60m -v -run BrokenProtocol ./internal/sim -sim.mutants=all | grep -vE '^=== ' ; exit $${PIPESTATUS[0]}
+sim-full: ## the same with 20,000 seeds
+	@$(MAKE) --no-print-directory sim SEEDS=20000
+
+mutants: ## deliberate bugs in the protocol: the simulator must catch each
+	go test -count=1 -timeout 60m -v -run BrokenProtocol ./internal/sim \
+		-sim.mutants=all | grep -vE '^=== ' ; exit $${PIPESTATUS[0]}
 
 storms: ## many more storms in virtual time than make test runs; SEEDS=5000
-	go test -run Storm -timeout 60m ./internal/integration -storm.seeds=$(or $(SEEDS),5000)
+	go test -run Storm -timeout 60m ./internal/integration \
+		-storm.seeds=$(or $(SEEDS),5000)
 
-scenarios: ## the story that this began with and the 44 hazards of ElasticJob, each told from a file, 20 times; REWRITE=1 writes them as they go
-	go test -count=1 -run Scenario ./internal/scenario $(if $(REWRITE),-rewrite,-times 20)
+scenarios: ## the scenario files 20 times each; REWRITE=1 writes their output
+	go test -count=1 -run Scenario ./internal/scenario \
+		$(if $(REWRITE),-rewrite,-times 20)
 
-conformance: servers images $(STAGES) ## the public suite for stores on every driver, as a table; servers in containers where an engine answers, else processes: RUNTIME=docker, RUNTIME=process
-	@echo "== conformance"; cd conformance/matrix && ELASTIC_TEST_RUNTIME=$(RUNTIME) $(STAGES) gotest -count=1 -timeout 30m -v -run '^TestConformance$$' .
+conformance: servers images $(STAGES) ## the suite for stores on every driver; RUNTIME=docker or process
+	@echo "== conformance"; cd conformance/matrix && \
+		ELASTIC_TEST_RUNTIME=$(RUNTIME) $(STAGES) gotest -count=1 \
+			-timeout 30m -v -run '^TestConformance$$' .
 
-servers: $(BIN)/etcd $(BIN)/consul $(ZOOKEEPER) ## build or install the servers that tests need: etcd and Consul into .bin/, ZooKeeper from Debian's package
+containers: ## conformance and e2e with servers in containers
+	@$(MAKE) --no-print-directory conformance e2e RUNTIME=docker
+
+servers: $(BIN)/etcd $(BIN)/consul $(ZOOKEEPER) ## build or install etcd, Consul and ZooKeeper
+
+etcd: $(BIN)/etcd ## run etcd in the foreground, with its data below .bin/
+	@exec $(BIN)/etcd --data-dir $(BIN)/etcd-data --log-level warn
 
 $(STAGES): $(wildcard tools/stages/*.go)
 	@mkdir -p $(BIN)
@@ -81,53 +142,106 @@ $(STAGES): $(wildcard tools/stages/*.go)
 $(BIN)/etcd: tools/etcd-server/go.mod
 	@mkdir -p $(BIN)
 	@echo "building etcd from its Go module, once"
-	@cd tools/etcd-server && GOWORK=off CGO_ENABLED=0 go build -o $(BIN)/etcd go.etcd.io/etcd/server/v3
+	@cd tools/etcd-server && GOWORK=off CGO_ENABLED=0 \
+		go build -o $(BIN)/etcd go.etcd.io/etcd/server/v3
 
 $(BIN)/consul: tools/consul-server/go.mod
 	@mkdir -p $(BIN)
-	@echo "building consul from its Go module, once: some minutes"
-	@cd tools/consul-server && GOWORK=off CGO_ENABLED=0 go build -o $(BIN)/consul github.com/hashicorp/consul
+	@echo "building Consul from its Go module, once: it takes minutes"
+	@cd tools/consul-server && GOWORK=off CGO_ENABLED=0 \
+		go build -o $(BIN)/consul github.com/hashicorp/consul
 
 $(ZOOKEEPER):
-	@command -v apt-get >/dev/null || { echo "no $(ZOOKEEPER), and no apt-get to install it with: install ZooKeeper's jars there"; exit 1; }
+	@command -v apt-get >/dev/null || { \
+		echo "no $(ZOOKEEPER) and no apt-get; install ZooKeeper's jars there"; \
+		exit 1; }
 	@echo "installing ZooKeeper from Debian's package"
-	@apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends zookeeper >/dev/null
+	@apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -qq --no-install-recommends zookeeper >/dev/null
 
-images: servers ## build the images of the servers that tests start in containers where no registry can be reached, from what make servers built
+images: servers ## build images of these servers, for machines without a registry
 	@tools/images/build.sh $(BIN)
 
-elasticjob: servers ## the doctor on the genuine ElasticJob from Maven Central, killed at the worst moments: VERSIONS="3.0.3 3.0.4"; needs Java and Maven
+elasticjob: servers ## the doctor on the genuine ElasticJob: VERSIONS="3.0.3 3.0.4"
 	@mkdir -p $(BIN)
 	@elasticjob/genuine/run.sh $(BIN) $(or $(VERSIONS),3.0.3 3.0.4)
 
-model: ## the protocol as a model, checked exhaustively by SPIN; and ElasticJob's, in which it finds the blocked shard
-	@command -v spin >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends spin >/dev/null; }
+model: ## check the protocol's model, and that of ElasticJob, with SPIN
+	@command -v spin >/dev/null || { apt-get update -qq && \
+		apt-get install -y -qq --no-install-recommends spin >/dev/null; }
 	@model/run.sh
 
-lint: ## gofmt, go vet, staticcheck
-	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt -w these:"; echo "$$out"; exit 1; fi
-	@for m in $(MODULES); do echo "== vet, staticcheck $$m"; (cd $$m && go vet ./... && go run $(STATICCHECK) ./...) || exit 1; done
-	@for m in bench/cron bench/peers; do echo "== vet $$m"; (cd $$m && GOWORK=off go vet ./...) || exit 1; done
+lint: ## gofmt, rules for prose and code, tidy modules, workflows, vet, staticcheck
+	@out=$$(gofmt -l $$(git ls-files '*.go')); \
+		if [ -n "$$out" ]; then echo "gofmt -w these:"; echo "$$out"; exit 1; fi
+	@echo "== tools/lint"; go run ./tools/lint
+	@for m in $(MODULES) $(APART); do \
+		out=$$(cd $$m && GOWORK=off go mod tidy -diff 2>&1) || \
+		{ echo "$$out"; echo "run: cd $$m && GOWORK=off go mod tidy"; exit 1; }; \
+	done
+	@echo "== workflows"; go run $(ACTIONLINT)
+	@echo "== vet"; go vet $(ALL)
+	@for m in $(APART); do (cd $$m && GOWORK=off go vet ./...) || exit 1; done
+	@echo "== staticcheck"; go run $(STATICCHECK) $(ALL)
 
-vuln: ## known vulnerabilities in what is linked in; needs the vulnerability database
-	@for m in $(MODULES); do (cd $$m && go run $(GOVULNCHECK) ./...) || exit 1; done
+cross: ## build all modules for all platforms, and the core's tests for 32 bits
+	@for p in $(PLATFORMS); do \
+		echo "== $$p"; \
+		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 go build $(ALL) || exit 1; \
+	done
+	@echo "== vet linux/386"; GOARCH=386 CGO_ENABLED=0 go vet ./...
 
-# What is fuzzed: the directory of a module, one of a package in it, a target.
-FUZZED := .:cron:FuzzParse .:cron:FuzzUnixGuardAgreesWithRobfig .:cron:FuzzCalendar .:sharding:FuzzAssign .:failover:FuzzDecode .:internal/scenario:FuzzParse jobfile:.:FuzzRead .:jobs/httpcall:FuzzTemplate \
-	.:internal/layout:FuzzDecode .:internal/layout:FuzzDecodeSignal .:internal/integration:FuzzStored .:internal/checker:FuzzRead .:store:FuzzParseURL .:store/file:FuzzReplay .:store/file:FuzzPayload \
-	store/etcd:.:FuzzEveryKeyHasItsOwnNameInItsOwnNamespace store/zookeeper:.:FuzzEveryKeyHasItsOwnPath store/zookeeper:.:FuzzReadFrame elasticjob:.:FuzzReadConfig elasticjob:.:FuzzImport store/consul:.:FuzzEveryKeyHasItsOwnName .:store/internal/escape:FuzzWhatComesBackIsWhatWasEscaped
+release: ## commit a release's go.mod files and print its tags: VERSION=v0.2.0
+	@go run ./tools/release $(VERSION)
 
-fuzz: ## all parsers, and all values that are read from a store, FUZZTIME=10s each
-	@for t in $(FUZZED); do IFS=: read -r module package target <<< "$$t"; echo "== $$t"; \
-		(cd $$module && go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(or $(FUZZTIME),10s) ./$$package) || exit 1; done
+release-check: ## a release in a temporary clone, built without replace lines
+	@go run ./tools/release -dry v0.99.0
+
+vuln: ## known vulnerabilities; needs the vulnerability database
+	@for m in $(MODULES); do \
+		(cd $$m && go run $(GOVULNCHECK) ./...) || exit 1; \
+	done
+
+# The fuzz targets: the directory of a module, a package in it, and the target.
+FUZZED := \
+	.:cron:FuzzParse \
+	.:cron:FuzzUnixGuardAgreesWithRobfig \
+	.:cron:FuzzCalendar \
+	.:sharding:FuzzAssign \
+	.:failover:FuzzDecode \
+	.:internal/scenario:FuzzParse \
+	jobfile:.:FuzzRead \
+	.:jobs/httpcall:FuzzTemplate \
+	.:internal/layout:FuzzDecode \
+	.:internal/layout:FuzzDecodeSignal \
+	.:internal/integration:FuzzStored \
+	.:internal/checker:FuzzRead \
+	.:store:FuzzParseURL \
+	.:store/file:FuzzReplay \
+	.:store/file:FuzzPayload \
+	store/etcd:.:FuzzEveryKeyHasItsOwnNameInItsOwnNamespace \
+	store/zookeeper:.:FuzzEveryKeyHasItsOwnPath \
+	store/zookeeper:.:FuzzReadFrame \
+	elasticjob:.:FuzzReadConfig \
+	elasticjob:.:FuzzImport \
+	store/consul:.:FuzzEveryKeyHasItsOwnName \
+	.:store/internal/escape:FuzzWhatComesBackIsWhatWasEscaped
+
+fuzz: ## all parsers and all values that are read from a store; FUZZTIME=10s
+	@for t in $(FUZZED); do \
+		IFS=: read -r module package target <<< "$$t"; echo "== $$t"; \
+		(cd $$module && go test -run '^$$' -fuzz "^$$target\$$" \
+			-fuzztime $(or $(FUZZTIME),10s) ./$$package) || exit 1; \
+	done
 
 fuzz-short: ## the same for a second each
-	@$(MAKE) --no-print-directory fuzz FUZZTIME=1s | grep -v '^fuzz:' ; exit $${PIPESTATUS[0]}
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=1s | \
+		grep -v '^fuzz:' ; exit $${PIPESTATUS[0]}
 
 bench: ## what a run, a commit, a schedule and an assignment cost
 	go test -run '^$$' -bench . -benchmem ./...
 
-bench-cron: ## schedules beside those of other libraries: agreement and speed
+bench-cron: ## compare schedules with those of other libraries
 	cd bench/cron && GOWORK=off go run .
 
 clean: ## remove what was built
