@@ -52,12 +52,8 @@ type image struct {
 }
 
 var (
-	official = map[string]image{
-		"consul":    {"hashicorp/consul:1.22", []string{"/bin/consul"}},
-		"etcd":      {"gcr.io/etcd-development/etcd:v3.6.5", []string{"/usr/local/bin/etcd"}},
-		"zookeeper": {"zookeeper:3.9.3", []string{"java", "-cp", "/apache-zookeeper-3.9.3-bin/lib/*"}},
-	}
-	built = map[string]image{
+	official = officialImages(os.Getenv)
+	built    = map[string]image{
 		"consul":    {"elastic-test/consul", []string{"/consul"}},
 		"etcd":      {"elastic-test/etcd", []string{"/etcd"}},
 		"zookeeper": {"elastic-test/zookeeper", []string{"/opt/java/bin/java", "-cp", "/opt/zookeeper/*"}},

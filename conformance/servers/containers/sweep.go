@@ -2,11 +2,9 @@ package containers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
-	"syscall"
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
@@ -48,7 +46,7 @@ func isDead(name string) bool {
 	if _, err := fmt.Sscanf(rest, "%d/", &pid); err != nil {
 		return false
 	}
-	if errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+	if isGone(pid) {
 		return true
 	}
 	return owner(pid) != name
