@@ -96,7 +96,7 @@ func (p *Process) Kill() {
 // Freeze stops the process where it is.
 func (p *Process) Freeze() {
 	p.fleet.t.Helper()
-	p.Signal(syscall.SIGSTOP)
+	p.Signal(signalFreeze)
 	p.fleet.Act(time.Now(), checker.Stop, p)
 }
 
@@ -104,7 +104,7 @@ func (p *Process) Freeze() {
 func (p *Process) Wake() {
 	p.fleet.t.Helper()
 	p.fleet.Act(time.Now(), checker.Cont, p)
-	p.Signal(syscall.SIGCONT)
+	p.Signal(signalWake)
 }
 
 // Ask asks the process to leave, once: a second SIGTERM would end it at once.
