@@ -182,14 +182,7 @@ func (r *release) goMods() (map[string][]byte, error) {
 func (r *release) bump() error {
 	for _, m := range r.modules {
 		fmt.Fprintf(r.out, "%s %s\n", m.path, r.version)
-		args := []string{"mod", "edit"}
-		for _, other := range m.needs {
-			args = append(args, "-require="+other.path+"@"+r.version)
-			if m.released {
-				args = append(args, "-dropreplace="+other.path)
-			}
-		}
-		if err := r.goIn(m.dir).run("go", args...); err != nil {
+		if err := r.require(m, m.released); err != nil {
 			return err
 		}
 		if !m.released {
@@ -213,15 +206,27 @@ func (r *release) restore(before map[string][]byte) error {
 		}
 	}
 	for _, m := range r.modules {
-		args := []string{"mod", "edit"}
-		for _, other := range m.needs {
-			args = append(args, "-require="+other.path+"@"+r.version)
-		}
-		if err := r.goIn(m.dir).run("go", args...); err != nil {
+		if err := r.require(m, false); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// require makes m require its siblings at the version. bare drops the replace
+// lines.
+func (r *release) require(m *module, bare bool) error {
+	args := []string{"mod", "edit"}
+	for _, other := range m.needs {
+		args = append(args, "-require="+other.path+"@"+r.version)
+		if bare {
+			args = append(args, "-dropreplace="+other.path)
+		}
+	}
+	if len(m.needs) == 0 {
+		return nil
+	}
+	return r.goIn(m.dir).run("go", args...)
 }
 
 // develop builds all modules in the workspace.
@@ -236,22 +241,22 @@ func (r *release) develop() error {
 // goIn runs go in a directory of the repository, without the workspace, and
 // with the proxy.
 func (r *release) goIn(dir string) command {
-	return command{dir: filepath.Join(r.root, dir), env: r.environment()}
+	return command{dir: filepath.Join(r.root, dir), env: r.environment("bump")}
 }
 
 // environment makes go use the file proxy, then what the module cache holds,
-// then the user's proxies. The module cache is a temporary one: a version that
-// is only tried must not stay in the user's.
-func (r *release) environment() []string {
-	cache, _ := command{dir: r.root}.output("go", "env", "GOMODCACHE")
+// then the user's proxies. The module cache is a temporary one of that name: a
+// version that is only tried must not stay in the user's.
+func (r *release) environment(cache string) []string {
+	users, _ := command{dir: r.root}.output("go", "env", "GOMODCACHE")
 	proxies, _ := command{dir: r.root}.output("go", "env", "GOPROXY")
 	return []string{
 		"GOWORK=off",
 		"GOFLAGS=-mod=mod",
-		"GOMODCACHE=" + filepath.Join(r.temp, "cache"),
+		"GOMODCACHE=" + filepath.Join(r.temp, cache),
 		"GOPROXY=" + strings.Join(slices.DeleteFunc([]string{
 			"file://" + filepath.ToSlash(r.proxy),
-			"file://" + filepath.ToSlash(filepath.Join(cache, "cache", "download")),
+			"file://" + filepath.ToSlash(filepath.Join(users, "cache", "download")),
 			proxies,
 		}, func(s string) bool { return s == "" }), ","),
 		"GONOSUMDB=" + core + "," + core + "/*",

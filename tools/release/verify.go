@@ -8,13 +8,14 @@ import (
 )
 
 // verify installs every command of the released modules, and builds and runs a
-// program that imports each of the others.
+// program that imports each of the others. It does so with an empty module
+// cache, as a new user would.
 func (r *release) verify() error {
 	for _, m := range r.modules {
 		if !m.released {
 			continue
 		}
-		names, err := r.git().output("go", "list", "-f", "{{.ImportPath}} {{.Name}}", "./"+m.dir+"/...")
+		names, err := r.goIn(m.dir).output("go", "list", "-f", "{{.ImportPath}} {{.Name}}", "./...")
 		if err != nil {
 			return err
 		}
@@ -51,24 +52,24 @@ func (r *release) use(m *module, name string) error {
 	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(program), 0o644); err != nil {
 		return fmt.Errorf("make an empty module: %w", err)
 	}
-	c := command{dir: dir, env: r.environment()}
+	c := command{dir: dir, env: r.environment("probe")}
 	for _, args := range [][]string{
 		{"mod", "init", "example.com/probe"},
-		{"get", m.path + "@" + r.version},
+		{"mod", "edit", "-require=" + m.path + "@" + r.version},
 		{"run", "."},
 	} {
 		if err := c.run("go", args...); err != nil {
 			return fmt.Errorf("use %s in an empty module: %w", name, err)
 		}
 	}
-	fmt.Fprintf(r.out, "go get %s@%s: builds and runs\n", m.path, r.version)
+	fmt.Fprintf(r.out, "%s@%s: builds and runs\n", m.path, r.version)
 	return nil
 }
 
 // install installs a command as users do, and asks it for help.
 func (r *release) install(name string) error {
 	bin := filepath.Join(r.temp, "bin")
-	c := command{dir: r.temp, env: append(r.environment(), "GOBIN="+bin)}
+	c := command{dir: r.temp, env: append(r.environment("install"), "GOBIN="+bin)}
 	if err := c.run("go", "install", name+"@"+r.version); err != nil {
 		return fmt.Errorf("install %s: %w", name, err)
 	}
