@@ -2,12 +2,12 @@ package cron
 
 import "time"
 
-// Alike reports whether a and b fire at the same times from from on and before
+// Alike reports whether a and b fire at the same times, from from on and before
 // to. If not, at is the first time at which only one of them fires.
 //
-// Use it when an expression moves from one dialect or library to another: a and
-// b may be any schedules, robfig/cron's own included. Its cost is that of
-// calling Next for each fire. Alike panics if a or b is nil.
+// Use it to move an expression to another dialect or library. a and b can be
+// any schedules, those of robfig/cron included. The cost is a call of Next for
+// each fire. Alike panics if a or b is nil.
 func Alike(a, b Schedule, from, to time.Time) (alike bool, at time.Time) {
 	notNil("Alike", a, b)
 	t := from.Add(-time.Nanosecond)
@@ -24,7 +24,7 @@ func Alike(a, b Schedule, from, to time.Time) (alike bool, at time.Time) {
 }
 
 // within returns the next fire before to. A foreign schedule that does not
-// advance has come to its end.
+// advance has ended.
 func within(s Schedule, t, to time.Time) time.Time {
 	next := s.Next(t)
 	if !next.After(t) || !next.Before(to) {

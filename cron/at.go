@@ -6,11 +6,12 @@ import (
 	"github.com/elasticjob-go/elastic/internal/years"
 )
 
-// at fires once, at so many seconds since the epoch.
+// at fires once, at a number of seconds since 1970.
 type at int64
 
-// At fires once, at t. "@at 2027-01-01T00:00:00+08:00" is the same. A fraction
-// of a second is cut off. After the year 9999 in UTC it never fires.
+// At returns a schedule that fires once, at t. "@at 2027-01-01T00:00:00+08:00"
+// is the same. A fraction of a second is cut off. A time after the year 9999 in
+// UTC never fires.
 func At(t time.Time) Schedule {
 	return at(t.Unix())
 }

@@ -40,8 +40,9 @@ func (b *between) String() string {
 	return text
 }
 
-// from returns the first fire of s at or after t, when a fire before t was
-// refused. What counts from the last run's end is late already, and fires at t.
+// from returns the first fire of s at or after t, after an earlier fire was
+// refused. A schedule that counts from the end of the last run is late already,
+// and fires at t.
 func from(s Schedule, t time.Time) time.Time {
 	if AfterEnd(s) {
 		return Delay(0).Next(t.Add(-time.Second)) // rounds up to a whole second
@@ -51,8 +52,9 @@ func from(s Schedule, t time.Time) time.Time {
 
 func (b *between) unwrap() Schedule { return b.Schedule }
 
-// AfterEnd reports whether s counts from the end of the last run, which Next
-// then has to be given: it is a [Delay], or one with bounds or exceptions.
+// AfterEnd reports whether s counts from the end of the last run, which a
+// caller must then pass to Next. Such a schedule is a [Delay], or one with
+// bounds or exceptions.
 func AfterEnd(s Schedule) bool {
 	for {
 		if _, ok := s.(Delay); ok {

@@ -46,15 +46,14 @@ func NewCalendar(loc *time.Location, rules ...string) (*Calendar, error) {
 	return c, list.Err()
 }
 
-// Excludes returns the first rule that excludes t, or the empty string when
-// none does.
+// Excludes returns the first rule that excludes t, or "" if none does.
 func (c *Calendar) Excludes(t time.Time) (rule string) {
 	rule, _ = c.excluded(t)
 	return rule
 }
 
-// excluded also returns a moment after t until which the rule holds for
-// certain; it may hold longer.
+// excluded also returns a time after t until which the rule certainly holds. It
+// may hold longer.
 func (c *Calendar) excluded(t time.Time) (rule string, until time.Time) {
 	s := stretchAt(t.Unix(), c.loc)
 	for i := range c.rules {
@@ -92,9 +91,9 @@ func (c *Calendar) excludesAll() bool {
 	return true
 }
 
-// Except returns s without the fires that c excludes; the others stay where
-// they are. What counts from the last run's end fires when the exclusion ends.
-// A nil c excludes nothing. Except panics if s is nil.
+// Except returns s without the fires that c excludes. Other fires do not move.
+// A schedule that counts from the end of the last run fires when the exclusion
+// ends. A nil c excludes nothing. Except panics if s is nil.
 func Except(s Schedule, c *Calendar) Schedule {
 	notNil("Except", s)
 	if c == nil {

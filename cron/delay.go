@@ -6,17 +6,16 @@ import (
 	"github.com/elasticjob-go/elastic/internal/years"
 )
 
-// Delay is a fixed delay after the end of the last run, "@after 10m", rather
-// than a rhythm of its own.
+// Delay is a fixed time after the end of the last run, "@after 10m".
 //
-// It is not a function of absolute time as the other schedules are, but of the
-// last run's end, which instances share because it is recorded. Who schedules
-// has to know it: detect the type, and pass the end of the last run to Next
-// instead of the last fire. Delay implements [Schedule] so that it can be
-// stored and explained like any other.
+// Unlike other schedules it is not a function of absolute time, but of the end
+// of the last run, which instances share because it is recorded. A scheduler
+// must treat it specially: detect it by [AfterEnd], and pass the end of the
+// last run to Next in place of the last fire. Delay implements [Schedule] so
+// that it can be stored and explained as others.
 //
-// Parse makes delays of whole seconds from 1 s; the zero value fires in the
-// second after.
+// Parse makes delays of whole seconds from 1 s. The zero value fires in the
+// next second.
 type Delay time.Duration
 
 func parseDelay(f field) (Schedule, error) {

@@ -7,19 +7,19 @@ import (
 	"github.com/elasticjob-go/elastic/internal/years"
 )
 
-// every fires at the multiples of so many seconds since the epoch.
+// every fires at the multiples of a number of seconds since 1970.
 type every int64
 
-// Every fires at every multiple of d since 1970-01-01 00:00:00 UTC, in any time
-// zone: Every(15 * time.Minute) at the quarters of an hour, Every(24 *
-// time.Hour) at midnight UTC. "@every 15m" is the same.
+// Every returns a schedule that fires at every multiple of d since 1970-01-01
+// 00:00:00 UTC, in any time zone: Every(15 * time.Minute) at the quarters of an
+// hour, Every(24 * time.Hour) at midnight UTC. "@every 15m" is the same.
 //
-// robfig/cron counts from the moment at which it is asked instead. Instances of
-// a cluster start at different moments, so each would compute fires of its own;
-// a fixed grid is the same for all, and survives restarts. Where d does not
-// divide a day (7h, say), the fires lie at other clock times each day.
+// robfig/cron counts from the moment at which it is asked. Instances of a fleet
+// start at different moments, so each would compute other fires. A fixed grid
+// is the same for all, and survives restarts. If d does not divide a day, as
+// 7h, the fires are at other clock times each day.
 //
-// A d that is below a second or not whole seconds is refused.
+// A d below a second, or not of whole seconds, is refused.
 func Every(d time.Duration) (Schedule, error) {
 	if d < time.Second || d%time.Second != 0 {
 		return nil, fmt.Errorf("an interval of %v: want whole seconds from 1s", d)

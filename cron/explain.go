@@ -11,12 +11,12 @@ import (
 
 // Explanation is a schedule in words, and its next fires.
 type Explanation struct {
-	Expr  string      // as it was written, with bounds and exceptions
+	Expr  string      // the expression as written, with bounds and exceptions
 	Words string      // such as "at 09:30 on Monday to Friday, Asia/Shanghai"
-	Next  []time.Time // in the schedule's time zone where it has one; fewer than asked for when it ends
+	Next  []time.Time // in the time zone of the schedule, if it has one; fewer if it ends
 }
 
-// String returns all of it in one line.
+// String returns the explanation in one line.
 func (e Explanation) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%q: %s", e.Expr, e.Words)
@@ -27,12 +27,12 @@ func (e Explanation) String() string {
 	return b.String()
 }
 
-// Explain returns s in words with its next n fires after now. The error is that
-// of [Check]; the words are there even then.
+// Explain describes s in words, with its next n fires after now. The error is
+// that of [Check]; the words are returned even then.
 //
-// For a [Delay] now stands for the end of the last run, and only the first fire
-// is told, as the others depend on runs that have not been. A schedule that is
-// not of this package is described by its type.
+// For a [Delay], now stands for the end of the last run, and only the first
+// fire is returned, because later ones depend on later runs. A schedule of
+// another package is described by its type.
 func Explain(s Schedule, now time.Time, n int) (Explanation, error) {
 	if guard.IsNil(s) {
 		return Explanation{}, errNil
@@ -53,11 +53,10 @@ func Explain(s Schedule, now time.Time, n int) (Explanation, error) {
 	return e, Check(s, now)
 }
 
-// Check returns an error that wraps [ErrNever] when s never fires after now:
-// the year that it names is over, its instant has passed, or its time of day is
-// one that the clock skips each year. Registration should refuse such a job. A
-// process that restarts should not: the schedule was good when the job was
-// registered.
+// Check returns an error that wraps [ErrNever] if s never fires after now: its
+// year is over, its instant has passed, or the clock skips its time of day each
+// year. Registration should refuse such a job. A process that restarts should
+// not: the schedule was good when the job was registered.
 func Check(s Schedule, now time.Time) error {
 	if guard.IsNil(s) {
 		return errNil

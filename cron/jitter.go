@@ -6,18 +6,18 @@ import (
 )
 
 // Jitter spreads the starts of jobs that fire at the same moment. The delay is
-// a hash, so all instances, and a process that restarts, compute the same one;
-// the fire keeps its time, only its start is late. The zero value is no delay.
+// a hash, so all instances compute the same one, also after a restart. The fire
+// keeps its time; only its start is later. The zero value is no delay.
 type Jitter struct {
-	// Max bounds the delay: from 0 up to, but not including, Max. Below the
-	// distance of two fires they stay in order.
+	// Max bounds the delay, which is at least 0 and less than Max. If Max is
+	// below the distance of two fires, they stay in order.
 	Max time.Duration
-	// EachFire draws a new delay at each fire. Otherwise a shard has the same
-	// one always, and keeps its rhythm.
+	// EachFire gives each fire another delay. Otherwise the delay of a shard is
+	// always the same, and the shard keeps its rhythm.
 	EachFire bool
 }
 
-// Delay returns how long after fire the shard should start.
+// Delay returns how long after fire the shard starts.
 func (j Jitter) Delay(job string, shard int, fire time.Time) time.Duration {
 	if j.Max <= 0 {
 		return 0
@@ -34,7 +34,7 @@ func (j Jitter) Delay(job string, shard int, fire time.Time) time.Duration {
 	return time.Duration(delay)
 }
 
-// mix is the finalizer of MurmurHash3: FNV alone leaves the high bits of short
+// mix is the finalizer of MurmurHash3. FNV alone leaves the high bits of short
 // names nearly equal, and these decide here.
 func mix(h uint64) uint64 {
 	h ^= h >> 33

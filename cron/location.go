@@ -14,19 +14,19 @@ import (
 	"github.com/elasticjob-go/elastic/internal/spelling"
 )
 
-// LoadLocation returns the time zone of a name. Every place that takes the name
-// of a zone reads it so: [Spec], jobs and job files.
+// LoadLocation returns the time zone of a name. [Spec], jobs and job files use
+// it for their time zones.
 //
 //	Asia/Shanghai   a name of the IANA time zone database, in its exact spelling
 //	UTC+08:00       a fixed offset from UTC; also GMT+8, UTC+8, +08:00, -0530
 //	UTC             also the empty name
 //
-// A fixed offset knows no summer time. A plus is east of Greenwich, unlike in
+// A fixed offset has no summer time. A plus is east of Greenwich, unlike in
 // "Etc/GMT+8". Offsets go up to 14 hours in whole minutes.
 //
-// "Local" is refused, as it differs from machine to machine. The error for an
-// unknown name says which one was probably meant. If the database lacks a known
-// name, or there is no database, it says what to do.
+// "Local" is refused, because it differs between hosts. The error for an
+// unknown name suggests a similar one. If the database lacks a known name, or
+// there is no database, the error says what to do.
 func LoadLocation(name string) (*time.Location, error) {
 	if loc := fixedOffset(name); loc != nil {
 		return loc, nil

@@ -17,27 +17,27 @@ import (
 //	0 30 9 ? * MON-FRI      Quartz: second minute hour day-of-month month day-of-week, 1 = Sunday
 //	0 30 9 ? * 6L 2027-2029 Quartz: with a year
 //
-// Whatever is neither is refused with a [*SyntaxError] that says what to write.
-// So are expressions that cannot fire at any time from 1970 to 2199, such as
-// February 30; the error then wraps [ErrNever]. An expression whose fires are
-// all in the past is read, as a process that restarts must be able to; see
-// [Check].
+// Everything else is refused with a [*SyntaxError] that says what to write. An
+// expression that cannot fire at any time from 1970 to 2199, such as February
+// 30, is refused, too; the error then wraps [ErrNever]. An expression whose
+// fires are all in the past is accepted, because a process that restarts must
+// be able to read it; see [Check].
 //
-// Where both day fields of the Unix dialect restrict, a day that matches either
-// is meant. On days when the clock changes, Quartz skips a fire that the clock
-// skips, and Unix makes it up when the gap ends; what the clock shows twice
-// fires once. Where the hours are *, a step or all 24, fires go by elapsed time
-// in both dialects: nothing is made up, and what the clock shows twice fires
-// twice. A [Spec] can have it otherwise.
+// If both day fields of the Unix dialect restrict the day, a day that matches
+// either counts. On days when the clock changes, Quartz skips a fire that the
+// clock skips, and Unix makes it up when the gap ends. A time that the clock
+// shows twice fires once. If the hours are *, a step or all 24, fires go by
+// elapsed time in both dialects: nothing is made up, and a time that the clock
+// shows twice fires twice. A [Spec] can change these policies.
 //
-// The location "Local" is refused: it differs from machine to machine, and so
-// would the fires.
+// The location "Local" is refused: it differs between hosts, and so would the
+// fires.
 func Parse(expr string, loc *time.Location) (Schedule, error) {
 	return firing(read(expr, loc))
 }
 
-// read is Parse without the question whether the expression ever fires, which
-// policies may yet decide.
+// read is Parse without the check that the expression ever fires, which
+// policies can change.
 func read(expr string, loc *time.Location) (Schedule, error) {
 	loc, err := location(loc)
 	if err != nil {

@@ -7,22 +7,22 @@ import (
 	"github.com/elasticjob-go/elastic/internal/years"
 )
 
-// Gap says what becomes of a fire whose time of day the clock skips, as 02:30
-// in New York on 2026-03-08. The empty value leaves it to the dialect: Quartz
-// skips; Unix shifts if the hours are named, and skips if they are * or a step,
-// as the next fire is near then.
+// Gap is the policy for a fire whose time of day the clock skips, as 02:30 in
+// New York on 2026-03-08. Empty means the policy of the dialect: Quartz skips
+// the fire. Unix shifts it if the hours are named, and skips it if they are *
+// or a step, because the next fire is near.
 type Gap string
 
 // The values of [Gap].
 const (
 	GapSkip  Gap = "skip"  // no fire
-	GapShift Gap = "shift" // one fire at the moment when the gap ends, however many it swallowed
+	GapShift Gap = "shift" // one fire when the gap ends, for all fires in the gap
 )
 
-// Overlap says how often a fire happens whose time of day the clock shows
-// twice, as 01:30 in New York on 2026-11-01. The empty value means once if the
-// hours are named, and twice if they are * or a step: such a job goes by
-// elapsed time, and would miss an hour otherwise.
+// Overlap is the policy for a fire whose time of day the clock shows twice, as
+// 01:30 in New York on 2026-11-01. Empty means once if the hours are named, and
+// twice if they are * or a step: such a job goes by elapsed time, and would
+// miss an hour otherwise.
 type Overlap string
 
 // The values of [Overlap].
@@ -46,8 +46,8 @@ type Spec struct {
 	Except []string  // no fire at these times of Zone, see [NewCalendar]
 }
 
-// Schedule returns the schedule that s describes. The error joins all faults of
-// s.
+// Schedule returns the schedule that s describes. The error reports all faults
+// of s.
 func (s Spec) Schedule() (Schedule, error) {
 	var list faults.List
 	loc, err := LoadLocation(s.Zone)
@@ -95,8 +95,8 @@ func (s Spec) Schedule() (Schedule, error) {
 	return firing(schedule, nil)
 }
 
-// apply replaces the dialect's policies. Only the maker of e may call it, as
-// schedules are immutable.
+// apply replaces the policies of the dialect. Schedules are immutable, so only
+// the maker of e may call it.
 func (e *expression) apply(gap Gap, overlap Overlap) {
 	if gap != "" {
 		e.shiftGap = gap == GapShift

@@ -8,19 +8,19 @@ import (
 	"unicode/utf8"
 )
 
-// ErrNever is in the chain of every error that says that a schedule never
-// fires, or never fires again.
+// ErrNever is the cause of an error for a schedule that never fires, or never
+// fires again.
 var ErrNever = errors.New("never fires")
 
-// SyntaxError says what is wrong with an expression, where, and what to write.
+// SyntaxError describes a fault in an expression, its place, and what to write.
 type SyntaxError struct {
-	Expr    string // as it was given
-	Field   string // such as "day of month"; empty when no field is at fault but the whole
-	Char    int    // where Value begins in Expr, in characters from 1; 0 when the whole is at fault
-	Value   string // the part that is wrong; empty when something is missing
-	Problem string // what is wrong with it
-	Allowed string // what the field may hold; may be empty
-	Remedy  string // what to write, where the intent is plain; may be empty
+	Expr    string // as given
+	Field   string // such as "day of month"; empty if the whole expression is at fault
+	Char    int    // where Value begins in Expr, in characters from 1; 0 for the whole
+	Value   string // the wrong part; empty if a part is missing
+	Problem string // the fault
+	Allowed string // the allowed values of the field; may be empty
+	Remedy  string // what to write, if the intent is clear; may be empty
 }
 
 // Error names the expression, the field, the character, the value, what is

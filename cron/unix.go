@@ -27,12 +27,12 @@ var robfig = cron.NewParser(cron.Second | cron.Minute | cron.Hour | cron.Dom | c
 const robfigStar = 1 << 63
 
 // Seconds reads six fields as robfig/cron does with cron.WithSeconds: second
-// minute hour day-of-month month day-of-week, with 0 = Sunday and without ?. It
-// exists because nothing tells these from a Quartz expression that lacks its ?,
-// and because the numbers of weekdays mean other days there; Parse therefore
-// refuses them. A nil loc is UTC.
+// minute hour day-of-month month day-of-week, with 0 = Sunday and without ?.
+// Such an expression cannot be told from a Quartz expression that lacks its ?,
+// and the numbers of weekdays mean other days there. So Parse refuses it. A nil
+// loc is UTC.
 //
-// Fires, policies and refusals are those of the Unix dialect, see [Parse].
+// Fires, policies and refusals are those of the Unix dialect; see [Parse].
 func Seconds(expr string, loc *time.Location) (Schedule, error) {
 	return firing(readSeconds(expr, loc))
 }
