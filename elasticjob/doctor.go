@@ -48,7 +48,7 @@ type patient struct {
 	repairs []time.Time
 }
 
-// Outcome is what became of a finding.
+// Outcome is a finding with the result of its repair.
 type Outcome struct {
 	*Finding
 	Repaired bool   `json:"repaired"`

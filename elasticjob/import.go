@@ -53,8 +53,8 @@ type Imported struct {
 	Comments []string // for the worker's configuration, above the job
 }
 
-// Alarm is what an error handler of ElasticJob's sent to, with ${NAME} in place
-// of each secret.
+// Alarm is the target of an ElasticJob error handler, with ${NAME} in place of
+// each secret.
 type Alarm struct {
 	Job  string
 	Kind string // mail, dingTalk or weCom
@@ -359,7 +359,7 @@ func (m *mover) policies() {
 	}
 }
 
-// code is what has to be written again.
+// code adds remarks about Java code that has to be written again.
 func (m *mover) code() {
 	c := m.config
 	if c.Class != "" {
@@ -405,7 +405,7 @@ func (m *mover) code() {
 	}
 }
 
-// operators is what people have decided while the jobs ran.
+// operators adds the decisions that operators made while the jobs ran.
 func (m *mover) operators() {
 	m.to.Job.DisabledShards = m.disabledShards()
 	var disabled []string

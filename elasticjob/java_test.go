@@ -81,8 +81,8 @@ func (j *java) put(path, value string) {
 	j.create(path, value, 0)
 }
 
-// crashListener is what a survivor does when an instance has gone: D3, then the
-// claim and the run.
+// crashListener returns the steps of a survivor when an instance has gone: D3,
+// then the claim and the run.
 func (j *java) crashListener(item int) []step {
 	var absent bool
 	in := func(mark string) string { return shardPath(item, mark) }
@@ -155,7 +155,7 @@ func (j *java) replaceMark(item int) []step {
 	}
 }
 
-// reshard is what the leader does once nothing runs.
+// reshard returns the leader's steps once nothing runs.
 func (j *java) reshard(items int) []step {
 	return []step{
 		{"wait for running", func() {}},

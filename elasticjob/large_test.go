@@ -94,7 +94,7 @@ func TestDoctor_TwentyRepairsAMinute(t *testing.T) {
 
 // An instance whose node comes and goes while the doctor waits is not dead: the
 // watch has seen it, whatever the second look shows.
-func TestDoctor_AnInstanceThatCameIsNotDead(t *testing.T) {
+func TestDoctor_SparesOwnersThatReturn(t *testing.T) {
 	g := newStage(t)
 	s := g.scene(t)
 	d := &Doctor{Client: s.client, Options: Options{Settle: time.Hour}, Repair: true}

@@ -44,7 +44,7 @@ var mutants = []mutant{
 		file: "doctor.go",
 		from: "p.seen.Came(id)\n\t\tdelete(p.watched, id)",
 		to:   "delete(p.watched, id)",
-		run:  "TestDoctor_AnInstanceThatCameIsNotDead",
+		run:  "TestDoctor_SparesOwnersThatReturn",
 	},
 	{
 		name: "owner not read again",
@@ -69,14 +69,14 @@ var mutants = []mutant{
 	},
 	{
 		name: "resharding of a static job",
-		file: "rules.go",
+		file: "jobrules.go",
 		from: "if e.config.StaticSharding || e.s.at(",
 		to:   "if e.s.at(",
 		run:  "TestExamine_LeavesOperatorsDecisions",
 	},
 	{
 		name: "disabled server pruned",
-		file: "rules.go",
+		file: "jobrules.go",
 		from: "if live[ip] || n.Data == \"DISABLED\" || ",
 		to:   "if live[ip] || ",
 		run:  "TestExamine",

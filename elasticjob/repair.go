@@ -250,7 +250,7 @@ func (r *repair) ops(parents []string) (ops []any) {
 	return ops
 }
 
-// audits is what is to be said of a transaction.
+// audits returns the audit lines of a transaction.
 func (r *repair) audits(job string, list []*Finding, ops []any) (audits []Audit) {
 	var rules []Rule
 	for _, f := range list {

@@ -2,7 +2,7 @@ package elasticjob
 
 import "time"
 
-// Seen is what has been observed of one job over time. Absences and findings
+// Seen holds the observations of one job over time. Absences and findings
 // count from when they began without a break: one look proves nothing, as Java
 // deletes and creates its own node again when it reconnects. It is not safe for
 // concurrent use.
