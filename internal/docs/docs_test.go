@@ -117,35 +117,88 @@ func programs(t *testing.T, page string) []string {
 	return found
 }
 
-// build compiles a program in a module of its own, as a user would, with this
-// checkout in place of the published module.
+// build compiles a program in a module of its own, as a user would.
 func build(t *testing.T, source string) (binary string) {
+	t.Helper()
+	dir := emptyModule(t, "example.com/hello")
+	if err := os.WriteFile(filepath.Join(dir, "main.go"), []byte(source), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	binary = filepath.Join(dir, "hello")
+	goCommand(t, dir, "build", "-o", binary, ".")
+	return binary
+}
+
+// The Go files of a page, put into one empty module, pass go vet.
+func TestFiles_Compile(t *testing.T) {
+	goFiles(t, "docs/guide/store-driver.md", "example.com/mystore", "vet", ".")
+}
+
+// The test on the page about testing passes.
+func TestFiles_TestPasses(t *testing.T) {
+	goFiles(t, "docs/guide/testing.md", "example.com/hello", "test", ".")
+}
+
+var (
+	goFile   = regexp.MustCompile("(?ms)^```go\n((?://[^\n]*\n)*package \\w+\n.*?)^```$")
+	fileName = regexp.MustCompile("`(\\w+\\.go)`")
+)
+
+// goFiles writes the Go files of a page into a module, each under the last file
+// name that the text before it has in backquotes, and runs the go command there.
+func goFiles(t *testing.T, page, module string, args ...string) {
+	t.Helper()
+	text := read(t, filepath.Join(root, page))
+	dir := emptyModule(t, module)
+	found := goFile.FindAllStringSubmatchIndex(text, -1)
+	if len(found) == 0 {
+		t.Fatalf("%s has no Go file", page)
+	}
+	for _, at := range found {
+		names := fileName.FindAllStringSubmatch(text[:at[0]], -1)
+		if len(names) == 0 {
+			t.Fatalf("%s: a Go file has no name in the text before it", page)
+		}
+		name := names[len(names)-1][1]
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text[at[2]:at[3]]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	goCommand(t, dir, args...)
+}
+
+// emptyModule returns the directory of a new module that uses this checkout in
+// place of the published module.
+func emptyModule(t *testing.T, module string) string {
 	t.Helper()
 	checkout, err := filepath.Abs(root)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	mod := "module example.com/hello\n\ngo 1.26\n\n" +
+	mod := "module " + module + "\n\ngo 1.26\n\n" +
 		"require github.com/elasticjob-go/elastic v0.0.0\n\n" +
 		"replace github.com/elasticjob-go/elastic => " + checkout + "\n"
 	for name, text := range map[string]string{
-		"main.go": source,
-		"go.mod":  mod,
-		"go.sum":  read(t, filepath.Join(root, "go.sum")),
+		"go.mod": mod,
+		"go.sum": read(t, filepath.Join(root, "go.sum")),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	binary = filepath.Join(dir, "hello")
-	cmd := exec.Command("go", "build", "-o", binary, ".")
+	return dir
+}
+
+// goCommand runs the go command in a module outside the workspace.
+func goCommand(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	cmd := exec.Command("go", args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s\n%s", err, out, source)
+		t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
-	return binary
 }
 
 // The programs of README and Getting started build in an empty module, run all
