@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// Counts is how often a Portable store was asked since it was opened. Calls that were refused before anything was
-// sent don't count. Renewals of sessions, and the messages of watches, are the driver's and don't count either.
+// Counts is how often a Portable store was asked since it was opened. Calls
+// that were refused before anything was sent don't count. Renewals of sessions,
+// and the messages of watches, are the driver's and don't count either.
 type Counts struct {
 	Gets, Lists, Commits, Sessions, Watches int64
 	Failures                                int64 // calls that returned an error, conflicts included

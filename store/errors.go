@@ -2,26 +2,30 @@ package store
 
 import "errors"
 
-// What a store's methods return, found with errors.Is. A failed Commit was not applied, and never will be, with
-// two exceptions that say so.
+// What a store's methods return, found with errors.Is. A failed Commit was not
+// applied, and never will be, with two exceptions that say so.
 var (
 	// ErrNotFound: Get found no such key.
 	ErrNotFound = errors.New("store: key not found")
 
-	// ErrConflict: a condition of the transaction, or the precondition of one of its writes, did not hold.
-	// Nothing was applied. The error is a *ConflictError.
+	// ErrConflict: a condition of the transaction, or the precondition of one
+	// of its writes, did not hold. Nothing was applied. The error is a
+	// *ConflictError.
 	ErrConflict = errors.New("store: condition not met")
 
-	// ErrSessionLost: the session is over. A transaction that was under way may have been applied, and may
-	// still be applied until the store itself has ended the session, but not after that.
+	// ErrSessionLost: the session is over. A transaction that was under way may
+	// have been applied, and may still be applied until the store itself has
+	// ended the session, but not after that.
 	ErrSessionLost = errors.New("store: session lost")
 
-	// ErrUnknown: the reply was lost, so the transaction may have been applied. If it had a session, it will
-	// not be applied later: what a read shows now is final. Without a session it can still be applied,
-	// unless one of its conditions is an At that a later write has made false.
+	// ErrUnknown: the reply was lost, so the transaction may have been applied.
+	// If it had a session, it will not be applied later: what a read shows now
+	// is final. Without a session it can still be applied, unless one of its
+	// conditions is an At that a later write has made false.
 	ErrUnknown = errors.New("store: outcome unknown")
 
-	// ErrUnavailable: the store could not be reached, or could not answer in time. Nothing was applied.
+	// ErrUnavailable: the store could not be reached, or could not answer in
+	// time. Nothing was applied.
 	ErrUnavailable = errors.New("store: unavailable")
 
 	// ErrEnded: the store has ended for good in this process, such as a file
@@ -31,15 +35,15 @@ var (
 	// ErrUnknown.
 	ErrEnded error = endedError{}
 
-	// ErrTooLarge: a value, or the transaction, is over the backend's limit (Caps). Nothing was sent, or the
-	// backend refused it.
+	// ErrTooLarge: a value, or the transaction, is over the backend's limit
+	// (Caps). Nothing was sent, or the backend refused it.
 	ErrTooLarge = errors.New("store: too large")
 
 	// ErrInvalid: the request makes no sense to any backend. Nothing was sent.
 	ErrInvalid = errors.New("store: invalid request")
 
-	// ErrPermission: the credentials are wrong or don't allow this. A read that a backend merely filters is
-	// this error too, never an empty answer.
+	// ErrPermission: the credentials are wrong or don't allow this. A read that
+	// a backend merely filters is this error too, never an empty answer.
 	ErrPermission = errors.New("store: permission denied")
 
 	// ErrClosed: the store, the session or the watch was closed by this process.
@@ -53,7 +57,8 @@ func (endedError) Error() string { return "store: ended" }
 
 func (endedError) Is(target error) bool { return target == ErrUnavailable }
 
-// ConflictError says which key a transaction failed on. Several may have failed: it names one of them.
+// ConflictError says which key a transaction failed on. Several may have
+// failed: it names one of them.
 type ConflictError struct {
 	Key    string         // empty if the backend does not tell
 	Reason ConflictReason // what was the matter with it

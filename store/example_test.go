@@ -9,7 +9,8 @@ import (
 	_ "github.com/elasticjob-go/elastic/store/memory"
 )
 
-// A counter that several processes change: each reads it, and writes if nobody was faster.
+// A counter that several processes change: each reads it, and writes if nobody
+// was faster.
 func ExampleStore() {
 	ctx := context.Background()
 	s, err := store.Open(ctx, "memory://counter")
@@ -36,7 +37,8 @@ func ExampleStore() {
 	// true commit: store: condition not met: counter has changed
 }
 
-// State, and not events: a reader that is slow misses what was in between, and never the end.
+// State, and not events: a reader that is slow misses what was in between, and
+// never the end.
 func ExampleWatch() {
 	ctx := context.Background()
 	s, err := store.Open(ctx, "memory://watched")
@@ -102,7 +104,8 @@ func ExampleParseURL() {
 	// etcd://jobs:***@host1:2379/production
 }
 
-// What a driver's store does not do by itself is done around it: keys are checked, calls have deadlines and are counted.
+// What a driver's store does not do by itself is done around it: keys are
+// checked, calls have deadlines and are counted.
 func ExamplePortable() {
 	ctx := context.Background()
 	s, err := store.Open(ctx, "memory://counted")

@@ -6,23 +6,27 @@ import (
 	"unicode/utf8"
 )
 
-// Limits on keys, in bytes. They leave room for a driver to escape every byte as three and still stay below what
-// ZooKeeper and Consul take.
+// Limits on keys, in bytes. They leave room for a driver to escape every byte
+// as three and still stay below what ZooKeeper and Consul take.
 const (
 	MaxSegment = 200
 	MaxKey     = 900
 )
 
-// Reserved is a first segment that belongs to drivers: a key that starts with it is invalid in every call, and
-// is never listed or watched. Drivers keep their session markers below it.
+// Reserved is a first segment that belongs to drivers: a key that starts with
+// it is invalid in every call, and is never listed or watched. Drivers keep
+// their session markers below it.
 const Reserved = ".sys"
 
-// CheckKey returns an error, an ErrInvalid, unless key is one that every backend can carry: slash-separated
-// segments without a leading or trailing slash, each non-empty valid UTF-8 without NUL, not "." or "..", at most
-// MaxSegment bytes, MaxKey bytes in all, and the first one not Reserved. A key must not be an ancestor of another key: what a
-// backend makes of that is not defined.
+// CheckKey returns an error, an ErrInvalid, unless key is one that every
+// backend can carry: slash-separated segments without a leading or trailing
+// slash, each non-empty valid UTF-8 without NUL, not "." or "..", at most
+// MaxSegment bytes, MaxKey bytes in all, and the first one not Reserved. A key
+// must not be an ancestor of another key: what a backend makes of that is not
+// defined.
 //
-// What a segment may hold besides is not restricted: drivers escape what their backend cannot carry.
+// What a segment may hold besides is not restricted: drivers escape what their
+// backend cannot carry.
 func CheckKey(key string) error {
 	if fault := keyFault(key); fault != "" {
 		return fmt.Errorf("%w: key %q: %s", ErrInvalid, clip(key), fault)

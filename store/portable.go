@@ -13,8 +13,9 @@ import (
 // OpenTimeout bounds Open when its context has no deadline.
 const OpenTimeout = 10 * time.Second
 
-// Portable is a driver's store with what all stores have in common: keys and sizes are checked before anything is
-// sent, every call has a deadline, and calls are counted. It is safe for concurrent use.
+// Portable is a driver's store with what all stores have in common: keys and
+// sizes are checked before anything is sent, every call has a deadline, and
+// calls are counted. It is safe for concurrent use.
 type Portable struct {
 	driver  Store
 	timeout time.Duration
@@ -28,8 +29,9 @@ type Portable struct {
 	conceal func(error) error
 }
 
-// NewPortable wraps a driver's store. Open does it for stores that come from a URL; a program that makes a store by
-// itself, such as a memory store of its own, calls it directly. Of c only SessionTTL and RequestTimeout are used;
+// NewPortable wraps a driver's store. Open does it for stores that come from a
+// URL; a program that makes a store by itself, such as a memory store of its
+// own, calls it directly. Of c only SessionTTL and RequestTimeout are used;
 // zero values mean the defaults. The secrets of c are in no error.
 func NewPortable(driver Store, c Config) *Portable {
 	p := &Portable{driver: driver, timeout: c.RequestTimeout, ttl: c.SessionTTL, caps: driver.Caps()}
@@ -142,13 +144,14 @@ func (p *Portable) Close(ctx context.Context) error {
 	return p.driver.Close(ctx)
 }
 
-// begin counts a call and gives it a deadline. A context that has ended costs no request.
+// begin counts a call and gives it a deadline. A context that has ended costs
+// no request.
 func (p *Portable) begin(ctx context.Context, n *atomic.Int64) (context.Context, context.CancelFunc, error) {
 	return p.beginWith(ctx, n, context.WithTimeout)
 }
 
-// beginLong is begin for a call that may be many requests: the deadline moves on
-// while the driver reports progress.
+// beginLong is begin for a call that may be many requests: the deadline moves
+// on while the driver reports progress.
 func (p *Portable) beginLong(ctx context.Context, n *atomic.Int64) (context.Context, context.CancelFunc, error) {
 	return p.beginWith(ctx, n, progress.Context)
 }

@@ -94,7 +94,8 @@ func Redact(raw string) string {
 	}
 	at := strings.LastIndexByte(rest, '@')
 	if _, before, _ := strings.Cut(rest[:max(at, 0)], "?"); strings.Contains(before, "=") {
-		// The @ may be in a parameter as well as in a password, so all that follows may be a part of a secret.
+		// The @ may be in a parameter as well as in a password, so all that
+		// follows may be a part of a secret.
 		return strings.TrimSuffix(raw, rest) + hiddenText
 	}
 	hosts, query, hasQuery := strings.Cut(rest[at+1:], "?")
@@ -135,8 +136,8 @@ func Redact(raw string) string {
 	return b.String()
 }
 
-// shownUser returns what may be shown of a user. A password comes after a colon,
-// or from a place that a parameter names.
+// shownUser returns what may be shown of a user. A password comes after a
+// colon, or from a place that a parameter names.
 func shownUser(scheme, user string, colon, named bool) string {
 	hasUsers := strings.EqualFold(scheme, "etcd") || strings.EqualFold(scheme, "zookeeper")
 	notPart := func(c rune) bool { return strings.ContainsRune("/?#&=@", c) }
@@ -166,8 +167,8 @@ func shownHost(host string) string {
 	return name + ":" + hiddenText
 }
 
-// shownName returns what may be shown of a parameter's name. One without a value
-// that no driver knows may be a token, or the rest of a password.
+// shownName returns what may be shown of a parameter's name. One without a
+// value that no driver knows may be a token, or the rest of a password.
 func shownName(name string, hasValue bool) string {
 	notPart := func(c rune) bool {
 		return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '-' && c != '.'

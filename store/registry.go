@@ -13,11 +13,13 @@ import (
 
 // Driver opens stores of one URL scheme.
 type Driver struct {
-	// Open connects to the store that c names. It returns only when the store has answered, or with an error
-	// within ctx's deadline that names the hosts.
+	// Open connects to the store that c names. It returns only when the store
+	// has answered, or with an error within ctx's deadline that names the
+	// hosts.
 	Open func(ctx context.Context, c Config) (Store, error)
 
-	// Params are the URL parameters that the driver understands, besides those of Config.
+	// Params are the URL parameters that the driver understands, besides those
+	// of Config.
 	Params []string
 }
 
@@ -26,8 +28,9 @@ var (
 	drivers   = map[string]Driver{}
 )
 
-// Register makes a driver known under a URL scheme. Drivers call it from init, so that a program chooses its stores
-// by import, as with database/sql. It panics if the scheme is taken or Open is nil.
+// Register makes a driver known under a URL scheme. Drivers call it from init,
+// so that a program chooses its stores by import, as with database/sql. It
+// panics if the scheme is taken or Open is nil.
 func Register(scheme string, d Driver) {
 	driversMu.Lock()
 	defer driversMu.Unlock()
@@ -47,9 +50,10 @@ func Schemes() []string {
 	return slices.Sorted(maps.Keys(drivers))
 }
 
-// Open opens the store that a URL names, through the driver registered for its scheme, under the checks of
-// Portable. See Config for the form of the URL. It returns once the store has answered; if ctx has no
-// deadline it gives up after OpenTimeout.
+// Open opens the store that a URL names, through the driver registered for its
+// scheme, under the checks of Portable. See Config for the form of the URL. It
+// returns once the store has answered; if ctx has no deadline it gives up after
+// OpenTimeout.
 func Open(ctx context.Context, rawURL string) (*Portable, error) {
 	c, err := ParseURL(rawURL)
 	if err != nil {
@@ -84,7 +88,8 @@ func Open(ctx context.Context, rawURL string) (*Portable, error) {
 	return NewPortable(s, c), nil
 }
 
-// packageOf returns the package to import for a scheme, which is all of them where it is nobody's that we know.
+// packageOf returns the package to import for a scheme, which is all of them
+// where it is nobody's that we know.
 func packageOf(scheme string) string {
 	const here = "github.com/elasticjob-go/elastic/store/"
 	if slices.Contains(ourSchemes, scheme) {

@@ -2,15 +2,17 @@ package store
 
 import "fmt"
 
-// Txn is a set of conditions and a set of writes. Every write has a precondition of its own besides, so there is
-// no unconditional write.
+// Txn is a set of conditions and a set of writes. Every write has a
+// precondition of its own besides, so there is no unconditional write.
 //
-// No key may appear twice in If, or twice in Do. A key that appears in both, as in At(k, v) with Set(k, …), is the
-// usual compare-and-swap and counts once against Caps.MaxOps.
+// No key may appear twice in If, or twice in Do. A key that appears in both, as
+// in At(k, v) with Set(k, …), is the usual compare-and-swap and counts once
+// against Caps.MaxOps.
 type Txn struct {
-	// Session, if set, makes the store refuse the transaction once it has ended that session, whatever a
-	// client library, a proxy or a kernel buffer sends again later. Only transactions with a session have
-	// outcomes that are settled when Commit returns. It must be a session of the same Store.
+	// Session, if set, makes the store refuse the transaction once it has ended
+	// that session, whatever a client library, a proxy or a kernel buffer sends
+	// again later. Only transactions with a session have outcomes that are
+	// settled when Commit returns. It must be a session of the same Store.
 	Session Session
 
 	If []Cond
@@ -26,7 +28,8 @@ type Cond struct {
 // Exists holds when the key is present.
 func Exists(key string) Cond { return Cond{Key: key} }
 
-// At holds when the last write to the key was v. With the zero Version it is never true: use Exists.
+// At holds when the last write to the key was v. With the zero Version it is
+// never true: use Exists.
 func At(key string, v Version) Cond {
 	if v == 0 {
 		v = noVersion
@@ -34,8 +37,9 @@ func At(key string, v Version) Cond {
 	return Cond{Key: key, Version: v}
 }
 
-// noVersion is no write's version, so that At(key, 0), the mistake of a caller that never read the key,
-// is refused by every backend instead of meaning Exists.
+// noVersion is no write's version, so that At(key, 0), the mistake of a caller
+// that never read the key, is refused by every backend instead of meaning
+// Exists.
 const noVersion = ^Version(0)
 
 // Op is one write.
@@ -59,11 +63,13 @@ const (
 // Create makes a lasting key; it conflicts if the key is present.
 func Create(key string, value []byte) Op { return Op{OpCreate, key, value} }
 
-// CreateEphemeral makes a key that dies with the transaction's session; it conflicts if the key is present.
+// CreateEphemeral makes a key that dies with the transaction's session; it
+// conflicts if the key is present.
 func CreateEphemeral(key string, value []byte) Op { return Op{OpCreateEphemeral, key, value} }
 
-// Set overwrites a key; it conflicts if the key is absent. Writing the value that is already there is a write like
-// any other. An ephemeral key stays ephemeral and its owner's, whoever sets it.
+// Set overwrites a key; it conflicts if the key is absent. Writing the value
+// that is already there is a write like any other. An ephemeral key stays
+// ephemeral and its owner's, whoever sets it.
 func Set(key string, value []byte) Op { return Op{OpSet, key, value} }
 
 // Delete removes a key; it conflicts if the key is absent.
@@ -71,12 +77,13 @@ func Delete(key string) Op { return Op{OpDelete, key, nil} }
 
 // Result reports a commit.
 type Result struct {
-	// Versions holds, for each element of Txn.Do, the version it gave its key; zero for a Delete.
-	// They can be used in At at once, without a read.
+	// Versions holds, for each element of Txn.Do, the version it gave its key;
+	// zero for a Delete. They can be used in At at once, without a read.
 	Versions []Version
 }
 
-// Keys returns the number of distinct keys that t names: what Caps.MaxOps bounds.
+// Keys returns the number of distinct keys that t names: what Caps.MaxOps
+// bounds.
 func (t Txn) Keys() int {
 	n := len(t.If) + len(t.Do)
 	if len(t.If) == 0 || len(t.Do) == 0 {

@@ -18,19 +18,21 @@ import (
 //
 //	scheme://[user[:password]@]host[:port][,host[:port]…]/[namespace][?param=value[&…]]
 //
-// net/url refuses several hosts with ports, so this package has its own parser. User, password and parameters are
-// percent-decoded. Parameters that every store understands:
+// net/url refuses several hosts with ports, so this package has its own parser.
+// User, password and parameters are percent-decoded. Parameters that every
+// store understands:
 //
 //	session_ttl      time to live of sessions, such as 10s; see SessionOptions.TTL
 //	request_timeout  the longest one call may take when its context has no earlier deadline; default 3s
 //	password_env     the environment variable that holds the password
 //	password_file    the file that holds the password; a newline at its end does not count; see CurrentPassword
 //
-// Any other parameter is the driver's, and an error if the driver does not know it.
+// Any other parameter is the driver's, and an error if the driver does not know
+// it.
 //
-// A Config is printed without its secrets, by every verb of package fmt, as JSON
-// or XML, and by package slog. That does not hold for a Config in an unexported
-// field of another struct: fmt prints those field by field.
+// A Config is printed without its secrets, by every verb of package fmt, as
+// JSON or XML, and by package slog. That does not hold for a Config in an
+// unexported field of another struct: fmt prints those field by field.
 type Config struct {
 	Scheme    string
 	User      string
@@ -61,12 +63,14 @@ func (c Config) CurrentPassword() string {
 // DefaultNamespace holds the jobs of a URL without a path.
 const DefaultNamespace = "elastic"
 
-// DefaultRequestTimeout bounds one call to the store. A list and the first content of a watch may take longer while a
-// driver that needs many requests for them has answers. It is below a third of DefaultTTL, so that a lost packet costs
-// a renewal and not the session.
+// DefaultRequestTimeout bounds one call to the store. A list and the first
+// content of a watch may take longer while a driver that needs many requests
+// for them has answers. It is below a third of DefaultTTL, so that a lost
+// packet costs a renewal and not the session.
 const DefaultRequestTimeout = 3 * time.Second
 
-// ParseURL parses a store URL without looking at whether its scheme has a driver. Errors don't hold secrets.
+// ParseURL parses a store URL without looking at whether its scheme has a
+// driver. Errors don't hold secrets.
 func ParseURL(raw string) (Config, error) {
 	scheme, rest, ok := strings.Cut(raw, "://")
 	if !ok || scheme == "" {
@@ -146,7 +150,8 @@ func isPort(text string) bool {
 
 func isNumber(text string) bool { return text != "" && strings.Trim(text, "0123456789") == "" }
 
-// takeCommon moves the parameters that every store understands from Params into their fields.
+// takeCommon moves the parameters that every store understands from Params into
+// their fields.
 func (c *Config) takeCommon() error {
 	for name, field := range map[string]*time.Duration{"session_ttl": &c.SessionTTL, "request_timeout": &c.RequestTimeout} {
 		text, ok := c.Params[name]

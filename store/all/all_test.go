@@ -47,7 +47,8 @@ func TestEverySchemeOpens(t *testing.T) {
 	}
 }
 
-// saying returns where all that goes through the global loggers ends up, until the test ends.
+// saying returns where all that goes through the global loggers ends up, until
+// the test ends.
 func saying(t *testing.T) *said {
 	s := &said{}
 	before := slog.Default()
@@ -74,7 +75,8 @@ func (s *said) String() string {
 	return s.text.String()
 }
 
-// silent is a host that takes connections and says nothing; closed is one that nobody listens on.
+// silent is a host that takes connections and says nothing; closed is one that
+// nobody listens on.
 func silent(t *testing.T) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

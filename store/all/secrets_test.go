@@ -56,8 +56,8 @@ func hidden(t *testing.T, place, text string) {
 	}
 }
 
-// A secret in any place that can hold one is in no error, log, event or document
-// and is printed by no verb of package fmt.
+// A secret in any place that can hold one is in no error, log, event or
+// document and is printed by no verb of package fmt.
 func TestSecrets_AreNeverShown(t *testing.T) {
 	said := saying(t)
 	t.Setenv("ALL_TEST_SECRET", planted)

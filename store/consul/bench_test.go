@@ -30,7 +30,8 @@ func BenchmarkFirstContent(b *testing.B) {
 	storetest.FirstContent(b, s, "w", 10_000)
 }
 
-// BenchmarkChange is how long it takes from the commit of a change below a prefix of so many keys until its watcher is told.
+// BenchmarkChange is how long it takes from the commit of a change below a
+// prefix of so many keys until its watcher is told.
 func BenchmarkChange(b *testing.B) {
 	c := server(b)
 	for _, keys := range []int{10, 1000, 10_000} {

@@ -34,7 +34,8 @@ func (r *requests) tap(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// what a request is for: txn, renew, get, list, or wait, which is a list that waits.
+// what a request is for: txn, renew, get, list, or wait, which is a list that
+// waits.
 func what(q *http.Request) string {
 	query := q.URL.Query()
 	path := strings.Split(strings.TrimPrefix(q.URL.Path, "/v1/"), "/")
@@ -118,8 +119,9 @@ func TestBudgets(t *testing.T) {
 	storetest.Equal(t, "end a session", r.take(), "destroy:1")
 }
 
-// A prefix without keys is as old as all of Consul's store: what waits for it is answered whenever something near it is
-// written. That costs requests, and these are bounded.
+// A prefix without keys is as old as all of Consul's store: what waits for it
+// is answered whenever something near it is written. That costs requests, and
+// these are bounded.
 func TestEmptyPrefixIsNotAskedForAtEveryWrite(t *testing.T) {
 	t.Parallel()
 	c := server(t)
@@ -148,8 +150,9 @@ func TestEmptyPrefixIsNotAskedForAtEveryWrite(t *testing.T) {
 	m.UntilHas("empty/no-more", "1")
 }
 
-// What an instance costs the store while nothing happens: with the defaults 18 renewals a minute, which are sign of life
-// enough for all its watches, two requests for each of these, and six to see who leads.
+// What an instance costs the store while nothing happens: with the defaults 18
+// renewals a minute, which are sign of life enough for all its watches, two
+// requests for each of these, and six to see who leads.
 func TestIdleStoreAsksForNothingElse(t *testing.T) {
 	t.Parallel()
 	c := server(t)

@@ -45,8 +45,9 @@ func talkTo(s *driver, c *servers.Consul) {
 	}
 }
 
-// The leader dies or freezes that is the agent which the store talks to, too, and that the session was started through: neither the
-// session nor the truth about a transaction is lost with it.
+// The leader dies or freezes that is the agent which the store talks to, too,
+// and that the session was started through: neither the session nor the truth
+// about a transaction is lost with it.
 func TestLostAgentThatLedCostsNoSession(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ fault, heal func(c *servers.Consul) }{
@@ -102,7 +103,8 @@ func TestLostAgentThatLedCostsNoSession(t *testing.T) {
 	}
 }
 
-// A follower passes a query on to the leader, and waits for a leader that is gone until the query's time is up.
+// A follower passes a query on to the leader, and waits for a leader that is
+// gone until the query's time is up.
 func TestWatchThroughAFollowerHearsOfWhatAnotherLeaderDoes(t *testing.T) {
 	t.Parallel()
 	cluster := servers.StartConsulCluster(t, 3)
@@ -125,8 +127,8 @@ func TestWatchThroughAFollowerHearsOfWhatAnotherLeaderDoes(t *testing.T) {
 	t.Logf("told %v after it was committed", time.Since(committed))
 }
 
-// A session belongs to the node of the agent that it was started through. When that leaves for good, so does the session,
-// and its process is told.
+// A session belongs to the node of the agent that it was started through. When
+// that leaves for good, so does the session, and its process is told.
 func TestSessionEndsWithTheNodeOfItsAgent(t *testing.T) {
 	t.Parallel()
 	cluster := servers.StartConsulCluster(t, 3)

@@ -11,8 +11,9 @@ import (
 	"github.com/hashicorp/consul/api"
 )
 
-// lockDelayed is the pause before a key is locked again that was refused for the lock delay of a session that has just
-// ended. Ours have the shortest that there is, a millisecond; a stranger's may be long.
+// lockDelayed is the pause before a key is locked again that was refused for
+// the lock delay of a session that has just ended. Ours have the shortest that
+// there is, a millisecond; a stranger's may be long.
 func lockDelayed() *backoff.Backoff {
 	return &backoff.Backoff{Next: 2 * time.Millisecond, Most: 100 * time.Millisecond}
 }
@@ -59,7 +60,8 @@ func (p *plan) fits() error {
 	return nil
 }
 
-// refused is the error for a transaction that was not applied, and would not be if it were sent again at once.
+// refused is the error for a transaction that was not applied, and would not be
+// if it were sent again at once.
 func refused(f fault, err error) error {
 	switch f {
 	case conflict:
@@ -70,7 +72,8 @@ func refused(f fault, err error) error {
 	return failed(store.ErrUnavailable, err)
 }
 
-// commit is Commit for a transaction that the session guards: the marker must be at the index that the session knows.
+// commit is Commit for a transaction that the session guards: the marker must
+// be at the index that the session knows.
 func (s *session) commit(ctx context.Context, t store.Txn) (store.Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -124,8 +127,8 @@ func (s *session) commit(ctx context.Context, t store.Txn) (store.Result, error)
 	}
 }
 
-// submit sends a transaction, a second time only if the first has surely not been applied and never will be. The reply
-// has errors if it was not applied.
+// submit sends a transaction, a second time only if the first has surely not
+// been applied and never will be. The reply has errors if it was not applied.
 func (s *driver) submit(ctx context.Context, ops api.KVTxnOps) (reply *api.KVTxnResponse, err error) {
 	err = s.ask(ctx, false, func(ctx context.Context, h *host) error {
 		var ok bool
@@ -142,8 +145,9 @@ func (s *driver) submit(ctx context.Context, ops api.KVTxnOps) (reply *api.KVTxn
 	return reply, nil
 }
 
-// settle makes an unknown outcome final before it is reported: no copy of the transaction that is still on its way
-// can commit afterwards. If that cannot be had, the session is over, which comes to the same. Then it looks what the
+// settle makes an unknown outcome final before it is reported: no copy of the
+// transaction that is still on its way can commit afterwards. If that cannot be
+// had, the session is over, which comes to the same. Then it looks what the
 // outcome was.
 func (s *session) settle(p *plan, guard, sent uint64, why error) (store.Result, error) {
 	sealed, err := s.guard.Seal(s.life, s.ttl, guard, s.moveMarker)
@@ -166,7 +170,8 @@ func (s *session) settle(p *plan, guard, sent uint64, why error) (store.Result, 
 // errGone says that the marker, and so the session, is no more.
 var errGone = fmt.Errorf("%w: the session is gone", store.ErrSessionLost)
 
-// moveMarker writes the marker if it is at an index, and returns the index at which it is then: see guard.Guard.Seal.
+// moveMarker writes the marker if it is at an index, and returns the index at
+// which it is then: see guard.Guard.Seal.
 func (s *session) moveMarker(from uint64) (uint64, error) {
 	ctx, cancel := context.WithTimeout(s.life.Context(), s.attempt())
 	defer cancel()
@@ -196,7 +201,8 @@ func (s *session) writeMarker(ctx context.Context, from uint64) (uint64, error) 
 	return s.readMarker(ctx)
 }
 
-// readMarker returns the index at which the marker is. A marker that is not locked by the session is none.
+// readMarker returns the index at which the marker is. A marker that is not
+// locked by the session is none.
 func (s *session) readMarker(ctx context.Context) (uint64, error) {
 	pair, err := s.store.get(ctx, s.marker)
 	switch {
@@ -210,7 +216,8 @@ func (s *session) readMarker(ctx context.Context) (uint64, error) {
 	return pair.ModifyIndex, nil
 }
 
-// learnGuard finds out the index of the marker, which is not what the session thought.
+// learnGuard finds out the index of the marker, which is not what the session
+// thought.
 func (s *session) learnGuard(ctx context.Context, thought uint64) error {
 	now, err := s.readMarker(ctx)
 	switch {
@@ -224,7 +231,8 @@ func (s *session) learnGuard(ctx context.Context, thought uint64) error {
 	return s.store.readError(err)
 }
 
-// verdict reads what has become of a sealed transaction. It is an attempt: without an answer the outcome stays unknown.
+// verdict reads what has become of a sealed transaction. It is an attempt:
+// without an answer the outcome stays unknown.
 func (s *session) verdict(p *plan, sent uint64) (applied uint64, refuted bool) {
 	ctx, cancel := context.WithTimeout(s.life.Context(), min(s.attempt(), time.Second))
 	defer cancel()

@@ -12,8 +12,9 @@ import (
 	"github.com/hashicorp/consul/api"
 )
 
-// Consul does nothing for a write that changes nothing: of two who compare and set the same value both win, and nobody who
-// waits for a change is told. The test shows the trap, too.
+// Consul does nothing for a write that changes nothing: of two who compare and
+// set the same value both win, and nobody who waits for a change is told. The
+// test shows the trap, too.
 func TestEqualValueIsAWriteLikeAnyOther(t *testing.T) {
 	t.Parallel()
 	c := server(t)
@@ -44,8 +45,8 @@ func TestEqualValueIsAWriteLikeAnyOther(t *testing.T) {
 	m.Until("the write is told", func() bool { return len(m.Last.Entries) > 0 && m.Last.Entries[0].Version != told })
 }
 
-// A key that a session had locked can't be locked for 15 s after it, unless the session says otherwise; and that it should
-// be 0 is not sent.
+// A key that a session had locked can't be locked for 15 s after it, unless the
+// session says otherwise; and that it should be 0 is not sent.
 func TestNobodyWaitsForTheLockDelay(t *testing.T) {
 	t.Parallel()
 	c := server(t)
@@ -77,7 +78,8 @@ func TestNobodyWaitsForTheLockDelay(t *testing.T) {
 	}
 }
 
-// A stranger's session may delay us, for as long as it says. That is no conflict.
+// A stranger's session may delay us, for as long as it says. That is no
+// conflict.
 func TestLockDelayOfAStrangerIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	c := server(t)
@@ -109,7 +111,8 @@ func TestLockDelayOfAStrangerIsWaitedFor(t *testing.T) {
 	storetest.Equal(t, "k", storetest.Read(t, s, "k"), "-")
 }
 
-// A plain lock of a key that is there and free takes it over, and a compare-and-delete of one that is not there succeeds.
+// A plain lock of a key that is there and free takes it over, and a
+// compare-and-delete of one that is not there succeeds.
 func TestPreconditionsHoldWhereConsulHasNone(t *testing.T) {
 	t.Parallel()
 	c := server(t)
@@ -130,7 +133,8 @@ func TestPreconditionsHoldWhereConsulHasNone(t *testing.T) {
 	storetest.Equal(t, "lasting", storetest.Read(t, s, "lasting"), "mine")
 }
 
-// The longest names, twice each, with the longest namespace and as many bytes of values as Caps allow.
+// The longest names, twice each, with the longest namespace and as many bytes
+// of values as Caps allow.
 func TestLargestTransactionPasses(t *testing.T) {
 	t.Parallel()
 	c := server(t)
@@ -163,7 +167,8 @@ func TestLargestTransactionPasses(t *testing.T) {
 	}
 }
 
-// What Consul would refuse is not sent, and what it refuses because its own limits are lower is told as what it is.
+// What Consul would refuse is not sent, and what it refuses because its own
+// limits are lower is told as what it is.
 func TestTooLargeIsRefusedBeforeItIsSent(t *testing.T) {
 	t.Parallel()
 	c := server(t)
@@ -210,7 +215,8 @@ func TestDeadSessionCommitsNothing(t *testing.T) {
 	})
 }
 
-// A session that the driver still believes in cannot lock keys when it is gone, even if the marker were there.
+// A session that the driver still believes in cannot lock keys when it is gone,
+// even if the marker were there.
 func TestUnknownSessionIsTheEndOfTheSession(t *testing.T) {
 	t.Parallel()
 	c := server(t)
@@ -243,7 +249,8 @@ func TestNamespacesDontSeeEachOther(t *testing.T) {
 	storetest.NamespacesDontSeeEachOther(t, backend(server(t)), "a", "ab", "a/b", "a%2Fb", "a/b/c", "a/.sys", "a=2Fb")
 }
 
-// Keys that people and other programs leave in a namespace, such as the user interface's directories, are nobody's.
+// Keys that people and other programs leave in a namespace, such as the user
+// interface's directories, are nobody's.
 func TestForeignKeysAreNotSeen(t *testing.T) {
 	t.Parallel()
 	c := server(t)

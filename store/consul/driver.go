@@ -18,7 +18,8 @@ type driver struct {
 	layout layout
 	caps   store.Caps
 
-	// namespace and partition of Consul Enterprise, which transactions name in each operation.
+	// namespace and partition of Consul Enterprise, which transactions name in
+	// each operation.
 	namespace, partition string
 
 	// Fixed but for tests.
@@ -35,11 +36,13 @@ type driver struct {
 	probing sync.Once // begins with the first watch
 }
 
-// Consul's own limits: 128 operations, of which the guard takes one and each key up to two (what must hold for it, and the
-// write); 512 KiB for the body of a request, which is JSON with the values in base64 (4/3), and in which each key
-// appears up to twice. So 63 keys of the longest, twice, with the longest namespace, leave 270 KiB for their values.
-// Names that must be escaped take up to three times their size; a body that is too large for that is refused before it
-// is sent, see plan.size.
+// Consul's own limits: 128 operations, of which the guard takes one and each
+// key up to two (what must hold for it, and the write); 512 KiB for the body of
+// a request, which is JSON with the values in base64 (4/3), and in which each
+// key appears up to twice. So 63 keys of the longest, twice, with the longest
+// namespace, leave 270 KiB for their values. Names that must be escaped take up
+// to three times their size; a body that is too large for that is refused
+// before it is sent, see plan.size.
 const (
 	maxOps   = 63
 	maxValue = 256 << 10
@@ -50,7 +53,8 @@ const (
 // maxTTL is Consul's.
 const maxTTL = 24 * time.Hour
 
-// capsFor says what a server can do that grants sessions from a TTL on, to a store whose sessions have another by default.
+// capsFor says what a server can do that grants sessions from a TTL on, to a
+// store whose sessions have another by default.
 func capsFor(least, ttl time.Duration) store.Caps {
 	if ttl <= 0 {
 		ttl = store.DefaultTTL
@@ -65,7 +69,8 @@ func capsFor(least, ttl time.Duration) store.Caps {
 		MaxTxn:         maxTxn,
 		MinTTL:         least,
 		MaxTTL:         maxTTL,
-		// Consul ends a session when twice its TTL has passed (structs.SessionTTLMultiplier), by a commit like any other.
+		// Consul ends a session when twice its TTL has passed
+		// (structs.SessionTTLMultiplier), by a commit like any other.
 		ExpiryLag: min(max(ttl, least), maxTTL) + time.Second,
 	}
 }
@@ -82,7 +87,8 @@ func (s *driver) Close(ctx context.Context) error {
 
 var epoch = time.Now()
 
-// heard takes note of an answer of a host, which is a sign of life of the leader.
+// heard takes note of an answer of a host, which is a sign of life of the
+// leader.
 func (s *driver) heard(h *host) {
 	now := int64(time.Since(epoch))
 	ratchet.Raise(&h.answered, now)
@@ -92,5 +98,6 @@ func (s *driver) heard(h *host) {
 // quietFor is how long ago the last sign of life was.
 func (s *driver) quietFor() time.Duration { return time.Since(epoch) - time.Duration(s.lastly.Load()) }
 
-// saw takes note of an index in a reply: whatever is sent from now on is applied at a higher one.
+// saw takes note of an index in a reply: whatever is sent from now on is
+// applied at a higher one.
 func (s *driver) saw(index uint64) { ratchet.Raise(&s.index, index) }

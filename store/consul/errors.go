@@ -10,12 +10,14 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// refusal returns the sentinel for an answer with which Consul says that it has done nothing and will do nothing, and
-// nil for any other error: what was asked may have been done, or may be done yet.
+// refusal returns the sentinel for an answer with which Consul says that it has
+// done nothing and will do nothing, and nil for any other error: what was asked
+// may have been done, or may be done yet.
 //
-// Most failures have status 500 and differ in their text only. A leader that loses its leadership while it commits says
-// so with 500, too, and the commit may yet happen; so an unknown text is no refusal. Neither is an unknown 503 or 504: a
-// proxy answers them for a request that it has passed on.
+// Most failures have status 500 and differ in their text only. A leader that
+// loses its leadership while it commits says so with 500, too, and the commit
+// may yet happen; so an unknown text is no refusal. Neither is an unknown 503
+// or 504: a proxy answers them for a request that it has passed on.
 func refusal(err error) error {
 	var s *statusError
 	switch {
@@ -55,12 +57,14 @@ type deniedError struct{ error }
 
 func (deniedError) Is(target error) bool { return target == store.ErrPermission }
 
-// final says whether a refusal would be the same from another agent, or a moment later.
+// final says whether a refusal would be the same from another agent, or a
+// moment later.
 func final(class error) bool {
 	return class == store.ErrPermission || class == store.ErrTooLarge || class == store.ErrInvalid
 }
 
-// lostError marks what was sent and not answered: it may have been done, or may be done yet.
+// lostError marks what was sent and not answered: it may have been done, or may
+// be done yet.
 type lostError struct{ error }
 
 func (e lostError) Unwrap() error { return e.error }
@@ -79,7 +83,8 @@ func (s *driver) class(err error) error {
 	return store.ErrUnavailable
 }
 
-// failed puts an error of the client library in its class, one of the store's sentinels.
+// failed puts an error of the client library in its class, one of the store's
+// sentinels.
 func failed(class, why error) error { return fmt.Errorf("%w: %w", class, why) }
 
 // readError gives the error of a request that changes nothing its class.

@@ -57,12 +57,12 @@ func explain(err error) (reason error, certain bool) {
 	return err, false
 }
 
-// errSpeaksTLS is the reason of a request without TLS to a server that wants it.
-// Such a server answers status 400 with another text, which can be lost.
+// errSpeaksTLS is the reason of a request without TLS to a server that wants
+// it. Such a server answers status 400 with another text, which can be lost.
 var errSpeaksTLS = &statusError{http.StatusBadRequest, "the server speaks TLS at this port; add tls=true, or ca=FILE"}
 
-// speaksTLS reports whether a server that ended a connection without TLS answers
-// a handshake. Nothing is shown to it.
+// speaksTLS reports whether a server that ended a connection without TLS
+// answers a handshake. Nothing is shown to it.
 func (w *wire) speaksTLS(ctx context.Context, addr string, ended error) bool {
 	var status *statusError
 	if w.secure || isTime(ended) || errors.As(ended, &status) || errors.Is(ended, syscall.ECONNREFUSED) {

@@ -13,8 +13,9 @@ import (
 	"github.com/hashicorp/consul/api"
 )
 
-// ttl is that of sessions whose end is waited for. It is longer than the shortest that the test servers grant, so that a
-// renewal has some room on a busy machine.
+// ttl is that of sessions whose end is waited for. It is longer than the
+// shortest that the test servers grant, so that a renewal has some room on a
+// busy machine.
 const ttl = 2 * time.Second
 
 func TestMain(m *testing.M) { storetest.Main(m) }
@@ -25,13 +26,15 @@ func server(t testing.TB, options ...servers.ConsulOptions) *servers.Consul {
 	return servers.StartConsul(t, options...)
 }
 
-// short is the parameter by which the driver knows that the test servers grant short sessions.
+// short is the parameter by which the driver knows that the test servers grant
+// short sessions.
 const short = "?session_ttl_min=1s"
 
 // tap is what a test has between the client library and the wire.
 type tap = func(http.RoundTripper) http.RoundTripper
 
-// backend is the driver with a server, to the claims that hold for all that have one.
+// backend is the driver with a server, to the claims that hold for all that
+// have one.
 func backend(c *servers.Consul) storetest.Backend {
 	return storetest.Backend{
 		Server: c, TTL: ttl,
@@ -70,7 +73,8 @@ func tryOpen(rawURL string, taps ...tap) (*driver, error) {
 	return open(ctx, c, t)
 }
 
-// refusing answers some requests to a path with an error, and passes on all others.
+// refusing answers some requests to a path with an error, and passes on all
+// others.
 type refusing struct {
 	err  error
 	path string
@@ -97,7 +101,8 @@ func (r *refusing) tap(next http.RoundTripper) http.RoundTripper {
 func (r *refusing) arm(times int) { r.mu.Lock(); r.times = times; r.mu.Unlock() }
 func (r *refusing) left() int     { r.mu.Lock(); defer r.mu.Unlock(); return r.times }
 
-// newSession starts a session that outlives any test, brief one whose end can be waited for.
+// newSession starts a session that outlives any test, brief one whose end can
+// be waited for.
 func newSession(t *testing.T, s store.Store) *session {
 	t.Helper()
 	return start(t, s, storetest.Lasting)

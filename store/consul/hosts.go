@@ -13,7 +13,8 @@ import (
 	"github.com/hashicorp/consul/api"
 )
 
-// host is one agent of the URL. The client library knows one address, so there is a client for each.
+// host is one agent of the URL. The client library knows one address, so there
+// is a client for each.
 type host struct {
 	addr     string
 	wire     *wire
@@ -22,7 +23,8 @@ type host struct {
 	failed   atomic.Int64 // the same
 }
 
-// rank orders hosts by what they did last: those that answered, those never asked, those that did not answer.
+// rank orders hosts by what they did last: those that answered, those never
+// asked, those that did not answer.
 func (h *host) rank() int {
 	switch answered, failed := h.answered.Load(), h.failed.Load(); {
 	case answered > failed:
@@ -40,14 +42,16 @@ func (h *host) turn() {
 	h.wire.CloseIdleConnections()
 }
 
-// hosts are the agents of a URL, one of which is asked until it fails; then the next one is.
+// hosts are the agents of a URL, one of which is asked until it fails; then the
+// next one is.
 type hosts struct {
 	all []*host
 	at  atomic.Int32
 }
 
-// newHost makes a client that takes nothing from the environment: the token that it is given here is what keeps it from
-// looking for another, and never sent; see wire.
+// newHost makes a client that takes nothing from the environment: the token
+// that it is given here is what keeps it from looking for another, and never
+// sent; see wire.
 func newHost(addr, scheme, datacenter, namespace, partition string, transport http.RoundTripper, w *wire) (*host, error) {
 	client, err := api.NewClient(&api.Config{
 		Address: addr, Scheme: scheme, Datacenter: datacenter, Namespace: namespace, Partition: partition, Token: "-",
@@ -59,9 +63,10 @@ func newHost(addr, scheme, datacenter, namespace, partition string, transport ht
 
 func (h *hosts) now() *host { return h.all[h.at.Load()] }
 
-// leave makes another host the one that is asked, if it is still this one that has not done what was asked of it at a
-// time. One that has answered others since is good: what it did not answer waits for a leader that was lost, say, and with
-// another host nothing would be better, or worse.
+// leave makes another host the one that is asked, if it is still this one that
+// has not done what was asked of it at a time. One that has answered others
+// since is good: what it did not answer waits for a leader that was lost, say,
+// and with another host nothing would be better, or worse.
 func (h *hosts) leave(bad *host, asked time.Time) {
 	at := h.at.Load()
 	if h.all[at] != bad || bad.answered.Load() >= int64(asked.Sub(epoch)) {
@@ -92,9 +97,11 @@ func (h *hosts) closeIdle() {
 	}
 }
 
-// ask makes a request until it is answered, refused for good, or ctx ends; without a deadline in ctx, the store's own
-// holds. What must not be done twice is asked again only while it has surely not been done; the error is then a
-// lostError if it may have been. The errors of f are those of the client library.
+// ask makes a request until it is answered, refused for good, or ctx ends;
+// without a deadline in ctx, the store's own holds. What must not be done twice
+// is asked again only while it has surely not been done; the error is then a
+// lostError if it may have been. The errors of f are those of the client
+// library.
 func (s *driver) ask(ctx context.Context, twice bool, f func(ctx context.Context, h *host) error) error {
 	if _, bounded := ctx.Deadline(); !bounded {
 		var cancel context.CancelFunc
@@ -140,8 +147,9 @@ func (s *driver) ask(ctx context.Context, twice bool, f func(ctx context.Context
 	}
 }
 
-// attempt asks once. An attempt that can be repeated has to be answered in two thirds of the time that is left, or another
-// connection, or another host, may do better; once the answer has begun it may take all of it.
+// attempt asks once. An attempt that can be repeated has to be answered in two
+// thirds of the time that is left, or another connection, or another host, may
+// do better; once the answer has begun it may take all of it.
 func attempt(ctx context.Context, h *host, twice bool, f func(ctx context.Context, h *host) error) (sent bool, err error) {
 	var request sending
 	if end, _ := ctx.Deadline(); twice {
@@ -161,12 +169,14 @@ func isTime(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
-// silence is how long an answer must have been waited for before its host and its connection are doubted: more than a busy
-// server takes, so that a caller in a hurry breaks nothing.
+// silence is how long an answer must have been waited for before its host and
+// its connection are doubted: more than a busy server takes, so that a caller
+// in a hurry breaks nothing.
 const silence = 500 * time.Millisecond
 
-// suspect drops connections that may be dead: something that was sent has not been answered. Whoever waits for
-// a change asks again, on another connection; also who has asked since, for that may have been on one of the dead.
+// suspect drops connections that may be dead: something that was sent has not
+// been answered. Whoever waits for a change asks again, on another connection;
+// also who has asked since, for that may have been on one of the dead.
 func (s *driver) suspect(h *host) {
 	h.turn()
 	s.askAllAgain(time.Now())
@@ -179,7 +189,8 @@ func (s *driver) askAllAgain(since time.Time) {
 	}
 }
 
-// query is how everything is read: the leader makes sure, with the other servers, that it still is the leader.
+// query is how everything is read: the leader makes sure, with the other
+// servers, that it still is the leader.
 func (s *driver) query(ctx context.Context) *api.QueryOptions {
 	return (&api.QueryOptions{RequireConsistent: true}).WithContext(ctx)
 }

@@ -41,7 +41,8 @@ func TestAnotherHostIsOneThatAnsweredLast(t *testing.T) {
 	storetest.Equal(t, "the only one", alone.now().addr, "a")
 }
 
-// A large list takes time to come in. To ask for it again because it is late would take more.
+// A large list takes time to come in. To ask for it again because it is late
+// would take more.
 func TestAnswerThatHasBegunIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	const patience = 3 * time.Second

@@ -13,9 +13,10 @@ import (
 //	demo/.sys/sessions/adf4238a-882b-9ddc-4a9d-5b6758e4159e   the marker of a session
 //	team=2Fdemo/jobs/report                                 the same key of the namespace team/demo
 //
-// A namespace is always one segment, so that none is below another. Bytes besides letters, digits, '_', '.' and '-' are
-// written =HH: what Consul accepts in a key has changed from one patch release to the next (issues 22682, 22850), and
-// what is in a URL is cleaned as a path on the way.
+// A namespace is always one segment, so that none is below another. Bytes
+// besides letters, digits, '_', '.' and '-' are written =HH: what Consul
+// accepts in a key has changed from one patch release to the next (issues
+// 22682, 22850), and what is in a URL is cleaned as a path on the way.
 type layout struct{ root string }
 
 // maxNamespace is the longest root of a layout. See caps for the arithmetic.
@@ -26,7 +27,8 @@ func newLayout(namespace string) layout { return layout{escape.Segment(namespace
 // key returns Consul's key of a store's key.
 func (l layout) key(key string) string { return l.root + escape.Key(key) }
 
-// below returns what all keys strictly below a prefix begin with. Its slash at the end keeps "a/keepX" out of "a/keep".
+// below returns what all keys strictly below a prefix begin with. Its slash at
+// the end keeps "a/keepX" out of "a/keep".
 func (l layout) below(prefix string) string {
 	if prefix == "" {
 		return l.root
@@ -34,8 +36,9 @@ func (l layout) below(prefix string) string {
 	return l.key(prefix) + "/"
 }
 
-// name returns the store's key of a Consul key, and false for what belongs to the driver and for what somebody else
-// has written that no key has as its name.
+// name returns the store's key of a Consul key, and false for what belongs to
+// the driver and for what somebody else has written that no key has as its
+// name.
 func (l layout) name(key string) (string, bool) {
 	rest, below := strings.CutPrefix(key, l.root)
 	if !below || strings.HasPrefix(rest, store.Reserved+"/") {
@@ -48,5 +51,6 @@ func (l layout) name(key string) (string, bool) {
 // marker returns the key that exists as long as a session does.
 func (l layout) marker(id string) string { return l.root + store.Reserved + "/sessions/" + id }
 
-// probe returns a key that is never written; reading it shows that the store answers and lets us in.
+// probe returns a key that is never written; reading it shows that the store
+// answers and lets us in.
 func (l layout) probe() string { return l.root + store.Reserved + "/probe" }

@@ -23,14 +23,16 @@ func init() {
 	})
 }
 
-// defaultPort is that of HTTP on a Consul agent, and defaultTLSPort that of HTTPS.
+// defaultPort is that of HTTP on a Consul agent, and defaultTLSPort that of
+// HTTPS.
 const (
 	defaultPort    = "8500"
 	defaultTLSPort = "8501"
 )
 
-// open connects to the agents of a URL and returns once one has answered a linearizable read. Tests see each request of
-// the client library, and may answer it themselves, by tap.
+// open connects to the agents of a URL and returns once one has answered a
+// linearizable read. Tests see each request of the client library, and may
+// answer it themselves, by tap.
 func open(ctx context.Context, c store.Config, tap func(http.RoundTripper) http.RoundTripper) (*driver, error) {
 	if len(c.Hosts) == 0 {
 		return nil, fmt.Errorf("%w: the URL names no host", store.ErrInvalid)
@@ -85,9 +87,10 @@ func open(ctx context.Context, c store.Config, tap func(http.RoundTripper) http.
 	return s, nil
 }
 
-// leastTTL returns the shortest TTL that the servers grant. It is a setting of theirs, session_ttl_min, and the only way to
-// find it out is to be refused, which every agent writes to its log as an error. So the URL says it, if it is not the
-// default.
+// leastTTL returns the shortest TTL that the servers grant. It is a setting of
+// theirs, session_ttl_min, and the only way to find it out is to be refused,
+// which every agent writes to its log as an error. So the URL says it, if it is
+// not the default.
 func leastTTL(params map[string]string) (time.Duration, error) {
 	const usual, shortest = 10 * time.Second, time.Second // in less time than that, three renewals would be lost to any pause
 	text, named := params["session_ttl_min"]
@@ -101,11 +104,12 @@ func leastTTL(params map[string]string) (time.Duration, error) {
 	return max(least, shortest), nil
 }
 
-// others is how long to wait for the answers of the other hosts once one has answered, to know on whom to fall back.
+// others is how long to wait for the answers of the other hosts once one has
+// answered, to know on whom to fall back.
 const others = 50 * time.Millisecond
 
-// hello asks all hosts at once, and goes on with the one that answers first: the others may be slow to say that they
-// are not there.
+// hello asks all hosts at once, and goes on with the one that answers first:
+// the others may be slow to say that they are not there.
 func (s *driver) hello(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -148,15 +152,17 @@ func (s *driver) hello(ctx context.Context) error {
 	return because(ctx, fmt.Errorf("%w: %s", class, strings.Join(text, "; ")))
 }
 
-// manyOps is one more operation than a transaction could have before Consul 1.14, which has what is needed besides.
+// manyOps is one more operation than a transaction could have before Consul
+// 1.14, which has what is needed besides.
 const manyOps = 65
 
 // greetPatience is the time that the first attempt to greet a host has. Each
 // attempt has twice that of the one before.
 const greetPatience = time.Second
 
-// greet asks one host until it answers: a transaction that only reads, with more operations than old servers take, for a
-// key that is not there. It needs no rights but to read below the namespace.
+// greet asks one host until it answers: a transaction that only reads, with
+// more operations than old servers take, for a key that is not there. It needs
+// no rights but to read below the namespace.
 func (s *driver) greet(ctx context.Context, h *host) error {
 	ops := make(api.KVTxnOps, manyOps)
 	for i := range ops {
@@ -165,8 +171,8 @@ func (s *driver) greet(ctx context.Context, h *host) error {
 	var last error
 	patience, failures, finals := greetPatience, 0, 0
 	for pause := (&backoff.Backoff{Next: 20 * time.Millisecond, Most: 500 * time.Millisecond}); ; pause.Wait(ctx) {
-		// One that takes the connection and never answers is left for another of the host's addresses. One that is
-		// slow is given more time.
+		// One that takes the connection and never answers is left for another
+		// of the host's addresses. One that is slow is given more time.
 		inTime, cancel := context.WithTimeout(ctx, patience)
 		_, reply, _, err := h.api.KV().Txn(ops, s.query(inTime))
 		cancel()
@@ -183,7 +189,8 @@ func (s *driver) greet(ctx context.Context, h *host) error {
 					return deniedError{why}
 				}
 			}
-			// An edition without namespaces and partitions ignores them in transactions, and refuses them here.
+			// An edition without namespaces and partitions ignores them in
+			// transactions, and refuses them here.
 			if s.namespace == "" && s.partition == "" {
 				return nil
 			}
@@ -201,8 +208,9 @@ func (s *driver) greet(ctx context.Context, h *host) error {
 		if certain {
 			finals++
 		}
-		// What says more wins: an agent that refuses a connection, or a certificate, is told or drowned by the end of the
-		// connection, as chance has it.
+		// What says more wins: an agent that refuses a connection, or a
+		// certificate, is told or drowned by the end of the connection, as
+		// chance has it.
 		if last == nil || ctx.Err() == nil && weight(reason) >= weight(last) {
 			last = reason
 		}

@@ -28,7 +28,8 @@ func TestOpenNamesTheHostsThatDontAnswer(t *testing.T) {
 	})
 }
 
-// One of three agents is enough, whatever the other two do: at the start, and when the one that was used has gone.
+// One of three agents is enough, whatever the other two do: at the start, and
+// when the one that was used has gone.
 func TestOneAgentOfThreeIsEnough(t *testing.T) {
 	t.Parallel()
 	c := server(t)
@@ -125,7 +126,8 @@ func TestOpenRefusesWhatIsNoConsulThatWillDo(t *testing.T) {
 	storetest.Mention(t, err, "502", "no upstream")
 }
 
-// An edition without namespaces ignores them in transactions. That must not put two teams' jobs in one place.
+// An edition without namespaces ignores them in transactions. That must not put
+// two teams' jobs in one place.
 func TestNamespacesOfEnterpriseAreRefusedWhereThereAreNone(t *testing.T) {
 	t.Parallel()
 	c := server(t)
@@ -140,7 +142,8 @@ func TestNamespacesOfEnterpriseAreRefusedWhereThereAreNone(t *testing.T) {
 	storetest.Mention(t, err, "nowhere")
 }
 
-// The variables of Consul's own tools are for people. A process that inherits them must not write to another place.
+// The variables of Consul's own tools are for people. A process that inherits
+// them must not write to another place.
 func TestEnvironmentHasNoSay(t *testing.T) {
 	for name, value := range map[string]string{
 		"CONSUL_HTTP_ADDR": "127.0.0.1:1", "CONSUL_HTTP_TOKEN": "wrong", "CONSUL_HTTP_TOKEN_FILE": "/nowhere", "CONSUL_HTTP_SSL": "true",
@@ -263,8 +266,9 @@ func TestFilteredReadIsNoEmptyList(t *testing.T) {
 	}
 }
 
-// Rights that are taken away are missed at once by reads, also by those that wait, and never look like an empty store. To
-// those who show no token Consul does not even say that it left something out.
+// Rights that are taken away are missed at once by reads, also by those that
+// wait, and never look like an empty store. To those who show no token Consul
+// does not even say that it left something out.
 func TestRightsThatAreTakenAwayAreMissed(t *testing.T) {
 	t.Parallel()
 	c := server(t, servers.ConsulOptions{ACLs: true})

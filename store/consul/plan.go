@@ -9,8 +9,9 @@ import (
 	"github.com/hashicorp/consul/api"
 )
 
-// plan is a transaction in Consul's terms: the guard first if it has a session, then for each key what must hold for it,
-// then the writes. Consul does all operations and applies them if none has failed; it tells of all that have.
+// plan is a transaction in Consul's terms: the guard first if it has a session,
+// then for each key what must hold for it, then the writes. Consul does all
+// operations and applies them if none has failed; it tells of all that have.
 type plan struct {
 	ops     api.KVTxnOps
 	keys    []string // the store's key of each operation, empty for the guard
@@ -20,7 +21,8 @@ type plan struct {
 	nonce   uint64
 }
 
-// The guard, and the two halves of "exists and does not": the operations that check, by what their failure means.
+// The guard, and the two halves of "exists and does not": the operations that
+// check, by what their failure means.
 const (
 	checkAt      = api.KVCheckIndex
 	checkPresent = api.KVGet
@@ -68,9 +70,10 @@ func (s *driver) plan(t store.Txn, session *session) *plan {
 	return p
 }
 
-// newNonce returns what makes a write differ from any other. Consul does nothing for a write that changes nothing, so that of two
-// who compare and set the same value both would win, and nobody who waits for a change would hear of it. JSON of other
-// makes carries 53 bits.
+// newNonce returns what makes a write differ from any other. Consul does
+// nothing for a write that changes nothing, so that of two who compare and set
+// the same value both would win, and nobody who waits for a change would hear
+// of it. JSON of other makes carries 53 bits.
 func newNonce() uint64 { return rand.Uint64()>>11 | 1 }
 
 func (s *driver) op(verb api.KVOp, key string) *api.KVTxnOp {
@@ -82,7 +85,8 @@ func (p *plan) add(key string, op *api.KVTxnOp) {
 	p.keys = append(p.keys, key)
 }
 
-// expected is the index that a condition asks for. No key has the index 1, which is one of Raft's own.
+// expected is the index that a condition asks for. No key has the index 1,
+// which is one of Raft's own.
 func expected(v store.Version) uint64 {
 	if v > 1<<53 {
 		return 1
@@ -90,10 +94,12 @@ func expected(v store.Version) uint64 {
 	return uint64(v)
 }
 
-// guard has the transaction commit only while the marker of its session is at an index.
+// guard has the transaction commit only while the marker of its session is at
+// an index.
 func (p *plan) guard(index uint64) { p.ops[0].Index = index }
 
-// overhead is what an operation takes in JSON besides its key and value, at most.
+// overhead is what an operation takes in JSON besides its key and value, at
+// most.
 const overhead = 220
 
 // size is what the transaction takes as the body of a request, at most.
@@ -105,8 +111,9 @@ func (p *plan) size() int {
 	return n
 }
 
-// index returns the one at which a transaction was applied, 0 if it wrote nothing that is still there. What was written has
-// it, and nothing that was only looked at has one that is as high.
+// index returns the one at which a transaction was applied, 0 if it wrote
+// nothing that is still there. What was written has it, and nothing that was
+// only looked at has one that is as high.
 func index(results []*api.KVPair) uint64 {
 	var last uint64
 	for _, r := range results {
@@ -115,8 +122,9 @@ func index(results []*api.KVPair) uint64 {
 	return last
 }
 
-// filtered says whether the answer to a transaction that only reads lacks results that the token may not see: a key that
-// must be there is then not looked at, and was not said to be missing.
+// filtered says whether the answer to a transaction that only reads lacks
+// results that the token may not see: a key that must be there is then not
+// looked at, and was not said to be missing.
 func (p *plan) filtered(results []*api.KVPair) bool {
 	return p.first == len(p.ops) && len(results) < len(p.ops)
 }
@@ -144,8 +152,8 @@ const (
 	denied
 )
 
-// fault finds out of all operations that have failed why the transaction was not applied. It was not, whatever the text
-// says.
+// fault finds out of all operations that have failed why the transaction was
+// not applied. It was not, whatever the text says.
 func (p *plan) fault(errs api.TxnErrors) (fault, error) {
 	worst, why := otherFault, error(&statusError{409, "the transaction failed, and no operation of it"})
 	rank := -1
@@ -158,13 +166,14 @@ func (p *plan) fault(errs api.TxnErrors) (fault, error) {
 	return worst, why
 }
 
-// rank orders what counts: a session that is over explains all else, and a conflict holds whether the guard has moved or not.
+// rank orders what counts: a session that is over explains all else, and a
+// conflict holds whether the guard has moved or not.
 func (f fault) rank() int {
 	return map[fault]int{otherFault: 0, lockDelay: 1, guardMoved: 2, conflict: 3, sessionGone: 4, denied: 5}[f]
 }
 
-// faultOf says what the failure of one operation means. The texts are those of kvs_endpoint.go, state/kvs.go and
-// state/txn.go in Consul's agent/consul.
+// faultOf says what the failure of one operation means. The texts are those of
+// kvs_endpoint.go, state/kvs.go and state/txn.go in Consul's agent/consul.
 func (p *plan) faultOf(e *api.TxnError) (fault, error) {
 	err := &statusError{409, e.What}
 	if e.OpIndex < 0 || e.OpIndex >= len(p.ops) {
@@ -202,10 +211,13 @@ func (s *driver) evidence(p *plan) api.KVTxnOps {
 	return ops
 }
 
-// verdict says of a sealed transaction what a later read of the written keys shows. applied is the index at which it was, if a
-// key bears its nonce. refuted is true if one is older than the transaction, which was sent when Consul was at an index:
-// then every key that it sets or creates would have been written since, and every key that it deletes would be absent or
-// have been created since. Else nobody knows: others may have written all of it over.
+// verdict says of a sealed transaction what a later read of the written keys
+// shows. applied is the index at which it was, if a key bears its nonce.
+// refuted is true if one is older than the transaction, which was sent when
+// Consul was at an index: then every key that it sets or creates would have
+// been written since, and every key that it deletes would be absent or have
+// been created since. Else nobody knows: others may have written all of it
+// over.
 func (p *plan) verdict(now []*api.KVPair, sent uint64) (applied uint64, refuted bool) {
 	if len(now) != len(p.do) {
 		return 0, false

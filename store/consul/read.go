@@ -23,7 +23,8 @@ func (s *driver) Get(ctx context.Context, key string) (store.Entry, error) {
 	return entry(key, pair), nil
 }
 
-// get reads one of Consul's keys; its error is not in a class yet, except for ErrNotFound.
+// get reads one of Consul's keys; its error is not in a class yet, except for
+// ErrNotFound.
 func (s *driver) get(ctx context.Context, key string) (pair *api.KVPair, err error) {
 	err = s.ask(ctx, true, func(ctx context.Context, h *host) error {
 		var meta *api.QueryMeta
@@ -60,8 +61,8 @@ func (s *driver) list(ctx context.Context, prefix string) (entries []store.Entry
 	return entries, index, err
 }
 
-// listFrom reads a prefix from one host, as soon as its index is another than a given one, or when a time has passed.
-// Without an index it does not wait.
+// listFrom reads a prefix from one host, as soon as its index is another than a
+// given one, or when a time has passed. Without an index it does not wait.
 func (s *driver) listFrom(ctx context.Context, h *host, prefix string, index uint64, wait time.Duration) ([]store.Entry, uint64, error) {
 	q := s.query(ctx)
 	q.WaitIndex, q.WaitTime = index, wait
@@ -72,7 +73,8 @@ func (s *driver) listFrom(ctx context.Context, h *host, prefix string, index uin
 	if meta.ResultsFilteredByACLs {
 		return nil, 0, fmt.Errorf("%w: the token may not read all keys below %s", store.ErrPermission, s.layout.below(prefix))
 	}
-	// Who shows no token is not told that something was left out (maskResultsFilteredByACLs in Consul's agent/consul/rpc.go).
+	// Who shows no token is not told that something was left out
+	// (maskResultsFilteredByACLs in Consul's agent/consul/rpc.go).
 	if len(pairs) == 0 && meta.DefaultACLPolicy == "deny" && s.token.get() == "" {
 		if _, _, err := h.api.KV().Get(s.layout.probe(), s.query(ctx)); err != nil {
 			return nil, 0, err

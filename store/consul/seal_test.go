@@ -16,7 +16,8 @@ import (
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 )
 
-// The number in the flags of what was written tells that it was this transaction that wrote it.
+// The number in the flags of what was written tells that it was this
+// transaction that wrote it.
 func TestLostReplyOfAnAppliedTransactionIsFoundOut(t *testing.T) {
 	t.Parallel()
 	c := server(t)
@@ -79,7 +80,8 @@ func TestSealedTransactionNeverCommitsLate(t *testing.T) {
 	storetest.SealedTransactionNeverCommitsLate(t, backend(c), storetest.Lasting, func() float64 { return c.Metric("consul_txn_apply_count") })
 }
 
-// In the laboratory a PUT that the client had given up after a second was applied later, over a newer value.
+// In the laboratory a PUT that the client had given up after a second was
+// applied later, over a newer value.
 func TestCancelledCommitIsSettledBeforeItReturns(t *testing.T) {
 	t.Parallel()
 	storetest.CancelledCommitIsSettledBeforeItReturns(t, backend(server(t)), storetest.Lasting, guardOf, nil)
@@ -93,7 +95,8 @@ func TestCommitThatCannotBeSealedEndsTheSession(t *testing.T) {
 	})
 }
 
-// losing has Consul answer and loses the answer, for transactions with a bulky value.
+// losing has Consul answer and loses the answer, for transactions with a bulky
+// value.
 type losing struct {
 	armed  atomic.Bool
 	lost   atomic.Int64
@@ -132,8 +135,9 @@ func TestSealIsInvisibleToOtherTransactionsInFlight(t *testing.T) {
 	storetest.Equal(t, "replies lost", l.lost.Load(), found)
 }
 
-// Whatever comes in place of an answer says nothing of what was done, and nothing is sent again for it; it would then fail
-// on what the first copy has written.
+// Whatever comes in place of an answer says nothing of what was done, and
+// nothing is sent again for it; it would then fail on what the first copy has
+// written.
 func TestTransactionIsSentOnceWhateverComesBack(t *testing.T) {
 	t.Parallel()
 	c := server(t)
@@ -164,7 +168,8 @@ func TestTransactionIsSentOnceWhateverComesBack(t *testing.T) {
 	}
 }
 
-// Answers that say that nothing was done are another matter: it is sent until it is.
+// Answers that say that nothing was done are another matter: it is sent until
+// it is.
 func TestRefusedTransactionIsSentAgain(t *testing.T) {
 	t.Parallel()
 	c := server(t)

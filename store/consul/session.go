@@ -14,15 +14,17 @@ import (
 	"github.com/hashicorp/consul/api"
 )
 
-// renewals: a session is renewed in every third of its TTL. With the default of 10 s that is every 3.3 s, and an agent that
-// does not answer is asked three times before the session is given up after 9 s.
+// renewals: a session is renewed in every third of its TTL. With the default of
+// 10 s that is every 3.3 s, and an agent that does not answer is asked three
+// times before the session is given up after 9 s.
 const renewals = 3
 
 // longestAbandon is how long a lost session is tried to be destroyed.
 const longestAbandon = time.Minute
 
-// session is a session of Consul's and a marker key that dies with it. It has two goroutines: one renews it, the other
-// watches the clocks, so that the deadline holds while a renewal hangs.
+// session is a session of Consul's and a marker key that dies with it. It has
+// two goroutines: one renews it, the other watches the clocks, so that the
+// deadline holds while a renewal hangs.
 type session struct {
 	store  *driver
 	id     string
@@ -47,7 +49,8 @@ func (s *driver) NewSession(ctx context.Context, o store.SessionOptions) (store.
 	if ttl <= 0 {
 		ttl = store.DefaultTTL
 	}
-	// Consul counts any duration; a text of whole milliseconds is read the same by all versions.
+	// Consul counts any duration; a text of whole milliseconds is read the same
+	// by all versions.
 	ttl = min(max(ttl, s.caps.MinTTL), s.caps.MaxTTL).Truncate(time.Millisecond)
 	n := &session{store: s, name: o.Name, ttl: ttl}
 	sent, id, err := s.createSession(ctx, o.Name, ttl)
@@ -69,11 +72,14 @@ func (s *driver) NewSession(ctx context.Context, o store.SessionOptions) (store.
 	return n, nil
 }
 
-// createSession returns when the request was sent to which Consul has answered with a session.
+// createSession returns when the request was sent to which Consul has answered
+// with a session.
 //
-// Its keys are deleted when it ends. The lock delay, for which nobody could lock them afterwards, is the shortest that there
-// is: none is not sent, and means 15 s. It is bound to no health check, only to the agent's node: as long as it is
-// renewed, nothing but that node's departure from the catalogue ends it.
+// Its keys are deleted when it ends. The lock delay, for which nobody could
+// lock them afterwards, is the shortest that there is: none is not sent, and
+// means 15 s. It is bound to no health check, only to the agent's node: as long
+// as it is renewed, nothing but that node's departure from the catalogue ends
+// it.
 func (s *driver) createSession(ctx context.Context, name string, ttl time.Duration) (sent time.Time, id string, err error) {
 	wanted := &api.SessionEntry{Name: name, TTL: fmt.Sprintf("%dms", ttl.Milliseconds()), Behavior: api.SessionBehaviorDelete, LockDelay: time.Millisecond}
 	err = s.ask(ctx, false, func(ctx context.Context, h *host) error {
@@ -84,7 +90,8 @@ func (s *driver) createSession(ctx context.Context, name string, ttl time.Durati
 	return sent, id, err
 }
 
-// mark creates the marker. Its value is the name that the session was given, for operators.
+// mark creates the marker. Its value is the name that the session was given,
+// for operators.
 func (s *session) mark(ctx context.Context) error {
 	absent, lock := s.store.op(checkAbsent, s.marker), s.store.op(api.KVLock, s.marker)
 	lock.Value, lock.Flags, lock.Session = []byte(s.name), newNonce(), s.id
@@ -111,7 +118,8 @@ func (s *session) Done() <-chan struct{} { return s.life.Done() }
 func (s *session) Deadline() time.Time   { return s.life.Deadline() }
 func (s *session) Err() error            { return s.life.Err() }
 
-// Close ends the session and has Consul destroy it, which deletes its keys at once.
+// Close ends the session and has Consul destroy it, which deletes its keys at
+// once.
 func (s *session) Close(ctx context.Context) error {
 	s.life.End(store.ErrClosed)
 	ctx, cancel := context.WithTimeout(ctx, s.store.timeout)
@@ -119,8 +127,9 @@ func (s *session) Close(ctx context.Context) error {
 	return s.destroy(ctx)
 }
 
-// ended does what is left to do when the session has ended for this process. If it is lost it may be alive in the store for a
-// while yet; then its keys are taken away, so that others need not wait for twice the TTL.
+// ended does what is left to do when the session has ended for this process. If
+// it is lost it may be alive in the store for a while yet; then its keys are
+// taken away, so that others need not wait for twice the TTL.
 func (s *session) ended(reason error) {
 	s.store.running.RemoveSession(s)
 	if reason == store.ErrSessionLost {
@@ -135,7 +144,8 @@ func (s *session) abandon() {
 	s.destroy(ctx)
 }
 
-// destroy has Consul delete the session and all its keys, and tries until ctx ends. A session that is gone is no error.
+// destroy has Consul delete the session and all its keys, and tries until ctx
+// ends. A session that is gone is no error.
 func (s *session) destroy(ctx context.Context) error {
 	if s.destroyed.Load() {
 		return nil
@@ -155,7 +165,8 @@ func (s *session) destroy(ctx context.Context) error {
 	return nil
 }
 
-// attempt is how long one attempt may take of what must succeed before the deadline.
+// attempt is how long one attempt may take of what must succeed before the
+// deadline.
 func (s *session) attempt() time.Duration { return min(lifetime.Attempt(s.ttl), s.store.timeout) }
 
 // renew keeps the session alive, which was asked for at a time, until it ends.

@@ -17,7 +17,8 @@ func TestSessionKnowsOfItsEndBeforeOthersDo(t *testing.T) {
 	storetest.SessionKnowsOfItsEndBeforeOthersDo(t, backend(server(t)))
 }
 
-// What the URL's fail-over bound rests on. The figure is in docs/stores/consul.md.
+// What the URL's fail-over bound rests on. The figure is in
+// docs/stores/consul.md.
 func TestKeysOfADeadProcessAreGoneAfterTwiceTheTTL(t *testing.T) {
 	t.Parallel()
 	c := server(t)
@@ -61,8 +62,8 @@ func TestLostSessionIsDestroyedInTheBackground(t *testing.T) {
 	storetest.LostSessionIsEndedInTheBackground(t, backend(server(t)), lose)
 }
 
-// Consul ends a session with the health of its node unless told otherwise; a process would lose its work to a hiccup of
-// the agent's gossip.
+// Consul ends a session with the health of its node unless told otherwise; a
+// process would lose its work to a hiccup of the agent's gossip.
 func TestSessionDependsOnNoHealthCheck(t *testing.T) {
 	t.Parallel()
 	c := server(t)
@@ -77,7 +78,8 @@ func TestSessionDependsOnNoHealthCheck(t *testing.T) {
 	}
 }
 
-// The servers' setting is the last word. What the URL says of it is only believed.
+// The servers' setting is the last word. What the URL says of it is only
+// believed.
 func TestTTLThatTheServersRefuseIsTold(t *testing.T) {
 	t.Parallel()
 	c := server(t, servers.ConsulOptions{Args: []string{"-hcl", `session_ttl_min = "10s"`}})
@@ -104,7 +106,8 @@ func TestTTLThatTheServersRefuseIsTold(t *testing.T) {
 	storetest.Equal(t, "lag", usual.Caps().ExpiryLag, 11*time.Second)
 }
 
-// Until the agent's node is in the catalogue sessions are refused (Consul issue 819), and a moment later they are not.
+// Until the agent's node is in the catalogue sessions are refused (Consul issue
+// 819), and a moment later they are not.
 func TestSessionOfAYoungAgentIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	c := server(t)
@@ -130,7 +133,8 @@ func TestCloseEndsWhileTheServerIsAway(t *testing.T) {
 	storetest.CloseEndsWhileTheServerIsAway(t, backend(server(t)))
 }
 
-// A snapshot that is put back takes sessions with it that were begun after it, and their processes are told.
+// A snapshot that is put back takes sessions with it that were begun after it,
+// and their processes are told.
 func TestRestoredSnapshotEndsTheSessionsThatItDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	c := server(t)

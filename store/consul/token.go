@@ -8,8 +8,9 @@ import (
 	"sync"
 )
 
-// token is the secret that is shown with every request. If it is in a file, it can be replaced there at any time: the
-// file is read again when the old one is refused.
+// token is the secret that is shown with every request. If it is in a file, it
+// can be replaced there at any time: the file is read again when the old one is
+// refused.
 type token struct {
 	file string
 
@@ -65,7 +66,8 @@ func (t *token) get() string {
 	return t.secret
 }
 
-// renewed reads the file again and says whether there is another token in it than the one that was refused.
+// renewed reads the file again and says whether there is another token in it
+// than the one that was refused.
 func (t *token) renewed(refused string) bool {
 	if t.file == "" {
 		return false

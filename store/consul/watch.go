@@ -12,17 +12,21 @@ import (
 	"github.com/hashicorp/consul/api"
 )
 
-// Consul is asked for the content of a prefix again and again, and answers when it has changed, or after wait and up to a
-// sixteenth more. What has not been answered slack later never will be.
+// Consul is asked for the content of a prefix again and again, and answers when
+// it has changed, or after wait and up to a sixteenth more. What has not been
+// answered slack later never will be.
 //
-// So a watch that is asked for nothing but signs of life would cost two requests a minute and tell of a dead connection
-// after half a minute. The store looks after all its watches together: if it has heard nothing of Consul for probeEvery,
-// by whatever request, it asks for a key, and if that is not answered within patience, their readers are told that they
-// are stale, and all ask anew. A session that is renewed is sign enough.
+// So a watch that is asked for nothing but signs of life would cost two
+// requests a minute and tell of a dead connection after half a minute. The
+// store looks after all its watches together: if it has heard nothing of Consul
+// for probeEvery, by whatever request, it asks for a key, and if that is not
+// answered within patience, their readers are told that they are stale, and all
+// ask anew. A session that is renewed is sign enough.
 //
-// An agent passes a query on to the leader and waits, for half a minute if that leader was cut off, when another one has long
-// changed what is asked for. So the store looks every leaderEvery who leads, which any server knows by itself, and has all
-// watches ask anew when it is another.
+// An agent passes a query on to the leader and waits, for half a minute if that
+// leader was cut off, when another one has long changed what is asked for. So
+// the store looks every leaderEvery who leads, which any server knows by
+// itself, and has all watches ask anew when it is another.
 const (
 	wait       = 30 * time.Second
 	slack      = 5 * time.Second
@@ -32,10 +36,12 @@ const (
 	leaderEvery = 10 * time.Second
 )
 
-// Each answer is the whole prefix. The pause after one grows with what it takes to read it, so that a large prefix
-// that changes all the time takes half a processor and not more; and, up to mostNoise, with the number of answers in a row in
-// which nothing had changed: a prefix without keys is as old as the whole of Consul's store, and is answered whenever
-// something near it is written.
+// Each answer is the whole prefix. The pause after one grows with what it takes
+// to read it, so that a large prefix that changes all the time takes half a
+// processor and not more; and, up to mostNoise, with the number of answers in a
+// row in which nothing had changed: a prefix without keys is as old as the
+// whole of Consul's store, and is answered whenever something near it is
+// written.
 const (
 	pausePerKey = 5 * time.Microsecond
 	mostNoise   = 250 * time.Millisecond
@@ -91,7 +97,8 @@ func (w *watch) Close() error {
 	return nil
 }
 
-// run follows the prefix from an index on, until the watch is closed or not allowed.
+// run follows the prefix from an index on, until the watch is closed or not
+// allowed.
 func (w *watch) run(told uint64) {
 	noise := 0
 	failures := w.failures()
@@ -125,12 +132,14 @@ func (w *watch) run(told uint64) {
 	}
 }
 
-// next returns the index to wait for, given the one that was waited for, the one of what was told before, and the one of the
-// answer; 0 is to ask at once.
+// next returns the index to wait for, given the one that was waited for, the
+// one of what was told before, and the one of the answer; 0 is to ask at once.
 //
-// An index that has gone back, because tombstones were removed or a snapshot was put back, is none to wait for:
-// https://developer.hashicorp.com/consul/api-docs/features/blocking. An answer that comes early without a new index is
-// that of a state that has just been put away for a snapshot (AbandonCh in Consul's agent/blockingquery); that of
+// An index that has gone back, because tombstones were removed or a snapshot
+// was put back, is none to wait for:
+// https://developer.hashicorp.com/consul/api-docs/features/blocking. An answer
+// that comes early without a new index is that of a state that has just been
+// put away for a snapshot (AbandonCh in Consul's agent/blockingquery); that of
 // the snapshot is lower, and would be waited for in vain.
 func next(from, told, now uint64, early bool) uint64 {
 	if now < told || now == from && early {
@@ -152,8 +161,9 @@ func pauseAfter(noise int) time.Duration {
 	return min(time.Millisecond<<min(noise-few, 10), mostNoise)
 }
 
-// take hands over what was read, and says whether there was news in it. A store that has gone back may have other writes
-// under the same indexes, and everything is told anew.
+// take hands over what was read, and says whether there was news in it. A store
+// that has gone back may have other writes under the same indexes, and
+// everything is told anew.
 func (w *watch) take(entries []store.Entry, told, now uint64) (news bool) {
 	if now < told {
 		w.box.Reset(entries)
@@ -164,7 +174,8 @@ func (w *watch) take(entries []store.Entry, told, now uint64) (news bool) {
 	return w.box.Len() != before
 }
 
-// poll asks for the content of the prefix, once its index is another than a given one; at once if that is 0.
+// poll asks for the content of the prefix, once its index is another than a
+// given one; at once if that is 0.
 func (w *watch) poll(index uint64) ([]store.Entry, uint64, error) {
 	s := w.store
 	patience := s.timeout
@@ -229,7 +240,8 @@ func (s *driver) probe() {
 	}
 }
 
-// followLeader has watches ask again when another server leads, as long as there are any.
+// followLeader has watches ask again when another server leads, as long as
+// there are any.
 func (s *driver) followLeader() {
 	life := s.running.Context()
 	for last := ""; life.Err() == nil; backoff.Sleep(life, s.leaderEvery) {

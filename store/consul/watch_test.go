@@ -14,24 +14,28 @@ import (
 	"github.com/hashicorp/consul/api"
 )
 
-// hastyBound is until when the readers of a hasty store are told that its server is away.
+// hastyBound is until when the readers of a hasty store are told that its
+// server is away.
 const hastyBound = time.Second // 600 ms + 400 ms
 
-// hasty makes a store look for signs of life more often, so that tests need not wait for seconds.
+// hasty makes a store look for signs of life more often, so that tests need not
+// wait for seconds.
 func hasty(s *driver) *driver {
 	s.probeEvery, s.patience, s.silence, s.leaderEvery = 600*time.Millisecond, 400*time.Millisecond, 100*time.Millisecond, 700*time.Millisecond
 	return s
 }
 
-// In the laboratory a query through a black hole hung until its caller's own deadline, whatever it had asked for. Forgotten lines
-// are another matter: see the next.
+// In the laboratory a query through a black hole hung until its caller's own
+// deadline, whatever it had asked for. Forgotten lines are another matter: see
+// the next.
 func TestWatchSaysStaleWithinItsBoundAndCatchesUp(t *testing.T) {
 	t.Parallel()
 	storetest.WatchSaysStaleWithinItsBoundAndCatchesUp(t, backend(server(t)), hastyBound+500*time.Millisecond, false)
 }
 
-// A router that forgets the connection of a query that waits says nothing; and whoever else asks is answered, on another. In
-// this test even the kernel does not notice. What remains is the query's own deadline.
+// A router that forgets the connection of a query that waits says nothing; and
+// whoever else asks is answered, on another. In this test even the kernel does
+// not notice. What remains is the query's own deadline.
 func TestQueryOnAForgottenConnectionIsAskedAgain(t *testing.T) {
 	t.Parallel()
 	c := server(t)
@@ -48,7 +52,8 @@ func TestQueryOnAForgottenConnectionIsAskedAgain(t *testing.T) {
 	m.UntilHas("w/a", "1")
 }
 
-// If anything that was sent is not answered in time, all that wait ask again at once.
+// If anything that was sent is not answered in time, all that wait ask again at
+// once.
 func TestUnansweredRequestCastsDoubtOnQueriesThatWait(t *testing.T) {
 	t.Parallel()
 	c := server(t)
@@ -82,9 +87,10 @@ func TestHastyCallersBreakNothing(t *testing.T) {
 	storetest.Equal(t, "asked again", r.count("wait")+r.count("list"), 0)
 }
 
-// A snapshot that is put back makes Consul forget what was written after it, and indexes begin again below those that were
-// told. Whoever waits hears of it at once. Who begins to wait a moment later does so for an index that is long in coming, and hears of it when
-// Consul lets him go, after half a minute.
+// A snapshot that is put back makes Consul forget what was written after it,
+// and indexes begin again below those that were told. Whoever waits hears of it
+// at once. Who begins to wait a moment later does so for an index that is long
+// in coming, and hears of it when Consul lets him go, after half a minute.
 func TestWatchResetsWhenTheStoreGoesBack(t *testing.T) {
 	t.Parallel()
 	c := server(t)
@@ -123,8 +129,9 @@ func (h *headers) tap(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// An index goes back when tombstones are removed, too, and may be 0 if a proxy or an old server says so. Whoever waits for
-// the old one waits in vain, and whoever asks for 0 again and again does not wait at all.
+// An index goes back when tombstones are removed, too, and may be 0 if a proxy
+// or an old server says so. Whoever waits for the old one waits in vain, and
+// whoever asks for 0 again and again does not wait at all.
 func TestIndexThatGoesBackIsAskedForAnew(t *testing.T) {
 	t.Parallel()
 	c := server(t)
@@ -214,8 +221,9 @@ func TestPrefixEndsWithASlash(t *testing.T) {
 	storetest.Equal(t, "keys", fmt.Sprint(len(entries), " ", entries[0].Key), "1 keep/in")
 }
 
-// A plain PUT of names with dots or two slashes is stored elsewhere or nowhere; a transaction takes them as they are, and
-// reads are cleaned as paths. Ours hold nothing of the kind.
+// A plain PUT of names with dots or two slashes is stored elsewhere or nowhere;
+// a transaction takes them as they are, and reads are cleaned as paths. Ours
+// hold nothing of the kind.
 func TestNamesSurviveTheWayThroughAURL(t *testing.T) {
 	t.Parallel()
 	c := server(t)

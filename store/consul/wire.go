@@ -14,10 +14,12 @@ import (
 	"github.com/elasticjob-go/elastic/store/internal/remote"
 )
 
-// wire is the way to one agent, below the client library. The library throws away what is needed to tell whether
-// something was done: it has no word for "not sent", and drops the status of a failed transaction and the text of a
-// failed renewal. So every answer that is not one becomes an error here. And the library fills its configuration from the
-// environment of the process, where the URL alone is meant to say what is used.
+// wire is the way to one agent, below the client library. The library throws
+// away what is needed to tell whether something was done: it has no word for
+// "not sent", and drops the status of a failed transaction and the text of a
+// failed renewal. So every answer that is not one becomes an error here. And
+// the library fills its configuration from the environment of the process,
+// where the URL alone is meant to say what is used.
 type wire struct {
 	*http.Transport
 	dialer     *dial.Dialer
@@ -26,13 +28,14 @@ type wire struct {
 	namespaces bool // the URL names a namespace or a partition of Consul Enterprise
 }
 
-// silentFor is how long the kernel lets a connection be silent before it asks the other end, how often, and at which
-// intervals. A router that has forgotten a connection says nothing; a query that waits for a change would wait in vain
+// silentFor is how long the kernel lets a connection be silent before it asks
+// the other end, how often, and at which intervals. A router that has forgotten
+// a connection says nothing; a query that waits for a change would wait in vain
 // until its own deadline.
 var silentFor = net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3}
 
-// dialTimeout bounds one attempt to connect to a host, whatever the number of its addresses. Another host, or the next
-// attempt, may do.
+// dialTimeout bounds one attempt to connect to a host, whatever the number of
+// its addresses. Another host, or the next attempt, may do.
 const dialTimeout = 2 * time.Second
 
 // handshakeTimeout bounds one TLS handshake. It is longer than a busy server
@@ -63,8 +66,9 @@ func newWire(security *remote.Security, t *token, namespaces bool) *wire {
 	}
 	return &wire{token: t, secure: security != nil, namespaces: namespaces, dialer: dialer, Transport: &http.Transport{
 		DialContext: kept(dialer.DialContext), DialTLSContext: kept(secure),
-		// HTTP/1.1 only, which is the default with a configuration of one's own: a call that is given up then takes its
-		// connection with it, and the next one does not wait on a line that may be dead.
+		// HTTP/1.1 only, which is the default with a configuration of one's
+		// own: a call that is given up then takes its connection with it, and
+		// the next one does not wait on a line that may be dead.
 		MaxIdleConnsPerHost: 32, IdleConnTimeout: 30 * time.Second,
 	}}
 }
@@ -99,8 +103,8 @@ func (s *sending) trace() *httptrace.ClientTrace {
 
 // RoundTrip sends a request once. The library calls it.
 //
-// http.Transport sends a request again by itself only if none of its bytes was written, or if it is a GET; see
-// shouldRetryRequest in net/http/transport.go.
+// http.Transport sends a request again by itself only if none of its bytes was
+// written, or if it is a GET; see shouldRetryRequest in net/http/transport.go.
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx := r.Context()
 	s, ok := ctx.Value(sendingKey{}).(*sending)
@@ -144,9 +148,11 @@ type statusError struct {
 
 func (e *statusError) Error() string { return fmt.Sprintf("status %d: %s", e.code, e.text) }
 
-// unusable returns an error unless the answer is one that the library understands.
+// unusable returns an error unless the answer is one that the library
+// understands.
 func unusable(r *http.Request, answer *http.Response) error {
-	// What a server has read that knows of no leader may be old. Nothing else says whether it does.
+	// What a server has read that knows of no leader may be old. Nothing else
+	// says whether it does.
 	if r.Method == http.MethodGet && answer.Header.Get("X-Consul-KnownLeader") == "false" {
 		return &statusError{http.StatusInternalServerError, noLeader}
 	}
@@ -167,5 +173,6 @@ func unusable(r *http.Request, answer *http.Response) error {
 	return &statusError{answer.StatusCode, strings.TrimSpace(string(text))}
 }
 
-// noLeader is Consul's text for a cluster without a leader (ErrNoLeader in agent/structs/errors.go).
+// noLeader is Consul's text for a cluster without a leader (ErrNoLeader in
+// agent/structs/errors.go).
 const noLeader = "No cluster leader"

@@ -10,8 +10,8 @@ import (
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 )
 
-// What an answer means for a write is decided here: a class says that nothing was done and never will be, nil that nobody
-// knows.
+// What an answer means for a write is decided here: a class says that nothing
+// was done and never will be, nil that nobody knows.
 func TestAnswersAreTakenForWhatTheySay(t *testing.T) {
 	none := http.Header{}
 	index, leaderless := http.Header{"X-Consul-Index": {"7"}}, http.Header{"X-Consul-Index": {"7"}, "X-Consul-Knownleader": {"false"}}

@@ -35,10 +35,10 @@ const (
 // account is a user of a cluster, with the token that stands for the password.
 // All stores of the process with the same user, password and servers share it.
 //
-// To check a password costs an etcd server a lot, by design. So a process has it
-// checked once for each token that the server refuses, however many calls and
-// streams were refused; all of them wait for that one check. It is bounded by
-// nothing that they are bounded by: a check that is given up when a caller's
+// To check a password costs an etcd server a lot, by design. So a process has
+// it checked once for each token that the server refuses, however many calls
+// and streams were refused; all of them wait for that one check. It is bounded
+// by nothing that they are bounded by: a check that is given up when a caller's
 // time is over would be begun again from the start, while the server still
 // works on the one before. A connection that breaks costs no check: the old
 // token serves until it is refused.
@@ -252,8 +252,8 @@ func tokenRefused(err error) bool {
 	return false
 }
 
-// renewToken is renew for the calls and streams of a store. Without an account it
-// returns the refusal.
+// renewToken is renew for the calls and streams of a store. Without an account
+// it returns the refusal.
 func (s *driver) renewToken(ctx context.Context, old int, refusal error) error {
 	if s.account == nil {
 		return refusal

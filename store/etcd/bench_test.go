@@ -64,7 +64,8 @@ func BenchmarkCommit(b *testing.B) {
 	}
 }
 
-// BenchmarkThroughput has 32 workers commit at once, each on a key of its own, through the driver and by hand in turns.
+// BenchmarkThroughput has 32 workers commit at once, each on a key of its own,
+// through the driver and by hand in turns.
 func BenchmarkThroughput(b *testing.B) {
 	const workers, turn = 32, 200
 	e := server(b)

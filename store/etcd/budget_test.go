@@ -15,7 +15,8 @@ import (
 	"google.golang.org/grpc"
 )
 
-// requests counts what a store sends: calls, and messages on streams, by the method's name.
+// requests counts what a store sends: calls, and messages on streams, by the
+// method's name.
 type requests struct {
 	mu   sync.Mutex
 	sent map[string]int
@@ -106,8 +107,9 @@ func TestBudgets(t *testing.T) {
 	storetest.Equal(t, "end a session", r.take(), "LeaseRevoke:1")
 }
 
-// What an instance costs the store while nothing happens: the renewals of one session, and one sign of life for all
-// its watches. With the defaults that is 18 and 15 a minute.
+// What an instance costs the store while nothing happens: the renewals of one
+// session, and one sign of life for all its watches. With the defaults that is
+// 18 and 15 a minute.
 func TestIdleStoreAsksForNothingElse(t *testing.T) {
 	e := server(t)
 	var r requests

@@ -32,7 +32,8 @@ func (s *driver) Commit(ctx context.Context, t store.Txn) (store.Result, error) 
 	return p.result(reply), nil
 }
 
-// commit is Commit for a transaction that the session guards: the marker must be at the version that the session knows.
+// commit is Commit for a transaction that the session guards: the marker must
+// be at the version that the session knows.
 func (s *session) commit(ctx context.Context, t store.Txn) (store.Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -70,13 +71,15 @@ func (s *session) commit(ctx context.Context, t store.Txn) (store.Result, error)
 		if conflict := p.conflict(reply); conflict != nil {
 			return store.Result{}, conflict
 		}
-		// Another transaction's lost reply has moved the marker while this one was on its way.
+		// Another transaction's lost reply has moved the marker while this one
+		// was on its way.
 		s.guard.Learn(guard, marker)
 	}
 }
 
-// submit sends a transaction once. Without a class the server has answered it. The class ErrUnknown means that it was
-// sent, and that it may have been applied or may be yet; any other, that it never will be. The last result is
+// submit sends a transaction once. Without a class the server has answered it.
+// The class ErrUnknown means that it was sent, and that it may have been
+// applied or may be yet; any other, that it never will be. The last result is
 // the reason.
 func (s *driver) submit(ctx context.Context, p *plan) (reply *pb.TxnResponse, class, why error) {
 	var sending sending
@@ -100,8 +103,9 @@ func (s *driver) submit(ctx context.Context, p *plan) (reply *pb.TxnResponse, cl
 	return nil, class, reason(ctx, err)
 }
 
-// settle makes an unknown outcome final before it is reported: no copy of the transaction that is still on its way
-// can commit afterwards. If that cannot be had, the session is over, which comes to the same.
+// settle makes an unknown outcome final before it is reported: no copy of the
+// transaction that is still on its way can commit afterwards. If that cannot be
+// had, the session is over, which comes to the same.
 func (s *session) settle(p *plan, guard, seen int64, why error) error {
 	if !noSpace(why) { // which is an answer, and there is only one copy
 		if _, err := s.guard.Seal(s.life, s.ttl, guard, s.moveMarker); err != nil {
@@ -114,7 +118,8 @@ func (s *session) settle(p *plan, guard, seen int64, why error) error {
 	return failed(store.ErrUnknown, why)
 }
 
-// moveMarker writes the marker if it is at a version, and returns the version at which it is then: see guard.Guard.Seal.
+// moveMarker writes the marker if it is at a version, and returns the version
+// at which it is then: see guard.Guard.Seal.
 func (s *session) moveMarker(from int64) (int64, error) {
 	ctx, cancel := context.WithTimeout(s.life.Context(), s.attempt())
 	defer cancel()
@@ -142,8 +147,9 @@ func (s *session) moveMarker(from int64) (int64, error) {
 	return moved, nil
 }
 
-// refuted says whether a read shows that a sealed transaction was not applied. It is an attempt: without an answer, or
-// without proof, the outcome stays unknown.
+// refuted says whether a read shows that a sealed transaction was not applied.
+// It is an attempt: without an answer, or without proof, the outcome stays
+// unknown.
 func (s *session) refuted(p *plan, seen int64) bool {
 	ctx, cancel := context.WithTimeout(s.life.Context(), min(s.attempt(), time.Second))
 	defer cancel()

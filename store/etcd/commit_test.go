@@ -11,7 +11,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// A plain Put takes a key off its lease, and an ephemeral key would stay for ever. The test shows the trap, too.
+// A plain Put takes a key off its lease, and an ephemeral key would stay for
+// ever. The test shows the trap, too.
 func TestSetByAnotherClientKeepsTheLease(t *testing.T) {
 	e := server(t)
 	ns := storetest.Namespace()
@@ -35,7 +36,8 @@ func TestSetByAnotherClientKeepsTheLease(t *testing.T) {
 	storetest.Equal(t, "a key that was put outlives its session", (storetest.Read(t, other, "live/put") != "-"), true)
 }
 
-// The conditions, the guard, the writes and the reads of the else branch each have etcd's 128 for themselves.
+// The conditions, the guard, the writes and the reads of the else branch each
+// have etcd's 128 for themselves.
 func TestLargestTransactionPasses(t *testing.T) {
 	e := server(t)
 	s := openAt(t, e.Addr(), strings.Repeat("n", 200)+"/"+strings.Repeat("m", maxNamespace-200-len("//%2F")))
@@ -101,7 +103,8 @@ func TestDeadSessionCommitsNothing(t *testing.T) {
 	})
 }
 
-// A session that the driver still believes in cannot put keys on a lease that is gone, even if the marker were there.
+// A session that the driver still believes in cannot put keys on a lease that
+// is gone, even if the marker were there.
 func TestLeaseNotFoundIsTheEndOfTheSession(t *testing.T) {
 	e := server(t)
 	s := openAt(t, e.Addr(), storetest.Namespace())

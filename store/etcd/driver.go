@@ -57,8 +57,9 @@ func (s *driver) use(client *clientv3.Client) {
 	s.auth = pb.NewAuthClient(conn)
 }
 
-// caps: etcd's own limits are 128 operations, of which the guard takes one, and 1.5 MiB for a request, in which a key
-// may appear as a condition, in the write and in the read of its reason.
+// caps: etcd's own limits are 128 operations, of which the guard takes one, and
+// 1.5 MiB for a request, in which a key may appear as a condition, in the write
+// and in the read of its reason.
 var caps = store.Caps{
 	Driver:         "etcd",
 	StrongVersions: true,
@@ -69,14 +70,16 @@ var caps = store.Caps{
 	MaxTxn:         1<<20 + 64<<10,
 	MinTTL:         time.Second,
 	MaxTTL:         24 * time.Hour,
-	// A lease is looked at every half second, and its revocation is a commit like any other.
+	// A lease is looked at every half second, and its revocation is a commit
+	// like any other.
 	ExpiryLag: time.Second,
 }
 
 // Caps tells what etcd can do.
 func (s *driver) Caps() store.Caps { return caps }
 
-// Close ends sessions and watches, then the connection, which another call of Close may still need for its farewells.
+// Close ends sessions and watches, then the connection, which another call of
+// Close may still need for its farewells.
 func (s *driver) Close(ctx context.Context) error {
 	err := s.running.Close(ctx)
 	if s.running.Context().Err() != nil {
@@ -87,5 +90,6 @@ func (s *driver) Close(ctx context.Context) error {
 	return err
 }
 
-// saw takes note of the revision in a reply: whatever is sent from now on is applied at a higher one.
+// saw takes note of the revision in a reply: whatever is sent from now on is
+// applied at a higher one.
 func (s *driver) saw(revision int64) { ratchet.Raise(&s.revision, revision) }

@@ -11,11 +11,13 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// refusal returns the sentinel for an answer with which the server says that it has done nothing and will do nothing,
-// and nil for any other error: what was asked may have been done, or may be done yet.
+// refusal returns the sentinel for an answer with which the server says that it
+// has done nothing and will do nothing, and nil for any other error: what was
+// asked may have been done, or may be done yet.
 //
-// "No space" is not in it, although it looks like it: a server answers it, too, for the write that it has applied and
-// that went over the quota (quotaApplierV3 in etcd's server/etcdserver/apply/quota.go).
+// "No space" is not in it, although it looks like it: a server answers it, too,
+// for the write that it has applied and that went over the quota
+// (quotaApplierV3 in etcd's server/etcdserver/apply/quota.go).
 func refusal(err error) error {
 	for _, class := range []error{store.ErrPermission, store.ErrClosed} { // which have their class already
 		if errors.Is(err, class) {
@@ -55,11 +57,12 @@ func is(err error, targets ...error) bool {
 	return false
 }
 
-// noSpace says whether the server has answered that its quota is used up. It has dealt with the request then, one way
-// or the other.
+// noSpace says whether the server has answered that its quota is used up. It
+// has dealt with the request then, one way or the other.
 func noSpace(err error) bool { return is(rpctypes.Error(err), rpctypes.ErrNoSpace) }
 
-// failed puts an error of the client library in its class, one of the store's sentinels.
+// failed puts an error of the client library in its class, one of the store's
+// sentinels.
 func failed(class, why error) error { return fmt.Errorf("%w: %w", class, why) }
 
 // readError gives the error of a request that changes nothing its class.

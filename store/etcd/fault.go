@@ -88,7 +88,8 @@ func answerFault(err error) *fault {
 const probeTimeout = 2 * time.Second
 
 // probe looks whether a host that ended a connection without a word speaks TLS
-// where the URL has none, or none where it has. It returns nil if neither shows.
+// where the URL has none, or none where it has. It returns nil if neither
+// shows.
 func (l *lines) probe(ctx context.Context, addr string, secure bool) *fault {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
@@ -135,8 +136,9 @@ func plain(err error) string {
 	return strings.Join(strings.Fields(strings.ReplaceAll(text, context.DeadlineExceeded.Error(), "no answer in time")), " ")
 }
 
-// reason is what to tell of an error of the client library: etcd's own text, what is wrong with the connection, or what
-// was waited for when the caller's time ended.
+// reason is what to tell of an error of the client library: etcd's own text,
+// what is wrong with the connection, or what was waited for when the caller's
+// time ended.
 func reason(ctx context.Context, err error) error {
 	late := (*lateError)(nil)
 	if err == nil || errors.As(err, &late) {

@@ -13,7 +13,8 @@ import (
 
 // A TLS handshake for which a busy server needs longer than the driver waits
 // for anything else is waited for, and not begun again from the start: that
-// would make the server busier. Calls that get no answer meanwhile don't end it.
+// would make the server busier. Calls that get no answer meanwhile don't end
+// it.
 func TestHandshake_IsNotBegunAgain(t *testing.T) {
 	t.Parallel()
 	e := server(t)

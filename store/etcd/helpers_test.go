@@ -11,7 +11,8 @@ import (
 	"google.golang.org/grpc"
 )
 
-// ttl is the shortest session that the test servers grant but one, so that a renewal has some room on a busy machine.
+// ttl is the shortest session that the test servers grant but one, so that a
+// renewal has some room on a busy machine.
 const ttl = 2 * time.Second
 
 func TestMain(m *testing.M) { storetest.Main(m) }
@@ -22,7 +23,8 @@ func server(t testing.TB, args ...string) *servers.Etcd {
 	return servers.StartEtcd(t, args...)
 }
 
-// backend is the driver with a server, to the claims that hold for all that have one.
+// backend is the driver with a server, to the claims that hold for all that
+// have one.
 func backend(e *servers.Etcd) storetest.Backend {
 	return storetest.Backend{
 		Server: e, TTL: ttl,

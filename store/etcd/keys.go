@@ -12,12 +12,13 @@ import (
 //	/demo/.sys/sessions/694d7aa1    the marker of a session
 //	/team%2Fdemo/jobs/report        the same key of the namespace team/demo
 //
-// A namespace is always one segment, so that none is below another: etcd's keys have no directories, and a read of
-// "/team/" would see "/team/demo/…". etcd carries any byte, so the keys themselves are not escaped.
+// A namespace is always one segment, so that none is below another: etcd's keys
+// have no directories, and a read of "/team/" would see "/team/demo/…". etcd
+// carries any byte, so the keys themselves are not escaped.
 type layout struct{ root string }
 
-// maxNamespace keeps a transaction of Caps.MaxTxn bytes, each of whose keys is sent up to three times with its
-// namespace, below etcd's limit for a request.
+// maxNamespace keeps a transaction of Caps.MaxTxn bytes, each of whose keys is
+// sent up to three times with its namespace, below etcd's limit for a request.
 const maxNamespace = 400
 
 func newLayout(namespace string) layout {
@@ -27,8 +28,8 @@ func newLayout(namespace string) layout {
 // key returns etcd's key of a store's key.
 func (l layout) key(key string) string { return l.root + key }
 
-// below returns the bounds of all keys strictly below a prefix: the end of a range is the first key that is
-// not in it, and the byte after '/' is '0'.
+// below returns the bounds of all keys strictly below a prefix: the end of a
+// range is the first key that is not in it, and the byte after '/' is '0'.
 func (l layout) below(prefix string) (from, to string) {
 	if prefix != "" {
 		prefix += "/"
@@ -37,7 +38,8 @@ func (l layout) below(prefix string) (from, to string) {
 	return from, from[:len(from)-1] + "0"
 }
 
-// name returns the store's key of an etcd key below the root, and false for those of the driver.
+// name returns the store's key of an etcd key below the root, and false for
+// those of the driver.
 func (l layout) name(key []byte) (string, bool) {
 	name := string(key[len(l.root):])
 	return name, !strings.HasPrefix(name, store.Reserved+"/")
@@ -46,5 +48,6 @@ func (l layout) name(key []byte) (string, bool) {
 // marker returns the key that exists as long as a session does.
 func (l layout) marker(id string) string { return l.root + store.Reserved + "/sessions/" + id }
 
-// probe returns a key that is never written; reading it shows that the store answers and lets us in.
+// probe returns a key that is never written; reading it shows that the store
+// answers and lets us in.
 func (l layout) probe() string { return l.root + store.Reserved + "/probe" }

@@ -12,14 +12,17 @@ import (
 	"google.golang.org/grpc"
 )
 
-// silence is how long a connection must have owed us an answer before it is given up: less than anything of ours waits
-// for, and more than a busy server takes, so that a caller in a hurry breaks nothing.
+// silence is how long a connection must have owed us an answer before it is
+// given up: less than anything of ours waits for, and more than a busy server
+// takes, so that a caller in a hurry breaks nothing.
 const silence = 500 * time.Millisecond
 
-// lines are the connections of a store. A connection through which nothing comes any more is not closed by anyone: a
-// router has forgotten it, or the server's machine is gone. gRPC would ask for a sign of life after 10 s at
-// the earliest and wait for it, longer than a session lives. So whoever of us gets no answer in time has the
-// connections closed that have carried a request since, and nothing back; gRPC then makes new ones.
+// lines are the connections of a store. A connection through which nothing
+// comes any more is not closed by anyone: a router has forgotten it, or the
+// server's machine is gone. gRPC would ask for a sign of life after 10 s at the
+// earliest and wait for it, longer than a session lives. So whoever of us gets
+// no answer in time has the connections closed that have carried a request
+// since, and nothing back; gRPC then makes new ones.
 //
 // A connection on which nothing has come yet is not given up in this way: a
 // server that is busy takes its time for TLS, and a handshake that is given up
@@ -34,7 +37,8 @@ type lines struct {
 	faults map[string]*fault // of the hosts that have no connection, by address
 }
 
-// line is a connection that knows when it was last used. The times count from epoch.
+// line is a connection that knows when it was last used. The times count from
+// epoch.
 type line struct {
 	net.Conn
 	lines       *lines
@@ -117,8 +121,8 @@ func (l *lines) greeted(n *line) {
 	}
 }
 
-// giveUp closes the connections that have carried something since a time and have been silent since. It returns false
-// if that is not long enough ago.
+// giveUp closes the connections that have carried something since a time and
+// have been silent since. It returns false if that is not long enough ago.
 func (l *lines) giveUp(since time.Time) bool {
 	if time.Since(since) < l.silence {
 		return false
@@ -135,7 +139,8 @@ func (l *lines) giveUp(since time.Time) bool {
 	return true
 }
 
-// overdue is an interceptor that gives connections up on which a call has waited for an answer until its deadline.
+// overdue is an interceptor that gives connections up on which a call has
+// waited for an answer until its deadline.
 func (l *lines) overdue(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	start := time.Now()
 	err := invoke(ctx, method, request, reply, conn, opts...)

@@ -10,7 +10,8 @@ import (
 	"google.golang.org/grpc"
 )
 
-// The client library fetches another token on the transaction's context, and then sends the transaction again.
+// The client library fetches another token on the transaction's context, and
+// then sends the transaction again.
 func TestATransactionWhoseTokenHasExpiredIsSentAgain(t *testing.T) {
 	var s sending
 	ctx := context.WithValue(context.Background(), sendingKey{}, &s)

@@ -29,12 +29,14 @@ func init() {
 // defaultPort is the one that etcd registered.
 const defaultPort = "2379"
 
-// callOptions are those that the client library gives to its own calls: a call waits for a connection, as long as its
-// context allows; the server alone bounds the size of requests (it refuses them, see Caps) and of replies.
+// callOptions are those that the client library gives to its own calls: a call
+// waits for a connection, as long as its context allows; the server alone
+// bounds the size of requests (it refuses them, see Caps) and of replies.
 var callOptions = []grpc.CallOption{grpc.WaitForReady(true), grpc.MaxCallSendMsgSize(2 << 20), grpc.MaxCallRecvMsgSize(math.MaxInt32)}
 
-// dialOptions have a server that was away found again within a second or two; by gRPC's default it would be asked
-// for only every two minutes in the end, longer than any session lives.
+// dialOptions have a server that was away found again within a second or two;
+// by gRPC's default it would be asked for only every two minutes in the end,
+// longer than any session lives.
 var dialOptions = []grpc.DialOption{
 	grpc.WithConnectParams(grpc.ConnectParams{
 		Backoff:           grpcbackoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
@@ -42,7 +44,8 @@ var dialOptions = []grpc.DialOption{
 	}),
 }
 
-// open connects to the servers of a URL and returns once one has answered a linearizable read. Tests pass more options.
+// open connects to the servers of a URL and returns once one has answered a
+// linearizable read. Tests pass more options.
 func open(ctx context.Context, c store.Config, more ...grpc.DialOption) (*driver, error) {
 	if len(c.Hosts) == 0 {
 		return nil, fmt.Errorf("%w: the URL names no host", store.ErrInvalid)
@@ -71,7 +74,8 @@ func open(ctx context.Context, c store.Config, more ...grpc.DialOption) (*driver
 		dial = append(dial, grpc.WithPerRPCCredentials(s.account))
 	}
 	if name := c.Params["server_name"]; name != "" {
-		// The client library names each server by its host, and gRPC prefers that to the name in the TLS configuration.
+		// The client library names each server by its host, and gRPC prefers
+		// that to the name in the TLS configuration.
 		dial = append(dial, grpc.WithAuthority(name))
 	}
 	if security != nil {
@@ -80,7 +84,8 @@ func open(ctx context.Context, c store.Config, more ...grpc.DialOption) (*driver
 	opened := context.AfterFunc(ctx, func() { set.Close(ctx) }) // as long as this function runs
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints: hosts, Context: set.Context(), Logger: zap.NewNop(), DialOptions: append(dial, more...),
-		// gRPC asks for a sign of life on an idle connection no more often than this; see lines.
+		// gRPC asks for a sign of life on an idle connection no more often than
+		// this; see lines.
 		DialKeepAliveTime: 10 * time.Second, DialKeepAliveTimeout: 3 * time.Second,
 	})
 	if err != nil {
@@ -99,12 +104,14 @@ func open(ctx context.Context, c store.Config, more ...grpc.DialOption) (*driver
 	return s, nil
 }
 
-// hello asks for a linearizable read until it is answered. It does not wait for a connection in silence as other calls
-// do, to be able to say what is wrong with it; and it returns at once when waiting does not help.
+// hello asks for a linearizable read until it is answered. It does not wait for
+// a connection in silence as other calls do, to be able to say what is wrong
+// with it; and it returns at once when waiting does not help.
 func (s *driver) hello(ctx context.Context, hosts []string) error {
 	if s.account != nil {
 		if _, number := s.account.current(); number == 0 {
-			// The check of the password waits for a connection. So see first that there can be one.
+			// The check of the password waits for a connection. So see first
+			// that there can be one.
 			err := s.greet(context.WithValue(ctx, strangerKey{}, true), hosts)
 			if err != nil && !is(rpctypes.Error(err), rpctypes.ErrUserEmpty, rpctypes.ErrPermissionDenied) {
 				return err

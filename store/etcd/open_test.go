@@ -48,8 +48,8 @@ func TestOpenRefusesWhatMakesNoSense(t *testing.T) {
 	})
 }
 
-// withUsers turns authentication on: root, a user who may do everything below the namespace "mine", and one who may
-// only read there.
+// withUsers turns authentication on: root, a user who may do everything below
+// the namespace "mine", and one who may only read there.
 func withUsers(t *testing.T, e *servers.Etcd) {
 	t.Helper()
 	c := admin(t, e)
@@ -108,7 +108,8 @@ func TestUsersHaveTheRightsOfTheirNamespace(t *testing.T) {
 	_, err = reader.NewSession(t.Context(), store.SessionOptions{})
 	storetest.WantError(t, err, store.ErrPermission)
 
-	// Rights that are taken away are missed at once by reads, and never look like an empty store.
+	// Rights that are taken away are missed at once by reads, and never look
+	// like an empty store.
 	c, err := clientv3.New(clientv3.Config{Endpoints: []string{e.Addr()}, Username: "root", Password: "secret", DialTimeout: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)

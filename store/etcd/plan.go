@@ -5,8 +5,9 @@ import (
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 )
 
-// plan is a transaction in etcd's terms: one compare for each key it names, with the guard first if it has a session;
-// the writes; and a read of each compared key, which etcd does instead of the writes if a compare fails. So a
+// plan is a transaction in etcd's terms: one compare for each key it names,
+// with the guard first if it has a session; the writes; and a read of each
+// compared key, which etcd does instead of the writes if a compare fails. So a
 // conflict tells its reason in the same round trip.
 type plan struct {
 	request *pb.TxnRequest
@@ -51,8 +52,9 @@ func (s *driver) plan(t store.Txn, session *session) *plan {
 	return p
 }
 
-// checks returns one check for each key: the conditions of a transaction in their order, then what its writes
-// presume of the keys that no condition names.
+// checks returns one check for each key: the conditions of a transaction in
+// their order, then what its writes presume of the keys that no condition
+// names.
 func checks(t store.Txn) []check {
 	all := make([]check, 0, len(t.If)+len(t.Do))
 	for _, c := range t.If {
@@ -85,7 +87,8 @@ func checks(t store.Txn) []check {
 	return all
 }
 
-// compare adds a check. An absent key has the revisions 0, and no revision is negative.
+// compare adds a check. An absent key has the revisions 0, and no revision is
+// negative.
 func (p *plan) compare(key []byte, want wanted, version store.Version) {
 	c := &pb.Compare{Key: key, Target: pb.Compare_CREATE, Result: pb.Compare_EQUAL}
 	switch want {
@@ -104,13 +107,14 @@ func (p *plan) compare(key []byte, want wanted, version store.Version) {
 	p.request.Failure = append(p.request.Failure, readRevisions(key))
 }
 
-// guard has the transaction commit only while the marker of its session is at a version.
+// guard has the transaction commit only while the marker of its session is at a
+// version.
 func (p *plan) guard(version int64) {
 	p.request.Compare[0].TargetUnion = &pb.Compare_ModRevision{ModRevision: version}
 }
 
-// write adds a write. A plain Put would take an ephemeral key away from its owner's lease, and so make it a lasting one;
-// hence IgnoreLease.
+// write adds a write. A plain Put would take an ephemeral key away from its
+// owner's lease, and so make it a lasting one; hence IgnoreLease.
 func (p *plan) write(op store.Op, key []byte, lease int64) {
 	var r pb.RequestOp
 	switch op.Kind {
@@ -131,7 +135,8 @@ func readRevisions(key []byte) *pb.RequestOp {
 	return &pb.RequestOp{Request: &pb.RequestOp_RequestRange{RequestRange: &pb.RangeRequest{Key: key, KeysOnly: true}}}
 }
 
-// result is what a reply says of a transaction that was applied. All its writes have the reply's revision.
+// result is what a reply says of a transaction that was applied. All its writes
+// have the reply's revision.
 func (p *plan) result(reply *pb.TxnResponse) store.Result {
 	r := store.Result{Versions: make([]store.Version, len(p.do))}
 	for i, op := range p.do {
@@ -142,15 +147,15 @@ func (p *plan) result(reply *pb.TxnResponse) store.Result {
 	return r
 }
 
-// marker returns the version of the session's marker in the reply to a transaction that was not applied, and 0 if the
-// session is gone.
+// marker returns the version of the session's marker in the reply to a
+// transaction that was not applied, and 0 if the session is gone.
 func (p *plan) marker(reply *pb.TxnResponse) int64 {
 	mod, _ := revisions(reply, 0)
 	return mod
 }
 
-// conflict returns what a reply says of the first check that failed, and nil if they all held, so that it was the
-// guard.
+// conflict returns what a reply says of the first check that failed, and nil if
+// they all held, so that it was the guard.
 func (p *plan) conflict(reply *pb.TxnResponse) error {
 	offset := len(reply.Responses) - len(p.checks)
 	for i, c := range p.checks {
@@ -171,10 +176,12 @@ func (p *plan) conflict(reply *pb.TxnResponse) error {
 	return nil
 }
 
-// refutes says whether a later read of the written keys, in their order, shows that the transaction was not applied. It
-// would have been after the revision sent: then every key that it sets or creates has been written since, and
-// every key that it deletes is absent or was created since. One key that is older refutes it all. That the
-// keys look as after the transaction proves nothing: somebody else may write the same.
+// refutes says whether a later read of the written keys, in their order, shows
+// that the transaction was not applied. It would have been after the revision
+// sent: then every key that it sets or creates has been written since, and
+// every key that it deletes is absent or was created since. One key that is
+// older refutes it all. That the keys look as after the transaction proves
+// nothing: somebody else may write the same.
 func (p *plan) refutes(reply *pb.TxnResponse, sent int64) bool {
 	for i, op := range p.do {
 		mod, created := revisions(reply, i)
@@ -187,7 +194,8 @@ func (p *plan) refutes(reply *pb.TxnResponse, sent int64) bool {
 	return false
 }
 
-// revisions returns those of the key that the i-th operation of a reply has read, 0 if it is absent.
+// revisions returns those of the key that the i-th operation of a reply has
+// read, 0 if it is absent.
 func revisions(reply *pb.TxnResponse, i int) (mod, created int64) {
 	kvs := reply.Responses[i].GetResponseRange().GetKvs()
 	if len(kvs) == 0 {

@@ -11,8 +11,9 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// page is how many keys one request of a list asks for: a few messages for a namespace of ten thousand keys, and never
-// one so large that the server is busy with nothing else.
+// page is how many keys one request of a list asks for: a few messages for a
+// namespace of ten thousand keys, and never one so large that the server is
+// busy with nothing else.
 const page = 4000
 
 // Get reads one key. etcd's reads are linearizable unless one asks for less.
@@ -55,7 +56,8 @@ func (s *driver) list(ctx context.Context, prefix string) ([]store.Entry, int64,
 	}
 }
 
-// pages reads the first page at whatever revision there is, and the others at the same.
+// pages reads the first page at whatever revision there is, and the others at
+// the same.
 func (s *driver) pages(ctx context.Context, prefix string) (entries []store.Entry, revision int64, err error) {
 	from, to := s.layout.below(prefix)
 	for {

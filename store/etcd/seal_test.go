@@ -41,7 +41,8 @@ func TestCommitThatCannotBeSealedEndsTheSession(t *testing.T) {
 	})
 }
 
-// losing is an interceptor that has the server answer and loses the answer, for transactions with a bulky value.
+// losing is an interceptor that has the server answer and loses the answer, for
+// transactions with a bulky value.
 type losing struct {
 	armed atomic.Bool
 	lost  atomic.Int64
@@ -68,7 +69,8 @@ func TestSealIsInvisibleToOtherTransactionsInFlight(t *testing.T) {
 	storetest.SealIsInvisibleToOtherTransactionsInFlight(t, s, n, func(err error) { storetest.WantError(t, err, store.ErrUnknown) })
 }
 
-// The client library would send it again, find its own first copy, and report a conflict.
+// The client library would send it again, find its own first copy, and report a
+// conflict.
 func TestLibrarySendsNoTransactionTwice(t *testing.T) {
 	e := server(t)
 	for _, code := range []codes.Code{codes.Canceled, codes.DeadlineExceeded, codes.Unavailable} {

@@ -12,10 +12,12 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// cheap has the server spend less on passwords, of which it makes one look like ten requests.
+// cheap has the server spend less on passwords, of which it makes one look like
+// ten requests.
 var cheap = []string{"--bcrypt-cost", "4"}
 
-// A token lives for a while only, of whichever kind; the driver takes a new one by itself.
+// A token lives for a while only, of whichever kind; the driver takes a new one
+// by itself.
 func TestExpiredTokenIsRenewed(t *testing.T) {
 	a := storetest.NewAuthority(t)
 	a.Issue("signer")
@@ -51,7 +53,8 @@ func TestExpiredTokenIsRenewed(t *testing.T) {
 	}
 }
 
-// A password that is changed while the process runs is an error that says so, in everything that needs a new token.
+// A password that is changed while the process runs is an error that says so,
+// in everything that needs a new token.
 func TestChangedPasswordIsNamed(t *testing.T) {
 	t.Parallel()
 	e := server(t, append([]string{"--auth-token-ttl", "1"}, cheap...)...)
@@ -75,7 +78,8 @@ func TestChangedPasswordIsNamed(t *testing.T) {
 	storetest.WantError(t, err, store.ErrPermission)
 }
 
-// secure starts a server that takes TLS and wants a certificate of the same authority.
+// secure starts a server that takes TLS and wants a certificate of the same
+// authority.
 func secure(t *testing.T, a *storetest.Authority) *servers.Etcd {
 	a.Issue("server", storetest.Loopback)
 	return server(t, "--cert-file", a.Cert("server"), "--key-file", a.Key("server"), "--trusted-ca-file", a.CA(), "--client-cert-auth", cheap[0], cheap[1])
@@ -100,7 +104,8 @@ func TestTLSOfTheServersOwn(t *testing.T) {
 	}
 }
 
-// With authentication on and no user in the URL, the name in the client's certificate is the user.
+// With authentication on and no user in the URL, the name in the client's
+// certificate is the user.
 func TestCertificateIsAUser(t *testing.T) {
 	t.Parallel()
 	a := storetest.NewAuthority(t)
@@ -156,7 +161,8 @@ func TestCertificatesThatAreNoGood(t *testing.T) {
 		"wrong authority":         {good + "/ns?ca=" + stranger.CA() + client, "certificate"},
 		"wrong name":              {named + "/ns?ca=" + a.CA() + client, "127.0.0.1"},
 		"expired":                 {expired + "/ns?ca=" + a.CA() + client, "expired"},
-		// With TLS 1.3 the server's reason may be drowned by the end of the connection.
+		// With TLS 1.3 the server's reason may be drowned by the end of the
+		// connection.
 		"no certificate of ours":  {good + "/ns?ca=" + a.CA(), good},
 		"expired one of ours":     {good + "/ns?ca=" + a.CA() + with(a, "lapsed"), good},
 		"wrong one of ours":       {good + "/ns?ca=" + a.CA() + with(stranger, "client"), good},

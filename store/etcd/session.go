@@ -15,15 +15,18 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 )
 
-// renewals: a session is renewed in every third of its TTL. With the default of 10 s that is every 3.3 s, and a server that
-// does not answer is asked three times before the session is given up after 9 s.
+// renewals: a session is renewed in every third of its TTL. With the default of
+// 10 s that is every 3.3 s, and a server that does not answer is asked three
+// times before the session is given up after 9 s.
 const renewals = 3
 
-// longestAbandon is how long the lease of a lost session is tried to be revoked.
+// longestAbandon is how long the lease of a lost session is tried to be
+// revoked.
 const longestAbandon = time.Minute
 
-// session is a lease and a marker key that dies with it. It has two goroutines: one renews the lease, the other watches
-// the clocks, so that the deadline holds while a renewal hangs.
+// session is a lease and a marker key that dies with it. It has two goroutines:
+// one renews the lease, the other watches the clocks, so that the deadline
+// holds while a renewal hangs.
 type session struct {
 	store  *driver
 	lease  int64
@@ -69,7 +72,8 @@ func (s *driver) NewSession(ctx context.Context, o store.SessionOptions) (store.
 	return n, nil
 }
 
-// mark creates the marker. Its value is the name that the session was given, for operators.
+// mark creates the marker. Its value is the name that the session was given,
+// for operators.
 func (s *session) mark(ctx context.Context, name string) error {
 	key := []byte(s.marker)
 	reply, err := s.store.kv.Txn(ctx, &pb.TxnRequest{
@@ -107,8 +111,9 @@ func (s *session) Close(ctx context.Context) error {
 	return s.revoke(ctx)
 }
 
-// ended does what is left to do when the session has ended for this process. If it is lost it may be alive in the store for a
-// while yet; then its keys are taken away, so that others need not wait for the TTL.
+// ended does what is left to do when the session has ended for this process. If
+// it is lost it may be alive in the store for a while yet; then its keys are
+// taken away, so that others need not wait for the TTL.
 func (s *session) ended(reason error) {
 	s.store.running.RemoveSession(s)
 	if reason == store.ErrSessionLost {
@@ -123,7 +128,8 @@ func (s *session) abandon() {
 	s.revoke(ctx)
 }
 
-// revoke has the store delete the lease and all keys on it, and tries until ctx ends.
+// revoke has the store delete the lease and all keys on it, and tries until ctx
+// ends.
 func (s *session) revoke(ctx context.Context) error {
 	for pause := lifetime.Retry(s.ttl); !s.revoked.Load(); pause.Wait(ctx) {
 		_, err := s.store.leases.LeaseRevoke(ctx, &pb.LeaseRevokeRequest{ID: s.lease}, callOptions...)
@@ -139,10 +145,12 @@ func (s *session) revoke(ctx context.Context) error {
 	return nil
 }
 
-// attempt is how long one attempt may take of what must succeed before the deadline.
+// attempt is how long one attempt may take of what must succeed before the
+// deadline.
 func (s *session) attempt() time.Duration { return min(lifetime.Attempt(s.ttl), s.store.timeout) }
 
-// renew keeps the lease alive, which was asked for at a time, until the session ends.
+// renew keeps the lease alive, which was asked for at a time, until the session
+// ends.
 func (s *session) renew(sent time.Time) {
 	stream := renewal{session: s}
 	defer stream.reset()
@@ -183,7 +191,8 @@ func (s *session) renew(sent time.Time) {
 	}
 }
 
-// renewal is the stream on which renewals are sent and answered, one after another. It is opened when it is needed.
+// renewal is the stream on which renewals are sent and answered, one after
+// another. It is opened when it is needed.
 type renewal struct {
 	session *session
 	stream  pb.Lease_LeaseKeepAliveClient
@@ -191,8 +200,9 @@ type renewal struct {
 	cancel  context.CancelFunc
 }
 
-// ask renews the lease and returns the time to live that the store gives it, 0 if there is no such lease. After an error
-// the next call takes a new stream, on another connection if there is one.
+// ask renews the lease and returns the time to live that the store gives it, 0
+// if there is no such lease. After an error the next call takes a new stream,
+// on another connection if there is one.
 func (r *renewal) ask() (time.Duration, error) {
 	s := r.session
 	if r.stream == nil {

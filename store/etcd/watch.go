@@ -20,20 +20,24 @@ import (
 	"google.golang.org/grpc/metadata"
 )
 
-// The server is asked for a sign of life on the stream of all watches every probeEvery, in one request. If some watches
-// hear nothing it is asked for its revision besides. Each has half of patience to be answered, so that a reader is told
-// that its watch is stale at the latest probeEvery + patience after contact was lost. patience is part of the interval.
+// The server is asked for a sign of life on the stream of all watches every
+// probeEvery, in one request. If some watches hear nothing it is asked for its
+// revision besides. Each has half of patience to be answered, so that a reader
+// is told that its watch is stale at the latest probeEvery + patience after
+// contact was lost. patience is part of the interval.
 const (
 	probeEvery = 4 * time.Second
 	patience   = 2 * time.Second
 )
 
-// mostMisses is how many times in a row a watch may hear nothing while the store has moved on, before it is begun anew.
-// Once is not enough: a server gives no sign of life while it catches up for another watch of the stream.
+// mostMisses is how many times in a row a watch may hear nothing while the
+// store has moved on, before it is begun anew. Once is not enough: a server
+// gives no sign of life while it catches up for another watch of the stream.
 const mostMisses = 2
 
-// watch follows a prefix: it reads everything, then follows the changes from the revision it has read. When it cannot
-// be sure that it has seen all of them, it reads everything again.
+// watch follows a prefix: it reads everything, then follows the changes from
+// the revision it has read. When it cannot be sure that it has seen all of
+// them, it reads everything again.
 type watch struct {
 	store  *driver
 	prefix string
@@ -79,7 +83,8 @@ func (w *watch) Close() error {
 	return nil
 }
 
-// run follows the prefix from a revision on, until the watch is closed or not allowed.
+// run follows the prefix from a revision on, until the watch is closed or not
+// allowed.
 func (w *watch) run(revision int64) {
 	for {
 		var err error
@@ -105,14 +110,18 @@ var (
 	errEnded  = errors.New("the client library has given the watch up")
 )
 
-// follow passes on what changes after a revision. It returns the revision up to which it came, and why it cannot go on.
+// follow passes on what changes after a revision. It returns the revision up to
+// which it came, and why it cannot go on.
 //
-// The client library resumes the stream by itself when a connection breaks, from the event it had last; and it keeps
-// what its reader does not take, without a bound, so everything is taken at once.
+// The client library resumes the stream by itself when a connection breaks,
+// from the event it had last; and it keeps what its reader does not take,
+// without a bound, so everything is taken at once.
 //
-// The watch is asked for from the revision itself, and its events are skipped: as long as a watch of the stream waits for
-// a revision that the store has not reached, the server gives no sign of life (progressIfSync in etcd's
-// server/storage/mvcc/watchable_store.go), and a store in which nothing happens would look dead.
+// The watch is asked for from the revision itself, and its events are skipped:
+// as long as a watch of the stream waits for a revision that the store has not
+// reached, the server gives no sign of life (progressIfSync in etcd's
+// server/storage/mvcc/watchable_store.go), and a store in which nothing happens
+// would look dead.
 func (w *watch) follow(revision int64) (int64, error) {
 	ctx, stop := context.WithCancelCause(w.ctx)
 	defer stop(nil)
@@ -122,7 +131,8 @@ func (w *watch) follow(revision int64) (int64, error) {
 	w.seen.Store(revision)
 
 	from, to := w.store.layout.below(w.prefix)
-	// Without a leader, a server that is cut off from the others would be asked in vain, and say so.
+	// Without a leader, a server that is cut off from the others would be asked
+	// in vain, and say so.
 	_, number := w.store.account.current()
 	w.token.Store(int64(number))
 	replies := w.store.client.Watch(streamContext(ctx, int64(number)), from, clientv3.WithRange(to), clientv3.WithRev(revision), clientv3.WithCreatedNotify())
@@ -133,8 +143,9 @@ func (w *watch) follow(revision int64) (int64, error) {
 			}
 			return revision, err
 		}
-		// A server that lags behind the one we have read from gives no sign of life of the state we have; and a store
-		// that was restored from a backup gives none for long enough to be noticed.
+		// A server that lags behind the one we have read from gives no sign of
+		// life of the state we have; and a store that was restored from a
+		// backup gives none for long enough to be noticed.
 		if reply.Header.Revision < revision {
 			continue
 		}
@@ -174,8 +185,9 @@ func (w *watch) restart(why error) {
 	}
 }
 
-// changes translates events, without those of the driver's own keys, and without those that are not newer than what
-// the reader has: a server that has just caught up with the others may send some again (etcd issue 15271).
+// changes translates events, without those of the driver's own keys, and
+// without those that are not newer than what the reader has: a server that has
+// just caught up with the others may send some again (etcd issue 15271).
 func (w *watch) changes(events []*clientv3.Event, revision int64) []mailbox.Change {
 	all := make([]mailbox.Change, 0, len(events))
 	for _, e := range events {
@@ -187,7 +199,8 @@ func (w *watch) changes(events []*clientv3.Event, revision int64) []mailbox.Chan
 	return all
 }
 
-// again reads everything anew, as often as it takes. It returns an error if the watch must end.
+// again reads everything anew, as often as it takes. It returns an error if the
+// watch must end.
 func (w *watch) again(why error) (int64, error) {
 	pause := &backoff.Backoff{Next: 20 * time.Millisecond, Most: 2 * time.Second}
 	for {
@@ -213,7 +226,8 @@ func (w *watch) again(why error) (int64, error) {
 	}
 }
 
-// probe asks the server for signs of life as long as there are watches, and sees whether they come.
+// probe asks the server for signs of life as long as there are watches, and
+// sees whether they come.
 func (s *driver) probe() {
 	life := s.running.Context()
 	for life.Err() == nil {
@@ -247,9 +261,10 @@ func (s *driver) silentWatches(since time.Time) []*watch {
 	})
 }
 
-// doubt finds out what is wrong with watches that hear nothing. If the store is still at the revision that a watch has
-// come to, the watch has missed nothing, and only waits for a revision that is not there yet, as it does after
-// the client library has resumed it.
+// doubt finds out what is wrong with watches that hear nothing. If the store is
+// still at the revision that a watch has come to, the watch has missed nothing,
+// and only waits for a revision that is not there yet, as it does after the
+// client library has resumed it.
 func (s *driver) doubt(watches []*watch) {
 	if len(watches) == 0 || s.running.Context().Err() != nil {
 		return

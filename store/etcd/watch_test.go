@@ -12,10 +12,12 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// hastyBound is until when the readers of a hasty store are told that its server is away.
+// hastyBound is until when the readers of a hasty store are told that its
+// server is away.
 const hastyBound = time.Second // 600 ms + 400 ms
 
-// hasty makes a store look for signs of life more often, so that tests need not wait for seconds.
+// hasty makes a store look for signs of life more often, so that tests need not
+// wait for seconds.
 func hasty(s *driver) *driver {
 	s.probeEvery, s.patience, s.lines.silence = 600*time.Millisecond, 400*time.Millisecond, 100*time.Millisecond
 	return s
@@ -57,7 +59,8 @@ func TestWatchOutlivesTheServer(t *testing.T) {
 	storetest.WatchOutlivesTheServer(t, backend(server(t)))
 }
 
-// A watch of revisions that a server restored from a backup has not reached yet would wait for them in silence.
+// A watch of revisions that a server restored from a backup has not reached yet
+// would wait for them in silence.
 func TestWatchResetsWhenTheStoreGoesBack(t *testing.T) {
 	t.Parallel()
 	e := server(t)
@@ -113,7 +116,8 @@ func TestEndOfContextEndsNextOnly(t *testing.T) {
 	storetest.WantError(t, err, store.ErrClosed)
 }
 
-// Events that a server sends again, or late, must not take the reader back in time.
+// Events that a server sends again, or late, must not take the reader back in
+// time.
 func TestOldEventsAreIgnored(t *testing.T) {
 	e := server(t)
 	s := openAt(t, e.Addr(), storetest.Namespace())

@@ -8,7 +8,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// Commits of one key with 200 bytes each: one writer after the other, and 64 at a time.
+// Commits of one key with 200 bytes each: one writer after the other, and 64 at
+// a time.
 func BenchmarkCommit(b *testing.B) {
 	for _, fsync := range []bool{true, false} {
 		for _, writers := range []int{1, 64} {
@@ -75,7 +76,8 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// Writing the log of 100,000 keys of 200 bytes anew: what commits wait for now and then.
+// Writing the log of 100,000 keys of 200 bytes anew: what commits wait for now
+// and then.
 func BenchmarkRewrite(b *testing.B) {
 	h, err := takeHold(b.TempDir())
 	if err != nil {

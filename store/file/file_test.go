@@ -247,7 +247,8 @@ func TestCommitsThatWaitShareAnFsync(t *testing.T) {
 	}
 }
 
-// frames returns the offsets at which the frames of a good log begin, and its end.
+// frames returns the offsets at which the frames of a good log begin, and its
+// end.
 func frames(t testing.TB, log []byte) []int {
 	t.Helper()
 	_, salt, _, good, err := replay("log", log)

@@ -12,7 +12,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// The test binary is also the process that is killed, and the one that finds the directory in use.
+// The test binary is also the process that is killed, and the one that finds
+// the directory in use.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("FILE_TEST_STORM"); dir != "" {
 		stormChild(dir)
@@ -25,7 +26,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// openAt opens a store on a directory and closes it with the test, unless the test does.
+// openAt opens a store on a directory and closes it with the test, unless the
+// test does.
 func openAt(t testing.TB, dir string) *client {
 	t.Helper()
 	c, err := connect(dir, true)

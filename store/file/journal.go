@@ -22,8 +22,9 @@ const (
 	lockName = "elastic.lock"
 )
 
-// rewriteAfter is how many bytes a log must have grown, and by no less than what it held at first, before it is written
-// anew. So all rewriting together writes at most about as much as the commits do.
+// rewriteAfter is how many bytes a log must have grown, and by no less than
+// what it held at first, before it is written anew. So all rewriting together
+// writes at most about as much as the commits do.
 const rewriteAfter = 8 << 20
 
 // journal is the open log of a directory. One goroutine, run, writes it.
@@ -76,7 +77,8 @@ func newJournal(h *hold, fsync bool) *journal {
 	}
 }
 
-// load reads the log of a directory that is held, or begins one. The caller starts run.
+// load reads the log of a directory that is held, or begins one. The caller
+// starts run.
 func (j *journal) load() error {
 	if err := j.hold.remove(newName); err != nil {
 		return err
@@ -118,8 +120,9 @@ func (j *journal) loadFrom(f *os.File) error {
 		_, err := j.rewrite()
 		return err
 	}
-	// What has been read may never have been on disk, if the process before was killed: it must be before anybody
-	// sees it. That holds for the name of the file, too.
+	// What has been read may never have been on disk, if the process before was
+	// killed: it must be before anybody sees it. That holds for the name of the
+	// file, too.
 	if err := j.sync(f); err != nil {
 		return err
 	}
@@ -130,7 +133,8 @@ func (j *journal) outgrown() bool { return j.size-j.base >= max(j.grow, j.base) 
 
 func (j *journal) path(name string) string { return filepath.Join(j.hold.path, name) }
 
-// Append queues a record for the next frame. The server holds its lock meanwhile.
+// Append queues a record for the next frame. The server holds its lock
+// meanwhile.
 func (j *journal) Append(r memory.Record) *memory.Receipt {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -158,8 +162,8 @@ func (j *journal) rouse() {
 	}
 }
 
-// run writes what is queued, one frame at a time, until close. Records that come while a frame is on its way to the
-// disk wait together for the next.
+// run writes what is queued, one frame at a time, until close. Records that
+// come while a frame is on its way to the disk wait together for the next.
 func (j *journal) run() {
 	defer close(j.done)
 	look := time.NewTicker(lookEvery)
@@ -250,7 +254,8 @@ func (j *journal) write(b *batch) error {
 		return err
 	}
 	if j.fsync {
-		// An fsync that failed must not be tried again: the kernel may have dropped the pages and say yes then.
+		// An fsync that failed must not be tried again: the kernel may have
+		// dropped the pages and say yes then.
 		if err := j.sync(j.file); err != nil {
 			return err
 		}
@@ -266,7 +271,8 @@ func (j *journal) write(b *batch) error {
 	return nil
 }
 
-// fail ends the store: what waits and what comes is refused with the error that it returns.
+// fail ends the store: what waits and what comes is refused with the error that
+// it returns.
 func (j *journal) fail(err error) error {
 	j.mu.Lock()
 	j.failed = fmt.Errorf("store/file: %w; close all stores on %s and open them again", err, j.hold.path)
@@ -286,7 +292,8 @@ func (j *journal) failure() error {
 	return j.failed
 }
 
-// rewriteOrGoOn writes the log anew. If that fails before the new file has its name, the old one is as good as before.
+// rewriteOrGoOn writes the log anew. If that fails before the new file has its
+// name, the old one is as good as before.
 func (j *journal) rewriteOrGoOn() {
 	moved, err := j.rewrite()
 	if err == nil {
@@ -301,8 +308,9 @@ func (j *journal) rewriteOrGoOn() {
 	}
 }
 
-// rewrite writes a log that holds the content and nothing else, and gives it its name. A crash leaves the old log or the
-// new one. It reports whether the new one has the name; until then j is unchanged.
+// rewrite writes a log that holds the content and nothing else, and gives it
+// its name. A crash leaves the old log or the new one. It reports whether the
+// new one has the name; until then j is unchanged.
 func (j *journal) rewrite() (moved bool, err error) {
 	var seed [8]byte
 	rand.Read(seed[:])
@@ -334,7 +342,8 @@ func (j *journal) rewrite() (moved bool, err error) {
 	}
 	j.file = f
 	j.step("renamed")
-	// Before anything is added: else the name could be the old file's after a crash, which lacks what was added.
+	// Before anything is added: else the name could be the old file's after a
+	// crash, which lacks what was added.
 	if err := j.syncDir(); err != nil {
 		return true, err
 	}
@@ -362,7 +371,8 @@ func (j *journal) fill(f *os.File, salt uint64) (base int64, err error) {
 		return 0, err
 	}
 	j.step("headed")
-	// Even with fsync=off: a name without its content would be the loss of everything.
+	// Even with fsync=off: a name without its content would be the loss of
+	// everything.
 	return base, j.sync(f)
 }
 

@@ -14,24 +14,28 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// ErrDamaged says that a log can't be read as a whole and that what is wrong is not the trace of a crash.
+// ErrDamaged says that a log can't be read as a whole and that what is wrong is
+// not the trace of a crash.
 var ErrDamaged = errors.New("store/file: log is damaged")
 
-// A log is a head and then frames. All numbers are little-endian; checksums are CRC-32C.
+// A log is a head and then frames. All numbers are little-endian; checksums are
+// CRC-32C.
 //
 //	head:  magic, salt (8 bytes), base (8 bytes), checksum of these
 //	frame: length of the payload (4 bytes), its checksum, checksum of salt, length and checksum, payload
 //
-// The payload of a frame is one record or more. The frames up to the offset base were on disk before the file got its
-// name. Each later one is written when the one before it is on disk, so a crash can spoil the last one only. The salt,
-// new with each file, keeps what an earlier file left on the disk from being taken for a frame of this one.
+// The payload of a frame is one record or more. The frames up to the offset
+// base were on disk before the file got its name. Each later one is written
+// when the one before it is on disk, so a crash can spoil the last one only.
+// The salt, new with each file, keeps what an earlier file left on the disk
+// from being taken for a frame of this one.
 const (
 	magic     = "elastic store log 1\n"
 	headSize  = len(magic) + 8 + 8 + 4
 	frameHead = 4 + 4 + 4
 
-	// A frame takes records until it has frameFull bytes. One record more than that is below frameMost: a store takes
-	// transactions of 1 MiB.
+	// A frame takes records until it has frameFull bytes. One record more than
+	// that is below frameMost: a store takes transactions of 1 MiB.
 	frameFull = 1 << 20
 	frameMost = 4 << 20
 )
@@ -178,8 +182,9 @@ func (c *content) record() memory.Record {
 	return r
 }
 
-// replay reads a log. It returns its content, its salt, and how many of its bytes are good: the rest is what a crash
-// left of the last write. name is the file's, for errors.
+// replay reads a log. It returns its content, its salt, and how many of its
+// bytes are good: the rest is what a crash left of the last write. name is the
+// file's, for errors.
 func replay(name string, log []byte) (c content, salt uint64, base, good int, err error) {
 	c.entries = map[string]store.Entry{}
 	if !bytes.HasPrefix(log, []byte(magic)) {
@@ -229,8 +234,9 @@ func replay(name string, log []byte) (c content, salt uint64, base, good int, er
 	return c, salt, base, good, nil
 }
 
-// torn says whether the rest of a log, which does not begin with a good frame, can be what a crash left of one write.
-// In doubt it is not: then acknowledged records may be lost.
+// torn says whether the rest of a log, which does not begin with a good frame,
+// can be what a crash left of one write. In doubt it is not: then acknowledged
+// records may be lost.
 func torn(rest []byte, salt uint64) bool {
 	if n, _, ok := frameAt(rest, salt); ok {
 		return frameHead+n >= len(rest) // else something was written after it, so it was on disk once

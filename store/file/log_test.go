@@ -21,7 +21,8 @@ type ledger struct {
 	want []string // the content then
 }
 
-// written returns a ledger whose log begins with a rewritten part, followed by n commits of all kinds.
+// written returns a ledger whose log begins with a rewritten part, followed by
+// n commits of all kinds.
 func written(t testing.TB, n int) ledger {
 	t.Helper()
 	dir := t.TempDir()
@@ -70,7 +71,8 @@ func written(t testing.TB, n int) ledger {
 	return l
 }
 
-// upTo returns the content after the last commit that was acknowledged when the log had n bytes.
+// upTo returns the content after the last commit that was acknowledged when the
+// log had n bytes.
 func (l ledger) upTo(n int) (want string, end int) {
 	want, end = l.want[0], l.base
 	for i, e := range l.ends {
@@ -101,7 +103,8 @@ func TestLogCutAtAnyByteHoldsWhatWasAcknowledgedBefore(t *testing.T) {
 		if n <= last {
 			continue
 		}
-		// A file may have got its length before its content, or only some blocks of it.
+		// A file may have got its length before its content, or only some
+		// blocks of it.
 		for what, fill := range map[string]byte{"zeros": 0, "ones": 255, "text": 'x'} {
 			spoilt := append(bytes.Clone(cut), bytes.Repeat([]byte{fill}, len(l.log)-n)...)
 			if !bytes.Equal(spoilt, l.log) {
@@ -174,7 +177,8 @@ func TestDamageBeforeTheLastWriteIsRefused(t *testing.T) {
 			}
 		}
 	}
-	// What was there before the file had its name can't be torn, though nothing comes after it.
+	// What was there before the file had its name can't be torn, though nothing
+	// comes after it.
 	for i := range l.base {
 		spoilt := bytes.Clone(l.log[:l.base])
 		spoilt[i] ^= 1

@@ -33,7 +33,8 @@ type directory struct {
 	ever    int
 }
 
-// client is one store on a directory: a memory store that lets go of the directory in the end.
+// client is one store on a directory: a memory store that lets go of the
+// directory in the end.
 type client struct {
 	*memory.Client
 	dir  *directory
@@ -48,7 +49,8 @@ func (c *client) Caps() store.Caps {
 	return caps
 }
 
-// Close ends the client's sessions and watches; the last one closes the directory.
+// Close ends the client's sessions and watches; the last one closes the
+// directory.
 func (c *client) Close(ctx context.Context) error {
 	err := c.Client.Close(ctx)
 	c.once.Do(func() { c.err = c.dir.release() })
@@ -86,7 +88,8 @@ func directoryOf(c store.Config) (string, error) {
 	return path, nil
 }
 
-// connect returns a store on a directory. It reads the log if this process does not have the directory open.
+// connect returns a store on a directory. It reads the log if this process does
+// not have the directory open.
 func connect(path string, fsync bool) (*client, error) {
 	opened.Lock() // also while the log is read: others who want the directory have to wait for that anyway
 	defer opened.Unlock()
@@ -112,7 +115,8 @@ func connect(path string, fsync bool) (*client, error) {
 	return &client{Client: d.server.Connect(fmt.Sprintf("%s#%d", path, d.ever)), dir: d}, nil
 }
 
-// classify gives an error of the operating system the sentinel that callers look for.
+// classify gives an error of the operating system the sentinel that callers
+// look for.
 func classify(err error) error {
 	switch {
 	case errors.Is(err, os.ErrPermission):

@@ -15,8 +15,9 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// disk knows what a machine that loses its power has kept of a log: of each file, what it held at its last fsync; of the
-// directory, its names at the last fsync of it, or as they are now: a name may get to the disk before it must.
+// disk knows what a machine that loses its power has kept of a log: of each
+// file, what it held at its last fsync; of the directory, its names at the last
+// fsync of it, or as they are now: a name may get to the disk before it must.
 type disk struct {
 	t       *testing.T
 	dir     string
@@ -55,7 +56,8 @@ func (d *disk) syncDir() error {
 	return err
 }
 
-// images returns what the log may be after a loss of power now. The caller holds d.mu.
+// images returns what the log may be after a loss of power now. The caller
+// holds d.mu.
 func (d *disk) images() [][]byte {
 	current, _ := os.Stat(filepath.Join(d.dir, logName))
 	var out [][]byte
@@ -71,7 +73,8 @@ func (d *disk) images() [][]byte {
 	return out
 }
 
-// check fails the test unless every image holds what was acknowledged, and at most the commit under way besides.
+// check fails the test unless every image holds what was acknowledged, and at
+// most the commit under way besides.
 func (d *disk) check(when string) {
 	n := int(d.acked.Load())
 	d.mu.Lock()
@@ -144,7 +147,8 @@ func TestLossOfPowerLosesNothingThatWasAcknowledged(t *testing.T) {
 	}
 }
 
-// A process that was killed may have left a commit that is in the file and not on the disk.
+// A process that was killed may have left a commit that is in the file and not
+// on the disk.
 func TestWhatIsReadAtOpenIsOnDiskFirst(t *testing.T) {
 	l := written(t, 10)
 	d := &disk{t: t, dir: put(t, l.log), want: l.want}

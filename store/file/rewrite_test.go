@@ -10,7 +10,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// A crash between any two steps of a rewrite is a copy of the directory made there.
+// A crash between any two steps of a rewrite is a copy of the directory made
+// there.
 func TestCrashAtAnyStepOfARewriteLosesNothing(t *testing.T) {
 	type crash struct {
 		step, dir string
@@ -78,7 +79,8 @@ func TestLogStaysSmall(t *testing.T) {
 	}
 }
 
-// A rewrite that fails before the new log has the name is no harm; it is tried again.
+// A rewrite that fails before the new log has the name is no harm; it is tried
+// again.
 func TestStoreGoesOnWhenARewriteFails(t *testing.T) {
 	dir := t.TempDir()
 	c := openAt(t, dir)

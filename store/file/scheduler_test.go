@@ -19,7 +19,8 @@ import (
 )
 
 // Run on a file store returns the error when the disk is full or the directory
-// is gone, and a scheduler that is started again finds all that was acknowledged.
+// is gone, and a scheduler that is started again finds all that was
+// acknowledged.
 func TestScheduler_EndsWithItsStore(t *testing.T) {
 	rows := map[string]func(t *testing.T, dir string) (mend func()){
 		"the directory is moved": func(t *testing.T, dir string) func() {

@@ -18,8 +18,9 @@ import (
 
 const stormWriters = 6
 
-// stormChild commits as fast as it can, until it is killed, and prints each commit once it is acknowledged. Writer w
-// counts up its own two keys in one transaction.
+// stormChild commits as fast as it can, until it is killed, and prints each
+// commit once it is acknowledged. Writer w counts up its own two keys in one
+// transaction.
 func stormChild(dir string) {
 	d, err := connect(dir, true)
 	if err != nil {

@@ -8,11 +8,12 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// errGuardMoved refuses a transaction that was sent before its session was sealed. It never leaves the driver.
+// errGuardMoved refuses a transaction that was sent before its session was
+// sealed. It never leaves the driver.
 var errGuardMoved = fmt.Errorf("%w: the session was sealed meanwhile", store.ErrUnavailable)
 
-// apply executes a transaction, all of it or nothing. Values in t belong to the server from now on. The caller holds
-// s.mu.
+// apply executes a transaction, all of it or nothing. Values in t belong to the
+// server from now on. The caller holds s.mu.
 func (s *Server) apply(client string, ss *session, guard uint64, t store.Txn, now time.Time) (store.Result, error) {
 	var l *lease
 	var id string
@@ -71,7 +72,8 @@ func (s *Server) apply(client string, ss *session, guard uint64, t store.Txn, no
 	return store.Result{Versions: versions}, nil
 }
 
-// conflict returns the first condition of t that does not hold, those of its writes included.
+// conflict returns the first condition of t that does not hold, those of its
+// writes included.
 func (s *Server) conflict(t store.Txn) error {
 	for _, c := range t.If {
 		r := s.keys.get(c.Key)
@@ -95,8 +97,9 @@ func (s *Server) conflict(t store.Txn) error {
 	return nil
 }
 
-// publish gives the changes of one commit to the topics above their keys: one look-up for each ancestor of each
-// key, whatever is watched elsewhere. The caller holds s.mu.
+// publish gives the changes of one commit to the topics above their keys: one
+// look-up for each ancestor of each key, whatever is watched elsewhere. The
+// caller holds s.mu.
 func (s *Server) publish(now time.Time, changes []change) {
 	if len(s.topics) == 0 {
 		return

@@ -9,8 +9,8 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// filled returns a client of a server with n keys in runs/{job}/{shard}, 10,000 shards to a job, each with a value of
-// 200 bytes.
+// filled returns a client of a server with n keys in runs/{job}/{shard}, 10,000
+// shards to a job, each with a value of 200 bytes.
 func filled(b *testing.B, n int) *memory.Client {
 	b.Helper()
 	c := memory.NewServer().Connect("bench")

@@ -14,7 +14,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// Client is one process's connection to a Server: a [store.Store]. It does not check what [store.Portable] checks.
+// Client is one process's connection to a Server: a [store.Store]. It does not
+// check what [store.Portable] checks.
 type Client struct {
 	server  *Server
 	name    string
@@ -128,8 +129,9 @@ func (c *Client) Commit(ctx context.Context, t store.Txn) (store.Result, error) 
 		case refused != errGuardMoved:
 			return store.Result{}, refused
 		}
-		// Another transaction of the session was settled while this one was under way, and nothing was applied: send
-		// it again as soon as the new guard is known.
+		// Another transaction of the session was settled while this one was
+		// under way, and nothing was applied: send it again as soon as the new
+		// guard is known.
 		w := waiter{ctx: ctx, over: over, client: c, kind: Transact}
 		if err := w.wait(moved); err != nil {
 			return store.Result{}, err
@@ -205,7 +207,8 @@ func (c *Client) Close(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
-// shut makes calls that wait return, and ends all watches. It may be called twice. The caller holds s.mu.
+// shut makes calls that wait return, and ends all watches. It may be called
+// twice. The caller holds s.mu.
 func (c *Client) shut() {
 	select {
 	case <-c.down:

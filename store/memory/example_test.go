@@ -9,7 +9,8 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// Two clients of one server, as two processes that share a store. One dies: what it held for as long as it lived is gone when its session has expired.
+// Two clients of one server, as two processes that share a store. One dies:
+// what it held for as long as it lived is gone when its session has expired.
 func ExampleServer() {
 	ctx := context.Background()
 	server := memory.NewServer()
@@ -36,7 +37,8 @@ func ExampleServer() {
 	// true
 }
 
-// The store has done what it was asked, and the answer is lost: what can the caller know?
+// The store has done what it was asked, and the answer is lost: what can the
+// caller know?
 func ExampleFault() {
 	ctx := context.Background()
 	client := memory.NewServer().Connect("a")
@@ -53,7 +55,8 @@ func ExampleFault() {
 	// <nil>
 }
 
-// All that was ever written, in the order of the store: for tests that check a protocol.
+// All that was ever written, in the order of the store: for tests that check a
+// protocol.
 func ExampleServer_OnCommit() {
 	server := memory.NewServer()
 	server.OnCommit(func(c memory.Commit) { fmt.Println(c.Client, c.Cause, c.Do[0].Key) })

@@ -28,8 +28,9 @@ const (
 	Ended     Cause = "ended"     // the same: its client closed it
 )
 
-// OnCommit has f called for every Commit from now on, one at a time, in the order of the store, before the call that
-// caused it returns to its caller. f may read the store but must not write to it, and must not change what it is
+// OnCommit has f called for every Commit from now on, one at a time, in the
+// order of the store, before the call that caused it returns to its caller. f
+// may read the store but must not write to it, and must not change what it is
 // given. nil ends it.
 func (s *Server) OnCommit(f func(Commit)) {
 	s.mu.Lock()
@@ -37,7 +38,8 @@ func (s *Server) OnCommit(f func(Commit)) {
 	s.history.hook = f
 }
 
-// history hands commits to a hook without holding the server's mutex: one caller at a time does it for all.
+// history hands commits to a hook without holding the server's mutex: one
+// caller at a time does it for all.
 type history struct {
 	hook    func(Commit)
 	untold  []Commit
@@ -54,7 +56,8 @@ func (s *Server) log(c Commit) {
 	}
 }
 
-// unlockAndTell releases s.mu and returns when the hook has had everything that was logged until now.
+// unlockAndTell releases s.mu and returns when the hook has had everything that
+// was logged until now.
 func (s *Server) unlockAndTell() {
 	h := &s.history
 	for mine := h.logged; h.told < mine; {

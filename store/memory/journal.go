@@ -6,16 +6,20 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// Journal keeps what a Server holds beyond the process. The Server itself still does no I/O.
+// Journal keeps what a Server holds beyond the process. The Server itself still
+// does no I/O.
 type Journal interface {
-	// Append is given every change of the lasting keys, in the order of the store, with the server's lock held: it
-	// must neither block nor use the server, and nothing in the record may be changed, then or later. The receipt
-	// is settled once this record and all before it are kept, or can't be; one receipt may stand for several
-	// records. After one that failed, Append is not called again.
+	// Append is given every change of the lasting keys, in the order of the
+	// store, with the server's lock held: it must neither block nor use the
+	// server, and nothing in the record may be changed, then or later. The
+	// receipt is settled once this record and all before it are kept, or can't
+	// be; one receipt may stand for several records. After one that failed,
+	// Append is not called again.
 	Append(Record) *Receipt
 }
 
-// Record is one commit as a Journal keeps it. What Journaled starts from is one, too.
+// Record is one commit as a Journal keeps it. What Journaled starts from is
+// one, too.
 type Record struct {
 	Rev    uint64        // greater than that of the record before; no Version, Created or Token so far is greater
 	Put    []store.Entry // lasting keys only: an ephemeral key does not outlive the process, as its session does not
@@ -31,7 +35,8 @@ type Receipt struct {
 // NewReceipt returns a receipt that is not settled.
 func NewReceipt() *Receipt { return &Receipt{done: make(chan struct{})} }
 
-// Settle says that the record is kept or, with an error, that nobody knows whether it is. It must be called once.
+// Settle says that the record is kept or, with an error, that nobody knows
+// whether it is. It must be called once.
 func (r *Receipt) Settle(err error) {
 	r.err = err
 	close(r.done)
@@ -46,12 +51,14 @@ func (r *Receipt) settled() bool {
 	}
 }
 
-// Journaled makes the server start with what a journal has kept, and give j each change from now on.
+// Journaled makes the server start with what a journal has kept, and give j
+// each change from now on.
 //
-// Nothing leaves the server before all that it rests on is kept: not the answer to a commit, not what a read, a
-// conflict or a watch shows of one. Calls wait for that together, and a wait ends with the call's context. A Commit
-// that has been executed is then ErrUnknown, and no seal is needed: what a later read shows is final, because it waits.
-// Only renewals of sessions wait for nothing.
+// Nothing leaves the server before all that it rests on is kept: not the answer
+// to a commit, not what a read, a conflict or a watch shows of one. Calls wait
+// for that together, and a wait ends with the call's context. A Commit that has
+// been executed is then ErrUnknown, and no seal is needed: what a later read
+// shows is final, because it waits. Only renewals of sessions wait for nothing.
 //
 // When j fails to keep a record the server ends for all its clients, as after
 // [Server.Fail]: calls under way are ErrUnknown or ErrEnded.
@@ -64,7 +71,8 @@ func Journaled(j Journal, from Record) Option {
 	}
 }
 
-// keep gives the journal, if there is one, what a commit has changed. The caller holds s.mu.
+// keep gives the journal, if there is one, what a commit has changed. The
+// caller holds s.mu.
 func (s *Server) keep(changes []change) {
 	if s.journal == nil {
 		return
@@ -83,7 +91,8 @@ func (s *Server) keep(changes []change) {
 	s.kept = s.journal.Append(r)
 }
 
-// unkept returns what to wait for until all that the server holds is kept; nil is nothing. The caller holds s.mu.
+// unkept returns what to wait for until all that the server holds is kept; nil
+// is nothing. The caller holds s.mu.
 func (s *Server) unkept() *Receipt {
 	if s.kept == nil || s.kept.settled() && s.kept.err == nil {
 		return nil

@@ -40,7 +40,8 @@ func (d *slowDisk) settle(err error) {
 	d.receipts = nil
 }
 
-// onDisk runs f in a bubble with two clients of a server that starts with k=old@7.
+// onDisk runs f in a bubble with two clients of a server that starts with
+// k=old@7.
 func onDisk(t *testing.T, f func(t *testing.T, d *slowDisk, a, b *memory.Client)) {
 	vtime.Test(t, func(t *testing.T) {
 		d := &slowDisk{}
@@ -214,7 +215,8 @@ func TestEphemeralKeysAreNotKeptButTheirNumbersAre(t *testing.T) {
 	})
 }
 
-// racingDisk keeps each record at about the time at which somebody asks whether it has.
+// racingDisk keeps each record at about the time at which somebody asks whether
+// it has.
 type racingDisk struct{}
 
 func (racingDisk) Append(memory.Record) *memory.Receipt {

@@ -37,7 +37,8 @@ func (s *Server) grant(ss *session, now time.Time) {
 	s.log(Commit{Cause: Started, Rev: s.rev, Time: now, Client: ss.client.name, Session: l.id})
 }
 
-// expire is the timer of a lease. Renewals don't reset the timer: it looks how far they came.
+// expire is the timer of a lease. Renewals don't reset the timer: it looks how
+// far they came.
 func (s *Server) expire(l *lease) {
 	s.mu.Lock()
 	if now := time.Now(); !s.overdue(l, now) && !l.ended {
@@ -46,8 +47,8 @@ func (s *Server) expire(l *lease) {
 	s.unlockAndTell()
 }
 
-// overdue ends a lease whose time has come, without waiting for its timer, and reports whether it is over. The
-// caller holds s.mu.
+// overdue ends a lease whose time has come, without waiting for its timer, and
+// reports whether it is over. The caller holds s.mu.
 func (s *Server) overdue(l *lease, now time.Time) bool {
 	if !l.ended && !now.Before(l.expires) {
 		s.end(l, Expired, now)
@@ -55,7 +56,8 @@ func (s *Server) overdue(l *lease, now time.Time) bool {
 	return l.ended
 }
 
-// end deletes a session and its ephemeral keys in one commit. The caller holds s.mu.
+// end deletes a session and its ephemeral keys in one commit. The caller holds
+// s.mu.
 func (s *Server) end(l *lease, cause Cause, now time.Time) {
 	l.ended = true
 	l.timer.Stop()

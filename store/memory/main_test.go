@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// Most cases of the suite wait for a TTL most of the time, so more of them can run than there are processors.
+// Most cases of the suite wait for a TTL most of the time, so more of them can
+// run than there are processors.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	flag.Set("test.parallel", "8")

@@ -13,7 +13,8 @@ func init() {
 	store.Register("memory", store.Driver{Open: open})
 }
 
-// opened holds the servers that URLs name, each while at least one store on it is open.
+// opened holds the servers that URLs name, each while at least one store on it
+// is open.
 var opened = struct {
 	sync.Mutex
 	servers map[string]*shared
@@ -25,7 +26,8 @@ type shared struct {
 	ever    int
 }
 
-// open returns a client of the server that all memory URLs with the same host and namespace share.
+// open returns a client of the server that all memory URLs with the same host
+// and namespace share.
 func open(_ context.Context, c store.Config) (store.Store, error) {
 	opened.Lock()
 	defer opened.Unlock()

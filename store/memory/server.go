@@ -1,12 +1,15 @@
-// Package memory is a store inside the process: the model of what a store is, for tests, for simulation and for
-// programs of one process. It keeps nothing beyond the process, unless a [Journal] does.
+// Package memory is a store inside the process: the model of what a store is,
+// for tests, for simulation and for programs of one process. It keeps nothing
+// beyond the process, unless a [Journal] does.
 //
-// It does no I/O and no system calls, holds its one mutex over nothing that can block, takes all time from package
-// time, and its goroutines end on Close: it runs in a testing/synctest bubble, at the bubble's time. Everything that
+// It does no I/O and no system calls, holds its one mutex over nothing that can
+// block, takes all time from package time, and its goroutines end on Close: it
+// runs in a testing/synctest bubble, at the bubble's time. Everything that
 // shares a Server must then be made in that bubble.
 //
-// On request it is as nasty as the worst backend: see [Fault], [Client.Cut], [Client.Crash], [Server.ExpireSession],
-// [Server.Compact], [Client.SlowWatches] and the options of [NewServer].
+// On request it is as nasty as the worst backend: see [Fault], [Client.Cut],
+// [Client.Crash], [Server.ExpireSession], [Server.Compact],
+// [Client.SlowWatches] and the options of [NewServer].
 package memory
 
 import (
@@ -20,14 +23,16 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// Server is the state that clients share: keys, revisions, sessions. All methods are safe for concurrent use.
+// Server is the state that clients share: keys, revisions, sessions. All
+// methods are safe for concurrent use.
 type Server struct {
 	caps         store.Caps
 	weakVersions bool
 	tornPiece    int
 	tornPause    time.Duration
 
-	// mu guards all that follows, and the state of clients, sessions and watches, too: the model has one lock.
+	// mu guards all that follows, and the state of clients, sessions and
+	// watches, too: the model has one lock.
 	mu      sync.Mutex
 	rev     uint64 // of the last commit, or start of a session
 	keys    table
@@ -43,16 +48,19 @@ type Server struct {
 // Option changes what a Server can do.
 type Option func(*Server)
 
-// MaxOps sets Caps.MaxOps, so that tests can make transactions overflow with few keys. The default is 128.
+// MaxOps sets Caps.MaxOps, so that tests can make transactions overflow with
+// few keys. The default is 128.
 func MaxOps(n int) Option { return func(s *Server) { s.caps.MaxOps = n } }
 
-// WeakVersions makes versions start again when a key is deleted and created anew, as ZooKeeper's do.
+// WeakVersions makes versions start again when a key is deleted and created
+// anew, as ZooKeeper's do.
 func WeakVersions() Option {
 	return func(s *Server) { s.weakVersions, s.caps.StrongVersions = true, false }
 }
 
-// TornLists makes List read n keys at a time with a pause between, so that its answer is no point in time, as
-// ZooKeeper's is not. Resets of watches stay atomic.
+// TornLists makes List read n keys at a time with a pause between, so that its
+// answer is no point in time, as ZooKeeper's is not. Resets of watches stay
+// atomic.
 func TornLists(n int, pause time.Duration) Option {
 	return func(s *Server) { s.tornPiece, s.tornPause, s.caps.AtomicList = max(n, 1), pause, false }
 }
@@ -74,7 +82,8 @@ func NewServer(options ...Option) *Server {
 	return s
 }
 
-// Connect returns a new client. The name is for humans and for hooks; it need not be unique.
+// Connect returns a new client. The name is for humans and for hooks; it need
+// not be unique.
 func (s *Server) Connect(name string) *Client {
 	return &Client{
 		server: s, name: name, requests: map[Kind]int{},
@@ -103,9 +112,11 @@ func (s *Server) Sessions() []string {
 	return ids
 }
 
-// ExpireSession ends a session as if its TTL had passed, or as an operator would with the backend's own tool: its
-// ephemeral keys are gone when ExpireSession returns, and its client learns at once unless it is cut off. This is
-// the one way in which a session can end before its Deadline. It reports whether the store held the session.
+// ExpireSession ends a session as if its TTL had passed, or as an operator
+// would with the backend's own tool: its ephemeral keys are gone when
+// ExpireSession returns, and its client learns at once unless it is cut off.
+// This is the one way in which a session can end before its Deadline. It
+// reports whether the store held the session.
 func (s *Server) ExpireSession(id string) bool {
 	s.mu.Lock()
 	l := s.leases[id]
@@ -116,7 +127,8 @@ func (s *Server) ExpireSession(id string) bool {
 	return l != nil
 }
 
-// Compact forgets what watches have not read yet: the next Update of each is a Reset.
+// Compact forgets what watches have not read yet: the next Update of each is a
+// Reset.
 func (s *Server) Compact() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

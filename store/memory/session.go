@@ -9,12 +9,14 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// A session is renewed each renewShare of its TTL, so that one lost renewal, found out when the next is due, still
-// leaves time for another before the deadline.
+// A session is renewed each renewShare of its TTL, so that one lost renewal,
+// found out when the next is due, still leaves time for another before the
+// deadline.
 const renewShare = 3
 
-// The local deadline lies before the server's by a fifth of the TTL: timers are late, and what the process runs must
-// have stopped by the time the server lets somebody else have it. One second is enough for that whatever the TTL; more
+// The local deadline lies before the server's by a fifth of the TTL: timers are
+// late, and what the process runs must have stopped by the time the server lets
+// somebody else have it. One second is enough for that whatever the TTL; more
 // would only make the session less patient with a slow network.
 const (
 	marginShare = 5
@@ -23,7 +25,8 @@ const (
 
 func margin(ttl time.Duration) time.Duration { return min(ttl/marginShare, maxMargin) }
 
-// session is the client's end of a lease. Server.mu guards the fields that change.
+// session is the client's end of a lease. Server.mu guards the fields that
+// change.
 type session struct {
 	client *Client
 	ttl    time.Duration
@@ -42,7 +45,8 @@ func (ss *session) ID() string         { return ss.lease.id }
 func (ss *session) Token() uint64      { return ss.lease.token }
 func (ss *session) TTL() time.Duration { return ss.ttl }
 
-// Done looks at the clock besides: after the process stood still its code may run before its timers do.
+// Done looks at the clock besides: after the process stood still its code may
+// run before its timers do.
 func (ss *session) Done() <-chan struct{} {
 	ss.client.server.mu.Lock()
 	defer ss.client.server.mu.Unlock()
@@ -82,7 +86,8 @@ func (ss *session) finish(err error) {
 	close(ss.done)
 }
 
-// lapse ends the session at its deadline, which renewals may have moved since the timer was set.
+// lapse ends the session at its deadline, which renewals may have moved since
+// the timer was set.
 func (ss *session) lapse() {
 	s := ss.client.server
 	s.mu.Lock()
@@ -147,8 +152,9 @@ func (ss *session) renew(sent time.Time, timeout time.Duration) {
 	}
 }
 
-// mayCommit returns the guard for a transaction and a channel that is closed when the guard has changed, or why the
-// session can't commit any more. A nil session can always.
+// mayCommit returns the guard for a transaction and a channel that is closed
+// when the guard has changed, or why the session can't commit any more. A nil
+// session can always.
 func (ss *session) mayCommit(now time.Time) (guard uint64, moved <-chan struct{}, err error) {
 	if ss == nil {
 		return 0, nil, nil
@@ -167,8 +173,9 @@ func (ss *session) mayCommit(now time.Time) (guard uint64, moved <-chan struct{}
 	}
 }
 
-// lostError is the error of a transaction whose session is over: always an ErrSessionLost, and an ErrClosed besides
-// if it was this process that closed it.
+// lostError is the error of a transaction whose session is over: always an
+// ErrSessionLost, and an ErrClosed besides if it was this process that closed
+// it.
 func (ss *session) lostError() error {
 	if errors.Is(ss.err, store.ErrClosed) {
 		return fmt.Errorf("%w: %s: %w", store.ErrSessionLost, ss.lease.id, ss.err)
@@ -176,9 +183,10 @@ func (ss *session) lostError() error {
 	return fmt.Errorf("%w: %s", store.ErrSessionLost, ss.lease.id)
 }
 
-// settle makes sure that a transaction that was sent with a guard, and whose reply was lost, is never applied from now
-// on: it has the server change the guard, unless that has happened already. It tries until that is acknowledged or
-// the session is over, and returns ErrUnknown or ErrSessionLost.
+// settle makes sure that a transaction that was sent with a guard, and whose
+// reply was lost, is never applied from now on: it has the server change the
+// guard, unless that has happened already. It tries until that is acknowledged
+// or the session is over, and returns ErrUnknown or ErrSessionLost.
 func (ss *session) settle(sent uint64, cause error) error {
 	s := ss.client.server
 	attempt := max(ss.ttl/20, time.Millisecond) // so that some attempts fit between a renewal and the deadline
@@ -216,7 +224,8 @@ func (ss *session) settle(sent uint64, cause error) error {
 	}
 }
 
-// adopt takes a guard that the server has acknowledged into use and lets transactions that wait for it go on.
+// adopt takes a guard that the server has acknowledged into use and lets
+// transactions that wait for it go on.
 func (ss *session) adopt(guard uint64) {
 	s := ss.client.server
 	s.mu.Lock()

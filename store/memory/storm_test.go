@@ -14,8 +14,9 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// storm has clients commit, each a key of its own at a time, while all the faults there are befall them. The history
-// of the server then says whether what each Commit said is true.
+// storm has clients commit, each a key of its own at a time, while all the
+// faults there are befall them. The history of the server then says whether
+// what each Commit said is true.
 type storm struct {
 	world
 	rng *rand.Rand // under mu

@@ -8,8 +8,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// record is one write of one key. It is never changed once it is made, so that tables, watches and histories can
-// share it.
+// record is one write of one key. It is never changed once it is made, so that
+// tables, watches and histories can share it.
 type record struct {
 	key     string
 	value   []byte
@@ -25,7 +25,8 @@ func (r *record) owner() string {
 	return r.lease.id
 }
 
-// entries copies records out. All values share one allocation, which lives as long as any of them.
+// entries copies records out. All values share one allocation, which lives as
+// long as any of them.
 func entries(records []*record) []store.Entry {
 	size := 0
 	for _, r := range records {
@@ -43,10 +44,12 @@ func entries(records []*record) []store.Entry {
 	return out
 }
 
-// table keeps records in the order of their keys, in pages that are sorted and in order: a B+ tree of two levels.
-// A find is two binary searches, a write moves at most one page, and the keys below a prefix are a run of
-// neighbours, so that a List costs what it returns and not what the namespace holds. At 100,000 keys there are some
-// 300 pages; a tree of more levels would save nothing that can be measured.
+// table keeps records in the order of their keys, in pages that are sorted and
+// in order: a B+ tree of two levels. A find is two binary searches, a write
+// moves at most one page, and the keys below a prefix are a run of neighbours,
+// so that a List costs what it returns and not what the namespace holds. At
+// 100,000 keys there are some 300 pages; a tree of more levels would save
+// nothing that can be measured.
 type table struct {
 	pages [][]*record // none is empty
 }
@@ -109,7 +112,8 @@ func (t *table) remove(key string) {
 	}
 }
 
-// below returns the records strictly below prefix whose keys are greater than after, at most limit of them.
+// below returns the records strictly below prefix whose keys are greater than
+// after, at most limit of them.
 func (t *table) below(prefix, after string, limit int) []*record {
 	if prefix != "" {
 		prefix += "/"

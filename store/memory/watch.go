@@ -10,8 +10,9 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// What a topic remembers for watches that lag behind. A watch that fell off is given a Reset, so that readers that
-// are slow meet one in tests as they would in production.
+// What a topic remembers for watches that lag behind. A watch that fell off is
+// given a Reset, so that readers that are slow meet one in tests as they would
+// in production.
 const (
 	ringCommits = 1024
 	ringBytes   = 4 << 20
@@ -105,8 +106,9 @@ type held struct {
 	before  time.Time // asOf of the Update before
 }
 
-// SlowWatches makes the client's watches deliver a commit only lag after it was made, and leave at least gap between
-// two Updates, so that what happened in between is one Update. Resets are not delayed by lag. Zeros end it.
+// SlowWatches makes the client's watches deliver a commit only lag after it was
+// made, and leave at least gap between two Updates, so that what happened in
+// between is one Update. Resets are not delayed by lag. Zeros end it.
 func (c *Client) SlowWatches(lag, gap time.Duration) {
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
@@ -219,9 +221,10 @@ func (w *watch) drop() {
 	w.held, w.holding = held{}, false
 }
 
-// take holds the Update that is due now, with its entries as records, or returns how long to wait for it; zero is until
-// something happens. It returns an error if the server has ended and the reader
-// knows that the content is stale.
+// take holds the Update that is due now, with its entries as records, or
+// returns how long to wait for it; zero is until something happens. It returns
+// an error if the server has ended and the reader knows that the content is
+// stale.
 func (w *watch) take(now time.Time) (time.Duration, error) {
 	s := w.client.server
 	s.mu.Lock()

@@ -32,34 +32,40 @@ const (
 	Seal         Kind = "seal" // settles a transaction whose reply was lost
 )
 
-// Fault is what happens to one request. The zero Fault is none. What a caller sees follows from the contract: the
-// loss of a reply, or of a request that the sender can't know to be lost, is ErrUnknown for a Commit and
-// ErrUnavailable for a read.
+// Fault is what happens to one request. The zero Fault is none. What a caller
+// sees follows from the contract: the loss of a reply, or of a request that the
+// sender can't know to be lost, is ErrUnknown for a Commit and ErrUnavailable
+// for a read.
 //
-// The times are those at which the request, in this order: waits for Before; calls BeforeApply; is executed (after
-// Late); calls AfterApply; has its reply travel for After.
+// The times are those at which the request, in this order: waits for Before;
+// calls BeforeApply; is executed (after Late); calls AfterApply; has its reply
+// travel for After.
 type Fault struct {
 	Refuse bool          // the store can't be reached and the sender knows: ErrUnavailable, at once, nothing applied
 	Before time.Duration // the request waits in the client; if ctx ends meanwhile it is never sent
 
-	// LoseRequest and LoseReply lose the one before, the other after it is executed. The sender finds out when
-	// ctx ends, or at once with Broken, as when a connection breaks.
+	// LoseRequest and LoseReply lose the one before, the other after it is
+	// executed. The sender finds out when ctx ends, or at once with Broken, as
+	// when a connection breaks.
 	LoseRequest, LoseReply, Broken bool
 
-	// Late is how long the request is under way. It arrives even if its sender has given up, closed, crashed or been
-	// cut off by then; a Commit with a session that was settled meanwhile is then refused by the server, one without
-	// is applied.
+	// Late is how long the request is under way. It arrives even if its sender
+	// has given up, closed, crashed or been cut off by then; a Commit with a
+	// session that was settled meanwhile is then refused by the server, one
+	// without is applied.
 	Late  time.Duration
 	After time.Duration // how long the reply is under way
 
-	// BeforeApply and AfterApply are called just before and after the request is executed, with no lock held:
-	// tests cut, crash or park the client there. With Late, BeforeApply is called when the request leaves and
+	// BeforeApply and AfterApply are called just before and after the request
+	// is executed, with no lock held: tests cut, crash or park the client
+	// there. With Late, BeforeApply is called when the request leaves and
 	// AfterApply when the sender is still waiting.
 	BeforeApply, AfterApply func()
 }
 
-// OnRequest has f called for every request of the client, in the goroutine that makes it, with no lock held, so for
-// several requests at once where several are under way; nil ends that. f may block, and may use the server and other
+// OnRequest has f called for every request of the client, in the goroutine that
+// makes it, with no lock held, so for several requests at once where several
+// are under way; nil ends that. f may block, and may use the server and other
 // clients.
 func (c *Client) OnRequest(f func(Request) Fault) {
 	c.server.mu.Lock()
@@ -68,9 +74,11 @@ func (c *Client) OnRequest(f func(Request) Fault) {
 	clear(c.requests)
 }
 
-// Cut separates the client from the server: until Heal nothing passes in either direction. Calls wait for Heal or the
-// end of their ctx, renewals don't arrive, watches say Stale once and then nothing. A request that has been executed
-// may be answered after Heal. Stale comes at once here; a real driver takes a while to notice.
+// Cut separates the client from the server: until Heal nothing passes in either
+// direction. Calls wait for Heal or the end of their ctx, renewals don't
+// arrive, watches say Stale once and then nothing. A request that has been
+// executed may be answered after Heal. Stale comes at once here; a real driver
+// takes a while to notice.
 func (c *Client) Cut() {
 	s := c.server
 	s.mu.Lock()
@@ -93,10 +101,12 @@ func (c *Client) Heal() {
 	}
 }
 
-// Crash is the sudden death of the process. From now on nothing of this client is applied, not even calls that are
-// under way, except those that a Fault made Late; nothing is renewed, and Close can't end its sessions: the server
-// expires them after their TTL. So that the code of the dead process ends, too, every call and every watch returns an
-// error at once, ErrClosed where nothing was applied, and Done of its sessions is closed.
+// Crash is the sudden death of the process. From now on nothing of this client
+// is applied, not even calls that are under way, except those that a Fault made
+// Late; nothing is renewed, and Close can't end its sessions: the server
+// expires them after their TTL. So that the code of the dead process ends, too,
+// every call and every watch returns an error at once, ErrClosed where nothing
+// was applied, and Done of its sessions is closed.
 func (c *Client) Crash() {
 	s := c.server
 	s.mu.Lock()
@@ -122,10 +132,12 @@ const (
 	unkept               // executed, and what it rests on may not be kept: see Journaled
 )
 
-// carry takes a request to the server and its reply back, through whatever faults there are. exec executes it, with
-// s.mu held. Carry waits until the reply is here, ctx ends, over is closed (nil: never) or the client goes down. Unless
-// the fate is answered, the error says why, as ErrUnavailable, ErrSessionLost (over) or ErrClosed, and what exec sets
-// must not be read, or if the fate is unkept must not be believed.
+// carry takes a request to the server and its reply back, through whatever
+// faults there are. exec executes it, with s.mu held. Carry waits until the
+// reply is here, ctx ends, over is closed (nil: never) or the client goes down.
+// Unless the fate is answered, the error says why, as ErrUnavailable,
+// ErrSessionLost (over) or ErrClosed, and what exec sets must not be read, or
+// if the fate is unkept must not be believed.
 func (c *Client) carry(ctx context.Context, r Request, over <-chan struct{}, exec func(now time.Time)) (fate, error) {
 	if ctx.Err() != nil {
 		return unsent, unavailable(ctx)
@@ -152,8 +164,8 @@ func (c *Client) carry(ctx context.Context, r Request, over <-chan struct{}, exe
 	return w.carry(f, exec)
 }
 
-// execute runs exec, releases s.mu, which the caller holds, and returns what to wait for until all that exec saw and
-// did is kept; nil is nothing.
+// execute runs exec, releases s.mu, which the caller holds, and returns what to
+// wait for until all that exec saw and did is kept; nil is nothing.
 func (s *Server) execute(exec func(now time.Time)) *Receipt {
 	before := s.history.logged
 	exec(time.Now())
@@ -174,7 +186,8 @@ type waiter struct {
 	kind   Kind
 }
 
-// execute has the server run exec and waits until the outcome is kept. The caller holds s.mu, which it releases.
+// execute has the server run exec and waits until the outcome is kept. The
+// caller holds s.mu, which it releases.
 func (w waiter) execute(exec func(now time.Time)) (fate, error) {
 	s := w.client.server
 	if err := s.lost(); err != nil {
@@ -280,7 +293,8 @@ func (w waiter) lose(broken bool) (fate, error) {
 	return lost, w.wait(nil)
 }
 
-// wait returns nil when ready is closed, else why the caller need not wait any longer.
+// wait returns nil when ready is closed, else why the caller need not wait any
+// longer.
 func (w waiter) wait(ready <-chan struct{}) error {
 	select {
 	case <-ready:
@@ -323,8 +337,8 @@ func (w waiter) connected() error {
 	}
 }
 
-// gone says whether requests of a kind can no longer be made: after Close only the farewells can. The caller holds
-// s.mu.
+// gone says whether requests of a kind can no longer be made: after Close only
+// the farewells can. The caller holds s.mu.
 func (c *Client) gone(kind Kind) bool {
 	return c.crashed || c.closing && kind != CloseSession
 }
@@ -341,7 +355,8 @@ func (c *Client) closedError() error {
 	return fmt.Errorf("%w: client %s", store.ErrClosed, c.name)
 }
 
-// unavailable is the error of a request that was not executed because its context ended.
+// unavailable is the error of a request that was not executed because its
+// context ended.
 func unavailable(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", store.ErrUnavailable, context.Cause(ctx))
 }

@@ -42,7 +42,8 @@ func BenchmarkCommit(b *testing.B) {
 	}
 }
 
-// How long the keys of a dead process live, with ticks of two seconds as ZooKeeper has them by default.
+// How long the keys of a dead process live, with ticks of two seconds as
+// ZooKeeper has them by default.
 func BenchmarkFailover(b *testing.B) {
 	z := server(b, "tickTime=2000")
 	ns := storetest.Namespace()

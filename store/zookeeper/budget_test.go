@@ -9,7 +9,8 @@ import (
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 )
 
-// What each operation costs a server, counted on the way to it. A change of these numbers is a change of the driver's price.
+// What each operation costs a server, counted on the way to it. A change of
+// these numbers is a change of the driver's price.
 func TestBudgets(t *testing.T) {
 	t.Parallel()
 	z := server(t)
@@ -75,8 +76,8 @@ func awaitTap(t *testing.T, p *tap, want string) {
 	})
 }
 
-// Whatever the number of watches, a change is read once, and keys that change while others are being read are read
-// together.
+// Whatever the number of watches, a change is read once, and keys that change
+// while others are being read are read together.
 func TestWatchesShareTheReadOfAChange(t *testing.T) {
 	t.Parallel()
 	z := server(t)

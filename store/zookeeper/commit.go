@@ -10,11 +10,14 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// mostDetours is how often a transaction is sent again because directories are missing, or the marker was moved. Each time the
-// server must have removed a directory in between, which it does when they are empty, or a seal must have been under way.
+// mostDetours is how often a transaction is sent again because directories are
+// missing, or the marker was moved. Each time the server must have removed a
+// directory in between, which it does when they are empty, or a seal must have
+// been under way.
 const mostDetours = 20
 
-// Commit applies a transaction in one request, and makes the directories that it needs before it if they are missing.
+// Commit applies a transaction in one request, and makes the directories that
+// it needs before it if they are missing.
 func (s *driver) Commit(ctx context.Context, t store.Txn) (store.Result, error) {
 	if s.running.Closed() {
 		return store.Result{}, store.ErrClosed
@@ -53,7 +56,8 @@ func (s *driver) Commit(ctx context.Context, t store.Txn) (store.Result, error) 
 	}
 }
 
-// commit is Commit for a transaction that the session guards: the marker must be at the version that the session knows.
+// commit is Commit for a transaction that the session guards: the marker must
+// be at the version that the session knows.
 func (s *session) commit(ctx context.Context, t store.Txn) (store.Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -109,8 +113,10 @@ func (s *session) commit(ctx context.Context, t store.Txn) (store.Result, error)
 // connection may have done so for the size: the lowest limits seen are 4 KiB.
 const suspicious = 3 << 10
 
-// submit sends a transaction once. Without a class the server has answered it, one way or the other. The class ErrUnknown
-// means that it may have been applied or may be yet; any other, that it never will be. The last result is the reason.
+// submit sends a transaction once. Without a class the server has answered it,
+// one way or the other. The class ErrUnknown means that it may have been
+// applied or may be yet; any other, that it never will be. The last result is
+// the reason.
 func (l *link) submit(ctx context.Context, p *plan) (answers []zk.MultiResponse, class, why error) {
 	w, err := l.ready(ctx)
 	if err != nil {
@@ -145,8 +151,8 @@ func (l *link) submit(ctx context.Context, p *plan) (answers []zk.MultiResponse,
 	return nil, class, err
 }
 
-// detour makes the directories that a transaction was refused for, and returns false and the error that it failed with if
-// that is not why.
+// detour makes the directories that a transaction was refused for, and returns
+// false and the error that it failed with if that is not why.
 func (l *link) detour(ctx context.Context, p *plan, f fault, op int, err error) (again bool, _ error) {
 	if f != parentAbsent {
 		return false, err
@@ -165,8 +171,9 @@ func directoryError(err error) error {
 	return failed(class, fmt.Errorf("make directory: %w", err))
 }
 
-// makeDirectories makes directories and those above them, if they are missing. They are containers, which the server
-// removes when they have become empty; and no part of the transaction, as the client library does not understand the
+// makeDirectories makes directories and those above them, if they are missing.
+// They are containers, which the server removes when they have become empty;
+// and no part of the transaction, as the client library does not understand the
 // answer to that.
 func (l *link) makeDirectories(ctx context.Context, paths []string) error {
 	for len(paths) > 0 {
@@ -206,8 +213,9 @@ func (l *link) makeDirectories(ctx context.Context, paths []string) error {
 	return nil
 }
 
-// settle makes an unknown outcome final before it is reported: no copy of the transaction that is still on its way
-// can commit afterwards. If that cannot be had, the session is over, which comes to the same.
+// settle makes an unknown outcome final before it is reported: no copy of the
+// transaction that is still on its way can commit afterwards. If that cannot be
+// had, the session is over, which comes to the same.
 func (s *session) settle(guard int32, why error) error {
 	if _, err := s.guard.Seal(s.life, s.ttl, guard, s.moveMarker); err != nil {
 		return failed(err, why)
@@ -215,7 +223,8 @@ func (s *session) settle(guard int32, why error) error {
 	return failed(store.ErrUnknown, why)
 }
 
-// moveMarker writes the marker if it is at a version, and returns the version at which it is then: see guard.Guard.Seal.
+// moveMarker writes the marker if it is at a version, and returns the version
+// at which it is then: see guard.Guard.Seal.
 func (s *session) moveMarker(from int32) (int32, error) {
 	ctx, cancel := context.WithTimeout(s.life.Context(), s.attempt())
 	defer cancel()
@@ -242,7 +251,8 @@ func (s *session) writeMarker(ctx context.Context, from int32) (int32, error) {
 	})
 }
 
-// learnGuard finds out the version of the marker, which is not what the session thought.
+// learnGuard finds out the version of the marker, which is not what the session
+// thought.
 func (s *session) learnGuard(ctx context.Context, thought int32) error {
 	now, err := call(ctx, func() (int32, error) {
 		_, stat, err := s.link.conn.Get(s.marker)

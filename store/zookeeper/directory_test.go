@@ -9,8 +9,8 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// A directory has been left behind when the last key in it is gone. It is no key to anybody, whatever is asked, and in
-// nobody's way.
+// A directory has been left behind when the last key in it is gone. It is no
+// key to anybody, whatever is asked, and in nobody's way.
 func TestEmptyDirectoriesAreNoKeys(t *testing.T) {
 	t.Parallel()
 	z := server(t)
@@ -51,7 +51,8 @@ func TestEmptyDirectoriesAreNoKeys(t *testing.T) {
 	storetest.Equal(t, "d/e/k", storetest.Read(t, s, "d/e/k"), "below the key")
 }
 
-// An ephemeral key may have keys below it, ephemeral or not, as in any other store.
+// An ephemeral key may have keys below it, ephemeral or not, as in any other
+// store.
 func TestEphemeralKeysMayHaveKeysBelow(t *testing.T) {
 	t.Parallel()
 	z := server(t)
@@ -67,8 +68,8 @@ func TestEphemeralKeysMayHaveKeysBelow(t *testing.T) {
 	}
 }
 
-// Nothing is left of keys that are gone, by the server's own doing; and a directory that it removes while a key is being
-// created in it is made again.
+// Nothing is left of keys that are gone, by the server's own doing; and a
+// directory that it removes while a key is being created in it is made again.
 func TestServerRemovesEmptyDirectories(t *testing.T) {
 	t.Parallel()
 	z := server(t)
@@ -86,7 +87,8 @@ func TestServerRemovesEmptyDirectories(t *testing.T) {
 	storetest.Commit(t, s, storetest.Do(store.Create("d/e/k", nil)))
 }
 
-// What others put beside the keys is not taken for keys, and not walked through.
+// What others put beside the keys is not taken for keys, and not walked
+// through.
 func TestNodesOfOthersAreIgnored(t *testing.T) {
 	t.Parallel()
 	z := server(t)

@@ -9,8 +9,8 @@ import (
 	"github.com/elasticjob-go/elastic/store/internal/running"
 )
 
-// readerTTL is that of the session that reads and watches, which nothing is kept alive by: a connection that is silent
-// for a third of it is given up.
+// readerTTL is that of the session that reads and watches, which nothing is
+// kept alive by: a connection that is silent for a third of it is given up.
 const readerTTL = store.DefaultTTL
 
 // driver is a namespace of a ZooKeeper ensemble.
@@ -33,10 +33,11 @@ func newStore(h ensemble, l layout, c store.Caps) *driver {
 	return s
 }
 
-// capsOf are what servers can do that grant TTLs within bounds. ZooKeeper's own limit is 1 MiB for a request. In the
-// worst case each byte of a key is written as three, each key is prefixed with a namespace of maxNamespace bytes,
-// and each operation takes 60 bytes besides: 127 × (2 × 900 + 400 + 60) bytes more than what MaxTxn counts, which
-// is 287 KB. There is no limit on operations.
+// capsOf are what servers can do that grant TTLs within bounds. ZooKeeper's own
+// limit is 1 MiB for a request. In the worst case each byte of a key is written
+// as three, each key is prefixed with a namespace of maxNamespace bytes, and
+// each operation takes 60 bytes besides: 127 × (2 × 900 + 400 + 60) bytes more
+// than what MaxTxn counts, which is 287 KB. There is no limit on operations.
 func capsOf(minTTL, maxTTL time.Duration) store.Caps {
 	return store.Caps{
 		Driver:   "zookeeper",
@@ -45,7 +46,8 @@ func capsOf(minTTL, maxTTL time.Duration) store.Caps {
 		MaxTxn:   704 << 10,
 		MinTTL:   minTTL,
 		MaxTTL:   maxTTL,
-		// Sessions expire at ticks. Unless configured otherwise, the bounds are 2 and 20 of them.
+		// Sessions expire at ticks. Unless configured otherwise, the bounds are
+		// 2 and 20 of them.
 		ExpiryLag: max(minTTL/2, maxTTL/20),
 	}
 }
@@ -59,7 +61,8 @@ func (s *driver) Close(ctx context.Context) error {
 	return s.running.Close(ctx, s.dismiss)
 }
 
-// dismiss ends the reader. There is nothing in its session; it dies by itself if the server can't be told now.
+// dismiss ends the reader. There is nothing in its session; it dies by itself
+// if the server can't be told now.
 func (s *driver) dismiss(ctx context.Context) error {
 	s.mu.Lock()
 	reader := s.reader

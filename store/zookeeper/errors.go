@@ -77,8 +77,9 @@ func named(err error) error {
 	return err
 }
 
-// refusal returns the sentinel for an answer with which the server says that it has done nothing and will do nothing,
-// and nil for any other error: what was asked may have been done, or may be done yet. Conflicts are not in it.
+// refusal returns the sentinel for an answer with which the server says that it
+// has done nothing and will do nothing, and nil for any other error: what was
+// asked may have been done, or may be done yet. Conflicts are not in it.
 func refusal(err error) error {
 	var answer serverError
 	switch {

@@ -17,19 +17,22 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// While there are watches, the server is asked every probeEvery to bring itself up to date, and given patience to do so.
-// A server that is cut off from its leader, or a connection through which nothing comes, is left for another.
+// While there are watches, the server is asked every probeEvery to bring itself
+// up to date, and given patience to do so. A server that is cut off from its
+// leader, or a connection through which nothing comes, is left for another.
 const (
 	probeEvery = 5 * time.Second
 	patience   = 2 * time.Second
 )
 
-// feed tells all watches of a store what has changed. The server tells which nodes have, and they are read again, once for
-// all watches: whatever changes between the two is told, too, and read once more. When the connection has been lost, so
-// has what the server told in between, and everything is read anew.
+// feed tells all watches of a store what has changed. The server tells which
+// nodes have, and they are read again, once for all watches: whatever changes
+// between the two is told, too, and read once more. When the connection has
+// been lost, so has what the server told in between, and everything is read
+// anew.
 //
-// One goroutine does all the reading, so that no watch is ever given an older state after a newer one. It runs as
-// long as there are watches.
+// One goroutine does all the reading, so that no watch is ever given an older
+// state after a newer one. It runs as long as there are watches.
 type feed struct {
 	store   *driver
 	classic bool          // without persistent watches: see visit
@@ -202,8 +205,9 @@ func (r *round) run() {
 	}
 }
 
-// begin has the server follow a watch's directory, and then reads everything: what changes meanwhile is told twice and
-// not never. It returns false if the connection is of no use.
+// begin has the server follow a watch's directory, and then reads everything:
+// what changes meanwhile is told twice and not never. It returns false if the
+// connection is of no use.
 func (r *round) begin(w *watch) bool {
 	s := r.store
 	ctx, cancel := w.context()
@@ -254,7 +258,8 @@ func (r *round) everything(ctx context.Context, w *watch) (found, error) {
 	if err != nil {
 		return found{}, err
 	}
-	// What is new to us is new to the other watches, which will not be told of it again.
+	// What is new to us is new to the other watches, which will not be told of
+	// it again.
 	news := found{absent: got.absent}
 	for _, e := range got.entries {
 		if !r.known[r.store.layout.key(e.Key)] {
@@ -269,7 +274,8 @@ func (r *round) everything(ctx context.Context, w *watch) (found, error) {
 	return got, nil
 }
 
-// visit is the store's visit, with a wait for directories that are watched and absent.
+// visit is the store's visit, with a wait for directories that are watched and
+// absent.
 func (r *round) visit(ctx context.Context, paths []string, known map[string]bool) (found, error) {
 	got, err := r.store.visit(ctx, r.wire, nil, paths, known)
 	if err != nil || !r.classic {
@@ -289,7 +295,8 @@ func (r *round) visit(ctx context.Context, paths []string, known map[string]bool
 	return got, nil
 }
 
-// refresh reads what is told to have changed. It returns false if the connection is of no use.
+// refresh reads what is told to have changed. It returns false if the
+// connection is of no use.
 func (r *round) refresh(paths []string) bool {
 	got, err := r.visit(r.onward(r.store.running.Context()), paths, r.known)
 	if err == nil {
@@ -321,7 +328,8 @@ func (r *round) forbidden(paths []string, err error) bool {
 	return true
 }
 
-// tell tells the watches what a read has shown. What was absent may have been found later, and not the other way round.
+// tell tells the watches what a read has shown. What was absent may have been
+// found later, and not the other way round.
 func (r *round) tell(got found) {
 	paths := make([]string, len(got.entries))
 	for i, e := range got.entries {

@@ -102,7 +102,8 @@ func (h ensemble) greet(ctx context.Context, host string) (b ttlBounds, err erro
 	}
 }
 
-// tryTTL begins a session with a server, ends it, and returns the TTL that it would have had.
+// tryTTL begins a session with a server, ends it, and returns the TTL that it
+// would have had.
 func (h ensemble) tryTTL(ctx context.Context, host string, ttl, patience time.Duration) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

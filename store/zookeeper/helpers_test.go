@@ -9,7 +9,8 @@ import (
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 )
 
-// ttl is the shortest session that the test servers grant but one, so that a renewal has some room on a busy machine.
+// ttl is the shortest session that the test servers grant but one, so that a
+// renewal has some room on a busy machine.
 const ttl = 2 * time.Second
 
 func TestMain(m *testing.M) { storetest.Main(m) }
@@ -20,7 +21,8 @@ func server(t testing.TB, config ...string) *servers.ZooKeeper {
 	return servers.StartZooKeeper(t, config...)
 }
 
-// backend is the driver with a server, to the claims that hold for all that have one.
+// backend is the driver with a server, to the claims that hold for all that
+// have one.
 func backend(z *servers.ZooKeeper) storetest.Backend {
 	return storetest.Backend{
 		Server: z, TTL: ttl,

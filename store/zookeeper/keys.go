@@ -13,11 +13,13 @@ import (
 //	/demo/.sys/sessions/694d7aa1    the marker of a session
 //	/team=2Fdemo/jobs/report=       the same key of the namespace team/demo
 //
-// A namespace is always one segment, so that none is below another. Bytes that ZooKeeper or a shell may not carry are
-// written =HH.
+// A namespace is always one segment, so that none is below another. Bytes that
+// ZooKeeper or a shell may not carry are written =HH.
 //
-// The mark at its end tells a key from a directory. Without it a key could be found where an empty directory has been left
-// behind, and set, and deleted; a key could not be created there; and an ephemeral key could have none below it.
+// The mark at its end tells a key from a directory. Without it a key could be
+// found where an empty directory has been left behind, and set, and deleted; a
+// key could not be created there; and an ephemeral key could have none below
+// it.
 type layout struct{ root string }
 
 const mark = "="
@@ -35,8 +37,8 @@ func newLayout(namespace string) layout {
 // key returns the path of a key.
 func (l layout) key(key string) string { return l.directory(key) + mark }
 
-// directory returns the path of the directory of a prefix, with everything that is below the prefix in it. That of the
-// empty prefix is the root.
+// directory returns the path of the directory of a prefix, with everything that
+// is below the prefix in it. That of the empty prefix is the root.
 func (l layout) directory(prefix string) string {
 	if prefix == "" {
 		return l.root
@@ -44,8 +46,8 @@ func (l layout) directory(prefix string) string {
 	return l.root + "/" + escape.Key(prefix)
 }
 
-// name returns the key of a path, and false for directories, for what belongs to the driver, and for what no key has as its
-// path.
+// name returns the key of a path, and false for directories, for what belongs
+// to the driver, and for what no key has as its path.
 func (l layout) name(path string) (string, bool) {
 	rest, below := strings.CutPrefix(path, l.root+"/")
 	rest, marked := strings.CutSuffix(rest, mark)
@@ -56,7 +58,8 @@ func (l layout) name(path string) (string, bool) {
 	return key, ok && store.CheckKey(key) == nil
 }
 
-// isDirectory says whether keys may be below a path that is the root or in a directory.
+// isDirectory says whether keys may be below a path that is the root or in a
+// directory.
 func (l layout) isDirectory(path string) bool {
 	if path == l.root {
 		return true

@@ -18,9 +18,10 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// The rhythm of a link, as parts of its TTL. With the default of 10 s a ping is sent every 2.5 s, and a connection that
-// owes an answer for 2 s is given up, so that there is time for another. A ping counts when the next is answered: see
-// extend.
+// The rhythm of a link, as parts of its TTL. With the default of 10 s a ping is
+// sent every 2.5 s, and a connection that owes an answer for 2 s is given up,
+// so that there is time for another. A ping counts when the next is answered:
+// see extend.
 const (
 	pings   = 4
 	relay   = 4 // at least pings
@@ -71,8 +72,9 @@ func (h ensemble) acl() []zk.ACL {
 	return zk.AuthACL(zk.PermAll)
 }
 
-// link is one session of ZooKeeper's, and the client library's connection that holds it: on one wire after another,
-// while the session lives, and never for another session. The library would take a new session for one that has
+// link is one session of ZooKeeper's, and the client library's connection that
+// holds it: on one wire after another, while the session lives, and never for
+// another session. The library would take a new session for one that has
 // expired, and execute in it what it had queued before.
 type link struct {
 	hosts     ensemble
@@ -121,15 +123,17 @@ type silent struct{}
 
 func (silent) Printf(string, ...any) {}
 
-// hostsInTurn tells the library where to go. Its own pauses for a second whenever it has come around, of which there is
-// only one in a short session, and which with one host is each time; we pause in dial.
+// hostsInTurn tells the library where to go. Its own pauses for a second
+// whenever it has come around, of which there is only one in a short session,
+// and which with one host is each time; we pause in dial.
 type hostsInTurn struct{ *link }
 
 func (hostsInTurn) Init([]string) error { return nil }
 func (h hostsInTurn) Len() int          { return len(h.hosts.hosts) }
 func (hostsInTurn) Connected()          {}
 
-// Next also tells a library whose link has ended to see whether it was closed, which it does when it has come around.
+// Next also tells a library whose link has ended to see whether it was closed,
+// which it does when it has come around.
 func (h hostsInTurn) Next() (host string, around bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -139,7 +143,8 @@ func (h hostsInTurn) Next() (host string, around bool) {
 
 func (l *link) ttl() time.Duration { return time.Duration(l.granted.Load()) }
 
-// rhythm is how often the session is renewed. One that nothing is kept alive by need only not expire.
+// rhythm is how often the session is renewed. One that nothing is kept alive by
+// need only not expire.
 func (l *link) rhythm() time.Duration {
 	if l.idly {
 		return l.ttl() * 2 / 3
@@ -164,8 +169,9 @@ func (l *link) dial(_, addr string, _ time.Duration) (net.Conn, error) {
 	}
 	patience := min(time.Second, l.silence())
 	if l.hosts.security != nil {
-		// A handshake is work that a busy server does slowly. One that is given up is begun again from the start, so each
-		// round has twice the time of the one before.
+		// A handshake is work that a busy server does slowly. One that is given
+		// up is begun again from the start, so each round has twice the time of
+		// the one before.
 		patience = min(patience<<min(rounds, 4), l.ttl()/3)
 	}
 	ctx, cancel := context.WithTimeout(l.ctx, patience)
@@ -205,7 +211,8 @@ func (l *link) isItself(session int64) bool {
 	return l.session == 0 || l.session == session
 }
 
-// failed takes note of why there is no connection, to be told to those who wait for one.
+// failed takes note of why there is no connection, to be told to those who wait
+// for one.
 func (l *link) failed(addr string, why error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -288,7 +295,8 @@ func (l *link) end(why error) {
 	}
 }
 
-// leave closes the session. It returns nil when the server has done so or had done so before.
+// leave closes the session. It returns nil when the server has done so or had
+// done so before.
 func (l *link) leave(ctx context.Context) error {
 	_, err := l.ready(ctx)
 	if err == nil {
@@ -313,9 +321,9 @@ func (l *link) leave(ctx context.Context) error {
 
 // forsaken reports whether the link is of no use any more: its session has
 // expired, as far as we can know, and no server says so. Servers whose data was
-// put back to an older state refuse a client that has seen newer ones. They close
-// the connection without an answer, for ever. A session that something is kept
-// alive by ends by its own deadline.
+// put back to an older state refuse a client that has seen newer ones. They
+// close the connection without an answer, for ever. A session that something is
+// kept alive by ends by its own deadline.
 func (l *link) forsaken() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -349,8 +357,9 @@ func (l *link) run(events <-chan zk.Event) {
 	l.end(errAbandoned)
 }
 
-// call makes a call of the client library, which knows nothing of contexts. What is still under way when ctx ends goes
-// on until the server answers or the connection breaks.
+// call makes a call of the client library, which knows nothing of contexts.
+// What is still under way when ctx ends goes on until the server answers or the
+// connection breaks.
 func call[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	type result struct {
 		value T

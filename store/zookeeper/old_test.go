@@ -8,7 +8,8 @@ import (
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 )
 
-// A server before 3.6, and a proxy that does not know them, answers a persistent watch with an error and hangs up.
+// A server before 3.6, and a proxy that does not know them, answers a
+// persistent watch with an error and hangs up.
 func TestServerThatIsTooOldIsToldFromOneThatIsAway(t *testing.T) {
 	t.Parallel()
 	z := server(t)
@@ -40,8 +41,9 @@ func TestServerThatIsTooOldIsToldFromOneThatIsAway(t *testing.T) {
 	storetest.Equal(t, "persistent watches that were asked for in the end", p.counts[opAddWatch], 1)
 }
 
-// Servers that are not ZooKeeper's own but speak its protocol may give another session to a client whose session has
-// expired. Nothing of the old one may go on in it.
+// Servers that are not ZooKeeper's own but speak its protocol may give another
+// session to a client whose session has expired. Nothing of the old one may go
+// on in it.
 func TestSessionIsLostWhenTheServerGivesAnotherWithoutAWord(t *testing.T) {
 	t.Parallel()
 	z := server(t)

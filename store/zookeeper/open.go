@@ -22,7 +22,8 @@ func init() {
 // defaultPort is the one that ZooKeeper's own configuration has.
 const defaultPort = "2181"
 
-// open connects to the servers of a URL and returns once one has answered a read.
+// open connects to the servers of a URL and returns once one has answered a
+// read.
 func open(ctx context.Context, c store.Config) (*driver, error) {
 	if len(c.Hosts) == 0 {
 		return nil, fmt.Errorf("%w: the URL names no host", store.ErrInvalid)
@@ -60,8 +61,8 @@ func open(ctx context.Context, c store.Config) (*driver, error) {
 		s.timeout = c.RequestTimeout
 	}
 	s.feed.classic = classic
-	// A wrong password shows only when something is read that it does not allow; and an old server when it is asked for what
-	// it lacks.
+	// A wrong password shows only when something is read that it does not
+	// allow; and an old server when it is asked for what it lacks.
 	err = s.tryRead(ctx, func(w *wire) error {
 		replies, err := w.ask(ctx, syncing(layout.root), childrenOf(layout.root, false))
 		for _, r := range replies {

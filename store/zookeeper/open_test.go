@@ -18,7 +18,8 @@ func TestOpenNamesTheHostsThatDontAnswer(t *testing.T) {
 	})
 }
 
-// One of three servers is enough, whatever the other two do, to open and to come back to.
+// One of three servers is enough, whatever the other two do, to open and to
+// come back to.
 func TestOneServerThatAnswersIsEnough(t *testing.T) {
 	t.Parallel()
 	z := server(t)

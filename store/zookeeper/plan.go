@@ -9,8 +9,9 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// plan is a transaction in ZooKeeper's terms: the guard if it has a session, then the conditions, then the writes. A
-// condition on a key that is set or deleted is part of that write.
+// plan is a transaction in ZooKeeper's terms: the guard if it has a session,
+// then the conditions, then the writes. A condition on a key that is set or
+// deleted is part of that write.
 type plan struct {
 	ops     []any    // for zk.Conn.Multi
 	keys    []string // the store's key of each, empty for the guard
@@ -88,7 +89,8 @@ func (p *plan) bytes() (n int) {
 	return n
 }
 
-// expected is the version that a condition asks for in ZooKeeper's terms: -1 is any, and -2 is none.
+// expected is the version that a condition asks for in ZooKeeper's terms: -1 is
+// any, and -2 is none.
 func expected(c store.Cond) int32 {
 	switch {
 	case c.Version == 0:
@@ -99,7 +101,8 @@ func expected(c store.Cond) int32 {
 	return int32(uint32(c.Version - 1))
 }
 
-// guard has the transaction commit only while the marker of its session is at a version.
+// guard has the transaction commit only while the marker of its session is at a
+// version.
 func (p *plan) guard(version int32) {
 	p.ops[0] = &zk.CheckVersionRequest{Path: p.ops[0].(*zk.CheckVersionRequest).Path, Version: version}
 }
@@ -129,8 +132,9 @@ const (
 	parentAbsent       // a directory is missing
 )
 
-// fault finds the first operation that failed. The server answers those before it as if they had been applied, and
-// those after it with an error of no meaning.
+// fault finds the first operation that failed. The server answers those before
+// it as if they had been applied, and those after it with an error of no
+// meaning.
 func (p *plan) fault(answers []zk.MultiResponse) (f fault, op int, err error) {
 	for i, a := range answers {
 		_, creates := p.ops[i].(*zk.CreateRequest)

@@ -11,9 +11,11 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// What of ZooKeeper's protocol is spoken here and not by the client library: what it lacks, and reads, of which it can
-// have neither many on their way at once nor one that is given up. Numbers are big-endian, texts have their length before
-// them; a frame is its length, then a request (xid, operation, body) or a reply (xid, zxid, error, body).
+// What of ZooKeeper's protocol is spoken here and not by the client library:
+// what it lacks, and reads, of which it can have neither many on their way at
+// once nor one that is given up. Numbers are big-endian, texts have their
+// length before them; a frame is its length, then a request (xid, operation,
+// body) or a reply (xid, zxid, error, body).
 const (
 	opExists          = 3
 	opGetData         = 4
@@ -112,7 +114,8 @@ func (p *packet) frame() []byte {
 	return p.b
 }
 
-// body is what is left to read of a reply. After an error everything that it returns is zero.
+// body is what is left to read of a reply. After an error everything that it
+// returns is zero.
 type body struct {
 	b     []byte
 	short bool
@@ -178,7 +181,8 @@ func (p *body) stat() (s stat) {
 	return s
 }
 
-// readFrame reads a frame with its length, of an answer that may be a handshake's.
+// readFrame reads a frame with its length, of an answer that may be a
+// handshake's.
 func readFrame(r io.Reader) ([]byte, error) {
 	const most = 1 << 28 // the list of the children of one node may be long
 	var length [4]byte
@@ -215,8 +219,9 @@ func parseGreeting(frame []byte) (greeting, error) {
 	return g, nil
 }
 
-// shake does a handshake by itself, for a new session or, with its password, an old one. Then it ends that session,
-// which shows whether the server answers a client that has authenticated as auth says (user:password, empty for none).
+// shake does a handshake by itself, for a new session or, with its password, an
+// old one. Then it ends that session, which shows whether the server answers a
+// client that has authenticated as auth says (user:password, empty for none).
 func shake(conn net.Conn, auth string, session int64, password string, ttl time.Duration) (greeting, error) {
 	if password == "" {
 		password = string(make([]byte, 16))

@@ -19,7 +19,8 @@ type stat struct {
 	owner   int64 // the session that it dies with, 0 for none
 }
 
-// found is what a read has shown at paths: what keys there are, which directories, and where there is nothing.
+// found is what a read has shown at paths: what keys there are, which
+// directories, and where there is nothing.
 type found struct {
 	entries     []store.Entry
 	directories []string
@@ -52,7 +53,8 @@ func (s *driver) List(ctx context.Context, prefix string) ([]store.Entry, error)
 	return got.sorted(), err
 }
 
-// read runs f on a connection, and again on another if that breaks. Its errors have their class.
+// read runs f on a connection, and again on another if that breaks. Its errors
+// have their class.
 func (s *driver) read(ctx context.Context, f func(w *wire) error) error {
 	if err := s.tryRead(ctx, f); err != nil {
 		return s.readError(err)
@@ -77,11 +79,13 @@ func (s *driver) tryRead(ctx context.Context, f func(w *wire) error) error {
 	}
 }
 
-// visit reads what is at paths, each a key's or a directory's, and in those directories, and so on. ZooKeeper reads what the
-// server at hand has; a barrier first brings that up to date.
+// visit reads what is at paths, each a key's or a directory's, and in those
+// directories, and so on. ZooKeeper reads what the server at hand has; a
+// barrier first brings that up to date.
 //
-// With known, a set of paths, the server gives notice of what changes there from now on, once for each; what is in
-// directories is left out if it is in the set, and what is found is added to it, what is absent removed. The paths
+// With known, a set of paths, the server gives notice of what changes there
+// from now on, once for each; what is in directories is left out if it is in
+// the set, and what is found is added to it, what is absent removed. The paths
 // themselves are read anyway.
 func (s *driver) visit(ctx context.Context, w *wire, first []ask, paths []string, known map[string]bool) (found, error) {
 	var all found
@@ -111,9 +115,11 @@ func (s *driver) visit(ctx context.Context, w *wire, first []ask, paths []string
 	return all, nil
 }
 
-// add takes in the replies to the question what is at paths, and returns the paths in the directories among them.
+// add takes in the replies to the question what is at paths, and returns the
+// paths in the directories among them.
 func (f *found) add(l layout, paths []string, replies []reply, known map[string]bool) (next []string, err error) {
-	// What has gone is forgotten first: it may be back by the time that its directory was read.
+	// What has gone is forgotten first: it may be back by the time that its
+	// directory was read.
 	for i, path := range paths {
 		switch {
 		case errors.Is(replies[i].err, zk.ErrNoNode):

@@ -17,8 +17,8 @@ func TestLostReplyIsUnknownAndSealed(t *testing.T) {
 	storetest.LostReplyIsUnknownAndSealed(t, backend(server(t)), guardOf)
 }
 
-// A transaction that is given up while it is on its way may arrive after all, when somebody else has already gone on from
-// its absence.
+// A transaction that is given up while it is on its way may arrive after all,
+// when somebody else has already gone on from its absence.
 func TestSealedTransactionNeverCommitsLate(t *testing.T) {
 	t.Parallel()
 	z := server(t)
@@ -45,8 +45,8 @@ func TestSealedTransactionNeverCommitsLate(t *testing.T) {
 	storetest.Equal[error](t, "the session", n.Err(), nil)
 }
 
-// ZooKeeper closes the old connection of a session that has a new one, which keeps late copies out by itself. The guard
-// does not depend on it.
+// ZooKeeper closes the old connection of a session that has a new one, which
+// keeps late copies out by itself. The guard does not depend on it.
 func TestGuardRefusesWhatWasSentBeforeTheSeal(t *testing.T) {
 	t.Parallel()
 	z := server(t)
@@ -77,8 +77,9 @@ func TestGuardRefusesWhatWasSentBeforeTheSeal(t *testing.T) {
 	storetest.WantError(t, n.Err(), store.ErrSessionLost)
 }
 
-// A stranger who writes the marker all the time, which nobody should, keeps transactions from being committed, and must not
-// have them reported as if they were.
+// A stranger who writes the marker all the time, which nobody should, keeps
+// transactions from being committed, and must not have them reported as if they
+// were.
 func TestTransactionIsNotReportedThatTheGuardNeverLetThrough(t *testing.T) {
 	t.Parallel()
 	z := server(t)

@@ -18,8 +18,9 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// secure starts a server that takes TLS besides, with the certificate of a name, and wants one of the same authority
-// from its clients. It returns the address for TLS.
+// secure starts a server that takes TLS besides, with the certificate of a
+// name, and wants one of the same authority from its clients. It returns the
+// address for TLS.
 func secure(t *testing.T, a *storetest.Authority, name string) (z *servers.ZooKeeper, addr string) {
 	t.Helper()
 	// The server wants its certificate and its key in one file.
@@ -167,8 +168,8 @@ func admin(t *testing.T, addr, auth string) *zk.Conn {
 	return conn
 }
 
-// All nodes of a user's namespace are his alone: directories, keys, ephemeral ones, and markers. Nobody else can so much as read
-// what they are called.
+// All nodes of a user's namespace are his alone: directories, keys, ephemeral
+// ones, and markers. Nobody else can so much as read what they are called.
 func TestEveryNodeIsItsUsersAlone(t *testing.T) {
 	t.Parallel()
 	z := server(t)
@@ -209,7 +210,8 @@ func TestEveryNodeIsItsUsersAlone(t *testing.T) {
 	storetest.Equal(t, "nodes", nodes, 10) // root, live, me, jobs, a, b, c, .sys, sessions, marker
 }
 
-// rights sets the rights of everybody on a namespace's nodes that are there, all but an owner's.
+// rights sets the rights of everybody on a namespace's nodes that are there,
+// all but an owner's.
 func rights(t *testing.T, owner *zk.Conn, path string, everybody int32) {
 	t.Helper()
 	acl := zk.AuthACL(zk.PermAll)
@@ -277,8 +279,9 @@ func TestMissingRightsAreNamedAndNeverLookLikeAnEmptyStore(t *testing.T) {
 		m *storetest.Mirror
 	}{"persistent": {reader, m}, "classic": {classic, c}} {
 		t.Run(name, func(t *testing.T) {
-			// Servers since 3.8.4 say nothing of what may not be read; others say that it has changed. When everything is read anew
-			// there is no doubt.
+			// Servers since 3.8.4 say nothing of what may not be read; others
+			// say that it has changed. When everything is read anew there is no
+			// doubt.
 			_, w, err := of.s.Driver().(*driver).connection(t.Context())
 			if err != nil {
 				t.Fatal(err)

@@ -12,7 +12,8 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// session is a session of ZooKeeper's with a connection of its own, and a marker that dies with it.
+// session is a session of ZooKeeper's with a connection of its own, and a
+// marker that dies with it.
 type session struct {
 	store  *driver
 	link   *link
@@ -64,8 +65,9 @@ func (s *session) watch() {
 	s.life.Watch(s.ttl)
 }
 
-// begin waits for the connection and makes the marker. Its value is the name that the session was given, for operators.
-// It is written twice, as the answer to the second tells of the first.
+// begin waits for the connection and makes the marker. Its value is the name
+// that the session was given, for operators. It is written twice, as the answer
+// to the second tells of the first.
 func (s *session) begin(ctx context.Context) error {
 	if _, err := s.link.ready(ctx); err != nil {
 		return err
@@ -132,8 +134,9 @@ func (s *session) Close(ctx context.Context) error {
 	return nil
 }
 
-// ended does what is left to do when the session has ended for this process. If it is lost it may be alive in the store for a
-// while yet; then it is closed there, if that can be, so that others need not wait for the TTL.
+// ended does what is left to do when the session has ended for this process. If
+// it is lost it may be alive in the store for a while yet; then it is closed
+// there, if that can be, so that others need not wait for the TTL.
 func (s *session) ended(reason error) {
 	s.store.running.RemoveSession(s)
 	if reason == store.ErrSessionLost && !s.store.running.Go(s.abandon) {
@@ -147,5 +150,6 @@ func (s *session) abandon() {
 	s.link.leave(ctx)
 }
 
-// attempt is how long one attempt may take of what must succeed before the deadline.
+// attempt is how long one attempt may take of what must succeed before the
+// deadline.
 func (s *session) attempt() time.Duration { return min(lifetime.Attempt(s.ttl), s.store.timeout) }

@@ -7,7 +7,8 @@ import (
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 )
 
-// A renewal counts when the leader must have heard of it, and that is not at once.
+// A renewal counts when the leader must have heard of it, and that is not at
+// once.
 func TestDeadlineRestsOnARenewalThatTheLeaderHasHeardOf(t *testing.T) {
 	l := &link{}
 	l.granted.Store(int64(12 * time.Second)) // heard of after 3 s

@@ -10,8 +10,9 @@ import (
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 )
 
-// ZooKeeper cuts the connection on which a request is too large, which looks like an unknown outcome. So what Caps allows
-// must pass in the worst case: with every byte of a key escaped, the longest namespace, and a user.
+// ZooKeeper cuts the connection on which a request is too large, which looks
+// like an unknown outcome. So what Caps allows must pass in the worst case:
+// with every byte of a key escaped, the longest namespace, and a user.
 func TestLargestTransactionPassesAndALargerOneIsNotSent(t *testing.T) {
 	t.Parallel()
 	z := server(t)
@@ -54,8 +55,9 @@ func TestLargestTransactionPassesAndALargerOneIsNotSent(t *testing.T) {
 	storetest.Equal[error](t, "the session", n.Err(), nil)
 }
 
-// A server that takes less than the driver thinks ends the connection. The error
-// names the suspicion, with a session and without, and the session lives on.
+// A server that takes less than the driver thinks ends the connection. The
+// error names the suspicion, with a session and without, and the session lives
+// on.
 func TestSizes_LowerLimitIsSuspected(t *testing.T) {
 	t.Parallel()
 	z := server(t, "-Djute.maxbuffer=16384")

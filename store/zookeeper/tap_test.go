@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// tap is a proxy that understands what clients ask a server, counts it, and may refuse it as a server would that does not
-// know it.
+// tap is a proxy that understands what clients ask a server, counts it, and may
+// refuse it as a server would that does not know it.
 type tap struct {
 	target string
 	l      net.Listener
@@ -102,7 +102,8 @@ func (p *tap) serve(in net.Conn) {
 	}
 }
 
-// take returns what was asked since the last call, such as "data:1 sync:1", without pings.
+// take returns what was asked since the last call, such as "data:1 sync:1",
+// without pings.
 func (p *tap) take() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

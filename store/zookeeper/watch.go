@@ -54,8 +54,8 @@ func (w *watch) Close() error {
 	return nil
 }
 
-// context bounds one reading of everything. After the first nobody waits for it, and the connection tells whether it
-// goes on.
+// context bounds one reading of everything. After the first nobody waits for
+// it, and the connection tells whether it goes on.
 func (w *watch) context() (context.Context, context.CancelFunc) {
 	if w.started {
 		return w.ctx, func() {}

@@ -22,7 +22,8 @@ func TestWatchSaysStaleWithinItsBoundAndCatchesUp(t *testing.T) {
 	}
 }
 
-// The server's watches end with the last of ours, and a directory that is not there yet is followed, too.
+// The server's watches end with the last of ours, and a directory that is not
+// there yet is followed, too.
 func TestWatchesLeaveNothingOnTheServer(t *testing.T) {
 	t.Parallel()
 	z := server(t)

@@ -14,15 +14,17 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// Our own requests have numbers that the client library would come to after more than a thousand million of its own.
+// Our own requests have numbers that the client library would come to after
+// more than a thousand million of its own.
 const firstXid = 0x70000000
 
-// atOnce is how many requests of one caller are on their way at the same time. More would be no faster, and keep pings and
-// commits waiting.
+// atOnce is how many requests of one caller are on their way at the same time.
+// More would be no faster, and keep pings and commits waiting.
 const atOnce = 64
 
-// wire is one TCP connection to a server, below the client library, which reads and writes whole frames through it. It
-// adds what the library lacks: requests of our own among the library's, the times of renewals, and an end to waiting.
+// wire is one TCP connection to a server, below the client library, which reads
+// and writes whole frames through it. It adds what the library lacks: requests
+// of our own among the library's, the times of renewals, and an end to waiting.
 type wire struct {
 	net.Conn
 	link    *link
@@ -50,7 +52,8 @@ type wire struct {
 	shown    string                 // the user and the password that the server was told
 }
 
-// question is a request of ours. The reply goes to the channel, which must have room for it; nil is for nobody.
+// question is a request of ours. The reply goes to the channel, which must have
+// room for it; nil is for nobody.
 type question struct {
 	to     chan<- reply
 	index  int
@@ -104,12 +107,14 @@ func (w *wire) Close() error {
 	return nil
 }
 
-// The library's deadlines are those of a session's TTL, and ten times that for the handshake; ours are shorter.
+// The library's deadlines are those of a session's TTL, and ten times that for
+// the handshake; ours are shorter.
 
 func (w *wire) SetReadDeadline(time.Time) error  { return nil }
 func (w *wire) SetWriteDeadline(time.Time) error { return nil }
 
-// Write sends a frame of the client library, but no ping: it would send them only as often as another session needs.
+// Write sends a frame of the client library, but no ping: it would send them
+// only as often as another session needs.
 func (w *wire) Write(frame []byte) (int, error) {
 	if len(frame) >= 12 { // the handshake looks like neither: it begins with a zero
 		switch xid, op := int32(binary.BigEndian.Uint32(frame[4:])), int32(binary.BigEndian.Uint32(frame[8:])); {
@@ -148,8 +153,10 @@ func (w *wire) ended(err error) {
 	w.refused(err)
 }
 
-// refused says what is wrong with a server that has ended the connection before it has answered the handshake. One that has as many as it may have
-// does, and what comes first, the end of the answer or the refusal of the question, is chance.
+// refused says what is wrong with a server that has ended the connection before
+// it has answered the handshake. One that has as many as it may have does, and
+// what comes first, the end of the answer or the refusal of the question, is
+// chance.
 func (w *wire) refused(err error) {
 	if !w.greeted {
 		w.link.hosts.dialer.Avoid(w.addr)
@@ -182,7 +189,8 @@ func (w *wire) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// frame reads a frame. Before the handshake is answered, it waits no longer than for any other answer.
+// frame reads a frame. Before the handshake is answered, it waits no longer
+// than for any other answer.
 func (w *wire) frame() ([]byte, error) {
 	if !w.greeted {
 		w.Conn.SetReadDeadline(time.Now().Add(w.link.silence()))
@@ -192,8 +200,9 @@ func (w *wire) frame() ([]byte, error) {
 }
 
 // arriving is the reader of a wire that tells those who wait for an answer that
-// a part of one has come. A part of a frame is enough: answers come in the order
-// of the requests, and that to one for the names in a directory may be long.
+// a part of one has come. A part of a frame is enough: answers come in the
+// order of the requests, and that to one for the names in a directory may be
+// long.
 type arriving struct{ *wire }
 
 func (a arriving) Read(p []byte) (int, error) {
@@ -211,7 +220,8 @@ func (a arriving) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// greet deals with the answer to the handshake: the session, its password and its TTL, or that there is no such session.
+// greet deals with the answer to the handshake: the session, its password and
+// its TTL, or that there is no such session.
 func (w *wire) greet(frame []byte) error {
 	g, err := parseGreeting(frame)
 	if err != nil {
@@ -222,8 +232,9 @@ func (w *wire) greet(frame []byte) error {
 		return nil
 	}
 	if !w.link.isItself(g.session) {
-		// Some servers that speak this protocol give a client whose session has expired another one without a word. The
-		// library must not hear of it: it would execute there what it had queued before.
+		// Some servers that speak this protocol give a client whose session has
+		// expired another one without a word. The library must not hear of it:
+		// it would execute there what it had queued before.
 		w.link.end(zk.ErrSessionExpired)
 		return zk.ErrSessionExpired
 	}
@@ -258,7 +269,8 @@ func (w *wire) authenticate() error {
 	return err
 }
 
-// ours takes note of a frame and says whether it is none of the client library's business.
+// ours takes note of a frame and says whether it is none of the client
+// library's business.
 func (w *wire) ours(frame []byte) bool {
 	xid, code := int32(binary.BigEndian.Uint32(frame[4:])), codeOf(frame)
 	w.mu.Lock()
@@ -310,12 +322,14 @@ func (w *wire) lastProof() time.Time {
 	return w.proof
 }
 
-// extend returns the time from which the session surely lives for its TTL, now that what was sent at a time is answered.
+// extend returns the time from which the session surely lives for its TTL, now
+// that what was sent at a time is answered.
 //
-// It is not that time. A server answers pings by itself and tells the leader, which counts the TTL, only when that
-// asks next, every half tick; if the server dies before, the leader never hears of them. So it is the last ping that
-// is older than the answered one by a quarter of the TTL, which is at least half a tick. The handshake is
-// different: the leader has its part in it.
+// It is not that time. A server answers pings by itself and tells the leader,
+// which counts the TTL, only when that asks next, every half tick; if the
+// server dies before, the leader never hears of them. So it is the last ping
+// that is older than the answered one by a quarter of the TTL, which is at
+// least half a tick. The handshake is different: the leader has its part in it.
 func (w *wire) extend(sent time.Time) time.Time {
 	const grain = 20 // parts of the TTL: many answers in a short time are as good as one
 	if last := w.answered[len(w.answered)-1]; len(w.answered) == 1 || sent.Sub(last) >= w.link.ttl()/grain {
@@ -330,8 +344,8 @@ func (w *wire) extend(sent time.Time) time.Time {
 	return w.answered[0]
 }
 
-// look sends a ping if one is due, and closes a connection that has owed us an answer for too long. It returns when to
-// look again.
+// look sends a ping if one is due, and closes a connection that has owed us an
+// answer for too long. It returns when to look again.
 func (w *wire) look(now time.Time) time.Duration {
 	w.mu.Lock()
 	due := w.pinged
@@ -366,8 +380,8 @@ func (w *wire) look(now time.Time) time.Duration {
 	return next.Sub(now)
 }
 
-// begin sends requests of ours in one piece. The replies, numbered from first on, go to the channel, which must have room for
-// them, or to nobody.
+// begin sends requests of ours in one piece. The replies, numbered from first
+// on, go to the channel, which must have room for them, or to nobody.
 func (w *wire) begin(asks []ask, first int, to chan<- reply) error {
 	w.mu.Lock()
 	xids := make([]int32, len(asks))
@@ -389,8 +403,9 @@ func (w *wire) begin(asks []ask, first int, to chan<- reply) error {
 
 var errBroken = errors.New("the connection broke")
 
-// ask sends requests and returns their replies; atOnce of them are on their way at the same time. An error means that not
-// all were answered. The server deals with requests in the order in which they were sent.
+// ask sends requests and returns their replies; atOnce of them are on their way
+// at the same time. An error means that not all were answered. The server deals
+// with requests in the order in which they were sent.
 func (w *wire) ask(ctx context.Context, asks ...ask) ([]reply, error) {
 	all := make([]reply, len(asks))
 	replies := make(chan reply, atOnce)
@@ -440,7 +455,8 @@ func (w *wire) ask(ctx context.Context, asks ...ask) ([]reply, error) {
 	return all, nil
 }
 
-// doubt closes the connection if a deadline has come without a sign of life for longer than a server takes.
+// doubt closes the connection if a deadline has come without a sign of life for
+// longer than a server takes.
 func (w *wire) doubt(ctx context.Context, sent time.Time) {
 	w.mu.Lock()
 	silent := w.heard.Before(sent) && time.Since(sent) >= w.link.silence()
@@ -461,12 +477,14 @@ func (w *wire) askOne(ctx context.Context, a ask) error {
 
 // What we ask.
 
-// barrier is a transaction that changes nothing. The servers agree on its place among all others, so what is asked after it
-// on this connection sees every commit that was acknowledged before.
+// barrier is a transaction that changes nothing. The servers agree on its place
+// among all others, so what is asked after it on this connection sees every
+// commit that was acknowledged before.
 //
-// A sync does less: a server brings itself up to what its leader has, but the leader answers its own clients at once, from a
-// state to which it may not have applied yet what the others have acknowledged; and so does one that the others have
-// just given up (ZOOKEEPER-1675).
+// A sync does less: a server brings itself up to what its leader has, but the
+// leader answers its own clients at once, from a state to which it may not have
+// applied yet what the others have acknowledged; and so does one that the
+// others have just given up (ZOOKEEPER-1675).
 func barrier(path string) ask {
 	return ask{opMulti, func(p *packet) {
 		p.int(opCheck).bool(false).int(-1).text(path).int(-1) // of whatever version; if there is no such node, that is agreed on, too
@@ -477,7 +495,8 @@ func barrier(path string) ask {
 // syncing asks for a sign of life of the leader, if through another server.
 func syncing(path string) ask { return ask{opSync, func(p *packet) { p.text(path) }} }
 
-// dataOf, childrenOf and isThere ask for what a node has, and with notice for an event, once, when that changes.
+// dataOf, childrenOf and isThere ask for what a node has, and with notice for
+// an event, once, when that changes.
 
 func dataOf(path string, notice bool) ask {
 	return ask{opGetData, func(p *packet) { p.text(path).bool(notice) }}
@@ -489,7 +508,8 @@ func isThere(path string, notice bool) ask {
 	return ask{opExists, func(p *packet) { p.text(path).bool(notice) }}
 }
 
-// arming has the server tell of every change at and below a path, and disarming undoes that.
+// arming has the server tell of every change at and below a path, and disarming
+// undoes that.
 func arming(path string) ask {
 	return ask{opAddWatch, func(p *packet) { p.text(path).int(recursiveMode) }}
 }

@@ -7,10 +7,12 @@ import (
 	"time"
 )
 
-// Backoff is a pause that begins with Next and doubles each time, up to Most. It is for one goroutine.
+// Backoff is a pause that begins with Next and doubles each time, up to Most.
+// It is for one goroutine.
 type Backoff struct{ Next, Most time.Duration }
 
-// Pause returns the next one. Half of it is chance, so that those whom one fault has stopped don't all come back at once.
+// Pause returns the next one. Half of it is chance, so that those whom one
+// fault has stopped don't all come back at once.
 func (b *Backoff) Pause() time.Duration {
 	d := b.Next/2 + rand.N(b.Next/2+1)
 	b.Next = min(2*b.Next, b.Most)

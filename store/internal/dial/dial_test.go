@@ -101,8 +101,8 @@ func TestDial_PassesDeadAddresses(t *testing.T) {
 	}
 }
 
-// A dial whose time is too short for all dead addresses passes some of them, and
-// the next dial begins with the others.
+// A dial whose time is too short for all dead addresses passes some of them,
+// and the next dial begins with the others.
 func TestDial_RemembersDeadAddresses(t *testing.T) {
 	port := storetest.Free(t)
 	var answer []string

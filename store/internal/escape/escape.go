@@ -1,5 +1,6 @@
-// Package escape writes keys in the letters that any store carries in any of its interfaces: bytes besides letters, digits,
-// '_', '.' and '-' are written =HH.
+// Package escape writes keys in the letters that any store carries in any of
+// its interfaces: bytes besides letters, digits, '_', '.' and '-' are written
+// =HH.
 package escape
 
 import (

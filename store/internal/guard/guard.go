@@ -1,8 +1,10 @@
 // Package guard makes outcomes final that a lost answer has left unknown.
 //
-// A session has a marker in the store, which nobody else writes. Each of its transactions is conditional on the version of the
-// marker that the session knows. When the answer to one is lost, the marker is moved on before the caller is told, and no
-// copy that is still on its way can commit afterwards: not even when somebody else has gone on from its absence.
+// A session has a marker in the store, which nobody else writes. Each of its
+// transactions is conditional on the version of the marker that the session
+// knows. When the answer to one is lost, the marker is moved on before the
+// caller is told, and no copy that is still on its way can commit afterwards:
+// not even when somebody else has gone on from its absence.
 package guard
 
 import (
@@ -14,8 +16,9 @@ import (
 	"github.com/elasticjob-go/elastic/store/internal/lifetime"
 )
 
-// Guard is the version of a session's marker, as far as the session knows. It is safe for concurrent use. Its zero value is
-// to be given a version before it is of use.
+// Guard is the version of a session's marker, as far as the session knows. It
+// is safe for concurrent use. Its zero value is to be given a version before it
+// is of use.
 type Guard[V comparable] struct {
 	sealing sync.Mutex // held by the one that moves the marker
 
@@ -37,8 +40,9 @@ func (g *Guard[V]) Store(at V) {
 	g.at = at
 }
 
-// Learn takes note of where a transaction was told that the marker is, which was conditional on another version: the lost answer
-// to the seal of another transaction has moved it. What has been learnt since is newer, and stays.
+// Learn takes note of where a transaction was told that the marker is, which
+// was conditional on another version: the lost answer to the seal of another
+// transaction has moved it. What has been learnt since is newer, and stays.
 func (g *Guard[V]) Learn(thought, at V) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -47,13 +51,17 @@ func (g *Guard[V]) Learn(thought, at V) {
 	}
 }
 
-// Seal moves a session's marker on from a version, and so makes every transaction that is conditional on that version fail. It
-// returns where the marker is once the store has acknowledged that, or else ErrSessionLost, when the session is over, which
-// comes to the same. It may be called for several transactions at once, and one write serves them all.
+// Seal moves a session's marker on from a version, and so makes every
+// transaction that is conditional on that version fail. It returns where the
+// marker is once the store has acknowledged that, or else ErrSessionLost, when
+// the session is over, which comes to the same. It may be called for several
+// transactions at once, and one write serves them all.
 //
-// move writes the marker if it is at a version, and returns where it is then. Another version than that is of an earlier
-// attempt whose answer was lost, and as good. It is called until it succeeds; its ErrSessionLost says that the marker is gone, or
-// will never be moved, and ends the session. A late copy of an attempt does no harm: it does what the next one does.
+// move writes the marker if it is at a version, and returns where it is then.
+// Another version than that is of an earlier attempt whose answer was lost, and
+// as good. It is called until it succeeds; its ErrSessionLost says that the
+// marker is gone, or will never be moved, and ends the session. A late copy of
+// an attempt does no harm: it does what the next one does.
 func (g *Guard[V]) Seal(life *lifetime.Lifetime, ttl time.Duration, from V, move func(from V) (V, error)) (V, error) {
 	g.sealing.Lock()
 	defer g.sealing.Unlock()

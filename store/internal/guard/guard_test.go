@@ -54,7 +54,8 @@ func TestSealIsTriedUntilItIsAcknowledged(t *testing.T) {
 	})
 }
 
-// The session's end does what the seal would have done: the store ends it, too, before anybody else may go on.
+// The session's end does what the seal would have done: the store ends it, too,
+// before anybody else may go on.
 func TestSealThatIsNeverAcknowledgedEndsWithTheSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, life := alive()

@@ -1,5 +1,6 @@
-// Package lifetime says until when a session is surely alive, by the clocks of this process. Drivers whose store counts a
-// session's time to live by itself (etcd, ZooKeeper, Consul) build their sessions on it.
+// Package lifetime says until when a session is surely alive, by the clocks of
+// this process. Drivers whose store counts a session's time to live by itself
+// (etcd, ZooKeeper, Consul) build their sessions on it.
 package lifetime
 
 import (
@@ -11,8 +12,9 @@ import (
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
 )
 
-// The rhythm of a session, as parts of its time to live. With the default of 10 s an answer is waited for 2.5 s, and the
-// session is given up after 9 s. A session of an hour is no reason to wait for minutes, so there are bounds.
+// The rhythm of a session, as parts of its time to live. With the default of 10
+// s an answer is waited for 2.5 s, and the session is given up after 9 s. A
+// session of an hour is no reason to wait for minutes, so there are bounds.
 const (
 	attempts = 4  // an answer is waited for as long as a quarter of the TTL
 	glances  = 20 // the clocks are looked at every twentieth of the TTL, at least every second
@@ -21,13 +23,16 @@ const (
 	longestGlance = time.Second
 )
 
-// Margin is how much earlier than the store a session with a TTL gives itself up. The store counts the TTL from when it has
-// the renewal, which is after we sent it, so that the margin is not for the network. It is for clocks that run at different
-// speeds (a quartz is wrong by less than one part in a thousand), and for the time between a deadline and the
-// moment at which the last goroutine has noticed, on a machine that is busy or collects garbage.
+// Margin is how much earlier than the store a session with a TTL gives itself
+// up. The store counts the TTL from when it has the renewal, which is after we
+// sent it, so that the margin is not for the network. It is for clocks that run
+// at different speeds (a quartz is wrong by less than one part in a thousand),
+// and for the time between a deadline and the moment at which the last
+// goroutine has noticed, on a machine that is busy or collects garbage.
 func Margin(ttl time.Duration) time.Duration { return ttl / margins }
 
-// Attempt is how long one attempt may take of what must succeed before the deadline of a session with a TTL.
+// Attempt is how long one attempt may take of what must succeed before the
+// deadline of a session with a TTL.
 func Attempt(ttl time.Duration) time.Duration { return ttl / attempts }
 
 // Retry is the pause between two such attempts.
@@ -35,8 +40,9 @@ func Retry(ttl time.Duration) *backoff.Backoff {
 	return &backoff.Backoff{Next: min(ttl/200, 50*time.Millisecond), Most: min(ttl/20, 500*time.Millisecond)}
 }
 
-// Lifetime is the life of one session in this process. It begins without a deadline, which is for ever, and never revives
-// once it has ended. It is safe for concurrent use; make it with [New].
+// Lifetime is the life of one session in this process. It begins without a
+// deadline, which is for ever, and never revives once it has ended. It is safe
+// for concurrent use; make it with [New].
 type Lifetime struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -47,7 +53,8 @@ type Lifetime struct {
 	deadline time.Time
 }
 
-// New begins a life. onEnd is called once, at its end, by whoever has ended it or found it ended; it must not block.
+// New begins a life. onEnd is called once, at its end, by whoever has ended it
+// or found it ended; it must not block.
 func New(onEnd func(reason error)) *Lifetime {
 	l := &Lifetime{onEnd: onEnd}
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
@@ -63,8 +70,9 @@ func (l *Lifetime) Done() <-chan struct{} {
 	return l.ctx.Done()
 }
 
-// Err returns what the life has ended with, nil before. It looks at the clocks itself: whoever asks after the deadline is
-// told the truth, even if no timer has fired yet.
+// Err returns what the life has ended with, nil before. It looks at the clocks
+// itself: whoever asks after the deadline is told the truth, even if no timer
+// has fired yet.
 func (l *Lifetime) Err() error {
 	l.look()
 	return context.Cause(l.ctx)
@@ -77,8 +85,10 @@ func (l *Lifetime) Deadline() time.Time {
 	return l.deadline
 }
 
-// Renewed moves the deadline on: the store has acknowledged a renewal that was sent at a time, and keeps the session for the
-// TTL from then on at least. An acknowledgement that comes after the deadline revives nothing, and none moves it back.
+// Renewed moves the deadline on: the store has acknowledged a renewal that was
+// sent at a time, and keeps the session for the TTL from then on at least. An
+// acknowledgement that comes after the deadline revives nothing, and none moves
+// it back.
 func (l *Lifetime) Renewed(sent time.Time, ttl time.Duration) {
 	deadline := sent.Add(ttl - Margin(ttl))
 	l.look()
@@ -97,7 +107,8 @@ func (l *Lifetime) End(reason error) {
 	})
 }
 
-// Watch ends the life with ErrSessionLost at its deadline. It returns when the life has ended.
+// Watch ends the life with ErrSessionLost at its deadline. It returns when the
+// life has ended.
 func (l *Lifetime) Watch(ttl time.Duration) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -120,9 +131,11 @@ func (l *Lifetime) look() {
 	}
 }
 
-// passed says whether a deadline has passed by the monotonic clock or by the wall clock, which both times hold. The
-// monotonic clock stands still while the machine is suspended; the wall clock is right afterwards. A wall clock that is
-// set forward by more than the rest of a session costs that session, which is harmless.
+// passed says whether a deadline has passed by the monotonic clock or by the
+// wall clock, which both times hold. The monotonic clock stands still while the
+// machine is suspended; the wall clock is right afterwards. A wall clock that
+// is set forward by more than the rest of a session costs that session, which
+// is harmless.
 func passed(deadline, monotonic, wall time.Time) bool {
 	return !monotonic.Before(deadline) || !wall.Before(deadline.Round(0))
 }

@@ -78,7 +78,8 @@ func TestWhoAsksAfterTheDeadlineIsToldWithoutATimer(t *testing.T) {
 	})
 }
 
-// A machine that was suspended wakes with a wall clock that is past the deadline.
+// A machine that was suspended wakes with a wall clock that is past the
+// deadline.
 func TestSuspendedLifeIsOverOnWaking(t *testing.T) {
 	l, _ := born(t)
 	done := make(chan struct{})

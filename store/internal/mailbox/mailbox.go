@@ -1,6 +1,8 @@
-// Package mailbox holds what the reader of a watch has not been told yet: at most one state of a key, however slow the
-// reader is. Drivers put what they hear of the store into it in the form in which they hear it: changes in the order in which they
-// were made, the same state several times, or the whole content again and again.
+// Package mailbox holds what the reader of a watch has not been told yet: at
+// most one state of a key, however slow the reader is. Drivers put what they
+// hear of the store into it in the form in which they hear it: changes in the
+// order in which they were made, the same state several times, or the whole
+// content again and again.
 package mailbox
 
 import (
@@ -20,12 +22,13 @@ type Change struct {
 	Deleted bool
 }
 
-// Mailbox is between a driver and the reader of one watch. It is safe for concurrent use, and Next is for one reader. Make
-// it with [New].
+// Mailbox is between a driver and the reader of one watch. It is safe for
+// concurrent use, and Next is for one reader. Make it with [New].
 //
-// News is what the reader does not know: a write of a key other than the one it was told of last, by its Created and
-// Version, and the absence of a key that it was told of. So a driver may say a state twice, but must never say an older one
-// after a newer one.
+// News is what the reader does not know: a write of a key other than the one it
+// was told of last, by its Created and Version, and the absence of a key that
+// it was told of. So a driver may say a state twice, but must never say an
+// older one after a newer one.
 type Mailbox struct {
 	wake chan struct{} // holds a token when there may be something to tell
 
@@ -40,7 +43,8 @@ type Mailbox struct {
 	err     error     // the end
 }
 
-// write is what tells one write of a key from another. The version alone does not in ZooKeeper, where it begins anew.
+// write is what tells one write of a key from another. The version alone does
+// not in ZooKeeper, where it begins anew.
 type write struct {
 	created uint64
 	version store.Version
@@ -64,7 +68,8 @@ func (m *Mailbox) change(f func()) {
 	}
 }
 
-// Reset replaces everything by a content that was just read. The reader is told all of it.
+// Reset replaces everything by a content that was just read. The reader is told
+// all of it.
 func (m *Mailbox) Reset(entries []store.Entry) {
 	m.change(func() {
 		m.whole, m.stale, m.heard = true, false, time.Now()
@@ -76,7 +81,8 @@ func (m *Mailbox) Reset(entries []store.Entry) {
 	})
 }
 
-// Apply adds changes that have just come, all at once, so that a commit is never split. No changes are a sign of life.
+// Apply adds changes that have just come, all at once, so that a commit is
+// never split. No changes are a sign of life.
 func (m *Mailbox) Apply(changes []Change) {
 	m.change(func() {
 		m.stale, m.heard = false, time.Now()
@@ -90,7 +96,8 @@ func (m *Mailbox) Apply(changes []Change) {
 	})
 }
 
-// Replace is Apply for a driver that has just read the whole content and does not know what of it has changed.
+// Replace is Apply for a driver that has just read the whole content and does
+// not know what of it has changed.
 func (m *Mailbox) Replace(entries []store.Entry) {
 	m.change(func() {
 		m.stale, m.heard = false, time.Now()
@@ -129,7 +136,8 @@ func (m *Mailbox) remove(key string) {
 	}
 }
 
-// HeardAt takes note of a sign of life that came at a time, maybe some time ago: everything that was news then is here.
+// HeardAt takes note of a sign of life that came at a time, maybe some time
+// ago: everything that was news then is here.
 func (m *Mailbox) HeardAt(t time.Time) {
 	m.change(func() {
 		m.stale = false
@@ -139,7 +147,8 @@ func (m *Mailbox) HeardAt(t time.Time) {
 	})
 }
 
-// LostContact tells the reader that the content may be old, until the next Reset, Apply, Replace or HeardAt.
+// LostContact tells the reader that the content may be old, until the next
+// Reset, Apply, Replace or HeardAt.
 func (m *Mailbox) LostContact() { m.change(func() { m.stale = true }) }
 
 // HeardSince says whether there was a sign of life after a time.
@@ -156,7 +165,8 @@ func (m *Mailbox) Len() int {
 	return len(m.changed) + len(m.deleted)
 }
 
-// End ends the mailbox with the error that Next returns from now on. The first error stays.
+// End ends the mailbox with the error that Next returns from now on. The first
+// error stays.
 func (m *Mailbox) End(err error) {
 	m.change(func() {
 		if m.err == nil {
@@ -165,7 +175,8 @@ func (m *Mailbox) End(err error) {
 	})
 }
 
-// Next waits until there is something to tell, and empties the mailbox: see [store.Watch].
+// Next waits until there is something to tell, and empties the mailbox: see
+// [store.Watch].
 func (m *Mailbox) Next(ctx context.Context) (store.Update, error) {
 	for {
 		if err := ctx.Err(); err != nil {

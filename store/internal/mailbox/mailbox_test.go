@@ -25,7 +25,8 @@ func set(key string, created uint64, version store.Version) Change {
 
 func gone(key string) Change { return Change{store.Entry{Key: key}, true} }
 
-// told empties the mailbox and says what was in it, such as "reset a=1.2 -b stale".
+// told empties the mailbox and says what was in it, such as "reset a=1.2 -b
+// stale".
 func told(t *testing.T, m *Mailbox) string {
 	t.Helper()
 	u, ok, err := m.take()
@@ -113,7 +114,8 @@ func TestReaderIsToldThatContactIsBack(t *testing.T) {
 	}
 }
 
-// A sign of life counts from when it came, not from when the driver gets round to it.
+// A sign of life counts from when it came, not from when the driver gets round
+// to it.
 func TestReaderIsToldWhenTheStoreWasHeardOf(t *testing.T) {
 	m := New()
 	m.Reset(nil)
@@ -132,8 +134,9 @@ func TestReaderIsToldWhenTheStoreWasHeardOf(t *testing.T) {
 	}
 }
 
-// However a driver hears of a store, and however slow the reader is, the reader ends with what the store has, is told of no
-// deletion of what it does not know, and never of the same write twice.
+// However a driver hears of a store, and however slow the reader is, the reader
+// ends with what the store has, is told of no deletion of what it does not
+// know, and never of the same write twice.
 func TestReaderEndsWithWhatTheStoreHas(t *testing.T) {
 	for seed := range uint64(2000) {
 		r := rand.New(rand.NewPCG(seed, 1))

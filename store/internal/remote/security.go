@@ -33,7 +33,8 @@ type Security struct {
 //	key=FILE          its key
 //	server_name=NAME  the name in the servers' certificates, if it is not the host of the URL
 //
-// It returns nil without any of them. Its errors name the parameter, and hold no secrets.
+// It returns nil without any of them. Its errors name the parameter, and hold
+// no secrets.
 func TLS(params map[string]string) (*Security, error) {
 	ca, cert, key, name := params["ca"], params["cert"], params["key"], params["server_name"]
 	switch params["tls"] {

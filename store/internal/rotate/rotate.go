@@ -43,10 +43,10 @@ type Value[T any] struct {
 	reading chan struct{} // closed when the read under way has ended; nil without one
 }
 
-// New reads the files and returns a Value, or the error of the first read, which
-// has the names as they were given. The names are resolved now, so that a
-// process may change its directory later.
-// parse gets the contents in the order of the files.
+// New reads the files and returns a Value, or the error of the first read,
+// which has the names as they were given. The names are resolved now, so that a
+// process may change its directory later. parse gets the contents in the order
+// of the files.
 //
 // A file that isn't a regular file, such as a pipe, is read this once: its
 // content isn't there a second time.

@@ -1,5 +1,6 @@
-// Package running keeps what an open store has running: goroutines, sessions and watches. When the store is closed all of it
-// ends, and nothing begins any more.
+// Package running keeps what an open store has running: goroutines, sessions
+// and watches. When the store is closed all of it ends, and nothing begins any
+// more.
 package running
 
 import (
@@ -15,13 +16,15 @@ type Session interface {
 	Close(ctx context.Context) error
 }
 
-// Watch is what is closed before that, so that its reader is told of the end and not of silence.
+// Watch is what is closed before that, so that its reader is told of the end
+// and not of silence.
 type Watch interface {
 	comparable
 	Close() error
 }
 
-// Set is what one store has running, with watches of the driver's own type. It is safe for concurrent use; make it with [New].
+// Set is what one store has running, with watches of the driver's own type. It
+// is safe for concurrent use; make it with [New].
 type Set[W Watch] struct {
 	ctx        context.Context
 	cancel     context.CancelFunc
@@ -50,15 +53,18 @@ func (s *Set[W]) Closed() bool {
 	return s.closed
 }
 
-// Go runs f in a goroutine that Close waits for. It returns false, as all that begins something does, if the store is closed.
+// Go runs f in a goroutine that Close waits for. It returns false, as all that
+// begins something does, if the store is closed.
 func (s *Set[W]) Go(f func()) bool { return s.begin(func() {}, f) }
 
-// AddSession takes a session in, which is said farewell to unless it is removed before, and runs what it consists of.
+// AddSession takes a session in, which is said farewell to unless it is removed
+// before, and runs what it consists of.
 func (s *Set[W]) AddSession(n Session, run ...func()) bool {
 	return s.begin(func() { s.sessions[n] = true }, run...)
 }
 
-// AddWatch takes a watch in, which is closed with the store unless it is removed before, and runs what it consists of.
+// AddWatch takes a watch in, which is closed with the store unless it is
+// removed before, and runs what it consists of.
 func (s *Set[W]) AddWatch(w W, run ...func()) bool {
 	return s.begin(func() { s.watches[w] = true }, run...)
 }
@@ -97,9 +103,10 @@ func (s *Set[W]) Watches() []W {
 	return slices.Collect(maps.Keys(s.watches))
 }
 
-// Close closes all watches, says farewell to all sessions at once, and to what else the driver names, ends the context, and
-// returns when no goroutine is left. Its error is what came of the farewells. Only the first call does all that; any other
-// waits for the goroutines.
+// Close closes all watches, says farewell to all sessions at once, and to what
+// else the driver names, ends the context, and returns when no goroutine is
+// left. Its error is what came of the farewells. Only the first call does all
+// that; any other waits for the goroutines.
 func (s *Set[W]) Close(ctx context.Context, others ...func(context.Context) error) error {
 	s.mu.Lock()
 	first := !s.closed

@@ -17,7 +17,8 @@ import (
 	"time"
 )
 
-// Authority makes certificates, as files in a directory that is removed after the test.
+// Authority makes certificates, as files in a directory that is removed after
+// the test.
 type Authority struct {
 	t    testing.TB
 	dir  string
@@ -49,7 +50,8 @@ func Until(end time.Time) func(*x509.Certificate) {
 	return func(c *x509.Certificate) { c.NotAfter = end }
 }
 
-// Issue makes a certificate for servers and clients alike. It is good for an hour, and for no address unless an option says so.
+// Issue makes a certificate for servers and clients alike. It is good for an
+// hour, and for no address unless an option says so.
 func (a *Authority) Issue(name string, options ...func(*x509.Certificate)) {
 	a.t.Helper()
 	c := &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}}
@@ -94,15 +96,16 @@ func (a *Authority) make(c *x509.Certificate, name string) (*x509.Certificate, *
 	return made, key
 }
 
-// CA, Cert, Key and Public are files in PEM form: the authority's own certificate, the certificate of a name, its private key
-// and its public one.
+// CA, Cert, Key and Public are files in PEM form: the authority's own
+// certificate, the certificate of a name, its private key and its public one.
 func (a *Authority) CA() string                { return a.Cert("ca") }
 func (a *Authority) Cert(name string) string   { return filepath.Join(a.dir, name+".pem") }
 func (a *Authority) Key(name string) string    { return filepath.Join(a.dir, name+".key") }
 func (a *Authority) Public(name string) string { return filepath.Join(a.dir, name+".pub") }
 
-// Front accepts TLS for a server that speaks none, with the certificate of a name, and wants one of this authority's from
-// clients. It returns its address. protocols are what it negotiates with ALPN.
+// Front accepts TLS for a server that speaks none, with the certificate of a
+// name, and wants one of this authority's from clients. It returns its address.
+// protocols are what it negotiates with ALPN.
 func (a *Authority) Front(addr, name string, protocols ...string) string {
 	a.t.Helper()
 	pair, err := tls.LoadX509KeyPair(a.Cert(name), a.Key(name))

@@ -9,8 +9,10 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// Backend is a driver of stores on a network, and a server for one test. What holds for every such driver is a function of this
-// package that takes a backend, and whose name is the claim; what is particular to a driver is in its own tests.
+// Backend is a driver of stores on a network, and a server for one test. What
+// holds for every such driver is a function of this package that takes a
+// backend, and whose name is the claim; what is particular to a driver is in
+// its own tests.
 type Backend struct {
 	Server Server
 	Open   func(t testing.TB, addrs, namespace string) store.Store // closed after the test
@@ -36,7 +38,8 @@ type Server interface {
 // Lasting is the TTL of a session that outlives any test.
 const Lasting = time.Minute
 
-// Bulk is a value that is larger than anything else that is on its way, so that a test sees it in the proxy.
+// Bulk is a value that is larger than anything else that is on its way, so that
+// a test sees it in the proxy.
 var Bulk = bytes.Repeat([]byte("x"), 10<<10)
 
 // Two opens two stores on a fresh namespace.
@@ -67,7 +70,8 @@ func Session(t testing.TB, s store.Store, ttl time.Duration) store.Session {
 // In is a transaction of a session without conditions.
 func In(n store.Session, ops ...store.Op) store.Txn { return store.Txn{Session: n, Do: ops} }
 
-// AwaitBulk waits until a request with a bulky value is held on its way to the server.
+// AwaitBulk waits until a request with a bulky value is held on its way to the
+// server.
 func AwaitBulk(t testing.TB, p *servers.Proxy) {
 	t.Helper()
 	Await(t, "the request to be on its way", func() bool { return p.Held(servers.ToServer) >= len(Bulk) })

@@ -9,8 +9,9 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// SideBySide compares a commit with the same transaction made by hand with the client library: both take turns, so that whatever
-// else the machine does hits both. It reports the medians and their ratio.
+// SideBySide compares a commit with the same transaction made by hand with the
+// client library: both take turns, so that whatever else the machine does hits
+// both. It reports the medians and their ratio.
 func SideBySide(b *testing.B, commit, raw func() error) {
 	timed := func(f func() error) time.Duration {
 		start := time.Now()
@@ -33,7 +34,8 @@ func SideBySide(b *testing.B, commit, raw func() error) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// Fill makes keys of a few hundred bytes below jobs, in directories of a hundred.
+// Fill makes keys of a few hundred bytes below jobs, in directories of a
+// hundred.
 func Fill(b *testing.B, s store.Store, keys int) {
 	b.Helper()
 	value := make([]byte, 300)
@@ -46,7 +48,8 @@ func Fill(b *testing.B, s store.Store, keys int) {
 	}
 }
 
-// FirstContent measures what a process waits for at its start: the content of a prefix with so many keys.
+// FirstContent measures what a process waits for at its start: the content of a
+// prefix with so many keys.
 func FirstContent(b *testing.B, s store.Store, prefix string, keys int) {
 	for b.Loop() {
 		w, err := s.Watch(b.Context(), prefix)

@@ -10,7 +10,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// ConflictNamesTheKeyAndTheReason whatever a transaction fails on, with a session and without. No key ever has the version wrong.
+// ConflictNamesTheKeyAndTheReason whatever a transaction fails on, with a
+// session and without. No key ever has the version wrong.
 func ConflictNamesTheKeyAndTheReason(t *testing.T, s store.Store, n store.Session, wrong store.Version) {
 	v := Commit(t, s, Do(store.Create("here", nil)))[0]
 	for _, c := range []struct {
@@ -42,8 +43,8 @@ func ConflictNamesTheKeyAndTheReason(t *testing.T, s store.Store, n store.Sessio
 	Equal(t, "gone", Read(t, s, "gone"), "-")
 }
 
-// DeadSessionCommitsNothing is about the guard: whatever a transaction writes, the store refuses it once it has ended the session, in
-// any of some ways.
+// DeadSessionCommitsNothing is about the guard: whatever a transaction writes,
+// the store refuses it once it has ended the session, in any of some ways.
 func DeadSessionCommitsNothing(t *testing.T, b Backend, ttl time.Duration, ends map[string]func(n store.Session) error) {
 	for name, end := range ends {
 		for _, op := range []store.Op{store.Set("lasting", []byte("late")), store.Create("new", nil), store.CreateEphemeral("eph", nil), store.Delete("lasting")} {

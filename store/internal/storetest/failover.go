@@ -10,8 +10,9 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// Failover measures how long the keys of processes live that are cut off from the store from one moment to the next, as
-// the rest of the fleet sees it. open returns a store and what cuts it off; other is the rest of the fleet.
+// Failover measures how long the keys of processes live that are cut off from
+// the store from one moment to the next, as the rest of the fleet sees it. open
+// returns a store and what cuts it off; other is the rest of the fleet.
 func Failover(b *testing.B, ttl time.Duration, other store.Store, open func() (s store.Store, cut func())) {
 	const processes = 20 // that die one after the other, evenly over the time between two renewals
 	var mean, longest time.Duration

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// NoGoroutineLeft fails the test if a goroutine runs after it that did not before. Call it first.
+// NoGoroutineLeft fails the test if a goroutine runs after it that did not
+// before. Call it first.
 func NoGoroutineLeft(t testing.TB) {
 	before := stacks()
 	t.Cleanup(func() {
@@ -36,7 +37,8 @@ func NoGoroutineLeft(t testing.TB) {
 	})
 }
 
-// stacks returns the goroutines of the product's and its dependencies' making, by their number.
+// stacks returns the goroutines of the product's and its dependencies' making,
+// by their number.
 func stacks() map[string]string {
 	buf := make([]byte, 4<<20)
 	all := map[string]string{}

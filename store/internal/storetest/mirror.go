@@ -9,8 +9,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// Mirror is the reader of a watch: the content it has been told, and how. It fails the test if it is told what makes no
-// sense.
+// Mirror is the reader of a watch: the content it has been told, and how. It
+// fails the test if it is told what makes no sense.
 type Mirror struct {
 	Content map[string]string // values by key
 	Last    store.Update
@@ -74,7 +74,8 @@ func (m *Mirror) UntilHas(key, value string) {
 	m.Until(key+"="+value, func() bool { return m.Content[key] == value })
 }
 
-// SameAsList reads on until the watch shows what a list does, of the same store or another one.
+// SameAsList reads on until the watch shows what a list does, of the same store
+// or another one.
 func (m *Mirror) SameAsList(s store.Store, prefix string) {
 	m.t.Helper()
 	entries, err := s.List(Bounded(m.t, Patience), prefix)

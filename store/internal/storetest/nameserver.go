@@ -80,9 +80,9 @@ func (n *NameServer) Resolver() *net.Resolver {
 // one of the system.
 var inUse atomic.Pointer[NameServer]
 
-// Use makes the resolver of the process ask this server until the test ends. The
-// package's tests must run under Main, and this one not beside others that look
-// names up.
+// Use makes the resolver of the process ask this server until the test ends.
+// The package's tests must run under Main, and this one not beside others that
+// look names up.
 func (n *NameServer) Use(t testing.TB) {
 	t.Helper()
 	if net.DefaultResolver.Dial == nil {

@@ -8,8 +8,9 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// OpenNamesTheHostsThatDontAnswer in time, and keeps secrets, such as hunter2. says is what else the error mentions for a URL, in
-// which SILENT is a host that takes connections and says nothing, and REFUSING one that refuses them.
+// OpenNamesTheHostsThatDontAnswer in time, and keeps secrets, such as hunter2.
+// says is what else the error mentions for a URL, in which SILENT is a host
+// that takes connections and says nothing, and REFUSING one that refuses them.
 func OpenNamesTheHostsThatDontAnswer(t *testing.T, says map[string]string) {
 	hosts := map[string]string{"SILENT": Silent(t), "REFUSING": Refusing(t)}
 	for url, text := range says {
@@ -31,7 +32,8 @@ func OpenNamesTheHostsThatDontAnswer(t *testing.T, says map[string]string) {
 	}
 }
 
-// OpenRefusesWhatMakesNoSense, and says of each URL what is wrong with it, without its secrets.
+// OpenRefusesWhatMakesNoSense, and says of each URL what is wrong with it,
+// without its secrets.
 func OpenRefusesWhatMakesNoSense(t *testing.T, says map[string]string) {
 	for url, text := range says {
 		_, err := Open(t, url, Patience)

@@ -12,8 +12,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// LostReplyIsUnknownAndSealed, for drivers that don't find out that the transaction was applied. guard tells where a session's
-// marker is.
+// LostReplyIsUnknownAndSealed, for drivers that don't find out that the
+// transaction was applied. guard tells where a session's marker is.
 func LostReplyIsUnknownAndSealed(t *testing.T, b Backend, guard func(n store.Session) int64) {
 	p, s, other := b.BehindProxy(t)
 	n := Session(t, s, b.TTL)
@@ -58,9 +58,11 @@ func LostRequestIsSeenNotToHaveBeenApplied(t *testing.T, b Backend, ttl time.Dur
 	Equal(t, "new", Read(t, s, "new"), "-")
 }
 
-// SealedTransactionNeverCommitsLate is about the ghost: a transaction that was given up while it was on its way arrives after all,
-// when somebody else has already gone on from its absence. Without a session it does commit, which shows that the test can see a
-// ghost. dealtWith is how many transactions the server has dealt with.
+// SealedTransactionNeverCommitsLate is about the ghost: a transaction that was
+// given up while it was on its way arrives after all, when somebody else has
+// already gone on from its absence. Without a session it does commit, which
+// shows that the test can see a ghost. dealtWith is how many transactions the
+// server has dealt with.
 func SealedTransactionNeverCommitsLate(t *testing.T, b Backend, ttl time.Duration, dealtWith func() float64) {
 	for _, guarded := range []bool{true, false} {
 		t.Run(fmt.Sprintf("guarded %v", guarded), func(t *testing.T) {
@@ -93,8 +95,9 @@ func SealedTransactionNeverCommitsLate(t *testing.T, b Backend, ttl time.Duratio
 	}
 }
 
-// CancelledCommitIsSettledBeforeItReturns although it is the caller who gives up and not the network. guard tells where a session's
-// marker is; applied is how it is told if it was applied.
+// CancelledCommitIsSettledBeforeItReturns although it is the caller who gives
+// up and not the network. guard tells where a session's marker is; applied is
+// how it is told if it was applied.
 func CancelledCommitIsSettledBeforeItReturns(t *testing.T, b Backend, ttl time.Duration, guard func(n store.Session) int64, applied error) {
 	p, s, _ := b.BehindProxy(t)
 	n := Session(t, s, ttl)
@@ -128,7 +131,8 @@ func CancelledCommitIsSettledBeforeItReturns(t *testing.T, b Backend, ttl time.D
 	}
 }
 
-// CommitThatCannotBeSealedEndsTheSession at its deadline. gone says whether a session's marker is gone, as the other store sees it.
+// CommitThatCannotBeSealedEndsTheSession at its deadline. gone says whether a
+// session's marker is gone, as the other store sees it.
 func CommitThatCannotBeSealedEndsTheSession(t *testing.T, b Backend, gone func(other store.Store, n store.Session) bool) {
 	p, s, other := b.BehindProxy(t)
 	n := Session(t, s, b.TTL)
@@ -147,8 +151,9 @@ func CommitThatCannotBeSealedEndsTheSession(t *testing.T, b Backend, gone func(o
 	Equal(t, "k", Read(t, s, "k"), "before")
 }
 
-// SealIsInvisibleToOtherTransactionsInFlight of the same session. The reply to each transaction with a bulky value is lost, which
-// wantLost looks at the error of.
+// SealIsInvisibleToOtherTransactionsInFlight of the same session. The reply to
+// each transaction with a bulky value is lost, which wantLost looks at the
+// error of.
 func SealIsInvisibleToOtherTransactionsInFlight(t *testing.T, s store.Store, n store.Session, wantLost func(err error)) {
 	const writers, rounds = 8, 60
 	errs := make([][]error, writers)

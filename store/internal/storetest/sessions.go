@@ -11,7 +11,8 @@ import (
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
 )
 
-// SessionKnowsOfItsEndBeforeOthersDo is the central case of safety: nobody sees the keys of a session go before the session knows.
+// SessionKnowsOfItsEndBeforeOthersDo is the central case of safety: nobody sees
+// the keys of a session go before the session knows.
 func SessionKnowsOfItsEndBeforeOthersDo(t *testing.T, b Backend) {
 	for name, fault := range map[string]func(p *servers.Proxy){
 		"black hole":   func(p *servers.Proxy) { p.Hold(servers.Both) },
@@ -41,7 +42,8 @@ func SessionKnowsOfItsEndBeforeOthersDo(t *testing.T, b Backend) {
 	}
 }
 
-// SessionOutlivesACutThatIsShorterThanItself for a session with a TTL, and cuts of a quarter of it.
+// SessionOutlivesACutThatIsShorterThanItself for a session with a TTL, and cuts
+// of a quarter of it.
 func SessionOutlivesACutThatIsShorterThanItself(t *testing.T, b Backend, ttl time.Duration) {
 	p, s, other := b.BehindProxy(t)
 	n := Session(t, s, ttl)
@@ -59,7 +61,8 @@ func SessionOutlivesACutThatIsShorterThanItself(t *testing.T, b Backend, ttl tim
 	}
 }
 
-// SessionThatBeganSlowlyIsRenewedInTime though most of its TTL, which counts from when it was asked for, has passed when it is there.
+// SessionThatBeganSlowlyIsRenewedInTime though most of its TTL, which counts
+// from when it was asked for, has passed when it is there.
 func SessionThatBeganSlowlyIsRenewedInTime(t *testing.T, b Backend) {
 	const ttl = 4 * time.Second
 	p, s, _ := b.BehindProxy(t)
@@ -74,7 +77,8 @@ func SessionThatBeganSlowlyIsRenewedInTime(t *testing.T, b Backend) {
 	}
 }
 
-// SilentConnectionIsReplacedBeforeItCostsTheSession when a new connection would do. A router that forgets a connection says nothing.
+// SilentConnectionIsReplacedBeforeItCostsTheSession when a new connection would
+// do. A router that forgets a connection says nothing.
 func SilentConnectionIsReplacedBeforeItCostsTheSession(t *testing.T, b Backend) {
 	p, s, _ := b.BehindProxy(t)
 	n := Session(t, s, 5*time.Second)
@@ -99,8 +103,9 @@ func SessionSurvivesACrashOfTheServer(t *testing.T, b Backend, ttl time.Duration
 	Commit(t, s, In(n, store.Set("live/me", nil)))
 }
 
-// LostSessionIsEndedInTheBackground by the process itself, which gives the keys up that it no longer believes in, so that nobody
-// waits for the store to do it. lose has a session find out that it is lost.
+// LostSessionIsEndedInTheBackground by the process itself, which gives the keys
+// up that it no longer believes in, so that nobody waits for the store to do
+// it. lose has a session find out that it is lost.
 func LostSessionIsEndedInTheBackground(t *testing.T, b Backend, lose func(n store.Session)) {
 	s := b.Open(t, b.Server.Addr(), Namespace())
 	n := Session(t, s, time.Hour)
@@ -109,8 +114,10 @@ func LostSessionIsEndedInTheBackground(t *testing.T, b Backend, lose func(n stor
 	Await(t, "the key to go", func() bool { return Read(t, s, "live/me") == "-" })
 }
 
-// ClosedStoreLeavesNothingBehind in the process or in the store, and does nothing any more. lose has a session find out that it
-// is lost; wantEmpty fails the test unless the store holds nothing of a namespace, and leaves no goroutine itself.
+// ClosedStoreLeavesNothingBehind in the process or in the store, and does
+// nothing any more. lose has a session find out that it is lost; wantEmpty
+// fails the test unless the store holds nothing of a namespace, and leaves no
+// goroutine itself.
 func ClosedStoreLeavesNothingBehind(t *testing.T, b Backend, lose func(n store.Session), wantEmpty func(namespace string)) {
 	wantEmpty(Namespace()) // which connects
 	NoGoroutineLeft(t)
@@ -149,7 +156,8 @@ func ClosedStoreLeavesNothingBehind(t *testing.T, b Backend, lose func(n store.S
 	WantError(t, err, store.ErrClosed)
 }
 
-// CloseEndsWhileTheServerIsAway although there is a session to say farewell to, and leaves no goroutine.
+// CloseEndsWhileTheServerIsAway although there is a session to say farewell to,
+// and leaves no goroutine.
 func CloseEndsWhileTheServerIsAway(t *testing.T, b Backend) {
 	NoGoroutineLeft(t)
 	s := b.Open(t, b.Server.Addr(), Namespace())
@@ -165,8 +173,9 @@ func CloseEndsWhileTheServerIsAway(t *testing.T, b Backend) {
 	}
 }
 
-// ServerThatSwallowsEverythingIsLeftForAnother of two, and then the other way round: the session goes on by the one that answers,
-// and so do transactions and watches.
+// ServerThatSwallowsEverythingIsLeftForAnother of two, and then the other way
+// round: the session goes on by the one that answers, and so do transactions
+// and watches.
 func ServerThatSwallowsEverythingIsLeftForAnother(t *testing.T, b Backend) {
 	ns := Namespace()
 	one, two := servers.StartProxy(t, b.Server.Addr()), servers.StartProxy(t, b.Server.Addr())

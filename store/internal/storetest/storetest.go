@@ -1,5 +1,6 @@
-// Package storetest has what the tests of several drivers say again and again. What a driver promises is checked by package
-// conformance; the tests that use this package look at what is particular to one backend.
+// Package storetest has what the tests of several drivers say again and again.
+// What a driver promises is checked by package conformance; the tests that use
+// this package look at what is particular to one backend.
 package storetest
 
 import (
@@ -18,11 +19,12 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// Patience is how long a test waits for what must happen. Nothing is late by it when all is well.
+// Patience is how long a test waits for what must happen. Nothing is late by it
+// when all is well.
 const Patience = 20 * time.Second
 
-// Main runs a package's tests. Most of them wait for a session to end, so more of them can run at once than there are
-// processors.
+// Main runs a package's tests. Most of them wait for a session to end, so more
+// of them can run at once than there are processors.
 func Main(m *testing.M) {
 	divert()
 	flag.Parse()
@@ -37,7 +39,8 @@ var namespaces atomic.Int64
 // Namespace returns a namespace that nobody else has.
 func Namespace() string { return fmt.Sprintf("test%d-%d", os.Getpid(), namespaces.Add(1)) }
 
-// Bounded returns a context for at most a time, which does not end with the test's own: cleanup needs it.
+// Bounded returns a context for at most a time, which does not end with the
+// test's own: cleanup needs it.
 func Bounded(t testing.TB, d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	t.Cleanup(cancel)
@@ -126,7 +129,8 @@ func Equal[T comparable](t testing.TB, what string, got, want T) {
 var classes = []error{store.ErrNotFound, store.ErrConflict, store.ErrSessionLost, store.ErrUnknown, store.ErrUnavailable,
 	store.ErrTooLarge, store.ErrInvalid, store.ErrPermission, store.ErrClosed}
 
-// WantError ends the test unless an error is in one class of the store's, and in no other.
+// WantError ends the test unless an error is in one class of the store's, and
+// in no other.
 func WantError(t testing.TB, err, want error) {
 	t.Helper()
 	var in []error
@@ -140,7 +144,8 @@ func WantError(t testing.TB, err, want error) {
 	}
 }
 
-// WantConflict ends the test unless an error is a conflict of a key for a reason.
+// WantConflict ends the test unless an error is a conflict of a key for a
+// reason.
 func WantConflict(t testing.TB, err error, key string, reason store.ConflictReason) {
 	t.Helper()
 	var c *store.ConflictError
@@ -159,7 +164,8 @@ func Mention(t testing.TB, err error, words ...string) {
 	}
 }
 
-// DontMention fails the test if an error says one of the words, such as a password.
+// DontMention fails the test if an error says one of the words, such as a
+// password.
 func DontMention(t testing.TB, err error, words ...string) {
 	t.Helper()
 	for _, word := range words {

@@ -12,8 +12,10 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// WatchSaysStaleWithinItsBoundAndCatchesUp after each of the faults that leave no connection of a store of use, and after those in
-// which the lines that there are go silent, if the driver finds out by itself. bound is how long it may take until a reader is told.
+// WatchSaysStaleWithinItsBoundAndCatchesUp after each of the faults that leave
+// no connection of a store of use, and after those in which the lines that
+// there are go silent, if the driver finds out by itself. bound is how long it
+// may take until a reader is told.
 func WatchSaysStaleWithinItsBoundAndCatchesUp(t *testing.T, b Backend, bound time.Duration, silentLines bool) {
 	for name, fault := range map[string]func(p *servers.Proxy){
 		"black hole":      func(p *servers.Proxy) { p.Hold(servers.Both) },
@@ -72,7 +74,8 @@ func WatchOutlivesTheServer(t *testing.T, b Backend) {
 	}
 }
 
-// CommitIsNeverSplitOverTwoUpdates, for drivers with AtomicWatch: keys that are always set together always have the same value.
+// CommitIsNeverSplitOverTwoUpdates, for drivers with AtomicWatch: keys that are
+// always set together always have the same value.
 func CommitIsNeverSplitOverTwoUpdates(t *testing.T, b Backend, keys, rounds int) {
 	s, other := b.Two(t)
 	var create store.Txn
@@ -108,8 +111,10 @@ func CommitIsNeverSplitOverTwoUpdates(t *testing.T, b Backend, keys, rounds int)
 	}
 }
 
-// SlowReaderIsToldTheLastStateOnly: what a reader has missed costs memory for the keys that there are, not for what has happened to
-// them. arrived waits until the driver of a watch has heard of a version and keeps so many keys for its reader.
+// SlowReaderIsToldTheLastStateOnly: what a reader has missed costs memory for
+// the keys that there are, not for what has happened to them. arrived waits
+// until the driver of a watch has heard of a version and keeps so many keys for
+// its reader.
 func SlowReaderIsToldTheLastStateOnly(t *testing.T, b Backend, passing int, arrived func(s store.Store, w store.Watch, last store.Version, keys int)) {
 	s, other := b.Two(t)
 	Commit(t, other, Do(store.Create("w/set", []byte("0")), store.Create("w/gone", nil), store.Create("w/again", nil)))
