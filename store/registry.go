@@ -89,7 +89,7 @@ func Open(ctx context.Context, rawURL string) (*Portable, error) {
 }
 
 // packageOf returns the package to import for a scheme, which is all of them
-// where it is nobody's that we know.
+// where it is of no known driver.
 func packageOf(scheme string) string {
 	const here = "github.com/elasticjob-go/elastic/store/"
 	if slices.Contains(ourSchemes, scheme) {

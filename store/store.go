@@ -1,5 +1,6 @@
-// Package store is what the scheduler asks of a coordination store, and nothing
-// more: read, list, commit a transaction, hold a session, watch a prefix.
+// Package store defines what the scheduler needs of a coordination store, and
+// nothing more: read, list, commit a transaction, hold a session, watch a
+// prefix.
 //
 // Locks, elections, queues and barriers are not in it. They are where other
 // abstractions over ZooKeeper, etcd and Consul have their bugs, and the
@@ -19,11 +20,11 @@ import (
 // concurrent use.
 //
 // Every error is, by [errors.Is], one of the sentinels of this package or the
-// error of the caller's context; a failed Commit therefore says whether it was
-// applied. See [ErrUnknown] for the one that needs a read.
+// error of the caller's context; a failed Commit therefore reports whether it
+// was applied. See [ErrUnknown] for the one that needs a read.
 type Store interface {
 	// Get reads one key. The read is linearizable: it sees every commit that
-	// was acknowledged, to anybody, before Get was called. It returns
+	// was acknowledged, to any caller, before Get was called. It returns
 	// ErrNotFound if the key is absent.
 	Get(ctx context.Context, key string) (Entry, error)
 
@@ -42,7 +43,7 @@ type Store interface {
 	Commit(ctx context.Context, t Txn) (Result, error)
 
 	// NewSession starts a session and returns once the store has it on record.
-	// If the reply is lost it returns ErrUnavailable, and a session that nobody
+	// If the reply is lost it returns ErrUnavailable, and a session that no caller
 	// knows lives until its TTL has passed.
 	NewSession(ctx context.Context, o SessionOptions) (Session, error)
 
@@ -75,8 +76,8 @@ type Entry struct {
 //
 // A version is never seen again on another write of the same key while the key
 // exists. Where Caps.StrongVersions is not set (ZooKeeper) it can come back
-// after the key was deleted and created anew: compare versions only on keys
-// that are not deleted while somebody may remember them.
+// after the key was deleted and created again: compare versions only on keys
+// that are not deleted while a client may remember them.
 type Version uint64
 
 // Session proves to the store that this process is alive. Once Done is closed
@@ -89,8 +90,8 @@ type Session interface {
 	// outside world.
 	Token() uint64
 
-	// TTL is what the store granted: it keeps the session at least this long
-	// after each renewal.
+	// TTL is the time that the store granted: it keeps the session at least
+	// this long after each renewal.
 	TTL() time.Duration
 
 	// Deadline is the time, by this process's monotonic clock, until which the
@@ -149,7 +150,7 @@ type Watch interface {
 	Close() error
 }
 
-// Update is what changed since the last Update.
+// Update is a set of changes since the last Update.
 type Update struct {
 	Reset   bool      // Entries is the whole content: forget everything else
 	Entries []Entry   // created or changed, sorted by key
@@ -162,8 +163,8 @@ type Update struct {
 // documents of a namespace have at most so many.
 const SmallestValue = 256 << 10
 
-// Caps is what a backend can do. It lets the core choose sizes and bounds;
-// nothing needs it to be correct.
+// Caps describes the abilities of a backend. It lets the core choose sizes and
+// bounds; nothing needs it to be correct.
 type Caps struct {
 	Driver         string        // the scheme, for messages
 	StrongVersions bool          // a Version survives delete and create

@@ -49,7 +49,7 @@ type Op struct {
 	Value []byte // the store keeps a copy
 }
 
-// OpKind is what an Op does.
+// OpKind is the kind of an Op.
 type OpKind uint8
 
 // The four writes.
@@ -69,7 +69,7 @@ func CreateEphemeral(key string, value []byte) Op { return Op{OpCreateEphemeral,
 
 // Set overwrites a key; it conflicts if the key is absent. Writing the value
 // that is already there is a write like any other. An ephemeral key stays
-// ephemeral and its owner's, whoever sets it.
+// ephemeral and its owner's, whichever session sets it.
 func Set(key string, value []byte) Op { return Op{OpSet, key, value} }
 
 // Delete removes a key; it conflicts if the key is absent.

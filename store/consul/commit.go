@@ -44,7 +44,7 @@ func (s *driver) Commit(ctx context.Context, t store.Txn) (store.Result, error) 
 	return store.Result{}, refused(p.fault(reply.Errors))
 }
 
-// applied is what to tell of an answer without errors.
+// applied returns the result for an answer without errors.
 func (p *plan) applied(reply *api.KVTxnResponse) (store.Result, error) {
 	if p.filtered(reply.Results) {
 		return store.Result{}, fmt.Errorf("%w: the token may not read all keys of the transaction", store.ErrPermission)

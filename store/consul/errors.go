@@ -40,7 +40,7 @@ func refusal(err error) error {
 		return store.ErrInvalid
 	}
 	for _, text := range []string{
-		noLeader,                    // nobody to send it to
+		noLeader,                    // no leader to send it to
 		"Missing node registration", // the agent is too young to hold sessions (issue 819)
 		"rate limit exceeded",       // before anything is done
 		"No known Consul servers", "No path to datacenter",
@@ -57,7 +57,7 @@ type deniedError struct{ error }
 
 func (deniedError) Is(target error) bool { return target == store.ErrPermission }
 
-// final says whether a refusal would be the same from another agent, or a
+// final reports whether a refusal would be the same from another agent, or a
 // moment later.
 func final(class error) bool {
 	return class == store.ErrPermission || class == store.ErrTooLarge || class == store.ErrInvalid

@@ -50,7 +50,7 @@ type hosts struct {
 }
 
 // newHost makes a client that takes nothing from the environment: the token
-// that it is given here is what keeps it from looking for another, and never
+// that it is given here keeps it from looking for another, and never
 // sent; see wire.
 func newHost(addr, scheme, datacenter, namespace, partition string, transport http.RoundTripper, w *wire) (*host, error) {
 	client, err := api.NewClient(&api.Config{
@@ -164,7 +164,7 @@ func attempt(ctx context.Context, h *host, twice bool, f func(ctx context.Contex
 	return request.sent, err
 }
 
-// isTime says whether an error is that of a context which has ended.
+// isTime reports whether an error is that of a context which has ended.
 func isTime(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
@@ -175,8 +175,9 @@ func isTime(err error) bool {
 const silence = 500 * time.Millisecond
 
 // suspect drops connections that may be dead: something that was sent has not
-// been answered. Whoever waits for a change asks again, on another connection;
-// also who has asked since, for that may have been on one of the dead.
+// been answered. A caller that waits for a change asks again, on another
+// connection; also who has asked since, for that may have been on one of the
+// dead.
 func (s *driver) suspect(h *host) {
 	h.turn()
 	s.askAllAgain(time.Now())

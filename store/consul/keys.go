@@ -37,7 +37,7 @@ func (l layout) below(prefix string) string {
 }
 
 // name returns the store's key of a Consul key, and false for what belongs to
-// the driver and for what somebody else has written that no key has as its
+// the driver and for what another program has written that no key has as its
 // name.
 func (l layout) name(key string) (string, bool) {
 	rest, below := strings.CutPrefix(key, l.root)

@@ -72,8 +72,8 @@ func (s *driver) plan(t store.Txn, session *session) *plan {
 
 // newNonce returns what makes a write differ from any other. Consul does
 // nothing for a write that changes nothing, so that of two who compare and set
-// the same value both would win, and nobody who waits for a change would hear
-// of it. JSON of other makes carries 53 bits.
+// the same value both would win, and no client that waits for a change would
+// hear of it. JSON of other makes carries 53 bits.
 func newNonce() uint64 { return rand.Uint64()>>11 | 1 }
 
 func (s *driver) op(verb api.KVOp, key string) *api.KVTxnOp {
@@ -98,11 +98,11 @@ func expected(v store.Version) uint64 {
 // an index.
 func (p *plan) guard(index uint64) { p.ops[0].Index = index }
 
-// overhead is what an operation takes in JSON besides its key and value, at
+// overhead is the size of an operation in JSON besides its key and value, at
 // most.
 const overhead = 220
 
-// size is what the transaction takes as the body of a request, at most.
+// size returns the greatest size of the transaction as the body of a request.
 func (p *plan) size() int {
 	n := 2
 	for _, op := range p.ops {
@@ -122,14 +122,14 @@ func index(results []*api.KVPair) uint64 {
 	return last
 }
 
-// filtered says whether the answer to a transaction that only reads lacks
+// filtered reports whether the answer to a transaction that only reads lacks
 // results that the token may not see: a key that must be there is then not
 // looked at, and was not said to be missing.
 func (p *plan) filtered(results []*api.KVPair) bool {
 	return p.first == len(p.ops) && len(results) < len(p.ops)
 }
 
-// result is what to tell of a transaction that was applied at an index.
+// result returns the result of a transaction that was applied at an index.
 func (p *plan) result(index uint64) store.Result {
 	r := store.Result{Versions: make([]store.Version, len(p.do))}
 	for i, op := range p.do {
@@ -148,7 +148,7 @@ const (
 	conflict                // see the error
 	guardMoved              // the marker is at another index
 	sessionGone
-	lockDelay // somebody's session that had locked the key has just ended
+	lockDelay // the session that had locked the key has just ended
 	denied
 )
 
@@ -216,8 +216,8 @@ func (s *driver) evidence(p *plan) api.KVTxnOps {
 // refuted is true if one is older than the transaction, which was sent when
 // Consul was at an index: then every key that it sets or creates would have
 // been written since, and every key that it deletes would be absent or have
-// been created since. Else nobody knows: others may have written all of it
-// over.
+// been created since. Otherwise it is unknown: others may have written all of
+// it over.
 func (p *plan) verdict(now []*api.KVPair, sent uint64) (applied uint64, refuted bool) {
 	if len(now) != len(p.do) {
 		return 0, false

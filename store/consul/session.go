@@ -75,7 +75,7 @@ func (s *driver) NewSession(ctx context.Context, o store.SessionOptions) (store.
 // createSession returns when the request was sent to which Consul has answered
 // with a session.
 //
-// Its keys are deleted when it ends. The lock delay, for which nobody could
+// Its keys are deleted when it ends. The lock delay, for which no client could
 // lock them afterwards, is the shortest that there is: none is not sent, and
 // means 15 s. It is bound to no health check, only to the agent's node: as long
 // as it is renewed, nothing but that node's departure from the catalogue ends

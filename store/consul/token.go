@@ -66,7 +66,7 @@ func (t *token) get() string {
 	return t.secret
 }
 
-// renewed reads the file again and says whether there is another token in it
+// renewed reads the file again and reports whether there is another token in it
 // than the one that was refused.
 func (t *token) renewed(refused string) bool {
 	if t.file == "" {

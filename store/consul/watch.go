@@ -21,12 +21,12 @@ import (
 // store looks after all its watches together: if it has heard nothing of Consul
 // for probeEvery, by whatever request, it asks for a key, and if that is not
 // answered within patience, their readers are told that they are stale, and all
-// ask anew. A session that is renewed is sign enough.
+// ask again. A session that is renewed is sign enough.
 //
 // An agent passes a query on to the leader and waits, for half a minute if that
 // leader was cut off, when another one has long changed what is asked for. So
 // the store looks every leaderEvery who leads, which any server knows by
-// itself, and has all watches ask anew when it is another.
+// itself, and has all watches ask again when it is another.
 const (
 	wait       = 30 * time.Second
 	slack      = 5 * time.Second
@@ -161,9 +161,9 @@ func pauseAfter(noise int) time.Duration {
 	return min(time.Millisecond<<min(noise-few, 10), mostNoise)
 }
 
-// take hands over what was read, and says whether there was news in it. A store
-// that has gone back may have other writes under the same indexes, and
-// everything is told anew.
+// take hands over what was read, and reports whether there was news in it. A
+// store that has gone back may have other writes under the same indexes, and
+// everything is told again.
 func (w *watch) take(entries []store.Entry, told, now uint64) (news bool) {
 	if now < told {
 		w.box.Reset(entries)

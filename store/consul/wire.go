@@ -152,7 +152,7 @@ func (e *statusError) Error() string { return fmt.Sprintf("status %d: %s", e.cod
 // understands.
 func unusable(r *http.Request, answer *http.Response) error {
 	// What a server has read that knows of no leader may be old. Nothing else
-	// says whether it does.
+	// reports whether it does.
 	if r.Method == http.MethodGet && answer.Header.Get("X-Consul-KnownLeader") == "false" {
 		return &statusError{http.StatusInternalServerError, noLeader}
 	}

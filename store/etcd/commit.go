@@ -147,9 +147,9 @@ func (s *session) moveMarker(from int64) (int64, error) {
 	return moved, nil
 }
 
-// refuted says whether a read shows that a sealed transaction was not applied.
-// It is an attempt: without an answer, or without proof, the outcome stays
-// unknown.
+// refuted reports whether a read shows that a sealed transaction was not
+// applied. It is an attempt: without an answer, or without proof, the outcome
+// stays unknown.
 func (s *session) refuted(p *plan, seen int64) bool {
 	ctx, cancel := context.WithTimeout(s.life.Context(), min(s.attempt(), time.Second))
 	defer cancel()

@@ -57,7 +57,7 @@ func is(err error, targets ...error) bool {
 	return false
 }
 
-// noSpace says whether the server has answered that its quota is used up. It
+// noSpace reports whether the server has answered that its quota is used up. It
 // has dealt with the request then, one way or the other.
 func noSpace(err error) bool { return is(rpctypes.Error(err), rpctypes.ErrNoSpace) }
 

@@ -136,7 +136,7 @@ func plain(err error) string {
 	return strings.Join(strings.Fields(strings.ReplaceAll(text, context.DeadlineExceeded.Error(), "no answer in time")), " ")
 }
 
-// reason is what to tell of an error of the client library: etcd's own text,
+// reason returns the text for an error of the client library: etcd's own text,
 // what is wrong with the connection, or what was waited for when the caller's
 // time ended.
 func reason(ctx context.Context, err error) error {

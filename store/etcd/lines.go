@@ -20,8 +20,8 @@ const silence = 500 * time.Millisecond
 // lines are the connections of a store. A connection through which nothing
 // comes any more is not closed by anyone: a router has forgotten it, or the
 // server's machine is gone. gRPC would ask for a sign of life after 10 s at the
-// earliest and wait for it, longer than a session lives. So whoever of us gets
-// no answer in time has the connections closed that have carried a request
+// earliest and wait for it, longer than a session lives. So the caller that
+// gets no answer in time has the connections closed that have carried a request
 // since, and nothing back; gRPC then makes new ones.
 //
 // A connection on which nothing has come yet is not given up in this way: a

@@ -18,7 +18,7 @@ type sending struct {
 
 type sendingKey struct{}
 
-// errSentAlready ends the client library's loop; nobody sees it.
+// errSentAlready ends the client library's loop; no caller sees it.
 var errSentAlready = status.Error(codes.Aborted, "store/etcd: not sent a second time")
 
 // sendOnce is the innermost interceptor of the client. It keeps the client

@@ -16,7 +16,7 @@ type plan struct {
 	keys    []string // etcd's keys of do
 }
 
-// check is what must hold for one key.
+// check is a condition on one key.
 type check struct {
 	key     string // the store's
 	want    wanted
@@ -135,7 +135,7 @@ func readRevisions(key []byte) *pb.RequestOp {
 	return &pb.RequestOp{Request: &pb.RequestOp_RequestRange{RequestRange: &pb.RangeRequest{Key: key, KeysOnly: true}}}
 }
 
-// result is what a reply says of a transaction that was applied. All its writes
+// result returns the result of a transaction that was applied. All its writes
 // have the reply's revision.
 func (p *plan) result(reply *pb.TxnResponse) store.Result {
 	r := store.Result{Versions: make([]store.Version, len(p.do))}
@@ -176,12 +176,12 @@ func (p *plan) conflict(reply *pb.TxnResponse) error {
 	return nil
 }
 
-// refutes says whether a later read of the written keys, in their order, shows
-// that the transaction was not applied. It would have been after the revision
-// sent: then every key that it sets or creates has been written since, and
-// every key that it deletes is absent or was created since. One key that is
+// refutes reports whether a later read of the written keys, in their order,
+// shows that the transaction was not applied. It would have been after the
+// revision sent: then every key that it sets or creates has been written since,
+// and every key that it deletes is absent or was created since. One key that is
 // older refutes it all. That the keys look as after the transaction proves
-// nothing: somebody else may write the same.
+// nothing: another client may write the same.
 func (p *plan) refutes(reply *pb.TxnResponse, sent int64) bool {
 	for i, op := range p.do {
 		mod, created := revisions(reply, i)

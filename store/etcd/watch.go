@@ -31,7 +31,7 @@ const (
 )
 
 // mostMisses is how many times in a row a watch may hear nothing while the
-// store has moved on, before it is begun anew. Once is not enough: a server
+// store has moved on, before it is begun again. Once is not enough: a server
 // gives no sign of life while it catches up for another watch of the stream.
 const mostMisses = 2
 
@@ -199,8 +199,8 @@ func (w *watch) changes(events []*clientv3.Event, revision int64) []mailbox.Chan
 	return all
 }
 
-// again reads everything anew, as often as it takes. It returns an error if the
-// watch must end.
+// again reads everything again, as often as it takes. It returns an error if
+// the watch must end.
 func (w *watch) again(why error) (int64, error) {
 	pause := &backoff.Backoff{Next: 20 * time.Millisecond, Most: 2 * time.Second}
 	for {

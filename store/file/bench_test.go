@@ -76,7 +76,7 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// Writing the log of 100,000 keys of 200 bytes anew: what commits wait for now
+// Writing the log of 100,000 keys of 200 bytes again: what commits wait for now
 // and then.
 func BenchmarkRewrite(b *testing.B) {
 	h, err := takeHold(b.TempDir())

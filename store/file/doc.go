@@ -46,7 +46,7 @@
 // was acknowledged is there when the directory is opened again, after all
 // stores on it were closed.
 //
-// A log that ends in the middle of a write is what a crash leaves; that write
+// A crash leaves a log that ends in the middle of a write; that write
 // was not acknowledged and is cut off. A log that is damaged anywhere else is
 // refused with [ErrDamaged]: the error names the file and the offset, and says
 // what can be done. The one damage that can't be told from a crash is that of
@@ -54,7 +54,7 @@
 //
 // # Limits
 //
-// All keys and values are in memory. The log is written anew, without what is
+// All keys and values are in memory. The log is written again, without what is
 // outdated, when more than 8 MiB, and more than what it held then, were added;
 // commits wait meanwhile, for about as long as it takes to write all that the
 // store holds. Network file systems whose locks or fsync don't work are no

@@ -18,12 +18,12 @@ import (
 // The files of a directory.
 const (
 	logName  = "elastic.log"
-	newName  = "elastic.log.new" // a log that is being written anew; worthless until it has the other's name
+	newName  = "elastic.log.new" // a log that is being written again; worthless until it has the other's name
 	lockName = "elastic.lock"
 )
 
 // rewriteAfter is how many bytes a log must have grown, and by no less than
-// what it held at first, before it is written anew. So all rewriting together
+// what it held at first, before it is written again. So all rewriting together
 // writes at most about as much as the commits do.
 const rewriteAfter = 8 << 20
 
@@ -121,7 +121,7 @@ func (j *journal) loadFrom(f *os.File) error {
 		return err
 	}
 	// What has been read may never have been on disk, if the process before was
-	// killed: it must be before anybody sees it. That holds for the name of the
+	// killed: it must be before a reader sees it. That holds for the name of the
 	// file, too.
 	if err := j.sync(f); err != nil {
 		return err
@@ -244,7 +244,7 @@ func (j *journal) next() (b *batch, end bool) {
 	return b, false
 }
 
-// write puts a batch on disk. After an error nobody knows whether it is there.
+// write puts a batch on disk. After an error it is unknown whether it is there.
 func (j *journal) write(b *batch) error {
 	if err := j.checkSize(); err != nil {
 		return err
@@ -292,7 +292,7 @@ func (j *journal) failure() error {
 	return j.failed
 }
 
-// rewriteOrGoOn writes the log anew. If that fails before the new file has its
+// rewriteOrGoOn writes the log again. If that fails before the new file has its
 // name, the old one is as good as before.
 func (j *journal) rewriteOrGoOn() {
 	moved, err := j.rewrite()

@@ -159,7 +159,7 @@ func (d *decoder) record() memory.Record {
 	return r
 }
 
-// content is what a log says that the store holds.
+// content is the state of the store that a log describes.
 type content struct {
 	rev     uint64
 	entries map[string]store.Entry
@@ -183,7 +183,7 @@ func (c *content) record() memory.Record {
 }
 
 // replay reads a log. It returns its content, its salt, and how many of its
-// bytes are good: the rest is what a crash left of the last write. name is the
+// bytes are good: the rest is the torn last write of a crash. name is the
 // file's, for errors.
 func replay(name string, log []byte) (c content, salt uint64, base, good int, err error) {
 	c.entries = map[string]store.Entry{}
@@ -234,9 +234,9 @@ func replay(name string, log []byte) (c content, salt uint64, base, good int, er
 	return c, salt, base, good, nil
 }
 
-// torn says whether the rest of a log, which does not begin with a good frame,
-// can be what a crash left of one write. In doubt it is not: then acknowledged
-// records may be lost.
+// torn reports whether the rest of a log, which does not begin with a good
+// frame, can be what a crash left of one write. In doubt it is not: then
+// acknowledged records may be lost.
 func torn(rest []byte, salt uint64) bool {
 	if n, _, ok := frameAt(rest, salt); ok {
 		return frameHead+n >= len(rest) // else something was written after it, so it was on disk once

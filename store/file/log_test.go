@@ -27,7 +27,7 @@ func written(t testing.TB, n int) ledger {
 	t.Helper()
 	dir := t.TempDir()
 	c := openAt(t, dir)
-	c.dir.journal.grow = 1 // the next commit has the log written anew
+	c.dir.journal.grow = 1 // the next commit has the log written again
 	do(t, c, nil, store.Create("base/1", []byte("one")), store.Create("base/other", bytes.Repeat([]byte("."), 40)))
 	mustClose(t, c)
 	c = openAt(t, dir)

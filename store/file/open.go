@@ -23,7 +23,7 @@ var opened = struct {
 	dirs map[string]*directory
 }{dirs: map[string]*directory{}}
 
-// directory is what all stores on one directory share.
+// directory is the state that all stores on one directory share.
 type directory struct {
 	path    string
 	hold    *hold

@@ -156,7 +156,7 @@ func TestWhatIsReadAtOpenIsOnDiskFirst(t *testing.T) {
 	d.acked.Store(int64(len(l.want) - 1))
 	d.check("just after opening")
 
-	// A log that has outgrown what it holds is written anew instead.
+	// A log that has outgrown what it holds is written again instead.
 	d = &disk{t: t, dir: put(t, l.log), want: l.want}
 	_, j := journaled(t, d.dir, func(j *journal) { j.sync, j.syncDir, j.grow = d.sync, d.syncDir, 1 })
 	d.acked.Store(int64(len(l.want) - 1))

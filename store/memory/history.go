@@ -17,7 +17,7 @@ type Commit struct {
 	Do      []store.Op   // what was written; for a session that ended, a Delete for each of its keys
 }
 
-// Cause is what made a Commit.
+// Cause is the cause of a Commit.
 type Cause string
 
 // The four causes. A transaction that writes nothing leaves no Commit.
@@ -45,10 +45,10 @@ type history struct {
 	untold  []Commit
 	logged  uint64
 	told    uint64
-	telling chan struct{} // closed when the one who is telling has told its batch; nil if nobody is
+	telling chan struct{} // closed when the goroutine that delivers has delivered its batch; nil if none does
 }
 
-// log adds to the history if somebody listens. The caller holds s.mu.
+// log adds to the history if a listener is set. The caller holds s.mu.
 func (s *Server) log(c Commit) {
 	if s.history.hook != nil {
 		s.history.untold = append(s.history.untold, c)

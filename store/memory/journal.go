@@ -35,7 +35,7 @@ type Receipt struct {
 // NewReceipt returns a receipt that is not settled.
 func NewReceipt() *Receipt { return &Receipt{done: make(chan struct{})} }
 
-// Settle says that the record is kept or, with an error, that nobody knows
+// Settle says that the record is kept or, with an error, that it is unknown
 // whether it is. It must be called once.
 func (r *Receipt) Settle(err error) {
 	r.err = err

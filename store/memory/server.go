@@ -37,7 +37,7 @@ type Server struct {
 	rev     uint64 // of the last commit, or start of a session
 	keys    table
 	leases  map[string]*lease
-	topics  map[string]*topic // by prefix; only those that somebody watches
+	topics  map[string]*topic // by prefix; only watched ones
 	touched []*topic          // scratch of publish
 	history history
 	journal Journal  // nil for a server that keeps nothing
@@ -53,7 +53,7 @@ type Option func(*Server)
 func MaxOps(n int) Option { return func(s *Server) { s.caps.MaxOps = n } }
 
 // WeakVersions makes versions start again when a key is deleted and created
-// anew, as ZooKeeper's do.
+// again, as ZooKeeper's do.
 func WeakVersions() Option {
 	return func(s *Server) { s.weakVersions, s.caps.StrongVersions = true, false }
 }

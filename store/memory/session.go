@@ -16,7 +16,7 @@ const renewShare = 3
 
 // The local deadline lies before the server's by a fifth of the TTL: timers are
 // late, and what the process runs must have stopped by the time the server lets
-// somebody else have it. One second is enough for that whatever the TTL; more
+// another client have it. One second is enough for that whatever the TTL; more
 // would only make the session less patient with a slow network.
 const (
 	marginShare = 5

@@ -15,7 +15,7 @@ import (
 )
 
 // storm has clients commit, each a key of its own at a time, while all the
-// faults there are befall them. The history of the server then says whether
+// faults there are befall them. The history of the server then reports whether
 // what each Commit said is true.
 type storm struct {
 	world

@@ -18,7 +18,7 @@ const (
 	ringBytes   = 4 << 20
 )
 
-// topic is what happened below one prefix that somebody watches.
+// topic is the list of changes below one watched prefix.
 type topic struct {
 	watches []*watch
 	commits []commit // the last ones, oldest first

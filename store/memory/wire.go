@@ -8,7 +8,7 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// Request is what a hook is told of a request that is about to be sent.
+// Request describes a request that is about to be sent, for a hook.
 type Request struct {
 	Kind    Kind
 	N       int       // counts requests of this kind from 1, since OnRequest: a renewal does not shift the n-th commit
@@ -17,7 +17,7 @@ type Request struct {
 	Txn     store.Txn // of a Commit; must not be changed
 }
 
-// Kind is what a request asks for.
+// Kind is the kind of a request.
 type Kind string
 
 // The kinds of requests.
@@ -32,7 +32,7 @@ const (
 	Seal         Kind = "seal" // settles a transaction whose reply was lost
 )
 
-// Fault is what happens to one request. The zero Fault is none. What a caller
+// Fault is a fault of one request. The zero Fault is none. What a caller
 // sees follows from the contract: the loss of a reply, or of a request that the
 // sender can't know to be lost, is ErrUnknown for a Commit and ErrUnavailable
 // for a read.
@@ -122,7 +122,7 @@ func (c *Client) Crash() {
 	}
 }
 
-// fate is what the sender of a request knows of it.
+// fate is the outcome of a request as its sender knows it.
 type fate int
 
 const (
@@ -337,8 +337,8 @@ func (w waiter) connected() error {
 	}
 }
 
-// gone says whether requests of a kind can no longer be made: after Close only
-// the farewells can. The caller holds s.mu.
+// gone reports whether requests of a kind can no longer be made: after Close
+// only the farewells can. The caller holds s.mu.
 func (c *Client) gone(kind Kind) bool {
 	return c.crashed || c.closing && kind != CloseSession
 }

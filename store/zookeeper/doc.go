@@ -55,7 +55,7 @@
 // Directories are made when they are missing: as containers, which the server
 // removes some time after the last node in them. One that has never had a node
 // in it, because its maker died in between, stays unless the server is told
-// otherwise (znode.container.maxNeverUsedIntervalMs), and is in nobody's way.
+// otherwise (znode.container.maxNeverUsedIntervalMs), and does no harm.
 //
 // # Sessions
 //
@@ -78,7 +78,7 @@
 // One Multi each: 127 keys, 640 KiB for a value, 704 KiB for all. Directories
 // that are missing are made before it. When a reply is lost, the transaction is
 // sealed by a write to the session's marker before Commit returns, so that no
-// late copy of it can commit. Versions begin anew when a key has been deleted
+// late copy of it can commit. Versions begin again when a key has been deleted
 // and created: compare them as [store.Version] says.
 //
 // # Reads and watches
@@ -92,7 +92,7 @@
 // Whatever the number of watches, the server tells of a change once, and it is
 // read once. A reader is told Stale when the connection is lost, which is
 // noticed after 7 s at the latest if it is merely silent, or the server has
-// lost its leader; then everything is read anew. An idle process with the
+// lost its leader; then everything is read again. An idle process with the
 // default TTL sends 24 pings and at most 12 syncs a minute.
 //
 // The right to read a key that is taken away while a watch is open is missed at

@@ -29,7 +29,7 @@ const (
 // nodes have, and they are read again, once for all watches: whatever changes
 // between the two is told, too, and read once more. When the connection has
 // been lost, so has what the server told in between, and everything is read
-// anew.
+// again.
 //
 // One goroutine does all the reading, so that no watch is ever given an older
 // state after a newer one. It runs as long as there are watches.
@@ -97,7 +97,7 @@ func (f *feed) take() []string {
 	return all
 }
 
-// done says whether there is no watch left, and that the goroutine ends.
+// done reports whether there is no watch left, and that the goroutine ends.
 func (f *feed) done() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -135,7 +135,7 @@ func (f *feed) run() {
 	}
 }
 
-// round is what the feed does on one connection. Only its goroutine uses it.
+// round is the work of the feed on one connection. Only its goroutine uses it.
 type round struct {
 	*feed
 	wire    *wire
@@ -391,7 +391,7 @@ func covered(watches map[*watch]bool, path string) bool {
 	return false
 }
 
-// covers says whether a path is a watch's directory or below it.
+// covers reports whether a path is a watch's directory or below it.
 func (w *watch) covers(path string) bool {
 	rest, ok := strings.CutPrefix(path, w.path)
 	return ok && (rest == "" || rest[0] == '/')

@@ -58,7 +58,7 @@ func (l layout) name(path string) (string, bool) {
 	return key, ok && store.CheckKey(key) == nil
 }
 
-// isDirectory says whether keys may be below a path that is the root or in a
+// isDirectory reports whether keys may be below a path that is the root or in a
 // directory.
 func (l layout) isDirectory(path string) bool {
 	if path == l.root {

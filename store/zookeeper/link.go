@@ -204,7 +204,8 @@ func (l *link) connected(w *wire, g greeting) {
 	l.renewed(w.dialled)
 }
 
-// isItself says whether a session is the one that the link has, if it has one.
+// isItself reports whether a session is the one that the link has, if it has
+// one.
 func (l *link) isItself(session int64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

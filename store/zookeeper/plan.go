@@ -107,7 +107,7 @@ func (p *plan) guard(version int32) {
 	p.ops[0] = &zk.CheckVersionRequest{Path: p.ops[0].(*zk.CheckVersionRequest).Path, Version: version}
 }
 
-// result is what the answers say of a transaction that was applied.
+// result returns the result of a transaction that was applied.
 func (p *plan) result(answers []zk.MultiResponse) store.Result {
 	r := store.Result{Versions: make([]store.Version, len(p.do))}
 	for i, op := range p.do {

@@ -114,7 +114,7 @@ func (p *packet) frame() []byte {
 	return p.b
 }
 
-// body is what is left to read of a reply. After an error everything that it
+// body is the unread rest of a reply. After an error everything that it
 // returns is zero.
 type body struct {
 	b     []byte

@@ -12,14 +12,14 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// stat is what of a node's state is of interest.
+// stat is the part of a node's state that the driver uses.
 type stat struct {
 	created int64 // the transaction that created it
 	version int32 // of its data
 	owner   int64 // the session that it dies with, 0 for none
 }
 
-// found is what a read has shown at paths: what keys there are, which
+// found is the result of a read: the keys that there are, which
 // directories, and where there is nothing.
 type found struct {
 	entries     []store.Entry

@@ -280,7 +280,7 @@ func TestMissingRightsAreNamedAndNeverLookLikeAnEmptyStore(t *testing.T) {
 	}{"persistent": {reader, m}, "classic": {classic, c}} {
 		t.Run(name, func(t *testing.T) {
 			// Servers since 3.8.4 say nothing of what may not be read; others
-			// say that it has changed. When everything is read anew there is no
+			// say that it has changed. When everything is read again there is no
 			// doubt.
 			_, w, err := of.s.Driver().(*driver).connection(t.Context())
 			if err != nil {

@@ -52,7 +52,7 @@ func (s *driver) NewSession(ctx context.Context, o store.SessionOptions) (store.
 		switch {
 		case err == nil:
 			return nil, store.ErrClosed
-		case lost && ctx.Err() == nil && !s.running.Closed(): // before it was begun: nobody knows of it yet
+		case lost && ctx.Err() == nil && !s.running.Closed(): // it was never returned to a caller
 		default:
 			return nil, s.readError(err)
 		}

@@ -54,7 +54,7 @@ func (w *watch) Close() error {
 	return nil
 }
 
-// context bounds one reading of everything. After the first nobody waits for
+// context bounds one reading of everything. After the first no caller waits for
 // it, and the connection tells whether it goes on.
 func (w *watch) context() (context.Context, context.CancelFunc) {
 	if w.started {

@@ -53,7 +53,7 @@ type wire struct {
 }
 
 // question is a request of ours. The reply goes to the channel, which must have
-// room for it; nil is for nobody.
+// room for it; nil discards it.
 type question struct {
 	to     chan<- reply
 	index  int
@@ -269,7 +269,7 @@ func (w *wire) authenticate() error {
 	return err
 }
 
-// ours takes note of a frame and says whether it is none of the client
+// ours takes note of a frame and reports whether it is none of the client
 // library's business.
 func (w *wire) ours(frame []byte) bool {
 	xid, code := int32(binary.BigEndian.Uint32(frame[4:])), codeOf(frame)
@@ -381,7 +381,7 @@ func (w *wire) look(now time.Time) time.Duration {
 }
 
 // begin sends requests of ours in one piece. The replies, numbered from first
-// on, go to the channel, which must have room for them, or to nobody.
+// on, go to the channel, which must have room for them, or are discarded.
 func (w *wire) begin(asks []ask, first int, to chan<- reply) error {
 	w.mu.Lock()
 	xids := make([]int32, len(asks))

@@ -1,10 +1,10 @@
 // Package guard makes outcomes final that a lost answer has left unknown.
 //
-// A session has a marker in the store, which nobody else writes. Each of its
-// transactions is conditional on the version of the marker that the session
+// A session has a marker in the store, which no other client writes. Each of
+// its transactions is conditional on the version of the marker that the session
 // knows. When the answer to one is lost, the marker is moved on before the
 // caller is told, and no copy that is still on its way can commit afterwards:
-// not even when somebody else has gone on from its absence.
+// not even when another client has gone on from its absence.
 package guard
 
 import (

@@ -53,8 +53,8 @@ type Lifetime struct {
 	deadline time.Time
 }
 
-// New begins a life. onEnd is called once, at its end, by whoever has ended it
-// or found it ended; it must not block.
+// New begins a life. onEnd is called once, at its end, by the caller that ended
+// it or found it ended; it must not block.
 func New(onEnd func(reason error)) *Lifetime {
 	l := &Lifetime{onEnd: onEnd}
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
@@ -71,8 +71,8 @@ func (l *Lifetime) Done() <-chan struct{} {
 }
 
 // Err returns what the life has ended with, nil before. It looks at the clocks
-// itself: whoever asks after the deadline is told the truth, even if no timer
-// has fired yet.
+// itself: a caller that asks after the deadline gets the truth, even if no
+// timer has fired yet.
 func (l *Lifetime) Err() error {
 	l.look()
 	return context.Cause(l.ctx)
@@ -131,7 +131,7 @@ func (l *Lifetime) look() {
 	}
 }
 
-// passed says whether a deadline has passed by the monotonic clock or by the
+// passed reports whether a deadline has passed by the monotonic clock or by the
 // wall clock, which both times hold. The monotonic clock stands still while the
 // machine is suspended; the wall clock is right afterwards. A wall clock that
 // is set forward by more than the rest of a session costs that session, which

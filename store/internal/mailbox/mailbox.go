@@ -16,7 +16,7 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// Change is what the store says of one key.
+// Change is the state of one key, as the store reports it.
 type Change struct {
 	Entry   store.Entry // only its key counts if it is deleted
 	Deleted bool
@@ -25,9 +25,9 @@ type Change struct {
 // Mailbox is between a driver and the reader of one watch. It is safe for
 // concurrent use, and Next is for one reader. Make it with [New].
 //
-// News is what the reader does not know: a write of a key other than the one it
-// was told of last, by its Created and Version, and the absence of a key that
-// it was told of. So a driver may say a state twice, but must never say an
+// News is what the reader does not know yet: a write of a key other than the
+// one it was told of last, by its Created and Version, and the absence of a key
+// that it was told of. So a driver may say a state twice, but must never say an
 // older one after a newer one.
 type Mailbox struct {
 	wake chan struct{} // holds a token when there may be something to tell
@@ -36,15 +36,15 @@ type Mailbox struct {
 	whole   bool                   // changed is the whole content
 	changed map[string]store.Entry // created or set
 	deleted map[string]bool        // keys the reader knows of, and that are no more
-	known   map[string]write       // keys the reader knows of: nobody needs to be told that another is deleted
+	known   map[string]write       // keys the reader knows of: a delete of another key is no news
 	stale   bool
 	told    bool      // what the reader knows of stale
 	heard   time.Time // last sign of life
 	err     error     // the end
 }
 
-// write is what tells one write of a key from another. The version alone does
-// not in ZooKeeper, where it begins anew.
+// write identifies one write of a key. The version alone does
+// not in ZooKeeper, where it begins again.
 type write struct {
 	created uint64
 	version store.Version
@@ -151,7 +151,7 @@ func (m *Mailbox) HeardAt(t time.Time) {
 // Reset, Apply, Replace or HeardAt.
 func (m *Mailbox) LostContact() { m.change(func() { m.stale = true }) }
 
-// HeardSince says whether there was a sign of life after a time.
+// HeardSince reports whether there was a sign of life after a time.
 func (m *Mailbox) HeardSince(t time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

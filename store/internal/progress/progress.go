@@ -41,7 +41,7 @@ func Also(ctx context.Context, f func()) context.Context {
 
 type key struct{}
 
-// call is what progress is reported to.
+// call receives the progress.
 type call interface{ extend() }
 
 type also struct {

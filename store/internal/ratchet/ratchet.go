@@ -1,4 +1,4 @@
-// Package ratchet moves numbers up and never down, whoever comes last.
+// Package ratchet raises atomic counters to a maximum.
 package ratchet
 
 import "cmp"

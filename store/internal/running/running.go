@@ -11,20 +11,20 @@ import (
 	"sync"
 )
 
-// Session is what is said farewell to when the store is closed.
+// Session is a session that is ended when the store is closed.
 type Session interface {
 	Close(ctx context.Context) error
 }
 
-// Watch is what is closed before that, so that its reader is told of the end
-// and not of silence.
+// Watch is a watch that is closed before that, so that its reader hears of the
+// end and not of silence.
 type Watch interface {
 	comparable
 	Close() error
 }
 
-// Set is what one store has running, with watches of the driver's own type. It
-// is safe for concurrent use; make it with [New].
+// Set holds the open sessions and watches of one store, with watches of the
+// driver's own type. It is safe for concurrent use; make it with [New].
 type Set[W Watch] struct {
 	ctx        context.Context
 	cancel     context.CancelFunc
@@ -46,7 +46,7 @@ func New[W Watch]() *Set[W] {
 // Context ends with the store, when its sessions have been said farewell to.
 func (s *Set[W]) Context() context.Context { return s.ctx }
 
-// Closed says whether Close was called.
+// Closed reports whether Close was called.
 func (s *Set[W]) Closed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

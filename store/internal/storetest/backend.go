@@ -26,7 +26,7 @@ func (b Backend) hasten(s store.Store) {
 	}
 }
 
-// Server is what happens to a server.
+// Server controls a server of a test.
 type Server interface {
 	Addr() string
 	Kill()

@@ -9,7 +9,7 @@ import (
 )
 
 // OpenNamesTheHostsThatDontAnswer in time, and keeps secrets, such as hunter2.
-// says is what else the error mentions for a URL, in which SILENT is a host
+// says returns the text that the error has for a URL, in which SILENT is a host
 // that takes connections and says nothing, and REFUSING one that refuses them.
 func OpenNamesTheHostsThatDontAnswer(t *testing.T, says map[string]string) {
 	hosts := map[string]string{"SILENT": Silent(t), "REFUSING": Refusing(t)}

@@ -59,7 +59,7 @@ func LostRequestIsSeenNotToHaveBeenApplied(t *testing.T, b Backend, ttl time.Dur
 }
 
 // SealedTransactionNeverCommitsLate is about the ghost: a transaction that was
-// given up while it was on its way arrives after all, when somebody else has
+// given up while it was on its way arrives after all, when another client has
 // already gone on from its absence. Without a session it does commit, which
 // shows that the test can see a ghost. dealtWith is how many transactions the
 // server has dealt with.
@@ -131,8 +131,8 @@ func CancelledCommitIsSettledBeforeItReturns(t *testing.T, b Backend, ttl time.D
 	}
 }
 
-// CommitThatCannotBeSealedEndsTheSession at its deadline. gone says whether a
-// session's marker is gone, as the other store sees it.
+// CommitThatCannotBeSealedEndsTheSession at its deadline. gone reports whether
+// a session's marker is gone, as the other store sees it.
 func CommitThatCannotBeSealedEndsTheSession(t *testing.T, b Backend, gone func(other store.Store, n store.Session) bool) {
 	p, s, other := b.BehindProxy(t)
 	n := Session(t, s, b.TTL)

@@ -11,8 +11,8 @@ import (
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
 )
 
-// SessionKnowsOfItsEndBeforeOthersDo is the central case of safety: nobody sees
-// the keys of a session go before the session knows.
+// SessionKnowsOfItsEndBeforeOthersDo is the central case of safety: no other
+// session sees the keys of a session go before the session knows.
 func SessionKnowsOfItsEndBeforeOthersDo(t *testing.T, b Backend) {
 	for name, fault := range map[string]func(p *servers.Proxy){
 		"black hole":   func(p *servers.Proxy) { p.Hold(servers.Both) },
@@ -104,7 +104,7 @@ func SessionSurvivesACrashOfTheServer(t *testing.T, b Backend, ttl time.Duration
 }
 
 // LostSessionIsEndedInTheBackground by the process itself, which gives the keys
-// up that it no longer believes in, so that nobody waits for the store to do
+// up that it no longer believes in, so that no client waits for the store to do
 // it. lose has a session find out that it is lost.
 func LostSessionIsEndedInTheBackground(t *testing.T, b Backend, lose func(n store.Session)) {
 	s := b.Open(t, b.Server.Addr(), Namespace())

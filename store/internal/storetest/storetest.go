@@ -36,7 +36,7 @@ func Main(m *testing.M) {
 
 var namespaces atomic.Int64
 
-// Namespace returns a namespace that nobody else has.
+// Namespace returns a fresh namespace.
 func Namespace() string { return fmt.Sprintf("test%d-%d", os.Getpid(), namespaces.Add(1)) }
 
 // Bounded returns a context for at most a time, which does not end with the
