@@ -93,7 +93,7 @@ func (o *output) pass(n int) {
 		// program.
 		if v := recover(); v != nil {
 			o.to = nil
-			o.fault = fmt.Errorf("Output panicked: %v", v)
+			o.fault = fmt.Errorf("function Output panicked: %v", v)
 		}
 	}()
 	o.to(o.run, text)
