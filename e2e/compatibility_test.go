@@ -15,8 +15,9 @@ import (
 
 var previous = flag.String("previous", "", "git `revision` of the previous release (default the newest tag)")
 
-// An instance of the previous release and one of today share a fleet. Each takes
-// over the runs of the other, and the store has nothing that either cannot read.
+// An instance of the previous release and one of today share a fleet. Each
+// takes over the runs of the other, and the store has nothing that either
+// cannot read.
 func TestPreviousRelease_SharesFleet(t *testing.T) {
 	binary := previousWorker(t)
 	f := newFleet(t, settings{shards: 4, schedule: "0/2 * * * * ?", work: time.Second, ttl: 3 * time.Second})
@@ -54,8 +55,8 @@ func startOf(p *worker.Process) func(checker.Line) bool {
 	return func(l checker.Line) bool { return l.Event == "start" && l.PID == p.PID() }
 }
 
-// previousWorker builds the worker of the previous release. Without one it skips
-// the test.
+// previousWorker builds the worker of the previous release. Without one it
+// skips the test.
 func previousWorker(t *testing.T) string {
 	t.Helper()
 	if *previous == "" {

@@ -144,8 +144,8 @@ var (
 	fileName = regexp.MustCompile("`(\\w+\\.go)`")
 )
 
-// goFiles writes the Go files of a page into a module, each under the last file
-// name that the text before it has in backquotes, and runs the go command there.
+// goFiles writes the Go files of a page into a module and runs the go command
+// there. Each file gets the last file name in backquotes before it.
 func goFiles(t *testing.T, page, module string, args ...string) {
 	t.Helper()
 	text := read(t, filepath.Join(root, page))
