@@ -255,3 +255,43 @@ func TestCarryOn_DrainingInstanceRecordsEnd(t *testing.T) {
 		})
 	}
 }
+
+// A handler is cancelled at the end of its time to carry on while the answer to
+// its reclaim is under way. The run is then handed over. If the instance
+// forgot it, the run would need another attempt.
+func TestCarryOn_ReclaimUnderWayIsHandedOver(t *testing.T) {
+	const slow = 2 * time.Second // of the answer
+	reached := false
+	// The moment of the reclaim varies by a second, so it takes several tries.
+	for try := 0; !reached && try < 150; try++ {
+		bubble(t, func(c *cluster) {
+			a, _ := c.onRunning(endless)
+			before := c.record("report", 0)
+			a.client.Cut()
+			c.pass(38500*time.Millisecond + time.Duration(try%30)*100*time.Millisecond)
+			a.client.OnRequest(func(r memory.Request) memory.Fault {
+				if r.Kind != memory.Transact || !strings.HasPrefix(r.Txn.Do[0].Key, "runs/") {
+					return memory.Fault{}
+				}
+				return memory.Fault{After: slow}
+			})
+			a.client.Heal()
+			c.until("the handler has ended", func() bool { return !c.running(a, 0) })
+			now := c.record("report", 0)
+			reached = now.State == failover.StateRunning && now.Fence == before.Fence+1 && now.Attempt == 1
+			c.pass(5 * time.Minute)
+			c.until("the run has ended", func() bool { return c.record("report", 0).State == failover.StateIdle })
+			for _, e := range c.seen(observe.TookOver) {
+				if e.Code == "run_forgotten" {
+					t.Errorf("got %v, want the run handed over", e)
+				}
+			}
+			if r := c.record("report", 0); r.Result != failover.ResultSucceeded {
+				t.Errorf("got the record %v, want a success", r)
+			}
+		})
+	}
+	if !reached {
+		t.Error("no handler ended while the answer to its reclaim was under way")
+	}
+}
