@@ -72,7 +72,7 @@ func TestAWorkerThatIsAskedToEndExitsWithZero(t *testing.T) {
 		p.Process.Signal(syscall.SIGINT)
 		return true
 	}, "-store", "memory://alone", "-schedule", "* * * * * ?", "-work", "100ms", "-log", "json", "-log-level", "debug")
-	if code != 0 || !strings.Contains(said, `"msg":"left"`) {
+	if code != 0 || !strings.Contains(said, `"kind":"left"`) {
 		t.Errorf("got exit code %d, want 0 after it has left:\n%s", code, said)
 	}
 }
