@@ -30,7 +30,7 @@ func TestAStoreIsSwappedByItsURLAlone(t *testing.T) {
 					p.Process.Signal(syscall.SIGTERM)
 					return true
 				}, "-store", url, "-jobs", "../examples/worker/jobs.yaml", "-work", "10ms", "-log", "json", "-log-level", "debug")
-				if code != 0 || !strings.Contains(said, `"msg":"left"`) || strings.Contains(said, `"level":"WARN"`) {
+				if code != 0 || !strings.Contains(said, `"kind":"left"`) || strings.Contains(said, `"level":"WARN"`) {
 					t.Errorf("the %s start: exit code %d, want 0, two fires of both jobs, and nothing to warn of:\n%s", start, code, said)
 				}
 			}
@@ -41,7 +41,7 @@ func TestAStoreIsSwappedByItsURLAlone(t *testing.T) {
 // ended returns how many runs of a job have ended, by the log.
 func ended(said, job string) (n int) {
 	for line := range strings.Lines(said) {
-		if strings.Contains(line, `"msg":"ended"`) && strings.Contains(line, `"job":"`+job+`"`) {
+		if strings.Contains(line, `"kind":"ended"`) && strings.Contains(line, `"job":"`+job+`"`) {
 			n++
 		}
 	}
