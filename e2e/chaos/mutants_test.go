@@ -21,7 +21,7 @@ var mutants = []struct {
 		func(g figures) bool { return g.double > 0 && g.smaller > 0 }},
 	{"a take-over counts as a first attempt", "failover/transition.go", "\tr.Attempt++\n\tr.Fence++\n", "\tr.Fence++\n",
 		func(g figures) bool { return g.double > 0 }},
-	{"fires that were missed are dropped", "failover/due.go", "if p.Misfire == All {", "if false {",
+	{"fires that were missed are dropped", "failover/due.go", "if p.Misfire == MisfireAll {", "if false {",
 		func(g figures) bool { return g.lost > 0 }},
 }
 
