@@ -19,7 +19,8 @@ import (
 type conn struct {
 	net.Conn
 	requests atomic.Int32 // under way
-	wrote    atomic.Bool  // something was sent
+	began    atomic.Bool  // the sending of the latest request
+	wrote    atomic.Bool  // some of that request was sent
 	refusal  atomic.Pointer[statusError]
 }
 
@@ -29,14 +30,22 @@ const unaskedMost = 4096
 // errUnasked ends a connection on which an agent answers what was not asked.
 var errUnasked = errors.New("the server answered before it was asked")
 
-// Read reads from the connection. What comes while no request is under way is
-// an error.
+// use begins a request. Between this and its first byte net/http does not expect
+// an answer yet, and would log one.
+func (c *conn) use() {
+	c.began.Store(false)
+	c.wrote.Store(false)
+	c.requests.Add(1)
+}
+
+// Read reads from the connection. What comes before a request begins to be sent
+// is an error.
 func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	switch {
 	case n == 0:
 		return n, err
-	case c.requests.Load() == 0:
+	case c.requests.Load() == 0, !c.began.Load():
 		return 0, c.refused(b[:n])
 	case !c.wrote.Load():
 		c.refused(b[:n]) // for Write, which may fail before this is seen
@@ -47,6 +56,7 @@ func (c *conn) Read(b []byte) (int, error) {
 // Write writes to the connection. If the agent has ended it, the answer that it
 // gave before is the error.
 func (c *conn) Write(b []byte) (int, error) {
+	c.began.Store(true)
 	n, err := c.Conn.Write(b)
 	if err == nil {
 		c.wrote.Store(true)

@@ -3,6 +3,7 @@ package consul
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"log"
 	"net"
@@ -191,6 +192,20 @@ func TestConn_IdleAnswerIsNotLogged(t *testing.T) {
 	defer mu.Unlock()
 	if logged.Len() > 0 {
 		t.Errorf("the program's log has %q", logged.String())
+	}
+}
+
+// An answer that comes after a request has taken its connection, and before it
+// is sent, is the error of that connection. net/http would log it.
+func TestConn_AnswerBeforeRequestIsError(t *testing.T) {
+	agent, client := net.Pipe()
+	defer agent.Close()
+	go fmt.Fprint(agent, "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n")
+	c := &conn{Conn: client}
+	c.use()
+	n, err := c.Read(make([]byte, 100))
+	if s := (*statusError)(nil); n != 0 || !errors.As(err, &s) || s.code != http.StatusTooManyRequests {
+		t.Errorf("got %d bytes, %v, want the agent's refusal", n, err)
 	}
 }
 

@@ -88,7 +88,7 @@ func (s *sending) trace() *httptrace.ClientTrace {
 		GotConn: func(info httptrace.GotConnInfo) {
 			s.sent = true
 			if on, _ = info.Conn.(*conn); on != nil {
-				on.requests.Add(1)
+				on.use()
 			}
 		},
 		// The connection may be another request's by now, which is counted, too.
