@@ -57,10 +57,19 @@ func TestQueryOnAForgottenConnectionIsAskedAgain(t *testing.T) {
 func TestUnansweredRequestCastsDoubtOnQueriesThatWait(t *testing.T) {
 	t.Parallel()
 	c := server(t)
-	p, s, other := backend(c).BehindProxy(t)
+	var r requests
+	p := servers.StartProxy(t, c.Addr())
+	ns := storetest.Namespace()
+	s, other := openAt(t, p.Addr(), ns, r.tap), openAt(t, c.Addr(), ns)
 	m := storetest.Follow(t, s, "w")
 	m.Next()
-	storetest.Read(t, s, "k") // whose connection is idle then, and forgotten, too
+	storetest.Await(t, "the watch to wait", func() bool { return r.count("wait") > 0 })
+	// While the watch waits on one connection, a read gets another, which is idle
+	// then, and muted too. Without it the Get below would dial a good one.
+	storetest.Await(t, "an idle connection beside that of the watch", func() bool {
+		storetest.Read(t, s, "k")
+		return p.Connections() >= 2
+	})
 	p.Mute()
 	storetest.Commit(t, other, storetest.Do(store.Create("w/a", []byte("1"))))
 	s.Get(storetest.Bounded(t, time.Second), "k")

@@ -91,7 +91,7 @@ func (s *sending) trace() *httptrace.ClientTrace {
 				on.use()
 			}
 		},
-		// The connection may be another request's by now, which is counted, too.
+		// Another request may have the connection by now. It is counted, too.
 		PutIdleConn: func(error) {
 			if on != nil {
 				on.requests.Add(-1)
