@@ -30,8 +30,8 @@ const unaskedMost = 4096
 // errUnasked ends a connection on which an agent answers what was not asked.
 var errUnasked = errors.New("the server answered before it was asked")
 
-// use begins a request. Until its first byte is sent net/http does not expect an
-// answer, and would log one.
+// use begins a request. Until its first byte is sent net/http does not expect
+// an answer, and would log one.
 func (c *conn) use() {
 	c.began.Store(false)
 	c.wrote.Store(false)

@@ -64,8 +64,8 @@ func TestUnansweredRequestCastsDoubtOnQueriesThatWait(t *testing.T) {
 	m := storetest.Follow(t, s, "w")
 	m.Next()
 	storetest.Await(t, "the watch to wait", func() bool { return r.count("wait") > 0 })
-	// While the watch waits on one connection, a read gets another, which is idle
-	// then, and muted too. Without it the Get below would dial a good one.
+	// While the watch waits on one connection, a read gets another. That one is
+	// idle then, and muted too. Otherwise the Get below would dial a good one.
 	storetest.Await(t, "an idle connection beside that of the watch", func() bool {
 		storetest.Read(t, s, "k")
 		return p.Connections() >= 2
