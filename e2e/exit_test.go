@@ -77,7 +77,8 @@ func TestAWorkerThatIsAskedToEndExitsWithZero(t *testing.T) {
 	}
 }
 
-func TestAWorkerThatIsCalledWronglySaysAllThatIsWrongAndExitsWithTwo(t *testing.T) {
+// A worker with wrong flags names all of them and exits with 2.
+func TestWorker_ListsWrongFlagsAndExitsWithTwo(t *testing.T) {
 	t.Parallel()
 	code, said := run(t, nil, "-schedule", "61 * * * * ?", "-shards", "-1")
 	if code != 2 {
@@ -90,7 +91,8 @@ func TestAWorkerThatIsCalledWronglySaysAllThatIsWrongAndExitsWithTwo(t *testing.
 	}
 }
 
-func TestAWorkerWithoutAStoreSaysWhichHostAndExitsWithOne(t *testing.T) {
+// A worker whose store can't be reached names the host and exits with 1.
+func TestWorker_NamesUnreachableHost(t *testing.T) {
 	t.Parallel()
 	start := time.Now()
 	code, said := run(t, nil, "-store", "etcd://127.0.0.1:1/nobody")

@@ -17,7 +17,9 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-func TestAFileOfJobsThatIsReadAgainChangesWhatIsDifferent(t *testing.T) {
+// A job file that is read again adds, changes and unregisters what differs, and
+// leaves the other jobs alone.
+func TestRoster_ReloadChangesOnlyDifferences(t *testing.T) {
 	server := memory.NewServer()
 	var mu sync.Mutex
 	var scheduled []string // jobs whose schedule was told, once for each that is new

@@ -40,8 +40,10 @@ func TestARunThatIsLeftBehindWithoutAWordIsABreach(t *testing.T) {
 	}
 }
 
+// What a record says of a run must be what its handler returned.
+//
 // The run of a job with failover ends in the record, after its handler has returned.
-func TestWhatARecordSaysOfAHandlersReturnMustBeWhatItWas(t *testing.T) {
+func TestWitness_RecordMatchesHandlerResult(t *testing.T) {
 	began := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
 	told, stop := context.WithCancelCause(context.Background())
 	stop(engine.ErrShutdown)
@@ -131,8 +133,10 @@ func TestMoreRunsThanAnInstanceMayHaveAreABreach(t *testing.T) {
 	}
 }
 
+// Without claims a process runs a shard once at a time, and a fire once.
+//
 // A shard of a job without claims ran the fire of a minute ago, in another process or in the same.
-func TestWithoutClaimsAProcessRunsAShardOnceAtATimeAndAFireOnce(t *testing.T) {
+func TestWitness_UnclaimedRunsOnceAtATime(t *testing.T) {
 	fire := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
 	n := &node{id: "n0.1"}
 	for _, row := range []struct {

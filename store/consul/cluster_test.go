@@ -105,7 +105,7 @@ func TestLostAgentThatLedCostsNoSession(t *testing.T) {
 
 // A follower passes a query on to the leader, and waits for a leader that is
 // gone until the query's time is up.
-func TestWatchThroughAFollowerHearsOfWhatAnotherLeaderDoes(t *testing.T) {
+func TestWatch_FollowerHearsAnotherLeader(t *testing.T) {
 	t.Parallel()
 	cluster := servers.StartConsulCluster(t, 3)
 	lost := leader(t, cluster)

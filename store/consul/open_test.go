@@ -128,7 +128,7 @@ func TestOpenRefusesWhatIsNoConsulThatWillDo(t *testing.T) {
 
 // An edition without namespaces ignores them in transactions. That must not put
 // two teams' jobs in one place.
-func TestNamespacesOfEnterpriseAreRefusedWhereThereAreNone(t *testing.T) {
+func TestNamespace_RefusedWithoutEnterprise(t *testing.T) {
 	t.Parallel()
 	c := server(t)
 	for _, param := range []string{"ns=team", "partition=team"} {

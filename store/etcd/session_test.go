@@ -24,7 +24,8 @@ func TestSessionThatBeganSlowlyIsRenewedInTime(t *testing.T) {
 	storetest.SessionThatBeganSlowlyIsRenewedInTime(t, backend(server(t)))
 }
 
-func TestSilentConnectionIsReplacedBeforeItCostsTheSession(t *testing.T) {
+// A connection that has gone silent is replaced before the session ends.
+func TestSession_SilentConnectionIsReplaced(t *testing.T) {
 	t.Parallel()
 	storetest.SilentConnectionIsReplacedBeforeItCostsTheSession(t, backend(server(t)))
 }
