@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +24,9 @@ type Portable struct {
 	caps    Caps
 	counts  counters
 	closed  atomic.Bool
+
+	observersMu sync.Mutex // held while the list is replaced
+	observers   atomic.Pointer[[]*observer]
 
 	// conceal takes the secrets of the URL out of an error. It is a function and
 	// not a list: fmt.Print shows the fields of a struct, whatever they hold.
@@ -57,14 +61,13 @@ func (p *Portable) Get(ctx context.Context, key string) (Entry, error) {
 	if err := CheckKey(key); err != nil {
 		return Entry{}, err
 	}
-	ctx, done, err := p.begin(ctx, &p.counts.gets)
+	ctx, call, err := p.begin(ctx, RequestGet, &p.counts.gets)
 	if err != nil {
 		return Entry{}, err
 	}
-	defer done()
 	e, err := p.driver.Get(ctx, key)
 	p.counts.read.Add(int64(len(e.Value)))
-	return e, p.failed("get "+key, err)
+	return e, call.end("get "+key, err)
 }
 
 // List reads every key below prefix.
@@ -72,16 +75,15 @@ func (p *Portable) List(ctx context.Context, prefix string) ([]Entry, error) {
 	if err := checkPrefix(prefix); err != nil {
 		return nil, err
 	}
-	ctx, done, err := p.beginLong(ctx, &p.counts.lists)
+	ctx, call, err := p.beginLong(ctx, RequestList, &p.counts.lists)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
 	entries, err := p.driver.List(ctx, prefix)
 	for _, e := range entries {
 		p.counts.read.Add(int64(len(e.Value)))
 	}
-	return entries, p.failed("list "+prefix, err)
+	return entries, call.end("list "+prefix, err)
 }
 
 // Commit applies a transaction.
@@ -89,14 +91,13 @@ func (p *Portable) Commit(ctx context.Context, t Txn) (Result, error) {
 	if err := t.check(p.caps); err != nil {
 		return Result{}, err
 	}
-	ctx, done, err := p.begin(ctx, &p.counts.commits)
+	ctx, call, err := p.begin(ctx, RequestCommit, &p.counts.commits)
 	if err != nil {
 		return Result{}, err
 	}
-	defer done()
 	p.counts.written.Add(int64(t.Bytes()))
 	r, err := p.driver.Commit(ctx, t)
-	return r, p.failed("commit", err)
+	return r, call.end("commit", err)
 }
 
 // SessionTTL returns the TTL that is asked for when SessionOptions name none:
@@ -110,13 +111,12 @@ func (p *Portable) NewSession(ctx context.Context, o SessionOptions) (Session, e
 		o.TTL = p.ttl
 	}
 	o.TTL = min(max(o.TTL, p.caps.MinTTL), p.caps.MaxTTL)
-	ctx, done, err := p.begin(ctx, &p.counts.sessions)
+	ctx, call, err := p.begin(ctx, RequestSession, &p.counts.sessions)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
 	s, err := p.driver.NewSession(ctx, o)
-	return s, p.failed("start session", err)
+	return s, call.end("start session", err)
 }
 
 // Watch follows a prefix.
@@ -124,13 +124,12 @@ func (p *Portable) Watch(ctx context.Context, prefix string) (Watch, error) {
 	if err := checkPrefix(prefix); err != nil {
 		return nil, err
 	}
-	ctx, done, err := p.beginLong(ctx, &p.counts.watches)
+	ctx, call, err := p.beginLong(ctx, RequestWatch, &p.counts.watches)
 	if err != nil {
 		return nil, err
 	}
-	defer done()
 	w, err := p.driver.Watch(ctx, prefix)
-	return w, p.failed("watch "+prefix, err)
+	return w, call.end("watch "+prefix, err)
 }
 
 // Caps tells what the backend can do.
@@ -144,21 +143,29 @@ func (p *Portable) Close(ctx context.Context) error {
 	return p.driver.Close(ctx)
 }
 
+// call is a request that is under way.
+type call struct {
+	store  *Portable
+	op     RequestOp
+	start  time.Time
+	cancel context.CancelFunc
+}
+
 // begin counts a call and gives it a deadline. A context that has ended costs
 // no request.
-func (p *Portable) begin(ctx context.Context, n *atomic.Int64) (context.Context, context.CancelFunc, error) {
-	return p.beginWith(ctx, n, context.WithTimeout)
+func (p *Portable) begin(ctx context.Context, op RequestOp, n *atomic.Int64) (context.Context, *call, error) {
+	return p.beginWith(ctx, op, n, context.WithTimeout)
 }
 
 // beginLong is begin for a call that may be many requests: the deadline moves
 // on while the driver reports progress.
-func (p *Portable) beginLong(ctx context.Context, n *atomic.Int64) (context.Context, context.CancelFunc, error) {
-	return p.beginWith(ctx, n, progress.Context)
+func (p *Portable) beginLong(ctx context.Context, op RequestOp, n *atomic.Int64) (context.Context, *call, error) {
+	return p.beginWith(ctx, op, n, progress.Context)
 }
 
 func (p *Portable) beginWith(
-	ctx context.Context, n *atomic.Int64, bound func(context.Context, time.Duration) (context.Context, context.CancelFunc),
-) (context.Context, context.CancelFunc, error) {
+	ctx context.Context, op RequestOp, n *atomic.Int64, bound func(context.Context, time.Duration) (context.Context, context.CancelFunc),
+) (context.Context, *call, error) {
 	if p.closed.Load() {
 		return nil, nil, ErrClosed
 	}
@@ -167,20 +174,22 @@ func (p *Portable) beginWith(
 	}
 	n.Add(1)
 	p.counts.inFlight.Add(1)
-	start := time.Now()
-	ctx, cancel := bound(ctx, p.timeout)
-	return ctx, func() {
-		cancel()
-		p.counts.inFlight.Add(-1)
-		p.counts.busy.Add(int64(time.Since(start)))
-	}, nil
+	c := &call{store: p, op: op, start: time.Now()}
+	ctx, c.cancel = bound(ctx, p.timeout)
+	return ctx, c, nil
 }
 
-// failed counts an error and says what was tried on what.
-func (p *Portable) failed(what string, err error) error {
-	if err == nil {
-		return nil
+// end notes that the driver has answered. It returns the driver's error with
+// what was tried on what.
+func (c *call) end(what string, err error) error {
+	c.cancel()
+	p, took := c.store, time.Since(c.start)
+	p.counts.inFlight.Add(-1)
+	p.counts.busy.Add(int64(took))
+	if err != nil {
+		p.counts.failures.Add(1)
+		err = p.conceal(fmt.Errorf("%s: %w", what, err))
 	}
-	p.counts.failures.Add(1)
-	return p.conceal(fmt.Errorf("%s: %w", what, err))
+	p.tellObservers(c.op, took, err)
+	return err
 }
