@@ -7,9 +7,9 @@ SHELL     := bash
 BIN       := $(CURDIR)/.bin
 STAGES    := $(BIN)/stage-runner
 # The modules that a change checks. Each stays on one line: scripts read it.
-MODULES  := . jobfile store/etcd store/consul store/zookeeper store/all examples e2e conformance/servers/containers conformance/matrix elasticjob cmd/elasticctl
+MODULES  := . jobfile store/etcd store/consul store/zookeeper store/all examples e2e conformance internal/testservers/containers internal/testharness elasticjob cmd/elasticctl
 # The modules whose unit tests run with the race detector.
-TESTED   := . jobfile store/etcd store/consul store/all store/zookeeper examples elasticjob cmd/elasticctl
+TESTED   := . jobfile conformance store/etcd store/consul store/all store/zookeeper examples elasticjob cmd/elasticctl
 # Modules outside the workspace.
 APART     := bench/cron bench/peers
 ALL       := $(MODULES:%=./%/...)
@@ -123,7 +123,7 @@ scenarios: ## the scenario files 20 times each; REWRITE=1 writes their output
 		$(if $(REWRITE),-rewrite,-times 20)
 
 conformance: servers images $(STAGES) ## the suite for stores on every driver; RUNTIME=docker or process
-	@echo "== conformance"; cd conformance/matrix && \
+	@echo "== conformance"; cd internal/testharness && \
 		ELASTIC_TEST_RUNTIME=$(RUNTIME) $(STAGES) gotest -count=1 \
 			-timeout 30m -v -run '^TestConformance$$' .
 

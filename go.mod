@@ -3,5 +3,3 @@ module github.com/elasticjob-go/elastic
 go 1.26
 
 require github.com/robfig/cron/v3 v3.0.1
-
-require github.com/anishathalye/porcupine v1.3.1

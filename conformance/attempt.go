@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// attempt is one run of a case that notes a failure instead of failing: the process may have stood still meanwhile, or
-// it may be a mutant that is meant to fail. It takes the place of the *testing.T.
+// attempt is one run of a case that notes a failure instead of failing: the
+// process may have stood still meanwhile, or it may be a mutant that is meant
+// to fail. It takes the place of the *testing.T.
 type attempt struct {
 	testing.TB
 	started time.Time
@@ -113,7 +114,8 @@ func (a *attempt) reason() string {
 
 func (a *attempt) SkipNow() { a.Skip("skipped") }
 
-// Skip is for what only shows while the case runs: that a cluster's members can't be separated, say.
+// Skip is for what only shows while the case runs: that a cluster's members
+// can't be separated, say.
 func (a *attempt) Skip(args ...any) {
 	a.mu.Lock()
 	a.skipped = fmt.Sprint(args...)
@@ -132,7 +134,8 @@ func (a *attempt) Fatalf(format string, args ...any) {
 }
 func (a *attempt) Skipf(format string, args ...any) { a.Skip(fmt.Sprintf(format, args...)) }
 
-// stalls notes when the process stood still for so long that a session may have been lost for it.
+// stalls notes when the process stood still for so long that a session may have
+// been lost for it.
 type stalls struct {
 	mu     sync.Mutex
 	seen   time.Time // until when the process was watched
@@ -140,8 +143,9 @@ type stalls struct {
 	length time.Duration // of the last
 }
 
-// A session is renewed at the latest after a third of its TTL and lost, in the strictest driver, after four fifths:
-// a quarter of the shortest TTL is a stall that it can survive.
+// A session is renewed at the latest after a third of its TTL and lost, in the
+// strictest driver, after four fifths: a quarter of the shortest TTL is a stall
+// that it can survive.
 const longStall = shortTTL / 4
 
 // watchForStalls watches until the case ends.
@@ -189,10 +193,12 @@ func (s *stalls) since(t time.Time) time.Duration {
 	}
 }
 
-// attempts is how often a case is run that fails while the process stands still.
+// attempts is how often a case is run that fails while the process stands
+// still.
 const attempts = 5
 
-// run runs a case until it passes, or fails while the process was well. A driver that is wrong fails each time.
+// run runs a case until it passes, or fails while the process was well. A
+// driver that is wrong fails each time.
 func run(t testing.TB, h Harness, c testCase, s *stalls) *attempt {
 	for n := 1; ; n++ {
 		a := try(t, h, c)

@@ -99,7 +99,8 @@ func (ss *bentSession) Close(ctx context.Context) error {
 	return ss.close(ctx)
 }
 
-// bentWatch passes on what a filter makes of each update, unless that says false.
+// bentWatch passes on what a filter makes of each update, unless that says
+// false.
 type bentWatch struct {
 	store.Watch
 	filter func(u store.Update) (store.Update, bool)
@@ -143,7 +144,8 @@ func (w *echo) Next(ctx context.Context) (u store.Update, err error) {
 	return w.last, err
 }
 
-// careless fetches in the background and throws away what nobody waits for any more.
+// careless fetches in the background and throws away what nobody waits for any
+// more.
 type careless struct{ store.Watch }
 
 func (w careless) Next(ctx context.Context) (store.Update, error) {

@@ -7,7 +7,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// budgets: no driver becomes slower unseen. What is counted is messages to the servers, not time.
+// budgets: no driver becomes slower unseen. What is counted is messages to the
+// servers, not time.
 func budgets() []testCase {
 	need := []Fault{Wires, Budgets}
 	return []testCase{
@@ -18,11 +19,13 @@ func budgets() []testCase {
 	}
 }
 
-// renewals is the most messages that a driver sends by itself in a time, one session and n watches open: what is idle may
-// cost in that time, rounded up, and one of each more.
+// renewals is the most messages that a driver sends by itself in a time, one
+// session and n watches open: what is idle may cost in that time, rounded up,
+// and one of each more.
 func renewals(b Budget, d time.Duration) int { return b.IdleMinute*int(d/time.Second+1)/60 + 4 }
 
-// costs fails the case if n calls of f send more than allowed each. Renewals may come in between.
+// costs fails the case if n calls of f send more than allowed each. Renewals
+// may come in between.
 func (t *test) costs(w Wire, b Budget, what string, n, each int, f func(i int)) {
 	t.Helper()
 	before, start := w.Requests(), time.Now()

@@ -33,8 +33,9 @@ func (t *test) onCluster() Members {
 	return m
 }
 
-// calm is the TTL of a session that must outlive changes of leaders. Each of them takes a second or three, and on a busy
-// machine many; how soon servers elect is not what is asked here, and nobody waits for this session to end.
+// calm is the TTL of a session that must outlive changes of leaders. Each of
+// them takes a second or three, and on a busy machine many; how soon servers
+// elect is not what is asked here, and nobody waits for this session to end.
 func (t *test) calm() time.Duration { return max(30*time.Second, t.caps.MinTTL) }
 
 // leader waits until a member leads, and returns it.
@@ -44,8 +45,9 @@ func (t *test) leader(m Members) (leader int) {
 	return leader
 }
 
-// while commits without a pause, before, during and after f, and checks that what each commit said is true. The session
-// and a watch must live through it, and whoever leads then must renew the session.
+// while commits without a pause, before, during and after f, and checks that
+// what each commit said is true. The session and a watch must live through it,
+// and whoever leads then must renew the session.
 func (t *test) while(f func(m Members, leader int)) {
 	m := t.onCluster()
 	a, b := t.open(), t.open()
@@ -132,8 +134,9 @@ func rollingRestart(t *test) {
 	})
 }
 
-// Without a majority nothing is acknowledged and nothing is read, and no error says more than is known. With it everything
-// goes on from what was acknowledged.
+// Without a majority nothing is acknowledged and nothing is read, and no error
+// says more than is known. With it everything goes on from what was
+// acknowledged.
 func quorumLoss(t *test) {
 	m := t.onCluster()
 	a, b := t.open(), t.open()
@@ -179,8 +182,9 @@ func quorumLoss(t *test) {
 	f.untilEqual(b.list("d"))
 }
 
-// surely commits what may be applied more than once, until that is acknowledged: at any moment there may be no leader, and
-// one that goes may take an answer with it. It returns an error only if the session is lost.
+// surely commits what may be applied more than once, until that is
+// acknowledged: at any moment there may be no leader, and one that goes may
+// take an answer with it. It returns an error only if the session is lost.
 func (c *client) surely(ss store.Session, ops ...store.Op) (err error) {
 	c.t.Helper()
 	c.t.eventually(patience, "a commit is acknowledged", func() bool {
@@ -191,8 +195,9 @@ func (c *client) surely(ss store.Session, ops ...store.Op) (err error) {
 	return err
 }
 
-// A process that sees only a member which has lost sight of the others is as good as cut off: it reads nothing old, and its
-// session ends before the others see it end.
+// A process that sees only a member which has lost sight of the others is as
+// good as cut off: it reads nothing old, and its session ends before the others
+// see it end.
 func minorityClient(t *test) {
 	m := t.onCluster()
 	leader := t.leader(m)
@@ -228,7 +233,8 @@ func minorityClient(t *test) {
 	})
 }
 
-// A process that sees only a member whose others stand still is as good as cut off, too, and its watch says so.
+// A process that sees only a member whose others stand still is as good as cut
+// off, too, and its watch says so.
 func loneMember(t *test) {
 	m := t.onCluster()
 	alone, b := t.wrap(m.OpenAt(t.TB, 0)), t.wrap(m.OpenAt(t.TB, 1, 2))

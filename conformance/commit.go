@@ -74,7 +74,8 @@ func condVersion(t *test) {
 	c.wantKeys("", "2")
 }
 
-// A caller that never read the key must not pass for one that knows its version.
+// A caller that never read the key must not pass for one that knows its
+// version.
 func condVersionZero(t *test) {
 	c := t.open()
 	c.do(nil, store.Create("k", nil))
@@ -146,8 +147,9 @@ func claimFailover(t *test) {
 	clients[0].wantAbsent("fail/x")
 }
 
-// Two keys are always written together. Whoever reads the one written first and then the other must not find the other
-// older; a List that is one point in time must find them equal.
+// Two keys are always written together. Whoever reads the one written first and
+// then the other must not find the other older; a List that is one point in
+// time must find them equal.
 func noTornRead(t *test) {
 	writer, reader := t.open(), t.open()
 	writer.do(nil, store.Create("d/a", []byte("0")), store.Create("d/b", []byte("0")))
@@ -283,7 +285,8 @@ func foreignSession(t *test) {
 	a.do(ss, store.Create("k", nil))
 }
 
-// The driver may know that the session is over, or learn it from the server: nothing may be written either way.
+// The driver may know that the session is over, or learn it from the server:
+// nothing may be written either way.
 func deadSession(t *test) {
 	c := t.open()
 	ss := c.session(0)
@@ -311,7 +314,8 @@ func closedSession(t *test) {
 	c.wantAbsent("k")
 }
 
-// What a driver adds to the transactions of a session must not make them conflict with each other.
+// What a driver adds to the transactions of a session must not make them
+// conflict with each other.
 func parallelOneSession(t *test) {
 	c := t.open()
 	ss := c.session(0)

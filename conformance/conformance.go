@@ -1,19 +1,22 @@
-// Package conformance checks that a store driver keeps the contract of package store: one file for each promise, one
-// line for each driver.
+// Package conformance checks that a store driver keeps the contract of package
+// store: one file for each promise, one line for each driver.
 //
 //	func TestConformance(t *testing.T) { conformance.Run(t, harness{}) }
 //
-// It needs the standard library, package store, and Porcupine, which needs nothing itself: a driver can be written and
-// checked outside of this module. It runs against real servers, in real time.
+// It needs the standard library, package store, and Porcupine, which needs
+// nothing itself: a driver can be written and checked outside of this module.
+// It runs against real servers, in real time.
 //
-// What a backend can do ([store.Caps]) changes what a case asserts, never whether it runs. Cases that need a
-// [Fault] which the harness cannot bring about are skipped, listed at the end, and the harness must say why.
+// What a backend can do ([store.Caps]) changes what a case asserts, never
+// whether it runs. Cases that need a [Fault] which the harness cannot bring
+// about are skipped, listed at the end, and the harness must say why.
 //
 // Most cases wait most of the time: -parallel 8 makes it quicker.
 //
-// A case that fails tells the seed that it drew from, what it did last, and what the store held; with
-// ELASTIC_TEST_SEED set to the seed it draws the same. One that fails while the process stood still, as on a machine
-// that is too busy, is run again.
+// A case that fails tells the seed that it drew from, what it did last, and
+// what the store held; with ELASTIC_TEST_SEED set to the seed it draws the
+// same. One that fails while the process stood still, as on a machine that is
+// too busy, is run again.
 //
 // docs/conformance.md says which case keeps which lesson, and what is left out.
 package conformance
@@ -32,21 +35,23 @@ import (
 
 // Harness gives the suite something to test.
 type Harness interface {
-	// New returns an empty namespace that nobody else uses. It is called at least once for each case, by cases that
-	// run at the same time. All namespaces may be on one server. What has to be removed in the end is removed by
-	// t.Cleanup.
+	// New returns an empty namespace that nobody else uses. It is called at
+	// least once for each case, by cases that run at the same time. All
+	// namespaces may be on one server. What has to be removed in the end is
+	// removed by t.Cleanup.
 	New(t testing.TB) Namespace
 
-	// Lacks names the faults that a Namespace does not implement, each with the reason. A fault that is neither
-	// implemented nor named fails the suite.
+	// Lacks names the faults that a Namespace does not implement, each with the
+	// reason. A fault that is neither implemented nor named fails the suite.
 	Lacks() map[Fault]string
 }
 
-// Namespace is one namespace of a store. It may implement Expirer, Cutter, Compacter, Restarter, Pauser, Wirer and
-// Budgeter besides.
+// Namespace is one namespace of a store. It may implement Expirer, Cutter,
+// Compacter, Restarter, Pauser, Wirer and Budgeter besides.
 type Namespace interface {
-	// Open opens one more store on the namespace, with connections of its own: it stands for one more process. It
-	// may be a *store.Portable or the bare driver, which the suite then wraps in one. The suite closes it.
+	// Open opens one more store on the namespace, with connections of its own:
+	// it stands for one more process. It may be a *store.Portable or the bare
+	// driver, which the suite then wraps in one. The suite closes it.
 	Open(t testing.TB) store.Store
 }
 
@@ -92,8 +97,9 @@ type Result struct {
 	Took   time.Duration
 }
 
-// Run runs all cases as subtests of t, named group/claim, such as WAT/FirstIsReset. It tells each of told how each case
-// ended, from the goroutine of that case.
+// Run runs all cases as subtests of t, named group/claim, such as
+// WAT/FirstIsReset. It tells each of told how each case ended, from the
+// goroutine of that case.
 func Run(t *testing.T, h Harness, told ...func(Result)) {
 	lacks := h.Lacks()
 	sample := h.New(t)

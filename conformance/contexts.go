@@ -10,7 +10,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// contexts: every call ends in time, and what it then says of its effect is true.
+// contexts: every call ends in time, and what it then says of its effect is
+// true.
 func contexts() []testCase {
 	return []testCase{
 		{name: "CTX/AlreadyCancelled", run: alreadyCancelled},
@@ -49,14 +50,16 @@ func alreadyCancelled(t *test) {
 	t.wantAlive("after calls with a ctx that had ended", ss)
 }
 
-// outcome is how the commit of one key ended: what it said, and what a read found after it said so.
+// outcome is how the commit of one key ended: what it said, and what a read
+// found after it said so.
 type outcome struct {
 	key   string
 	err   error
 	there bool
 }
 
-// wantTrue checks outcomes against the store, and that none of them changes any more.
+// wantTrue checks outcomes against the store, and that none of them changes any
+// more.
 func (t *test) wantTrue(c *client, prefix string, outcomes []outcome) {
 	t.Helper()
 	there := func() map[string]bool {
@@ -90,7 +93,8 @@ func (t *test) wantTrue(c *client, prefix string, outcomes []outcome) {
 	}
 }
 
-// Callers give up at any moment of a commit. Whatever Commit says then must be true, and stay so.
+// Callers give up at any moment of a commit. Whatever Commit says then must be
+// true, and stay so.
 func cancelInFlight(t *test) {
 	c, observer := t.open(), t.open()
 	ss := c.session(0)
@@ -142,8 +146,9 @@ func cutIsBounded(t *test) {
 	})
 }
 
-// A commit that is cut off may say that it was not sent, that nobody knows, or that the session is over. The first is
-// final at once, the second, too, and the third when the store has ended the session.
+// A commit that is cut off may say that it was not sent, that nobody knows, or
+// that the session is over. The first is final at once, the second, too, and
+// the third when the store has ended the session.
 func cutCommitIsSettled(t *test) {
 	a, b := t.open(), t.open()
 	ss := a.session(t.brief())

@@ -8,7 +8,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// credentials: who may not is told so, at once and without his secret, and what he may not see never looks empty.
+// credentials: who may not is told so, at once and without his secret, and what
+// he may not see never looks empty.
 func credentials() []testCase {
 	need := []Fault{Credentials}
 	return []testCase{
@@ -40,7 +41,8 @@ func (t *test) wantDenied(what string, err error, secrets []string) {
 	}
 }
 
-// refused is for somebody who may do nothing: he hears so when he opens the store, or at each call.
+// refused is for somebody who may do nothing: he hears so when he opens the
+// store, or at each call.
 func refused(t *test, who Stranger) {
 	g, owner := t.guarded()
 	since := time.Now()
@@ -68,7 +70,8 @@ func refused(t *test, who Stranger) {
 	owner.wantValue("d/k", "v")
 }
 
-// writeDenied is for somebody who may read: he reads, and nothing of what he writes is applied.
+// writeDenied is for somebody who may read: he reads, and nothing of what he
+// writes is applied.
 func writeDenied(t *test) {
 	g, owner := t.guarded()
 	s, secrets, err := g.OpenAs(t.TB, Reader)

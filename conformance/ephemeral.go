@@ -9,7 +9,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// ephemerals: an ephemeral key is its owner's, whoever writes it, dies with its session, and stays dead.
+// ephemerals: an ephemeral key is its owner's, whoever writes it, dies with its
+// session, and stays dead.
 func ephemerals() []testCase {
 	return []testCase{
 		{name: "EPH/OwnerReported", run: ownerReported},
@@ -125,7 +126,8 @@ func thousandsOfEphemerals(t *test) {
 	f.until("the watch has seen every key go", func() bool { return len(f.state) == 0 })
 }
 
-// takeover is what a leader's key is used for: each candidate waits until the key is gone and then creates it.
+// takeover is what a leader's key is used for: each candidate waits until the
+// key is gone and then creates it.
 func takeover(t *test) {
 	const rounds, candidates = 3, 4
 	var holders, terms atomic.Int32
@@ -150,8 +152,9 @@ func takeover(t *test) {
 				if !errors.Is(err, store.ErrConflict) {
 					return err
 				}
-				// Whoever waits here must see the key go. A holder that comes and goes at once need not be told at all, so only
-				// one that the watch shows is waited for.
+				// Whoever waits here must see the key go. A holder that comes
+				// and goes at once need not be told at all, so only one that
+				// the watch shows is waited for.
 				for _, held := f.state["d/leader"]; held; _, held = f.state["d/leader"] {
 					if _, err := f.next(t.ctx()); err != nil {
 						return err
@@ -176,7 +179,8 @@ func takeover(t *test) {
 	clients[0].wantKeys("d")
 }
 
-// Whatever was queued or under way when the session ended must not bring a key of it back.
+// Whatever was queued or under way when the session ended must not bring a key
+// of it back.
 func noResurrection(t *test) {
 	a, b := t.open(), t.open()
 	ss := a.session(0)

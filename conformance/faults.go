@@ -7,8 +7,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// Fault is something that a harness can do to the store, or know about it: the name of an interface that its
-// namespaces, or the harness itself, implement.
+// Fault is something that a harness can do to the store, or know about it: the
+// name of an interface that its namespaces, or the harness itself, implement.
 type Fault string
 
 // The faults. All but Clusters and Credentials are a namespace's.
@@ -28,38 +28,42 @@ var faults = []Fault{Expire, Cut, Compact, Restart, Pause, Wires, Budgets, Clust
 
 // Expirer ends sessions from outside.
 type Expirer interface {
-	// ExpireSession makes the server end a session at once, as if its TTL had passed or as an operator can: etcd
-	// revokes the lease, Consul destroys the session. It returns when the server has done so.
+	// ExpireSession makes the server end a session at once, as if its TTL had
+	// passed or as an operator can: etcd revokes the lease, Consul destroys the
+	// session. It returns when the server has done so.
 	ExpireSession(t testing.TB, id string)
 }
 
 // Cutter separates one process from the servers.
 type Cutter interface {
-	// Cut makes the network between one store and the servers swallow everything in both directions, without closing
-	// a connection. s is what Open returned. Other stores are not affected.
+	// Cut makes the network between one store and the servers swallow
+	// everything in both directions, without closing a connection. s is what
+	// Open returned. Other stores are not affected.
 	Cut(t testing.TB, s store.Store)
 
-	// Heal ends Cut. Connections may break then. It does nothing if s was not cut.
+	// Heal ends Cut. Connections may break then. It does nothing if s was not
+	// cut.
 	Heal(t testing.TB, s store.Store)
 }
 
 // Compacter makes servers forget.
 type Compacter interface {
-	// Compact makes the server forget the history of the namespace that watches resume from, as far as it can. Other
-	// namespaces may be affected.
+	// Compact makes the server forget the history of the namespace that watches
+	// resume from, as far as it can. Other namespaces may be affected.
 	Compact(t testing.TB)
 }
 
 // Restarter restarts servers.
 type Restarter interface {
-	// Restart kills the server, starts it again on what it had stored, and returns when it answers. Other namespaces
-	// may be affected.
+	// Restart kills the server, starts it again on what it had stored, and
+	// returns when it answers. Other namespaces may be affected.
 	Restart(t testing.TB)
 }
 
 // Pauser freezes servers.
 type Pauser interface {
-	// Pause freezes the server: connections stay open and nothing answers. Other namespaces may be affected.
+	// Pause freezes the server: connections stay open and nothing answers.
+	// Other namespaces may be affected.
 	Pause(t testing.TB)
 
 	// Resume ends Pause. It does nothing if the server is not frozen.
@@ -68,11 +72,13 @@ type Pauser interface {
 
 // Wirer gives access to the network between one store and the servers.
 type Wirer interface {
-	// Wire returns the network of what Open returned. It is called once for each.
+	// Wire returns the network of what Open returned. It is called once for
+	// each.
 	Wire(t testing.TB, s store.Store) Wire
 }
 
-// Wire is the network between one store and the servers. Other stores are not affected.
+// Wire is the network between one store and the servers. Other stores are not
+// affected.
 type Wire interface {
 	DropRequests()         // what the store sends is lost, until Heal
 	DropReplies()          // what the servers send is lost, until Heal, and what the store sends arrives
@@ -81,9 +87,11 @@ type Wire interface {
 	Reset()                // connections break; new ones work
 	Heal()                 // ends the above; connections that lost something break
 
-	// Hold keeps what the store sends from now on, on its way. Orphan then breaks the store's connections, for which it
-	// can make new ones that work, while what was held stays on its way; and Release has that arrive at last. It
-	// returns when the servers have dealt with it, as far as can be seen.
+	// Hold keeps what the store sends from now on, on its way. Orphan then
+	// breaks the store's connections, for which it can make new ones that work,
+	// while what was held stays on its way; and Release has that arrive at
+	// last. It returns when the servers have dealt with it, as far as can be
+	// seen.
 	Hold()
 	Orphan()
 	Release()
@@ -94,7 +102,8 @@ type Wire interface {
 
 // Budgeter knows what operations may cost.
 type Budgeter interface {
-	// Budget returns the most messages from a store to the servers, connections and sessions being there already.
+	// Budget returns the most messages from a store to the servers, connections
+	// and sessions being there already.
 	Budget() Budget
 }
 
@@ -109,7 +118,8 @@ type Budget struct {
 
 // Clusterer has clusters of three servers.
 type Clusterer interface {
-	// Cluster returns the cluster that the harness has for cases; they take turns. Between cases all members run.
+	// Cluster returns the cluster that the harness has for cases; they take
+	// turns. Between cases all members run.
 	Cluster(t testing.TB) Cluster
 }
 
@@ -119,7 +129,8 @@ type Cluster interface {
 	New(t testing.TB) Members
 }
 
-// Members is a namespace on a cluster. Open opens stores that know of all members.
+// Members is a namespace on a cluster. Open opens stores that know of all
+// members.
 type Members interface {
 	Namespace
 
@@ -134,27 +145,32 @@ type Members interface {
 	Pause(t testing.TB, member int)  // it answers nothing, and connections stay open
 	Resume(t testing.TB, member int) // ends Pause
 
-	// Transfer has another member lead, in good order, and returns when one does.
+	// Transfer has another member lead, in good order, and returns when one
+	// does.
 	Transfer(t testing.TB)
 
-	// Isolate separates a member from the others, not from its clients, until Rejoin. It returns an error that says why if
-	// servers as they run here can't be.
+	// Isolate separates a member from the others, not from its clients, until
+	// Rejoin. It returns an error that says why if servers as they run here
+	// can't be.
 	Isolate(member int) error
 	Rejoin(member int) error
 }
 
 // Guarder has servers that ask who is there.
 type Guarder interface {
-	// Guarded returns a namespace on such a server, which its owner may do everything in.
+	// Guarded returns a namespace on such a server, which its owner may do
+	// everything in.
 	Guarded(t testing.TB) Guarded
 }
 
-// Guarded is a namespace that not everybody may use. Open opens it as its owner.
+// Guarded is a namespace that not everybody may use. Open opens it as its
+// owner.
 type Guarded interface {
 	Namespace
 
-	// OpenAs opens it as somebody else, and returns the error if that is refused. Secrets are the passwords and tokens in
-	// what was given to the driver.
+	// OpenAs opens it as somebody else, and returns the error if that is
+	// refused. Secrets are the passwords and tokens in what was given to the
+	// driver.
 	OpenAs(t testing.TB, who Stranger) (s store.Store, secrets []string, err error)
 }
 

@@ -11,7 +11,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// follower reads a watch, keeps the state that it tells, and checks each Update.
+// follower reads a watch, keeps the state that it tells, and checks each
+// Update.
 type follower struct {
 	t       *test
 	prefix  string
@@ -35,7 +36,8 @@ func (t *test) follow(c *client, prefix string) *follower {
 	return &follower{t: t, prefix: prefix, watch: w, state: map[string]store.Entry{}}
 }
 
-// next waits for one Update and applies it. It may be called from any goroutine, one at a time.
+// next waits for one Update and applies it. It may be called from any
+// goroutine, one at a time.
 func (f *follower) next(ctx context.Context) (store.Update, error) {
 	u, err := f.watch.Next(ctx)
 	if err != nil {

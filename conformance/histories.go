@@ -9,8 +9,9 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// histories: what many processes do at once is as if they had done it one after the other. These are the cheap cases,
-// whose outcome says it all; see linear for whole histories.
+// histories: what many processes do at once is as if they had done it one after
+// the other. These are the cheap cases, whose outcome says it all; see linear
+// for whole histories.
 func histories() []testCase {
 	return []testCase{
 		{name: "LIN/Counter", run: counter},
@@ -19,7 +20,8 @@ func histories() []testCase {
 	}
 }
 
-// Every increment counts once. The value alternates between two, so that equal bytes are written again and again.
+// Every increment counts once. The value alternates between two, so that equal
+// bytes are written again and again.
 func counter(t *test) {
 	const workers, each = 8, 30
 	clients := []*client{t.open(), t.open(), t.open(), t.open()}
@@ -111,7 +113,8 @@ func transfers(t *test) {
 	}
 }
 
-// Each leader raises the epoch in the transaction that makes it leader; a write of an older leader never lands.
+// Each leader raises the epoch in the transaction that makes it leader; a write
+// of an older leader never lands.
 func election(t *test) {
 	const candidates, terms = 4, 5
 	var clients []*client

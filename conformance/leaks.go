@@ -9,7 +9,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// leaks: what was opened and closed leaves nothing behind. They run alone: what they count is the process's.
+// leaks: what was opened and closed leaves nothing behind. They run alone: what
+// they count is the process's.
 func leaks() []testCase {
 	return []testCase{
 		{name: "LKG/OpenClose", run: leakOpenClose, alone: true},
@@ -19,8 +20,8 @@ func leaks() []testCase {
 	}
 }
 
-// leavesNothing runs f and fails the case unless the goroutines that it started end. A few may stay: of the HTTP or
-// test machinery, not one for each round.
+// leavesNothing runs f and fails the case unless the goroutines that it started
+// end. A few may stay: of the HTTP or test machinery, not one for each round.
 func (t *test) leavesNothing(rounds int, f func()) {
 	t.Helper()
 	f() // what is made once is made now
@@ -40,8 +41,8 @@ func (t *test) leavesNothing(rounds int, f func()) {
 	})
 }
 
-// scope runs what a harness leaves to Cleanup at the end of a round and not of the case: a proxy, say, that Open
-// started is not the driver's leak.
+// scope runs what a harness leaves to Cleanup at the end of a round and not of
+// the case: a proxy, say, that Open started is not the driver's leak.
 type scope struct {
 	testing.TB
 	cleanups []func()

@@ -13,8 +13,9 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// linear: what many processes were answered is what they would have been answered one after the other, in an order that
-// agrees with the time. Porcupine looks for that order.
+// linear: what many processes were answered is what they would have been
+// answered one after the other, in an order that agrees with the time.
+// Porcupine looks for that order.
 func linear() []testCase {
 	return []testCase{
 		{name: "LIN/Register", run: func(t *test) { t.register(func(func() bool, []*client) {}) }},
@@ -23,8 +24,9 @@ func linear() []testCase {
 	}
 }
 
-// asked is one call on one key. Values are unique, so the version that a transaction compares with stands for the value
-// that was read with it; no value means that the key is absent.
+// asked is one call on one key. Values are unique, so the version that a
+// transaction compares with stands for the value that was read with it; no
+// value means that the key is absent.
 type asked struct {
 	key      string
 	get      bool
@@ -37,7 +39,8 @@ type answered struct {
 	err   error
 }
 
-// registerModel is one key. A transaction of unknown outcome was applied or was not, before it said so: never later.
+// registerModel is one key. A transaction of unknown outcome was applied or was
+// not, before it said so: never later.
 var registerModel = porcupine.NondeterministicModel{
 	Init: func() []any { return []any{""} },
 	Step: func(state, input, output any) []any {
@@ -68,7 +71,8 @@ type journal struct {
 	ops   []porcupine.Operation
 }
 
-// note adds a call that began at a time and has ended. One that surely had no effect, and told nothing, says nothing.
+// note adds a call that began at a time and has ended. One that surely had no
+// effect, and told nothing, says nothing.
 func (j *journal) note(client int, began time.Time, in asked, out answered) {
 	if out.err != nil && !errors.Is(out.err, store.ErrConflict) && !errors.Is(out.err, store.ErrUnknown) {
 		return
@@ -115,8 +119,9 @@ func story(ops []porcupine.Operation) string {
 	return b.String()
 }
 
-// register has processes read and compare-and-swap a few keys while disturb does its worst. It goes on until each has made
-// so many calls and disturb, which asks running, is done.
+// register has processes read and compare-and-swap a few keys while disturb
+// does its worst. It goes on until each has made so many calls and disturb,
+// which asks running, is done.
 func (t *test) register(disturb func(running func() bool, clients []*client)) {
 	const workers, each = 6, 50
 	var clients []*client
@@ -201,7 +206,8 @@ func (t *test) work(c *client, number, each int, disturbed <-chan struct{}, j *j
 	}
 }
 
-// buried waits until the store has ended a session that was lost, by its clock at the latest.
+// buried waits until the store has ended a session that was lost, by its clock
+// at the latest.
 func (t *test) buried(c *client, ss store.Session) error {
 	select {
 	case <-time.After(time.Until(ss.Deadline().Add(t.expired(ss)))):
@@ -211,7 +217,8 @@ func (t *test) buried(c *client, ss store.Session) error {
 	}
 }
 
-// registerOnABadNetwork loses, delays and breaks what each process sends and gets, one after the other.
+// registerOnABadNetwork loses, delays and breaks what each process sends and
+// gets, one after the other.
 func registerOnABadNetwork(t *test) {
 	t.register(func(running func() bool, clients []*client) {
 		rand := t.rand(1000)

@@ -19,7 +19,8 @@ func lists() []testCase {
 	}
 }
 
-// The order is that of the bytes of the whole key as the caller writes it, not of what a driver makes of it.
+// The order is that of the bytes of the whole key as the caller writes it, not
+// of what a driver makes of it.
 func listSorted(t *test) {
 	c := t.open()
 	want := []string{
@@ -51,7 +52,8 @@ func listEmpty(t *test) {
 	c.wantKeys("")
 }
 
-// A prefix without its slash is the commonest fault of all: "a/1" also finds "a/10".
+// A prefix without its slash is the commonest fault of all: "a/1" also finds
+// "a/10".
 func listPrefixBoundary(t *test) {
 	c := t.open()
 	for _, key := range []string{"a/keep/in", "a/keep/in2/deep", "a/keepX/k", "a/keepY", "a/kee", "a/keep-", "b/a/keep/k", "k"} {
@@ -63,7 +65,8 @@ func listPrefixBoundary(t *test) {
 	c.wantAbsent("a/keep", "a")
 }
 
-// Keys that nobody touches are each there once, whatever is written around them.
+// Keys that nobody touches are each there once, whatever is written around
+// them.
 func listThousands(t *test) {
 	const n = 2000
 	a, b := t.open(), t.open()

@@ -15,7 +15,8 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// mutant is a driver with one promise broken, as some driver or other has broken it, and the cases that must notice.
+// mutant is a driver with one promise broken, as some driver or other has
+// broken it, and the cases that must notice.
 type mutant struct {
 	name    string
 	kills   []string
@@ -336,7 +337,8 @@ var mutants = []mutant{
 	}},
 }
 
-// Each mutant must be noticed by the cases that it names, and these cases must pass without it.
+// Each mutant must be noticed by the cases that it names, and these cases must
+// pass without it.
 func TestMutantsAreKilled(t *testing.T) {
 	stalls := watchForStalls(t)
 	byName := map[string]testCase{}

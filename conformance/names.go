@@ -8,7 +8,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// names: every key that store.CheckKey allows is carried, as it is, and no other is sent.
+// names: every key that store.CheckKey allows is carried, as it is, and no
+// other is sent.
 func names() []testCase {
 	return []testCase{
 		{name: "KEY/Weird", run: weirdKeys},

@@ -16,7 +16,8 @@ func pauses() []testCase {
 	}
 }
 
-// Calls end in time while the server stands still, and the session that it can't renew then ends by the holder's own clock.
+// Calls end in time while the server stands still, and the session that it
+// can't renew then ends by the holder's own clock.
 func pausedServer(t *test) {
 	a, b := t.open(), t.open()
 	ss := a.session(t.brief())
@@ -70,7 +71,8 @@ func pausedServer(t *test) {
 	f.untilEqual(b.list("d"))
 }
 
-// The server is killed and started while transactions run: each outcome is true, and nothing that was acknowledged is lost.
+// The server is killed and started while transactions run: each outcome is
+// true, and nothing that was acknowledged is lost.
 func restartUnderLoad(t *test) {
 	a, b := t.open(), t.open()
 	ss := a.session(max(15*time.Second, 3*t.steady()))

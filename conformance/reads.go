@@ -77,8 +77,8 @@ func deleteMissing(t *test) {
 	c.wantValue("other", "")
 }
 
-// Consul has taken a write of the value that is there for no write since 1.6: two processes that compare and swap
-// the same bytes would both win.
+// Consul has taken a write of the value that is there for no write since 1.6:
+// two processes that compare and swap the same bytes would both win.
 func setSameValue(t *test) {
 	c := t.open()
 	f := t.follow(c, "d")
@@ -227,7 +227,8 @@ func createdOrder(t *test) {
 	}
 }
 
-// The version of a key that was deleted and created anew is where backends differ: see store.Version.
+// The version of a key that was deleted and created anew is where backends
+// differ: see store.Version.
 func recreate(t *test) {
 	c := t.open()
 	v1 := c.do(nil, store.Create("k", []byte("v")))

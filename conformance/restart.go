@@ -6,16 +6,17 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// restarts: a server that dies and comes back costs time, not truth. More faults of servers belong here: a leader that
-// changes, a quorum that is lost, a disk that is full.
+// restarts: a server that dies and comes back costs time, not truth. More
+// faults of servers belong here: a leader that changes, a quorum that is lost,
+// a disk that is full.
 func restarts() []testCase {
 	return []testCase{
 		{name: "FLT/Restart", run: restart, needs: []Fault{Restart}, alone: true},
 	}
 }
 
-// What was acknowledged is there afterwards, watches catch up, and the session either lives with its keys or is over
-// without them.
+// What was acknowledged is there afterwards, watches catch up, and the session
+// either lives with its keys or is over without them.
 func restart(t *test) {
 	a, b := t.open(), t.open()
 	ss := a.session(max(8*time.Second, 3*t.steady()))
@@ -35,7 +36,8 @@ func restart(t *test) {
 	f.untilEqual(b.list("d"))
 }
 
-// wantAliveWithKeys accepts a session that is alive and has its key, or is over and its key gone in time.
+// wantAliveWithKeys accepts a session that is alive and has its key, or is over
+// and its key gone in time.
 func (t *test) wantAliveWithKeys(c *client, ss store.Session) {
 	t.Helper()
 	if ss.Err() == nil {

@@ -8,7 +8,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// sessions: a session is alive or over, its process is the first to know, and its keys go with it.
+// sessions: a session is alive or over, its process is the first to know, and
+// its keys go with it.
 func sessions() []testCase {
 	return []testCase{
 		{name: "SES/UsableAtOnce", run: usableAtOnce},
@@ -155,8 +156,8 @@ func deadlineMonotone(t *test) {
 	})
 }
 
-// The central promise: a process that can't reach the store knows that its session is over before anybody else sees its
-// keys go.
+// The central promise: a process that can't reach the store knows that its
+// session is over before anybody else sees its keys go.
 func deadlineBeforeExpiry(t *test) {
 	observer := t.open()
 	f := t.follow(observer, "d")

@@ -41,7 +41,8 @@ func size128(t *test) {
 	f.untilEqual(c.list("d"))
 }
 
-// ZooKeeper cuts the connection on which too much is sent, and then every session and watch on it suffers.
+// ZooKeeper cuts the connection on which too much is sent, and then every
+// session and watch on it suffers.
 func valueAtLimit(t *test) {
 	c := t.open()
 	ss := c.session(0)

@@ -20,7 +20,8 @@ func seed() uint64 {
 	return cmp.Or(given, rand.Uint64())
 }
 
-// rand returns what one of the goroutines of a case draws from. Two of one number draw the same.
+// rand returns what one of the goroutines of a case draws from. Two of one
+// number draw the same.
 func (t *test) rand(goroutine int) *rand.Rand {
 	return rand.New(rand.NewPCG(t.seed, uint64(goroutine)))
 }
@@ -33,7 +34,8 @@ type history struct {
 	total int
 }
 
-// remembered is how many calls a history holds: those that a reader may want to see.
+// remembered is how many calls a history holds: those that a reader may want to
+// see.
 const remembered = 60
 
 // note adds a call that began at a time and has just ended.
@@ -56,12 +58,14 @@ func (h *history) String() string {
 	return fmt.Sprintf("the last %d of %d calls, in seconds since the start:\n%s", len(h.calls), h.total, strings.Join(h.calls, "\n"))
 }
 
-// tell says what a reader needs to understand a failure without running it again.
+// tell says what a reader needs to understand a failure without running it
+// again.
 func (t *test) tell() string {
 	return fmt.Sprintf("\nseed %d\n%s\n%s", t.seed, t.history, t.content())
 }
 
-// content says what the namespace holds, if that can be found out within seconds.
+// content says what the namespace holds, if that can be found out within
+// seconds.
 func (t *test) content() string {
 	const shown = 40
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)

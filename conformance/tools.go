@@ -14,14 +14,16 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// patience bounds what must happen, but not in a stated time. It is long, because only a failure waits for it, and servers
-// that share a busy machine may take many seconds to elect a leader; the suite's own test, where failures are the point,
-// shortens it.
+// patience bounds what must happen, but not in a stated time. It is long,
+// because only a failure waits for it, and servers that share a busy machine
+// may take many seconds to elect a leader; the suite's own test, where failures
+// are the point, shortens it.
 var patience = time.Minute
 
-// TTLs that the suite asks for where it waits for them, unless the backend's shortest is longer. A machine that is busy
-// with the suite and other things stands still for half a second now and then, and sessions with a short TTL are lost
-// for that: rightly.
+// TTLs that the suite asks for where it waits for them, unless the backend's
+// shortest is longer. A machine that is busy with the suite and other things
+// stands still for half a second now and then, and sessions with a short TTL
+// are lost for that: rightly.
 const (
 	shortTTL  = time.Second             // of sessions that are to be lost
 	steadyTTL = 1500 * time.Millisecond // of sessions that must not be
@@ -30,8 +32,9 @@ const (
 // slack is how late the suite's own timers and requests may be.
 const slack = 2 * time.Second
 
-// test is one case under way: a namespace, and what the claims are written with. Its methods fail the case and don't
-// return if what they do fails, so they belong in the goroutine of the case.
+// test is one case under way: a namespace, and what the claims are written
+// with. Its methods fail the case and don't return if what they do fails, so
+// they belong in the goroutine of the case.
 type test struct {
 	testing.TB
 	harness Harness
@@ -64,7 +67,8 @@ func (t *test) open() *client {
 	return t.wrap(t.ns.Open(t.TB))
 }
 
-// wrap puts what a harness opened under the checks of store.Portable, and closes it with the case.
+// wrap puts what a harness opened under the checks of store.Portable, and
+// closes it with the case.
 func (t *test) wrap(opened store.Store) *client {
 	p, ok := opened.(*store.Portable)
 	if !ok {
@@ -82,7 +86,8 @@ func (t *test) wrap(opened store.Store) *client {
 // ctx returns a context that lasts as long as the case.
 func (t *test) ctx() context.Context { return t.life }
 
-// within returns a context that lasts for d. It is not for loops: it is let go with the case.
+// within returns a context that lasts for d. It is not for loops: it is let go
+// with the case.
 func (t *test) within(d time.Duration) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	t.Cleanup(cancel)
@@ -102,8 +107,9 @@ func (t *test) ended() context.Context {
 	return ctx
 }
 
-// insist makes a call, and makes it again on servers that elect: one that says that it had no effect may have come while they
-// were without a leader, which on a busy machine is any moment.
+// insist makes a call, and makes it again on servers that elect: one that says
+// that it had no effect may have come while they were without a leader, which
+// on a busy machine is any moment.
 func insist[T any](t *test, call func() (T, error)) (T, error) {
 	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		v, err := call()
@@ -113,7 +119,8 @@ func insist[T any](t *test, call func() (T, error)) (T, error) {
 	}
 }
 
-// want fails the case unless err is one of the sentinels wanted; nil is one, too.
+// want fails the case unless err is one of the sentinels wanted; nil is one,
+// too.
 func (t *test) want(what string, err error, sentinels ...error) {
 	t.Helper()
 	for _, want := range sentinels {
@@ -124,7 +131,8 @@ func (t *test) want(what string, err error, sentinels ...error) {
 	t.Fatalf("%s: got error %v, want %v", what, err, sentinels)
 }
 
-// eventually fails the case unless cond holds within d. It asks again and again: use a watch where there is one.
+// eventually fails the case unless cond holds within d. It asks again and
+// again: use a watch where there is one.
 func (t *test) eventually(d time.Duration, what string, cond func() bool) {
 	t.Helper()
 	for end := time.Now().Add(d); !cond(); time.Sleep(2 * time.Millisecond) {
@@ -150,11 +158,13 @@ func (t *test) all(n int, f func(i int) error) {
 	}
 }
 
-// brief is the TTL of a session that is to be lost, steady of one that must not be.
+// brief is the TTL of a session that is to be lost, steady of one that must not
+// be.
 func (t *test) brief() time.Duration  { return max(t.caps.MinTTL, shortTTL) }
 func (t *test) steady() time.Duration { return max(t.caps.MinTTL, steadyTTL) }
 
-// expired bounds when the keys of a session are gone that is not renewed from now on.
+// expired bounds when the keys of a session are gone that is not renewed from
+// now on.
 func (t *test) expired(ss store.Session) time.Duration { return ss.TTL() + t.caps.ExpiryLag + slack }
 
 func (t *test) cut(c *client) {
@@ -166,7 +176,8 @@ func (t *test) cut(c *client) {
 func (t *test) heal(c *client)          { t.ns.(Cutter).Heal(t.TB, c.opened) }
 func (t *test) expire(ss store.Session) { t.ns.(Expirer).ExpireSession(t.TB, ss.ID()) }
 
-// do commits a transaction without conditions and returns the version of its last write.
+// do commits a transaction without conditions and returns the version of its
+// last write.
 func (c *client) do(ss store.Session, ops ...store.Op) store.Version {
 	c.t.Helper()
 	r := c.commit(store.Txn{Session: ss, Do: ops})
@@ -192,7 +203,8 @@ func (c *client) conflicts(t store.Txn, key string, reason store.ConflictReason)
 	c.t.wantConflict(text(t), err, key, reason)
 }
 
-// wantConflict accepts a driver that can't tell the key or the reason, but not one that tells a wrong one.
+// wantConflict accepts a driver that can't tell the key or the reason, but not
+// one that tells a wrong one.
 func (t *test) wantConflict(what string, err error, key string, reason store.ConflictReason) {
 	t.Helper()
 	t.want(what, err, store.ErrConflict)
@@ -246,7 +258,8 @@ func (c *client) list(prefix string) []store.Entry {
 	return entries
 }
 
-// wantKeys fails the case unless exactly these keys are below prefix, in this order.
+// wantKeys fails the case unless exactly these keys are below prefix, in this
+// order.
 func (c *client) wantKeys(prefix string, want ...string) {
 	c.t.Helper()
 	if got := keys(c.list(prefix)); !slices.Equal(got, want) {
@@ -254,7 +267,8 @@ func (c *client) wantKeys(prefix string, want ...string) {
 	}
 }
 
-// session starts a session that lives until the case ends; zero is the default TTL, which nothing waits for.
+// session starts a session that lives until the case ends; zero is the default
+// TTL, which nothing waits for.
 func (c *client) session(ttl time.Duration) store.Session {
 	c.t.Helper()
 	ss, err := insist(c.t, func() (store.Session, error) {
@@ -292,7 +306,8 @@ func (t *test) timed(ss store.Session) <-chan time.Duration {
 	return after
 }
 
-// wantInTime fails the case if a session ended later than the timer of a busy machine may be after its deadline.
+// wantInTime fails the case if a session ended later than the timer of a busy
+// machine may be after its deadline.
 func (t *test) wantInTime(after time.Duration) {
 	t.Helper()
 	const most = 500 * time.Millisecond

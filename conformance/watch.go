@@ -12,7 +12,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// watches: a watch may skip, but it never ends on a wrong state. What holds for every Update is in follower.check.
+// watches: a watch may skip, but it never ends on a wrong state. What holds for
+// every Update is in follower.check.
 func watches() []testCase {
 	return []testCase{
 		{name: "WAT/FirstIsReset", run: firstIsReset},
@@ -63,7 +64,8 @@ func emptyPrefix(t *test) {
 	}
 }
 
-// churn writes at random to keys d/0 … d/49 and e/0 … e/9 until it has made n transactions.
+// churn writes at random to keys d/0 … d/49 and e/0 … e/9 until it has made n
+// transactions.
 func churn(t *test, c *client, n int) error {
 	known, rand := map[string]bool{}, t.rand(c.number)
 	for i := 0; i < n; i++ {
@@ -213,8 +215,9 @@ func atomicCommit(t *test) {
 	})
 }
 
-// While somebody creates one key after the other, watches start. Between the content that each begins with and the
-// changes that follow no key must be missed.
+// While somebody creates one key after the other, watches start. Between the
+// content that each begins with and the changes that follow no key must be
+// missed.
 func noGapAtStart(t *test) {
 	writer, reader := t.open(), t.open()
 	var stop atomic.Bool
@@ -256,7 +259,8 @@ func noGapAtStart(t *test) {
 	})
 }
 
-// A key that is deleted and created again before the reader looks is another key: its Created is greater.
+// A key that is deleted and created again before the reader looks is another
+// key: its Created is greater.
 func deleteRecreateFast(t *test) {
 	writer, reader := t.open(), t.open()
 	writer.do(nil, store.Create("d/k", []byte("0")))
@@ -290,7 +294,8 @@ func deleteIsDelete(t *test) {
 	}
 }
 
-// The delete of the last key leaves a prefix that lists as nothing: some backends then tell nothing.
+// The delete of the last key leaves a prefix that lists as nothing: some
+// backends then tell nothing.
 func lastDelete(t *test) {
 	writer, reader := t.open(), t.open()
 	for i := range 10 {
@@ -346,7 +351,8 @@ func deepKeys(t *test) {
 	}
 }
 
-// A reader that sleeps while much is written is told the last state, and not the way there.
+// A reader that sleeps while much is written is told the last state, and not
+// the way there.
 func slowConsumer(t *test) {
 	const names, writes, few = 20, 500, 10
 	a, b := t.open(), t.open()
@@ -385,7 +391,8 @@ func noWakeOnForeignWrites(t *test) {
 	}
 }
 
-// AsOf is a time at which the store held what was told: not before the write that it shows was begun.
+// AsOf is a time at which the store held what was told: not before the write
+// that it shows was begun.
 func asOf(t *test) {
 	writer, reader := t.open(), t.open()
 	f := t.follow(reader, "d")

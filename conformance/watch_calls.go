@@ -102,7 +102,8 @@ func watchCtxEndsStartOnly(t *test) {
 	f.untilEqual(c.list("d"))
 }
 
-// A reader that gives up again and again must not lose what arrived while it gave up.
+// A reader that gives up again and again must not lose what arrived while it
+// gave up.
 func impatientNext(t *test) {
 	const n = 300
 	writer, reader := t.open(), t.open()

@@ -6,7 +6,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// watchFaults: a watch survives what happens to sessions, networks and servers, and tells the last state after it.
+// watchFaults: a watch survives what happens to sessions, networks and servers,
+// and tells the last state after it.
 func watchFaults() []testCase {
 	return []testCase{
 		{name: "WAT/SessionIndependent", run: sessionIndependent, needs: []Fault{Expire}},
@@ -86,7 +87,8 @@ func compacted(t *test) {
 	after.untilEqual(c.list("d"))
 }
 
-// What a watch missed may be gone from the server by the time it is back: it then starts anew and loses nothing.
+// What a watch missed may be gone from the server by the time it is back: it
+// then starts anew and loses nothing.
 func compactedWhileCut(t *test) {
 	writer, reader := t.open(), t.open()
 	writer.do(nil, store.Create("d/k", nil), store.Create("d/goes", nil))

@@ -19,7 +19,8 @@ func (n *mutantNamespace) Budget() Budget {
 	return Budget{Get: 1, List: 1, Commit: 1, NewSession: 1, WatchStart: 1, IdleMinute: 25}
 }
 
-// mutantWire does to a memory client what a network does, as far as the cases need it that mutants are killed by.
+// mutantWire does to a memory client what a network does, as far as the cases
+// need it that mutants are killed by.
 type mutantWire struct {
 	mu    sync.Mutex
 	fault memory.Fault

@@ -10,7 +10,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// wires: whatever the network does, what a commit says of its effect is true and stays so.
+// wires: whatever the network does, what a commit says of its effect is true
+// and stays so.
 func wires() []testCase {
 	need := []Fault{Wires}
 	return []testCase{
@@ -30,7 +31,8 @@ func (t *test) wire(c *client) Wire {
 	return w
 }
 
-// lost has one direction lose everything, for a moment, while transactions are under way.
+// lost has one direction lose everything, for a moment, while transactions are
+// under way.
 func lost(t *test, drop func(Wire)) {
 	a, b := t.open(), t.open()
 	ss := a.session(0)
@@ -39,7 +41,8 @@ func lost(t *test, drop func(Wire)) {
 	const rounds, each = 6, 4
 	outcomes := make([]outcome, rounds*each)
 	for r := range rounds {
-		// Long enough for requests that are sent meanwhile to be lost, short enough for the session.
+		// Long enough for requests that are sent meanwhile to be lost, short
+		// enough for the session.
 		moment := time.Duration(20+rand.IntN(200)) * time.Millisecond
 		drop(w)
 		healed := make(chan struct{})
@@ -64,8 +67,8 @@ func lost(t *test, drop func(Wire)) {
 	t.wantTrue(b, "d", outcomes)
 }
 
-// The reply of a transaction is lost after it was applied, as its rivals can see. It may say that it does not know, but not
-// that it was not.
+// The reply of a transaction is lost after it was applied, as its rivals can
+// see. It may say that it does not know, but not that it was not.
 func appliedIsNotDenied(t *test) {
 	a, b := t.open(), t.open()
 	ss := a.session(0)
@@ -95,8 +98,9 @@ func appliedIsNotDenied(t *test) {
 	t.wantAlive("after lost replies", ss)
 }
 
-// A transaction is given up while it is on its way, and settled; a rival goes on from there; and the late copy arrives. Without
-// a session it may do what it was to do. With one it must not: what Commit said is final.
+// A transaction is given up while it is on its way, and settled; a rival goes
+// on from there; and the late copy arrives. Without a session it may do what it
+// was to do. With one it must not: what Commit said is final.
 func noGhost(t *test) {
 	a, rival := t.open(), t.open()
 	ss := a.session(0)
@@ -130,7 +134,8 @@ func noGhost(t *test) {
 	a.do(ss, store.Set("d/claim", []byte("the session goes on")))
 }
 
-// slow adds a tenth of a second each way, as between continents. Everything works, and sessions live.
+// slow adds a tenth of a second each way, as between continents. Everything
+// works, and sessions live.
 func slow(t *test) {
 	const by = 100 * time.Millisecond
 	a, b := t.open(), t.open()
@@ -166,7 +171,8 @@ func trickle(t *test) {
 	a.wantValue("d/07", "changed")
 }
 
-// brokenConnections breaks all connections again and again while transactions run and a watch follows.
+// brokenConnections breaks all connections again and again while transactions
+// run and a watch follows.
 func brokenConnections(t *test) {
 	a, b := t.open(), t.open()
 	ss := a.session(0)

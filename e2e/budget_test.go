@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic"
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 )
 
@@ -36,7 +36,7 @@ func (c *counting) Commit(ctx context.Context, t store.Txn) (store.Result, error
 // other; so a few more ends are allowed, and nothing else.
 func TestAFireOnEtcdCostsTwoCommitsAndNoReads(t *testing.T) {
 	const shards, fires = 20, 5
-	etcd := servers.StartEtcd(t)
+	etcd := testservers.StartEtcd(t)
 	driver, err := store.Open(t.Context(), etcd.URL("budget"))
 	if err != nil {
 		t.Fatal(err)
@@ -92,8 +92,8 @@ func TestAFireOnEtcdCostsTwoCommitsAndNoReads(t *testing.T) {
 // The instance that is left pays one commit for the assignment, one list for the job, one read for the proof, and one commit for all orphans.
 func TestALossOnEtcdCostsOneListOneReadAndTwoCommits(t *testing.T) {
 	const shards = 8
-	etcd := servers.StartEtcd(t)
-	proxy := servers.StartProxy(t, etcd.Addr())
+	etcd := testservers.StartEtcd(t)
+	proxy := testservers.StartProxy(t, etcd.Addr())
 
 	var mu sync.Mutex
 	latest, on := map[int]string{}, map[int]string{} // who began each shard last; the same, of runs that are held

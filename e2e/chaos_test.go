@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
 	"github.com/elasticjob-go/elastic/e2e/internal/worker"
 	"github.com/elasticjob-go/elastic/internal/checker"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 )
 
 var chaosFlag = flag.Duration("chaos", 20*time.Second, "how long the mix of faults goes on")
@@ -17,7 +17,7 @@ var chaosFlag = flag.Duration("chaos", 20*time.Second, "how long the mix of faul
 type patient struct {
 	*worker.Process
 	fleet  *fleet
-	proxy  *servers.Proxy // on its way to the store
+	proxy  *testservers.Proxy // on its way to the store
 	url    string
 	dead   bool
 	frozen bool
@@ -31,7 +31,7 @@ func TestNothingIsLostOrRunTwiceInAnyMixOfFaults(t *testing.T) {
 	f := newFleet(t, settings{shards: 8, schedule: "* * * * * ?", work: 200 * time.Millisecond, ttl: 2 * time.Second})
 	var all []*patient
 	for _, name := range []string{"a", "b", "c"} {
-		p := &patient{fleet: f, proxy: servers.StartProxy(t, f.etcd.Addr())}
+		p := &patient{fleet: f, proxy: testservers.StartProxy(t, f.etcd.Addr())}
 		p.url = "etcd://" + p.proxy.Addr() + "/e2e"
 		p.Process = f.startOn(name, p.url)
 		all = append(all, p)

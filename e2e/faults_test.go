@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
 	"github.com/elasticjob-go/elastic/e2e/internal/worker"
 	"github.com/elasticjob-go/elastic/internal/checker"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 )
 
 // quick is a job whose shards are busy a third of the time: a fleet that lost a process catches up in seconds.
@@ -225,7 +225,7 @@ func TestAProcessThatIsCutOffFromTheStoreStopsBeforeItsShardsBeginElsewhere(t *t
 func aProcessThatIsCutOffFromTheStoreStopsBeforeItsShardsBeginElsewhere(t *testing.T, on kind) {
 	s := settings{shards: 3, schedule: "0/4 * * * * ?", work: 3 * time.Second, ttl: 3 * time.Second, on: on}
 	f := newFleet(t, s)
-	proxy := servers.StartProxy(t, f.server.Addr())
+	proxy := testservers.StartProxy(t, f.server.Addr())
 	cut := f.startOn("a", s.on.url(proxy.Addr()))
 	f.start("b")
 	f.start("c")

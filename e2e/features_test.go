@@ -16,9 +16,9 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic"
-	"github.com/elasticjob-go/elastic/conformance/servers"
 	"github.com/elasticjob-go/elastic/e2e/internal/worker"
 	"github.com/elasticjob-go/elastic/internal/checker"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/sharding"
 )
 
@@ -32,7 +32,7 @@ func TestEverythingThatAJobCanBeToldHoldsOnEveryStore(t *testing.T) {
 	t.Parallel()
 	for _, on := range append(slices.Clone(kinds), files) {
 		if on.name == "zookeeper" {
-			on.start = func(t *testing.T) server { return servers.StartZooKeeper(t, "maxSessionTimeout=60000") }
+			on.start = func(t *testing.T) server { return testservers.StartZooKeeper(t, "maxSessionTimeout=60000") }
 		}
 		t.Run(on.name, func(t *testing.T) {
 			t.Parallel()

@@ -4,7 +4,7 @@ go 1.26.0
 
 require (
 	github.com/elasticjob-go/elastic v0.1.0
-	github.com/elasticjob-go/elastic/conformance/servers/containers v0.1.0
+	github.com/elasticjob-go/elastic/internal/testservers/containers v0.1.0
 	github.com/elasticjob-go/elastic/store/consul v0.1.0
 	github.com/elasticjob-go/elastic/store/etcd v0.1.0
 	github.com/elasticjob-go/elastic/store/zookeeper v0.1.0
@@ -99,7 +99,7 @@ require (
 
 replace (
 	github.com/elasticjob-go/elastic => ..
-	github.com/elasticjob-go/elastic/conformance/servers/containers => ../conformance/servers/containers
+	github.com/elasticjob-go/elastic/internal/testservers/containers => ../internal/testservers/containers
 	github.com/elasticjob-go/elastic/store/consul => ../store/consul
 	github.com/elasticjob-go/elastic/store/etcd => ../store/etcd
 	github.com/elasticjob-go/elastic/store/zookeeper => ../store/zookeeper

@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
-	_ "github.com/elasticjob-go/elastic/conformance/servers/containers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
+	_ "github.com/elasticjob-go/elastic/internal/testservers/containers"
 	_ "github.com/elasticjob-go/elastic/store/consul"
 	_ "github.com/elasticjob-go/elastic/store/etcd"
 	_ "github.com/elasticjob-go/elastic/store/file"
@@ -28,9 +28,9 @@ type kind struct {
 }
 
 var kinds = []kind{
-	{name: "etcd", start: func(t *testing.T) server { return servers.StartEtcd(t) }, late: onTime},
-	{name: "zookeeper", start: func(t *testing.T) server { return servers.StartZooKeeper(t) }, late: onTime},
-	{name: "consul", query: "?session_ttl_min=1s", start: func(t *testing.T) server { return servers.StartConsul(t) }, late: twice},
+	{name: "etcd", start: func(t *testing.T) server { return testservers.StartEtcd(t) }, late: onTime},
+	{name: "zookeeper", start: func(t *testing.T) server { return testservers.StartZooKeeper(t) }, late: onTime},
+	{name: "consul", query: "?session_ttl_min=1s", start: func(t *testing.T) server { return testservers.StartConsul(t) }, late: twice},
 }
 
 // files is the store of one process: whoever starts next finds what the one before has left.

@@ -6,7 +6,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 )
 
 // The same program with the same file of jobs, on every store, with nothing changed but the URL.
@@ -15,9 +15,9 @@ func TestAStoreIsSwappedByItsURLAlone(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T) string{
 		"memory":    func(*testing.T) string { return "memory://alone" },
 		"file":      func(t *testing.T) string { return "file://" + t.TempDir() + "/jobs" },
-		"etcd":      func(t *testing.T) string { return servers.StartEtcd(t).URL("swap") },
-		"consul":    func(t *testing.T) string { return servers.StartConsul(t).URL("swap") },
-		"zookeeper": func(t *testing.T) string { return servers.StartZooKeeper(t).URL("swap") },
+		"etcd":      func(t *testing.T) string { return testservers.StartEtcd(t).URL("swap") },
+		"consul":    func(t *testing.T) string { return testservers.StartConsul(t).URL("swap") },
+		"zookeeper": func(t *testing.T) string { return testservers.StartZooKeeper(t).URL("swap") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/go-zookeeper/zk"
 )
@@ -20,17 +20,17 @@ const demoConfig = "cron: 0/10 * * * * ?\nfailover: true\njobName: demo\nmonitor
 
 // stage is a server with a Java side. Each scene has a namespace of its own.
 type stage struct {
-	server *servers.ZooKeeper
+	server *testservers.ZooKeeper
 	conn   *zk.Conn
 	scenes int
 }
 
 func newStage(t *testing.T) *stage {
-	server := servers.StartZooKeeper(t)
+	server := testservers.StartZooKeeper(t)
 	return &stage{server: server, conn: connect(t, server)}
 }
 
-func connect(t *testing.T, server *servers.ZooKeeper) *zk.Conn {
+func connect(t *testing.T, server *testservers.ZooKeeper) *zk.Conn {
 	t.Helper()
 	conn, events, err := zk.Connect([]string{server.Addr()}, 10*time.Second, zk.WithLogger(silent{}), zk.WithLogInfo(false))
 	if err != nil {

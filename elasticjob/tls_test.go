@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 )
 
@@ -70,7 +70,7 @@ func TestOpen_TLS(t *testing.T) {
 	addr := listener.Addr().String()
 	listener.Close()
 	_, port, _ := net.SplitHostPort(addr)
-	server := servers.StartZooKeeper(t,
+	server := testservers.StartZooKeeper(t,
 		"secureClientPort="+port,
 		"secureClientPortAddress=127.0.0.1",
 		"serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory",

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/go-zookeeper/zk"
 )
 
@@ -85,7 +85,7 @@ func tree(t *testing.T, conn *zk.Conn, acl []zk.ACL, nodes ...string) {
 	}
 }
 
-func connect(t *testing.T, server *servers.ZooKeeper) *zk.Conn {
+func connect(t *testing.T, server *testservers.ZooKeeper) *zk.Conn {
 	t.Helper()
 	conn, events, err := zk.Connect([]string{server.Addr()}, 2*time.Second, zk.WithLogInfo(false))
 	if err != nil {
@@ -107,7 +107,7 @@ func connect(t *testing.T, server *servers.ZooKeeper) *zk.Conn {
 // The doctor finds a blocked shard, writes nothing unless it may, repairs it with
 // --repair, and says by its exit code which of these it was.
 func TestDoctor_OutputAndExitCodes(t *testing.T) {
-	server := servers.StartZooKeeper(t, "maxSessionTimeout=2000")
+	server := testservers.StartZooKeeper(t, "maxSessionTimeout=2000")
 	conn := connect(t, server)
 	if err := conn.AddAuth("digest", []byte("java:secret")); err != nil {
 		t.Fatal(err)
@@ -163,7 +163,7 @@ func TestDoctor_OutputAndExitCodes(t *testing.T) {
 
 // A janitor repairs what comes while it watches, and ends in good order.
 func TestDoctor_Watch(t *testing.T) {
-	server := servers.StartZooKeeper(t, "maxSessionTimeout=2000")
+	server := testservers.StartZooKeeper(t, "maxSessionTimeout=2000")
 	conn := connect(t, server)
 	acl := zk.WorldACL(zk.PermAll)
 	tree(t, conn, acl,

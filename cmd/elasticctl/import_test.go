@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/jobfile"
 	"github.com/go-zookeeper/zk"
 )
@@ -14,7 +14,7 @@ import (
 // Import reads a namespace, writes a file that the strict reader takes, and says
 // by its exit code how much is the same. It changes nothing.
 func TestImport_OutputAndExitCodes(t *testing.T) {
-	server := servers.StartZooKeeper(t)
+	server := testservers.StartZooKeeper(t)
 	conn := connect(t, server)
 	tree(t, conn, zk.WorldACL(zk.PermAll),
 		"/ns/report", "com.acme.Report",

@@ -8,9 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
 	"github.com/elasticjob-go/elastic/e2e/internal/worker"
 	"github.com/elasticjob-go/elastic/internal/checker"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 )
 
 // mix puts a fleet through all that a seed draws, several things at a time.
@@ -79,7 +79,7 @@ func (f *fleet) hit(a *fault) (cure func() bool) {
 		return f.hitStore(a)
 	}
 	p := f.places[a.place]
-	cut := func(how func(*servers.Proxy)) func() bool {
+	cut := func(how func(*testservers.Proxy)) func() bool {
 		p.cut(how)
 		return always(p.heal)
 	}
@@ -103,17 +103,17 @@ func (f *fleet) hit(a *fault) (cure func() bool) {
 		p.misset(a.amount)
 		return always(func() { p.misset(0) })
 	case "cut":
-		return cut((*servers.Proxy).Cut)
+		return cut((*testservers.Proxy).Cut)
 	case "black hole":
-		return cut(func(x *servers.Proxy) { x.Hold(servers.Both) })
+		return cut(func(x *testservers.Proxy) { x.Hold(testservers.Both) })
 	case "deaf":
-		return cut(func(x *servers.Proxy) { x.Drop(servers.ToClient) })
+		return cut(func(x *testservers.Proxy) { x.Drop(testservers.ToClient) })
 	case "dumb":
-		return cut(func(x *servers.Proxy) { x.Drop(servers.ToServer) })
+		return cut(func(x *testservers.Proxy) { x.Drop(testservers.ToServer) })
 	case "mute":
-		return cut((*servers.Proxy).Mute)
+		return cut((*testservers.Proxy).Mute)
 	case "slow":
-		return cut(func(x *servers.Proxy) { x.Delay(servers.Both, a.amount/2) })
+		return cut(func(x *testservers.Proxy) { x.Delay(testservers.Both, a.amount/2) })
 	case "flap":
 		return f.flap(p, a.amount)
 	}
@@ -123,7 +123,7 @@ func (f *fleet) hit(a *fault) (cure func() bool) {
 
 // flap breaks a place's connections again and again.
 func (f *fleet) flap(p *place, every time.Duration) func() bool {
-	p.cut((*servers.Proxy).Reset)
+	p.cut((*testservers.Proxy).Reset)
 	done := make(chan struct{})
 	var group sync.WaitGroup
 	group.Go(func() {

@@ -8,19 +8,19 @@ import (
 	"strings"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
 	"github.com/elasticjob-go/elastic/e2e/internal/worker"
 	"github.com/elasticjob-go/elastic/internal/checker"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 )
 
 // place is where a worker runs: it has a name, a clock and a way to the store, and one process after the other.
 type place struct {
 	fleet           *fleet
 	name            string
-	url             string           // of the store, through the proxies
-	proxies         []*servers.Proxy // one to each server; none if there is no server
-	clock           string           // file that says by how much its clock is wrong
-	*worker.Process                  // the last one
+	url             string               // of the store, through the proxies
+	proxies         []*testservers.Proxy // one to each server; none if there is no server
+	clock           string               // file that says by how much its clock is wrong
+	*worker.Process                      // the last one
 }
 
 // place adds a place to the fleet, without a process.
@@ -29,7 +29,7 @@ func (f *fleet) place(name string) *place {
 	p := &place{fleet: f, name: name, clock: filepath.Join(f.Dir, name+".clock")}
 	var addrs []string
 	for _, m := range f.members {
-		proxy := servers.StartProxy(f.t, m.Addr())
+		proxy := testservers.StartProxy(f.t, m.Addr())
 		p.proxies, addrs = append(p.proxies, proxy), append(addrs, proxy.Addr())
 	}
 	p.url = f.URL
@@ -67,7 +67,7 @@ func (f *fleet) revive(w *worker.Process) bool {
 }
 
 // cut does something to the way between a place and the store, and notes it.
-func (p *place) cut(how func(*servers.Proxy)) {
+func (p *place) cut(how func(*testservers.Proxy)) {
 	for _, proxy := range p.proxies {
 		how(proxy)
 	}

@@ -13,11 +13,11 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic"
-	"github.com/elasticjob-go/elastic/conformance/servers"
 	"github.com/elasticjob-go/elastic/e2e/internal/worker"
 	"github.com/elasticjob-go/elastic/failover"
 	"github.com/elasticjob-go/elastic/internal/checker"
 	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 )
 
@@ -207,7 +207,7 @@ func storeRestored(t *testing.T, k kind) {
 // storeFull fills an etcd until it takes no more, and makes room again.
 func storeFull(t *testing.T, k kind) {
 	k.start = func(t *testing.T, nodes int) []member {
-		return members(servers.StartEtcdCluster(t, nodes, "--quota-backend-bytes", "16777216"))
+		return members(testservers.StartEtcdCluster(t, nodes, "--quota-backend-bytes", "16777216"))
 	}
 	l := small
 	l.nodes = 1

@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
 	"github.com/elasticjob-go/elastic/e2e/internal/worker"
 	"github.com/elasticjob-go/elastic/internal/checker"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 )
 
 // down kills a server and returns what starts it again.
@@ -82,7 +82,7 @@ func minorityFrozen(t *testing.T, k kind) {
 			last = m
 		}
 	}
-	p.proxies = []*servers.Proxy{servers.StartProxy(t, last.Addr())}
+	p.proxies = []*testservers.Proxy{testservers.StartProxy(t, last.Addr())}
 	p.url = k.url([]string{p.proxies[0].Addr()})
 	p.start()
 	run := f.awaitStart(p)
@@ -111,8 +111,8 @@ func partition(t *testing.T, k kind) {
 	l := small
 	l.schedule, l.work = "0/5 * * * * ?", 4*time.Second
 	f := launch(t, k, l)
-	for name, how := range map[string]func(*servers.Proxy){
-		"cut": (*servers.Proxy).Cut, "black hole": func(x *servers.Proxy) { x.Hold(servers.Both) },
+	for name, how := range map[string]func(*testservers.Proxy){
+		"cut": (*testservers.Proxy).Cut, "black hole": func(x *testservers.Proxy) { x.Hold(testservers.Both) },
 	} {
 		f.AwaitQuiet() // a run that began before the others may be through before it has to be told
 		p := f.places[f.Rand.IntN(len(f.places))]
@@ -135,12 +135,12 @@ func oneWay(t *testing.T, k kind) {
 	f := launch(t, k, small)
 	for _, way := range []struct {
 		name string
-		lost servers.Direction
-	}{{"answers lost", servers.ToClient}, {"requests lost", servers.ToServer}} {
+		lost testservers.Direction
+	}{{"answers lost", testservers.ToClient}, {"requests lost", testservers.ToServer}} {
 		for _, long := range []time.Duration{f.load.ttl / 3, 2 * f.load.ttl} {
 			p := f.busy()
 			f.hits(way.name)
-			p.cut(func(x *servers.Proxy) { x.Drop(way.lost) })
+			p.cut(func(x *testservers.Proxy) { x.Drop(way.lost) })
 			worker.Until(time.Now().Add(long))
 			p.heal()
 			f.awaitStart(p)
@@ -158,7 +158,7 @@ func latency(t *testing.T, k kind) {
 		f.hits(rtt.String())
 		for _, p := range f.places {
 			for _, x := range p.proxies {
-				x.Delay(servers.Both, rtt/2)
+				x.Delay(testservers.Both, rtt/2)
 			}
 		}
 		n := len(f.Lines)
@@ -169,7 +169,7 @@ func latency(t *testing.T, k kind) {
 		}
 	}
 	for _, p := range f.places {
-		p.cut(func(*servers.Proxy) {})
+		p.cut(func(*testservers.Proxy) {})
 		p.heal()
 	}
 	f.finish()
@@ -181,13 +181,13 @@ func loss(t *testing.T, k kind) {
 	l.ttl = 3 * k.ttl
 	f := launch(t, k, l)
 	for _, p := range f.places {
-		p.cut(func(*servers.Proxy) {})
+		p.cut(func(*testservers.Proxy) {})
 	}
 	for end := time.Now().Add(2 * f.load.ttl); time.Now().Before(end); {
 		p := f.places[f.Rand.IntN(len(f.places))]
 		f.hits("stall")
 		for _, x := range p.proxies {
-			x.Hold([]servers.Direction{servers.ToServer, servers.ToClient}[f.Rand.IntN(2)])
+			x.Hold([]testservers.Direction{testservers.ToServer, testservers.ToClient}[f.Rand.IntN(2)])
 		}
 		worker.Until(time.Now().Add(200 * time.Millisecond << f.Rand.IntN(3))) // the first tries of TCP
 		for _, x := range p.proxies {

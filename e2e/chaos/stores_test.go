@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	_ "github.com/elasticjob-go/elastic/store/consul"
 	_ "github.com/elasticjob-go/elastic/store/etcd"
 	_ "github.com/elasticjob-go/elastic/store/file"
@@ -46,12 +46,14 @@ func by(d time.Duration) func(time.Duration) time.Duration {
 // again is what Consul does: it lets twice the TTL pass, and looks around.
 func again(ttl time.Duration) time.Duration { return ttl + time.Second }
 
-func etcd(t *testing.T, nodes int) []member { return members(servers.StartEtcdCluster(t, nodes)) }
+func etcd(t *testing.T, nodes int) []member { return members(testservers.StartEtcdCluster(t, nodes)) }
 func zooKeeper(t *testing.T, nodes int) []member {
-	return members(servers.StartZooKeeperEnsemble(t, nodes))
+	return members(testservers.StartZooKeeperEnsemble(t, nodes))
 }
 
-func consul(t *testing.T, nodes int) []member { return members(servers.StartConsulCluster(t, nodes)) }
+func consul(t *testing.T, nodes int) []member {
+	return members(testservers.StartConsulCluster(t, nodes))
+}
 
 func members[M member](list []M) (all []member) {
 	for _, m := range list {

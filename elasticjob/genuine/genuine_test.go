@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
 	"github.com/elasticjob-go/elastic/elasticjob"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/go-zookeeper/zk"
 )
 
@@ -37,13 +37,13 @@ const (
 // stage is a server with a namespace.
 type stage struct {
 	t      *testing.T
-	server *servers.ZooKeeper
+	server *testservers.ZooKeeper
 	conn   *zk.Conn
 	begin  time.Time
 }
 
 func newStage(t *testing.T) *stage {
-	server := servers.StartZooKeeper(t)
+	server := testservers.StartZooKeeper(t)
 	conn, events, err := zk.Connect([]string{server.Addr()}, 10*time.Second, zk.WithLogInfo(false))
 	if err != nil {
 		t.Fatal(err)

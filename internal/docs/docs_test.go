@@ -168,7 +168,7 @@ func goFiles(t *testing.T, page, module string, args ...string) {
 }
 
 // emptyModule returns the directory of a new module that uses this checkout in
-// place of the published module.
+// place of the published modules.
 func emptyModule(t *testing.T, module string) string {
 	t.Helper()
 	checkout, err := filepath.Abs(root)
@@ -176,13 +176,20 @@ func emptyModule(t *testing.T, module string) string {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
+	const path = "github.com/elasticjob-go/elastic"
 	mod := "module " + module + "\n\ngo 1.26\n\n" +
-		"require github.com/elasticjob-go/elastic v0.0.0\n\n" +
-		"replace github.com/elasticjob-go/elastic => " + checkout + "\n"
-	for name, text := range map[string]string{
-		"go.mod": mod,
-		"go.sum": read(t, filepath.Join(root, "go.sum")),
-	} {
+		"require (\n" +
+		"\t" + path + " v0.0.0\n" +
+		"\t" + path + "/conformance v0.0.0\n" +
+		"\tgithub.com/anishathalye/porcupine v1.3.1 // indirect\n" +
+		")\n\n" +
+		"replace (\n" +
+		"\t" + path + " => " + checkout + "\n" +
+		"\t" + path + "/conformance => " + checkout + "/conformance\n" +
+		")\n"
+	sum := read(t, filepath.Join(root, "go.sum")) +
+		read(t, filepath.Join(root, "conformance/go.sum"))
+	for name, text := range map[string]string{"go.mod": mod, "go.sum": sum} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

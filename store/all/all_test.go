@@ -15,7 +15,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 )
 
@@ -26,9 +26,9 @@ func TestEverySchemeOpens(t *testing.T) {
 	for scheme, url := range map[string]func(t *testing.T) string{
 		"memory":    func(*testing.T) string { return "memory://all" },
 		"file":      func(t *testing.T) string { return "file://" + t.TempDir() + "/all" },
-		"etcd":      func(t *testing.T) string { return servers.StartEtcd(t).URL("all") },
-		"zookeeper": func(t *testing.T) string { return servers.StartZooKeeper(t).URL("all") },
-		"consul":    func(t *testing.T) string { return servers.StartConsul(t).URL("all") },
+		"etcd":      func(t *testing.T) string { return testservers.StartEtcd(t).URL("all") },
+		"zookeeper": func(t *testing.T) string { return testservers.StartZooKeeper(t).URL("all") },
+		"consul":    func(t *testing.T) string { return testservers.StartConsul(t).URL("all") },
 	} {
 		t.Run(scheme, func(t *testing.T) {
 			t.Parallel()

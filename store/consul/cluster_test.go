@@ -9,12 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 )
 
-func addrs(cluster []*servers.Consul) string {
+func addrs(cluster []*testservers.Consul) string {
 	var all []string
 	for _, c := range cluster {
 		all = append(all, c.Addr())
@@ -22,9 +22,9 @@ func addrs(cluster []*servers.Consul) string {
 	return strings.Join(all, ",")
 }
 
-func leader(t *testing.T, cluster []*servers.Consul) *servers.Consul {
+func leader(t *testing.T, cluster []*testservers.Consul) *testservers.Consul {
 	t.Helper()
-	var found *servers.Consul
+	var found *testservers.Consul
 	storetest.Await(t, "a leader", func() bool {
 		for _, c := range cluster {
 			if c.IsLeader() {
@@ -37,7 +37,7 @@ func leader(t *testing.T, cluster []*servers.Consul) *servers.Consul {
 }
 
 // talkTo has a store ask one of its hosts from now on.
-func talkTo(s *driver, c *servers.Consul) {
+func talkTo(s *driver, c *testservers.Consul) {
 	for i, h := range s.hosts.all {
 		if h.addr == c.Addr() {
 			s.hosts.at.Store(int32(i))
@@ -50,13 +50,13 @@ func talkTo(s *driver, c *servers.Consul) {
 // about a transaction is lost with it.
 func TestLostAgentThatLedCostsNoSession(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct{ fault, heal func(c *servers.Consul) }{
-		"killed": {(*servers.Consul).Kill, (*servers.Consul).Restart},
-		"frozen": {(*servers.Consul).Pause, (*servers.Consul).Resume},
+	for name, c := range map[string]struct{ fault, heal func(c *testservers.Consul) }{
+		"killed": {(*testservers.Consul).Kill, (*testservers.Consul).Restart},
+		"frozen": {(*testservers.Consul).Pause, (*testservers.Consul).Resume},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cluster := servers.StartConsulCluster(t, 3)
+			cluster := testservers.StartConsulCluster(t, 3)
 			lost := leader(t, cluster)
 			s := hasty(openAt(t, addrs(cluster), storetest.Namespace()))
 			talkTo(s, lost)
@@ -107,9 +107,9 @@ func TestLostAgentThatLedCostsNoSession(t *testing.T) {
 // gone until the query's time is up.
 func TestWatch_FollowerHearsAnotherLeader(t *testing.T) {
 	t.Parallel()
-	cluster := servers.StartConsulCluster(t, 3)
+	cluster := testservers.StartConsulCluster(t, 3)
 	lost := leader(t, cluster)
-	followers := slices.DeleteFunc(slices.Clone(cluster), func(c *servers.Consul) bool { return c == lost })
+	followers := slices.DeleteFunc(slices.Clone(cluster), func(c *testservers.Consul) bool { return c == lost })
 	ns := storetest.Namespace()
 	s, other := openAt(t, followers[0].Addr(), ns), openAt(t, followers[1].Addr(), ns)
 	s.leaderEvery, s.probeEvery = time.Second, time.Hour // whatever else might notice
@@ -131,7 +131,7 @@ func TestWatch_FollowerHearsAnotherLeader(t *testing.T) {
 // that leaves for good, so does the session, and its process is told.
 func TestSessionEndsWithTheNodeOfItsAgent(t *testing.T) {
 	t.Parallel()
-	cluster := servers.StartConsulCluster(t, 3)
+	cluster := testservers.StartConsulCluster(t, 3)
 	s := openAt(t, addrs(cluster), storetest.Namespace())
 	talkTo(s, cluster[2])
 	n := newSession(t, s)

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 )
@@ -49,8 +49,8 @@ func TestOpen_SaysWhy(t *testing.T) {
 	a, stranger := storetest.NewAuthority(t), storetest.NewAuthority(t)
 	a.Issue("server", storetest.Loopback)
 	a.Issue("client")
-	plain, secure := server(t), server(t, servers.ConsulOptions{CA: a.CA(), Cert: a.Cert("server"), Key: a.Key("server")})
-	closed := server(t, servers.ConsulOptions{ACLs: true})
+	plain, secure := server(t), server(t, testservers.ConsulOptions{CA: a.CA(), Cert: a.Cert("server"), Key: a.Key("server")})
+	closed := server(t, testservers.ConsulOptions{ACLs: true})
 	token := filepath.Join(t.TempDir(), "token")
 	if err := os.WriteFile(token, []byte("11111111-2222-3333-4444-555555555555\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -110,7 +110,7 @@ func TestOpen_NamesConnectionLimit(t *testing.T) {
 	defer log.SetOutput(os.Stderr)
 
 	const limit = 3
-	c := server(t, servers.ConsulOptions{Args: []string{"-hcl", fmt.Sprintf("limits { http_max_conns_per_client = %d }", limit)}})
+	c := server(t, testservers.ConsulOptions{Args: []string{"-hcl", fmt.Sprintf("limits { http_max_conns_per_client = %d }", limit)}})
 	// All that the agent takes are held: those that were there at first end.
 	var held []net.Conn
 	storetest.Await(t, "the agent to take no more connections", func() bool {

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 	"github.com/hashicorp/consul/api"
@@ -21,9 +21,9 @@ const ttl = 2 * time.Second
 func TestMain(m *testing.M) { storetest.Main(m) }
 
 // server starts a Consul for one test.
-func server(t testing.TB, options ...servers.ConsulOptions) *servers.Consul {
+func server(t testing.TB, options ...testservers.ConsulOptions) *testservers.Consul {
 	t.Helper()
-	return servers.StartConsul(t, options...)
+	return testservers.StartConsul(t, options...)
 }
 
 // short is the parameter by which the driver knows that the test servers grant
@@ -35,7 +35,7 @@ type tap = func(http.RoundTripper) http.RoundTripper
 
 // backend is the driver with a server, to the claims that hold for all that
 // have one.
-func backend(c *servers.Consul) storetest.Backend {
+func backend(c *testservers.Consul) storetest.Backend {
 	return storetest.Backend{
 		Server: c, TTL: ttl,
 		Open:   func(t testing.TB, addrs, namespace string) store.Store { return openAt(t, addrs, namespace) },
@@ -115,7 +115,7 @@ func start(t *testing.T, s store.Store, ttl time.Duration) *session {
 }
 
 // admin is a client of its own, for what an operator or a stranger does.
-func admin(t testing.TB, c *servers.Consul) *api.Client {
+func admin(t testing.TB, c *testservers.Consul) *api.Client {
 	t.Helper()
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)

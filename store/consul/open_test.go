@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 	"github.com/hashicorp/consul/api"
@@ -34,7 +34,7 @@ func TestOneAgentOfThreeIsEnough(t *testing.T) {
 	t.Parallel()
 	c := server(t)
 	silent, refuses := storetest.Silent(t), storetest.Refusing(t)
-	first := servers.StartProxy(t, c.Addr())
+	first := testservers.StartProxy(t, c.Addr())
 	start := time.Now()
 	s := openAt(t, strings.Join([]string{refuses, silent, first.Addr()}, ","), storetest.Namespace())
 	if took := time.Since(start); took > 3*time.Second {
@@ -42,12 +42,12 @@ func TestOneAgentOfThreeIsEnough(t *testing.T) {
 	}
 	storetest.Commit(t, s, storetest.Do(store.Create("k", nil)))
 
-	second := servers.StartProxy(t, c.Addr())
+	second := testservers.StartProxy(t, c.Addr())
 	s = openAt(t, strings.Join([]string{refuses, first.Addr(), silent, second.Addr()}, ","), storetest.Namespace())
 	n := start6(t, s)
 	m := storetest.Follow(t, hasty(s), "")
 	m.Next()
-	for round, leave := range []func(){first.Cut, func() { first.Heal(); second.Hold(servers.Both) }} {
+	for round, leave := range []func(){first.Cut, func() { first.Heal(); second.Hold(testservers.Both) }} {
 		leave()
 		start := time.Now()
 		var err error
@@ -165,9 +165,9 @@ func TestEnvironmentHasNoSay(t *testing.T) {
 }
 
 // rights makes tokens of a server with ACLs, for the namespace "mine".
-func rights(t *testing.T) (c *servers.Consul, as func(rules string) string) {
+func rights(t *testing.T) (c *testservers.Consul, as func(rules string) string) {
 	t.Helper()
-	c = server(t, servers.ConsulOptions{ACLs: true})
+	c = server(t, testservers.ConsulOptions{ACLs: true})
 	return c, func(rules string) string {
 		t.Helper()
 		file := filepath.Join(t.TempDir(), "token")
@@ -271,7 +271,7 @@ func TestFilteredReadIsNoEmptyList(t *testing.T) {
 // does not even say that it left something out.
 func TestRightsThatAreTakenAwayAreMissed(t *testing.T) {
 	t.Parallel()
-	c := server(t, servers.ConsulOptions{ACLs: true})
+	c := server(t, testservers.ConsulOptions{ACLs: true})
 	ask := func(what, body string) string {
 		t.Helper()
 		text, err := c.Ask("PUT", what, body)
@@ -321,7 +321,7 @@ func TestRightsThatAreTakenAwayAreMissed(t *testing.T) {
 // A token in a file can be replaced while the process runs.
 func TestTokenFileIsReadAgainWhenTheTokenIsRefused(t *testing.T) {
 	t.Parallel()
-	c := server(t, servers.ConsulOptions{ACLs: true})
+	c := server(t, testservers.ConsulOptions{ACLs: true})
 	raw := admin(t, c)
 	file := filepath.Join(t.TempDir(), "token")
 	token := func() *api.ACLToken {
@@ -381,7 +381,7 @@ func TestCertificate_IsReadAgain(t *testing.T) {
 	t.Parallel()
 	a := storetest.NewAuthority(t)
 	a.Issue("server", storetest.Loopback)
-	c := servers.StartConsul(t, servers.ConsulOptions{CA: a.CA(), Cert: a.Cert("server"), Key: a.Key("server")})
+	c := testservers.StartConsul(t, testservers.ConsulOptions{CA: a.CA(), Cert: a.Cert("server"), Key: a.Key("server")})
 	storetest.RenewedCertificateIsUsed(t, "consul", c.TLSAddr(), a)
 }
 
@@ -392,7 +392,7 @@ func TestTLS(t *testing.T) {
 	a.Issue("named", storetest.Named("consul.example"))
 	a.Issue("expired", storetest.Loopback, storetest.Expired)
 	a.Issue("client")
-	c := server(t, servers.ConsulOptions{CA: a.CA(), Cert: a.Cert("server"), Key: a.Key("server")})
+	c := server(t, testservers.ConsulOptions{CA: a.CA(), Cert: a.Cert("server"), Key: a.Key("server")})
 	good, named, expired := c.TLSAddr(), a.Front(c.Addr(), "named"), a.Front(c.Addr(), "expired")
 	client := "&cert=" + a.Cert("client") + "&key=" + a.Key("client")
 

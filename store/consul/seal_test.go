@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 )
@@ -26,7 +26,7 @@ func TestLostReplyOfAnAppliedTransactionIsFoundOut(t *testing.T) {
 	storetest.Commit(t, s, storetest.Do(store.Create("k", nil), store.Create("gone", nil)))
 	guard := n.guard.Load()
 
-	p.Drop(servers.ToClient)
+	p.Drop(testservers.ToClient)
 	type outcome struct {
 		r   store.Result
 		err error
@@ -61,7 +61,7 @@ func TestLostReplyIsUnknownWhenTheTraceIsGone(t *testing.T) {
 	p, s, other := backend(c).BehindProxy(t)
 	n := newSession(t, s)
 	storetest.Commit(t, s, storetest.Do(store.Create("k", nil)))
-	p.Drop(servers.ToClient)
+	p.Drop(testservers.ToClient)
 	failed := storetest.Background(t.Context(), s, store.Txn{Session: n, Do: []store.Op{store.Set("k", []byte("applied"))}})
 	storetest.Await(t, "the transaction to be applied", func() bool { return storetest.Read(t, other, "k") == "applied" })
 	storetest.Commit(t, other, storetest.Do(store.Set("k", []byte("over"))))

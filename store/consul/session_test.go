@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/lifetime"
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
@@ -83,7 +83,7 @@ func TestSessionDependsOnNoHealthCheck(t *testing.T) {
 // believed.
 func TestTTLThatTheServersRefuseIsTold(t *testing.T) {
 	t.Parallel()
-	c := server(t, servers.ConsulOptions{Args: []string{"-hcl", `session_ttl_min = "10s"`}})
+	c := server(t, testservers.ConsulOptions{Args: []string{"-hcl", `session_ttl_min = "10s"`}})
 	s, err := storetest.Open(t, c.URL("ns")+short+"&session_ttl=3s", storetest.Patience)
 	if err != nil {
 		t.Fatal(err)

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 	"github.com/hashicorp/consul/api"
@@ -41,7 +41,7 @@ func TestQueryOnAForgottenConnectionIsAskedAgain(t *testing.T) {
 	c := server(t)
 	var r requests
 	ns := storetest.Namespace()
-	p := servers.StartProxy(t, c.Addr())
+	p := testservers.StartProxy(t, c.Addr())
 	s, other := openAt(t, p.Addr(), ns, r.tap), openAt(t, c.Addr(), ns)
 	s.wait = 500 * time.Millisecond
 	m := storetest.Follow(t, s, "w")
@@ -58,7 +58,7 @@ func TestUnansweredRequestCastsDoubtOnQueriesThatWait(t *testing.T) {
 	t.Parallel()
 	c := server(t)
 	var r requests
-	p := servers.StartProxy(t, c.Addr())
+	p := testservers.StartProxy(t, c.Addr())
 	ns := storetest.Namespace()
 	s, other := openAt(t, p.Addr(), ns, r.tap), openAt(t, c.Addr(), ns)
 	m := storetest.Follow(t, s, "w")
@@ -81,12 +81,12 @@ func TestHastyCallersBreakNothing(t *testing.T) {
 	t.Parallel()
 	c := server(t)
 	var r requests
-	p := servers.StartProxy(t, c.Addr())
+	p := testservers.StartProxy(t, c.Addr())
 	s := openAt(t, p.Addr()+","+storetest.Refusing(t), storetest.Namespace(), r.tap)
 	storetest.Follow(t, s, "w").Next()
 	storetest.Await(t, "the watch to wait", func() bool { return r.count("wait") > 0 })
 	r.take()
-	p.Delay(servers.Both, 50*time.Millisecond)
+	p.Delay(testservers.Both, 50*time.Millisecond)
 	for range 20 {
 		_, err := s.Get(storetest.Bounded(t, 10*time.Millisecond), "k")
 		storetest.WantError(t, err, store.ErrUnavailable)

@@ -9,19 +9,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 // passwordChecks returns how many passwords a server has checked.
-func passwordChecks(e *servers.Etcd) float64 {
+func passwordChecks(e *testservers.Etcd) float64 {
 	return e.Metric("grpc_server_handled_total", `grpc_method="Authenticate"`)
 }
 
 // rootOf is a client that may do everything.
-func rootOf(t *testing.T, e *servers.Etcd) *clientv3.Client {
+func rootOf(t *testing.T, e *testservers.Etcd) *clientv3.Client {
 	t.Helper()
 	root, err := clientv3.New(clientv3.Config{Endpoints: []string{e.Addr()}, Username: "root", Password: "secret", DialTimeout: storetest.Patience})
 	if err != nil {
@@ -43,7 +43,7 @@ func TestPassword_IsCheckedOnceForEachEvent(t *testing.T) {
 			e := server(t, args...) // with the cost of a password as it is in production
 			withUsers(t, e)
 			root := rootOf(t, e)
-			p := servers.StartProxy(t, e.Addr())
+			p := testservers.StartProxy(t, e.Addr())
 			before := passwordChecks(e)
 			const stores = 12
 			var (

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -135,8 +135,8 @@ func BenchmarkFailover(b *testing.B) {
 	e := server(b)
 	ns := storetest.Namespace()
 	storetest.Failover(b, store.DefaultTTL, openAt(b, e.Addr(), ns), func() (store.Store, func()) {
-		p := servers.StartProxy(b, e.Addr())
-		return openAt(b, p.Addr(), ns), func() { p.Hold(servers.Both) }
+		p := testservers.StartProxy(b, e.Addr())
+		return openAt(b, p.Addr(), ns), func() { p.Hold(testservers.Both) }
 	})
 }
 

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 	"google.golang.org/grpc"
@@ -18,14 +18,14 @@ const ttl = 2 * time.Second
 func TestMain(m *testing.M) { storetest.Main(m) }
 
 // server starts an etcd for one test.
-func server(t testing.TB, args ...string) *servers.Etcd {
+func server(t testing.TB, args ...string) *testservers.Etcd {
 	t.Helper()
-	return servers.StartEtcd(t, args...)
+	return testservers.StartEtcd(t, args...)
 }
 
 // backend is the driver with a server, to the claims that hold for all that
 // have one.
-func backend(e *servers.Etcd) storetest.Backend {
+func backend(e *testservers.Etcd) storetest.Backend {
 	return storetest.Backend{
 		Server: e, TTL: ttl,
 		Open:   func(t testing.TB, addrs, namespace string) store.Store { return openAt(t, addrs, namespace) },

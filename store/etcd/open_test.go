@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -50,7 +50,7 @@ func TestOpenRefusesWhatMakesNoSense(t *testing.T) {
 
 // withUsers turns authentication on: root, a user who may do everything below
 // the namespace "mine", and one who may only read there.
-func withUsers(t *testing.T, e *servers.Etcd) {
+func withUsers(t *testing.T, e *testservers.Etcd) {
 	t.Helper()
 	c := admin(t, e)
 	must := func(_ any, err error) {

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -80,7 +80,7 @@ func TestChangedPasswordIsNamed(t *testing.T) {
 
 // secure starts a server that takes TLS and wants a certificate of the same
 // authority.
-func secure(t *testing.T, a *storetest.Authority) *servers.Etcd {
+func secure(t *testing.T, a *storetest.Authority) *testservers.Etcd {
 	a.Issue("server", storetest.Loopback)
 	return server(t, "--cert-file", a.Cert("server"), "--key-file", a.Key("server"), "--trusted-ca-file", a.CA(), "--client-cert-auth", cheap[0], cheap[1])
 }

@@ -3,7 +3,7 @@ package zookeeper
 import (
 	"testing"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 )
@@ -48,7 +48,7 @@ func BenchmarkFailover(b *testing.B) {
 	z := server(b, "tickTime=2000")
 	ns := storetest.Namespace()
 	storetest.Failover(b, store.DefaultTTL, openAt(b, z.Addr(), ns), func() (store.Store, func()) {
-		p := servers.StartProxy(b, z.Addr())
-		return openAt(b, p.Addr(), ns), func() { p.Hold(servers.Both) }
+		p := testservers.StartProxy(b, z.Addr())
+		return openAt(b, p.Addr(), ns), func() { p.Hold(testservers.Both) }
 	})
 }

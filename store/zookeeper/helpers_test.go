@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 )
@@ -16,14 +16,14 @@ const ttl = 2 * time.Second
 func TestMain(m *testing.M) { storetest.Main(m) }
 
 // server starts a ZooKeeper for one test.
-func server(t testing.TB, config ...string) *servers.ZooKeeper {
+func server(t testing.TB, config ...string) *testservers.ZooKeeper {
 	t.Helper()
-	return servers.StartZooKeeper(t, config...)
+	return testservers.StartZooKeeper(t, config...)
 }
 
 // backend is the driver with a server, to the claims that hold for all that
 // have one.
-func backend(z *servers.ZooKeeper) storetest.Backend {
+func backend(z *testservers.ZooKeeper) storetest.Backend {
 	return storetest.Backend{
 		Server: z, TTL: ttl,
 		Open: func(t testing.TB, addrs, namespace string) store.Store { return openAt(t, addrs, namespace) },

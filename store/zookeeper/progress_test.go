@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 )
@@ -15,7 +15,7 @@ import (
 func TestProgress_BoundsListsAndWatches(t *testing.T) {
 	t.Parallel()
 	z := server(t)
-	p := servers.StartProxy(t, z.Addr())
+	p := testservers.StartProxy(t, z.Addr())
 	ns := storetest.Namespace()
 	const keys = 300
 	other := openAt(t, z.Addr(), ns)
@@ -30,7 +30,7 @@ func TestProgress_BoundsListsAndWatches(t *testing.T) {
 	for _, mode := range []string{"persistent", "classic"} {
 		s := storetest.MustOpen(t, "zookeeper://"+p.Addr()+"/"+ns+"?request_timeout=500ms&watch="+mode)
 		storetest.Equal(t, "k", storetest.Read(t, s, "k"), "-")
-		p.Trickle(servers.ToClient)
+		p.Trickle(testservers.ToClient)
 		start := time.Now()
 		got, err := s.List(t.Context(), "d")
 		if err != nil {
@@ -62,7 +62,7 @@ func TestProgress_BoundsListsAndWatches(t *testing.T) {
 		}
 		p.Heal()
 		// Silence in the middle ends the call.
-		p.Hold(servers.ToClient)
+		p.Hold(testservers.ToClient)
 		_, err = s.List(t.Context(), "d")
 		storetest.WantError(t, err, store.ErrUnavailable)
 		p.Heal()

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
@@ -25,10 +25,10 @@ func TestSealedTransactionNeverCommitsLate(t *testing.T) {
 	p, s, rival := backend(z).BehindProxy(t)
 	n := newSession(t, s)
 	storetest.Commit(t, s, storetest.Do(store.Create("claim", nil)))
-	p.Hold(servers.ToServer)
+	p.Hold(testservers.ToServer)
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := storetest.Background(ctx, s, store.Txn{Session: n, Do: []store.Op{store.Set("claim", storetest.Bulk), store.Create("ghost", nil)}})
-	storetest.Await(t, "the request to be on its way", func() bool { return p.Held(servers.ToServer) >= len(storetest.Bulk) })
+	storetest.Await(t, "the request to be on its way", func() bool { return p.Held(testservers.ToServer) >= len(storetest.Bulk) })
 	cancel()
 	select {
 	case err := <-failed:

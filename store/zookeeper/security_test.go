@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/dial"
 	"github.com/elasticjob-go/elastic/store/internal/remote"
@@ -21,7 +21,7 @@ import (
 // secure starts a server that takes TLS besides, with the certificate of a
 // name, and wants one of the same authority from its clients. It returns the
 // address for TLS.
-func secure(t *testing.T, a *storetest.Authority, name string) (z *servers.ZooKeeper, addr string) {
+func secure(t *testing.T, a *storetest.Authority, name string) (z *testservers.ZooKeeper, addr string) {
 	t.Helper()
 	// The server wants its certificate and its key in one file.
 	cert, err := os.ReadFile(a.Cert(name))
@@ -91,13 +91,13 @@ func TestHandshake_MayBeSlow(t *testing.T) {
 	a := storetest.NewAuthority(t)
 	a.Issue("server", storetest.Loopback)
 	a.Issue("client")
-	p := servers.StartProxy(t, a.Front(z.Addr(), "server"))
+	p := testservers.StartProxy(t, a.Front(z.Addr(), "server"))
 	s := storetest.MustOpen(t, "zookeeper://"+p.Addr()+"/"+storetest.Namespace()+
 		"?ca="+a.CA()+"&cert="+a.Cert("client")+"&key="+a.Key("client"))
 	n := storetest.Session(t, s, 10*time.Second)
 	storetest.Commit(t, s, storetest.In(n, store.CreateEphemeral("live", nil)))
 	before := n.Deadline()
-	p.Delay(servers.ToClient, 1200*time.Millisecond)
+	p.Delay(testservers.ToClient, 1200*time.Millisecond)
 	p.Reset()
 	storetest.Await(t, "a renewal", func() bool { return n.Deadline().After(before.Add(5*time.Second)) || n.Err() != nil })
 	storetest.Equal[error](t, "the session", n.Err(), nil)

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 )
@@ -37,7 +37,7 @@ func says(t *testing.T, text string) (addr string) {
 func TestOpen_SaysWhy(t *testing.T) {
 	t.Parallel()
 	z := server(t)
-	etcd := servers.StartEtcd(t)
+	etcd := testservers.StartEtcd(t)
 	web := &http.Server{}
 	l := storetest.Listen(t, "127.0.0.1:0")
 	go web.Serve(l)

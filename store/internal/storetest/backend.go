@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 )
 
@@ -50,9 +50,9 @@ func (b Backend) Two(t testing.TB) (s, other store.Store) {
 }
 
 // BehindProxy opens two stores on a fresh namespace, the first behind a proxy.
-func (b Backend) BehindProxy(t testing.TB) (p *servers.Proxy, s, other store.Store) {
+func (b Backend) BehindProxy(t testing.TB) (p *testservers.Proxy, s, other store.Store) {
 	t.Helper()
-	p = servers.StartProxy(t, b.Server.Addr())
+	p = testservers.StartProxy(t, b.Server.Addr())
 	ns := Namespace()
 	return p, b.Open(t, p.Addr(), ns), b.Open(t, b.Server.Addr(), ns)
 }
@@ -72,7 +72,7 @@ func In(n store.Session, ops ...store.Op) store.Txn { return store.Txn{Session: 
 
 // AwaitBulk waits until a request with a bulky value is held on its way to the
 // server.
-func AwaitBulk(t testing.TB, p *servers.Proxy) {
+func AwaitBulk(t testing.TB, p *testservers.Proxy) {
 	t.Helper()
-	Await(t, "the request to be on its way", func() bool { return p.Held(servers.ToServer) >= len(Bulk) })
+	Await(t, "the request to be on its way", func() bool { return p.Held(testservers.ToServer) >= len(Bulk) })
 }

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 )
 
@@ -15,7 +15,7 @@ func RenewedCertificateIsUsed(t *testing.T, scheme, addr string, a *Authority) {
 	t.Helper()
 	expiry := time.Now().Add(15 * time.Second) // time to open on a busy machine
 	a.Issue("renewed", Until(expiry))
-	p := servers.StartProxy(t, addr)
+	p := testservers.StartProxy(t, addr)
 	files := "?ca=" + a.CA() + "&cert=" + a.Cert("renewed") + "&key=" + a.Key("renewed")
 	s := MustOpen(t, scheme+"://"+p.Addr()+"/"+Namespace()+files)
 	Commit(t, s, Do(store.Create("k", []byte("1"))))

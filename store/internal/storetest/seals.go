@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 )
 
@@ -20,7 +20,7 @@ func LostReplyIsUnknownAndSealed(t *testing.T, b Backend, guard func(n store.Ses
 	Commit(t, s, Do(store.Create("k", nil)))
 	before := guard(n)
 
-	p.Drop(servers.ToClient)
+	p.Drop(testservers.ToClient)
 	failed := Background(t.Context(), s, In(n, store.Set("k", []byte("applied"))))
 	Await(t, "the transaction to be applied", func() bool { return Read(t, other, "k") == "applied" })
 	Await(t, "the reply to be lost", func() bool { return p.Dropped() > 0 })
@@ -45,7 +45,7 @@ func LostRequestIsSeenNotToHaveBeenApplied(t *testing.T, b Backend, ttl time.Dur
 		"set":    {store.Set("k", Bulk), store.ErrUnavailable},
 		"create": {store.Create("new", Bulk), store.ErrUnknown}, // may have been created, and deleted since
 	} {
-		p.Hold(servers.ToServer)
+		p.Hold(testservers.ToServer)
 		failed := Background(t.Context(), s, In(n, c.op))
 		AwaitBulk(t, p)
 		p.Reset()
@@ -74,7 +74,7 @@ func SealedTransactionNeverCommitsLate(t *testing.T, b Backend, ttl time.Duratio
 			Commit(t, s, Do(store.Create("claim", nil)))
 			txn.Do = []store.Op{store.Set("claim", Bulk), store.Create("ghost", nil)}
 
-			p.Hold(servers.ToServer)
+			p.Hold(testservers.ToServer)
 			failed := Background(t.Context(), s, txn)
 			AwaitBulk(t, p)
 			p.Orphan()
@@ -103,7 +103,7 @@ func CancelledCommitIsSettledBeforeItReturns(t *testing.T, b Backend, ttl time.D
 	n := Session(t, s, ttl)
 	Commit(t, s, Do(store.Create("k", []byte("before"))))
 	ctx, cancel := context.WithCancel(context.Background())
-	p.Hold(servers.ToServer)
+	p.Hold(testservers.ToServer)
 	failed := Background(ctx, s, In(n, store.Set("k", Bulk)))
 	AwaitBulk(t, p)
 	cancel()
@@ -137,7 +137,7 @@ func CommitThatCannotBeSealedEndsTheSession(t *testing.T, b Backend, gone func(o
 	p, s, other := b.BehindProxy(t)
 	n := Session(t, s, b.TTL)
 	Commit(t, s, Do(store.Create("k", []byte("before"))))
-	p.Hold(servers.ToServer)
+	p.Hold(testservers.ToServer)
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
 	err := <-Background(ctx, s, In(n, store.Set("k", Bulk)))

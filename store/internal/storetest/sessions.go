@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
 )
@@ -14,11 +14,11 @@ import (
 // SessionKnowsOfItsEndBeforeOthersDo is the central case of safety: no other
 // session sees the keys of a session go before the session knows.
 func SessionKnowsOfItsEndBeforeOthersDo(t *testing.T, b Backend) {
-	for name, fault := range map[string]func(p *servers.Proxy){
-		"black hole":   func(p *servers.Proxy) { p.Hold(servers.Both) },
-		"cut":          (*servers.Proxy).Cut,
-		"held replies": func(p *servers.Proxy) { p.Hold(servers.ToClient) }, // renewals arrive, unknown to us
-		"lost replies": func(p *servers.Proxy) { p.Drop(servers.ToClient) },
+	for name, fault := range map[string]func(p *testservers.Proxy){
+		"black hole":   func(p *testservers.Proxy) { p.Hold(testservers.Both) },
+		"cut":          (*testservers.Proxy).Cut,
+		"held replies": func(p *testservers.Proxy) { p.Hold(testservers.ToClient) }, // renewals arrive, unknown to us
+		"lost replies": func(p *testservers.Proxy) { p.Drop(testservers.ToClient) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -48,7 +48,7 @@ func SessionOutlivesACutThatIsShorterThanItself(t *testing.T, b Backend, ttl tim
 	p, s, other := b.BehindProxy(t)
 	n := Session(t, s, ttl)
 	Commit(t, s, In(n, store.CreateEphemeral("live/me", nil)))
-	for _, fault := range []func(){p.Reset, p.Cut, func() { p.Hold(servers.Both) }} {
+	for _, fault := range []func(){p.Reset, p.Cut, func() { p.Hold(testservers.Both) }} {
 		before := n.Deadline()
 		fault()
 		backoff.Sleep(t.Context(), ttl/4) // the length of the fault
@@ -67,7 +67,7 @@ func SessionThatBeganSlowlyIsRenewedInTime(t *testing.T, b Backend) {
 	const ttl = 4 * time.Second
 	p, s, _ := b.BehindProxy(t)
 	Equal(t, "k", Read(t, s, "k"), "-") // which connects
-	p.Hold(servers.ToClient)
+	p.Hold(testservers.ToClient)
 	defer time.AfterFunc(ttl*13/20, p.Heal).Stop()
 	n := Session(t, s, ttl)
 	before := n.Deadline()
@@ -178,13 +178,13 @@ func CloseEndsWhileTheServerIsAway(t *testing.T, b Backend) {
 // and watches.
 func ServerThatSwallowsEverythingIsLeftForAnother(t *testing.T, b Backend) {
 	ns := Namespace()
-	one, two := servers.StartProxy(t, b.Server.Addr()), servers.StartProxy(t, b.Server.Addr())
+	one, two := testservers.StartProxy(t, b.Server.Addr()), testservers.StartProxy(t, b.Server.Addr())
 	s, other := b.Open(t, one.Addr()+","+two.Addr(), ns), b.Open(t, b.Server.Addr(), ns)
 	n := Session(t, s, 10*time.Second)
 	m := Follow(t, s, "w")
-	for i, p := range []*servers.Proxy{one, two} {
+	for i, p := range []*testservers.Proxy{one, two} {
 		before, value := n.Deadline(), fmt.Sprint(i)
-		p.Hold(servers.Both)
+		p.Hold(testservers.Both)
 		Await(t, "renewals by the other server", func() bool { return n.Deadline().After(before.Add(5*time.Second)) || n.Err() != nil })
 		Equal[error](t, "the session", n.Err(), nil)
 		Commit(t, s, In(n, store.Create("k"+value, nil)))

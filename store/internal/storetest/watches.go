@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elasticjob-go/elastic/conformance/servers"
+	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 )
 
@@ -17,12 +17,12 @@ import (
 // there are go silent, if the driver finds out by itself. bound is how long it
 // may take until a reader is told.
 func WatchSaysStaleWithinItsBoundAndCatchesUp(t *testing.T, b Backend, bound time.Duration, silentLines bool) {
-	for name, fault := range map[string]func(p *servers.Proxy){
-		"black hole":      func(p *servers.Proxy) { p.Hold(servers.Both) },
-		"replies only":    func(p *servers.Proxy) { p.Hold(servers.ToClient) },
-		"lost replies":    func(p *servers.Proxy) { p.Drop(servers.ToClient) },
-		"cut":             (*servers.Proxy).Cut,
-		"forgotten lines": (*servers.Proxy).Mute,
+	for name, fault := range map[string]func(p *testservers.Proxy){
+		"black hole":      func(p *testservers.Proxy) { p.Hold(testservers.Both) },
+		"replies only":    func(p *testservers.Proxy) { p.Hold(testservers.ToClient) },
+		"lost replies":    func(p *testservers.Proxy) { p.Drop(testservers.ToClient) },
+		"cut":             (*testservers.Proxy).Cut,
+		"forgotten lines": (*testservers.Proxy).Mute,
 	} {
 		if name == "forgotten lines" && !silentLines {
 			continue

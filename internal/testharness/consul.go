@@ -1,0 +1,69 @@
+package testharness
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/elasticjob-go/elastic/conformance"
+	"github.com/elasticjob-go/elastic/internal/testservers"
+)
+
+// Consul is the harness of the driver for Consul.
+func Consul(t testing.TB) conformance.Harness {
+	t.Helper()
+	return newRemote(t, kind{
+		scheme: "consul", params: "?session_ttl_min=1s",
+		start: func(t testing.TB, members int) (all []server) {
+			for _, c := range testservers.StartConsulCluster(t, members) {
+				all = append(all, c)
+			}
+			return all
+		},
+		tap: func(*space) tap { return ofHTTP },
+		// A change is told in the answer to a question that waited for it, and
+		// asked again.
+		budget: conformance.Budget{Get: 1, List: 1, Commit: 1, NewSession: 2, WatchStart: 2, WatchChange: 1, IdleMinute: 40},
+		expire: func(t testing.TB, n *space, id string) {
+			t.Helper()
+			if _, err := n.servers[0].(*testservers.Consul).Ask("PUT", "session/destroy/"+id, ""); err != nil {
+				t.Fatal(err)
+			}
+		},
+		// It keeps no history for watches but tombstones, for a quarter of an
+		// hour. The most that one can do is to have it put its whole state
+		// aside for a copy: all that wait are woken, and find another history.
+		compact: func(t testing.TB, s server) {
+			t.Helper()
+			c := s.(*testservers.Consul)
+			c.Restore(c.Snapshot())
+		},
+		transfer: func(t testing.TB, m *members, leader int) {
+			t.Helper()
+			if _, err := m.servers[leader].(*testservers.Consul).Ask("POST", "operator/raft/transfer-leader", ""); err != nil {
+				t.Fatal(err)
+			}
+		},
+		guard: guardConsul,
+	})
+}
+
+// guardConsul starts a server whose tokens may do what their policies say.
+func guardConsul(t testing.TB) func(t testing.TB, ns string, who conformance.Stranger) (string, []string) {
+	t.Helper()
+	c := testservers.StartConsul(t, testservers.ConsulOptions{ACLs: true})
+	return func(t testing.TB, ns string, who conformance.Stranger) (string, []string) {
+		t.Helper()
+		var token string
+		switch who {
+		case conformance.Impostor:
+			token = "bad0bad0-0000-4000-8000-00000000bad0"
+		case conformance.Nobody:
+			token = c.Policy(`node_prefix "" { policy = "read" }`)
+		case conformance.Reader:
+			token = c.Policy(fmt.Sprintf(`key_prefix "%s/" { policy = "read" } node_prefix "" { policy = "read" }`, ns))
+		default:
+			token = c.Policy(fmt.Sprintf(`key_prefix "%s/" { policy = "write" } session_prefix "" { policy = "write" } node_prefix "" { policy = "read" }`, ns))
+		}
+		return "consul://" + c.Addr() + "/" + ns + "?token=" + token, []string{token}
+	}
+}
