@@ -1,11 +1,12 @@
-// Package observe has the events of a scheduler, and an observer that logs them.
+// Package observe has the events of a scheduler, and an observer that logs
+// them.
 package observe
 
 import "time"
 
-// Event is one action or observation of a scheduler. Fields that do not apply are
-// zero. All observers share an event, so they must not change its maps and slices.
-// docs/events.md describes the kinds, the codes and their arguments.
+// Event is one action or observation of a scheduler. Fields that do not apply
+// are zero. All observers share an event, so they must not change its maps and
+// slices. docs/events.md describes the kinds, the codes and their arguments.
 type Event struct {
 	Time     time.Time
 	Kind     Kind
@@ -15,14 +16,42 @@ type Event struct {
 	// Shard is the number of the shard; -1 if the event is not about one shard.
 	Shard int
 
-	// Fire is the scheduled time of the run, or the time of its trigger. Of several
-	// missed fires it is the first.
+	// Fire is the scheduled time of the run, or the time of its trigger. Of
+	// several missed fires it is the first.
 	Fire time.Time
 
-	// Trigger is the number of the run's trigger; 0 if the schedule began the run.
+	// Trigger is the number of the run's trigger; 0 if the schedule began the
+	// run.
 	Trigger uint64
 
+	// Due is when the run should have begun: its fire and the delay by the
+	// job's jitter, or the time of its trigger. It is zero for a job that
+	// follows others, as such a run is due when they have ended.
+	Due time.Time
+
+	// Late is by how much later than Due the handler was first called in this
+	// attempt, by the clock of the instance. It is never negative.
+	Late time.Duration
+
+	// Started is when the handler was first called in this attempt, by the
+	// clock of the instance. It is zero if the event is not about a run of this
+	// instance.
+	Started time.Time
+
+	// Attempt counts the attempts at the run, from 1.
 	Attempt int
+
+	// Retries is how often the handler was called again in this attempt. It is
+	// set when the handler has returned for the last time.
+	Retries int
+
+	// Total is the number of shards of the job when the run was claimed.
+	Total int
+
+	// Prior is the attempt that came before the one of this event, or that is
+	// given up. It is set for TookOver, Reclaimed and Abandoned. The instance
+	// of that attempt may be dead, so no event of its own tells how it ended.
+	Prior Prior
 
 	// Fence is the fence of the run's claim; 0 if the job has no claims.
 	Fence uint64
@@ -31,33 +60,49 @@ type Event struct {
 	// cancelled.
 	Result string
 
-	// Took is the duration of a run, by the monotonic clock of its instance, or of a
-	// wait that is over.
+	// Took is the duration of a run, by the monotonic clock of its instance, or
+	// of a wait that is over.
 	Took time.Duration
 
 	Subject string // another instance, or a key of the store
 
-	// Detail describes the reason for people. Its wording can change in any version.
+	// Detail describes the reason for people. Its wording can change in any
+	// version.
 	Detail string
 
 	Err error
 
-	// Code names the reason for programs, in snake_case, such as "job_disabled". It
-	// keeps its meaning in later versions, which can add codes. Empty means that the
-	// kind has no further reason.
+	// Code names the reason for programs, in snake_case, such as
+	// "job_disabled". It keeps its meaning in later versions, which can add
+	// codes. Empty means that the kind has no further reason.
 	Code string
 
-	// Args are the values of the reason by name, such as "limit": "4". Their names
-	// depend on Code.
+	// Args are the values of the reason by name, such as "limit": "4". Their
+	// names depend on Code.
 	Args map[string]string
 
-	// Count is the number of things that the event is about, such as missed fires. 0
-	// means one, or that the number is unknown.
+	// Count is the number of things that the event is about, such as missed
+	// fires. 0 means one, or that the number is unknown. Of missed fires it is
+	// at most 1,000; if there are more, Args has "more".
 	Count int
 
-	// Until is the last of several fires, of which Fire is the first. It is zero if
-	// the event is about one fire, or none.
+	// Until is the last of several fires, of which Fire is the first. It is
+	// zero if the event is about one fire, or none.
 	Until time.Time
+}
+
+// Manual reports whether a trigger, and not the schedule, began the run.
+func (e Event) Manual() bool { return e.Trigger != 0 }
+
+// Prior is an attempt as the record of its shard has it. The zero Prior is
+// none.
+type Prior struct {
+	Owner   string // the instance of the attempt; empty if it was handed over
+	Fence   uint64 // of its last claim; 0 if the job has no claims
+	Attempt int    // from 1
+
+	// Started is when the attempt was claimed, by the clock of its instance.
+	Started time.Time
 }
 
 // Kind is the kind of an event.
@@ -145,9 +190,9 @@ const (
 	Recovered Kind = "recovered"
 )
 
-// Alarm reports whether events of this kind need a person, sooner or later. [Log]
-// writes them at level Warn, and package alarm sends them by default. The end of a
-// run that failed is an alarm too; see [Event.Alarm].
+// Alarm reports whether events of this kind need a person, sooner or later.
+// [Log] writes them at level Warn, and package alarm sends them by default. The
+// end of a run that failed is an alarm too; see [Event.Alarm].
 func (k Kind) Alarm() bool {
 	switch k {
 	case SessionLost, Abandoned, Missed, Stuck, Panicked, Unreadable, Stray, FutureFire, Trouble, Refused, Differs,
@@ -157,8 +202,8 @@ func (k Kind) Alarm() bool {
 	return false
 }
 
-// Alarm reports whether the event needs a person, sooner or later, because of its
-// kind, or because it is the end of a run that failed.
+// Alarm reports whether the event needs a person, sooner or later, because of
+// its kind, or because it is the end of a run that failed.
 func (e Event) Alarm() bool {
 	return e.Kind.Alarm() || e.Kind == Ended && e.Result == "failed"
 }

@@ -76,3 +76,23 @@ func ExampleEvent() {
 	// Output:
 	// map[report:3s]
 }
+
+// The instance that takes a run over tells of the attempt that was lost: the
+// instance of that attempt is dead, and can't.
+func ExamplePrior() {
+	lost := func(e observe.Event) {
+		if p := e.Prior; p.Owner != "" && e.Kind != observe.Reclaimed {
+			fmt.Printf("%s lost attempt %d of %s/%d, fence %d\n", p.Owner, p.Attempt, e.Job, e.Shard, p.Fence)
+		}
+	}
+	lost(observe.Event{
+		Kind:    observe.TookOver,
+		Job:     "report",
+		Shard:   5,
+		Attempt: 2,
+		Fence:   8,
+		Prior:   observe.Prior{Owner: "b@1", Attempt: 1, Fence: 7},
+	})
+	// Output:
+	// b@1 lost attempt 1 of report/5, fence 7
+}

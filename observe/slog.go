@@ -44,7 +44,7 @@ func (e Event) level() slog.Level {
 
 // attrs returns the attributes of the fields that the event has.
 func (e Event) attrs() []slog.Attr {
-	a := make([]slog.Attr, 0, 14)
+	a := make([]slog.Attr, 0, 18)
 	text := func(key, value string) {
 		if value != "" {
 			a = append(a, slog.String(key, value))
@@ -68,9 +68,15 @@ func (e Event) attrs() []slog.Attr {
 	if e.Fence != 0 {
 		a = append(a, slog.Int("attempt", e.Attempt), slog.Uint64("fence", e.Fence))
 	}
+	if e.Trigger != 0 {
+		a = append(a, slog.Uint64("trigger", e.Trigger))
+	}
 	text("result", e.Result)
 	if e.Took != 0 {
 		a = append(a, slog.Duration("took", e.Took))
+	}
+	if e.Late != 0 {
+		a = append(a, slog.Duration("late", e.Late))
 	}
 	text("subject", e.Subject)
 	text("code", e.Code)

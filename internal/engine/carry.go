@@ -20,6 +20,7 @@ type carry struct {
 	ctx   context.Context // of the handler
 	stop  func()          // of the wait for the end of the session that holds the claim
 	by    *member         // who has asked last to have the run's claim
+	prior observe.Prior   // the claim that this one replaces
 	asked uint64          // the fence of that claim
 }
 
@@ -83,6 +84,7 @@ func (e *Engine) reclaim(s *shard) {
 		return
 	}
 	r.carry.by, r.carry.asked = e.me, next.Fence
+	r.carry.prior = s.prior()
 	e.write(s, next, []store.Cond{store.Exists(layout.InstanceKey(e.me.id))}, false, func() { e.recognize(s) })
 }
 
@@ -98,5 +100,7 @@ func (e *Engine) recognize(s *shard) {
 	if r.phase == failover.PhaseWorking {
 		r.carryOn(m)
 	}
-	e.emit(s.event(observe.Reclaimed))
+	ev := s.runEvent(observe.Reclaimed)
+	ev.Prior, ev.Subject = r.carry.prior, r.carry.prior.Owner
+	e.emit(ev)
 }

@@ -112,7 +112,7 @@ func (e *Engine) tellLeaving() {
 // over; this instance leaves without them.
 func (e *Engine) tellStuck() {
 	for _, s := range e.inHandlers() {
-		ev := s.event(observe.Stuck)
+		ev := s.runEvent(observe.Stuck)
 		ev.Code, ev.Err = "stuck_while_leaving", ErrShutdown
 		ev.Args = map[string]string{"drain": e.cfg.Drain.String(), "grace": e.cfg.Grace.String()}
 		ev.Detail = "the handler ignores its context; the instance leaves without waiting for it any longer"

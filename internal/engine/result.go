@@ -47,6 +47,8 @@ type outcome struct {
 	text  string        // why it skipped, or the text of the error
 	after time.Duration // of classAgain
 	panic *guard.Panic
+
+	retries int // how often the handler was called again before
 }
 
 // judge finds out what an error that a handler returned means. The methods of

@@ -64,9 +64,12 @@ func tryAgain(spec *layout.Spec, o outcome, tries int) (delay time.Duration, jit
 func (e *Engine) persist(ctx context.Context, s *shard, spec *layout.Spec, h Handler, told Run) outcome {
 	for ; ; told.Retry++ {
 		if !told.Live.Held() {
-			return notHeld()
+			o := notHeld()
+			o.retries = max(told.Retry-1, 0)
+			return o
 		}
 		o := call(ctx, h, told)
+		o.retries = told.Retry
 		delay, jitter, again := tryAgain(spec, o, told.Retry)
 		if !again || ctx.Err() != nil {
 			return o
@@ -79,7 +82,7 @@ func (e *Engine) persist(ctx context.Context, s *shard, spec *layout.Spec, h Han
 			if o.panic != nil {
 				e.emit(s.panicked(o))
 			}
-			ev := s.event(observe.Retrying)
+			ev := s.runEvent(observe.Retrying)
 			ev.Err, ev.Code = o.err, o.code
 			ev.Detail = "again in " + delay.Round(time.Millisecond).String()
 			ev.Args = map[string]string{"delay": delay.Round(time.Millisecond).String(), "retry": strconv.Itoa(retry)}

@@ -17,21 +17,23 @@ import (
 
 // run is what this process does about a shard: a claim, then a handler, then a result that waits to be recorded.
 type run struct {
-	phase    failover.Phase
-	owner    string // the incarnation that claimed it
-	fence    uint64
-	previous string // the instance whose run is repeated
-	why      failover.Decision
-	spec     *layout.Spec // that the claim was guarded by
-	total    int          // the shards of the assignment that it was guarded by
-	ceiling  uint64       // of the fences that this run may ever have
-	zone     *time.Location
-	live     *Live  // that the handler looks at
-	carry    *carry // of a run that may outlive its session
+	phase   failover.Phase
+	owner   string // the incarnation that claimed it
+	fence   uint64
+	prior   observe.Prior // the attempt that is repeated
+	why     failover.Decision
+	spec    *layout.Spec // that the claim was guarded by
+	total   int          // the shards of the assignment that it was guarded by
+	ceiling uint64       // of the fences that this run may ever have
+	zone    *time.Location
+	live    *Live  // that the handler looks at
+	carry   *carry // of a run that may outlive its session
 
 	cancel  context.CancelCauseFunc
 	result  failover.Result
 	message string
+	retries int
+	began   time.Time // when the handler was called, by the wall clock
 	err     error
 	code    string // why it ended with result; empty if it succeeded
 	took    time.Duration
@@ -61,7 +63,7 @@ func (e *Engine) start(s *shard) {
 	}
 	told := Run{
 		Job: j.name, Shard: s.item, Total: r.total, Parameter: r.spec.Parameter, ShardParameter: r.spec.ShardParameters[s.item],
-		Fire: rec.Time().In(r.zone), Attempt: rec.Attempt, Fence: rec.Fence, PreviousAttempt: r.previous, Live: r.live,
+		Fire: rec.Time().In(r.zone), Attempt: rec.Attempt, Fence: rec.Fence, PreviousAttempt: r.prior.Owner, Live: r.live,
 	}
 	if s.unclaimed {
 		told.Fence = 0
@@ -71,9 +73,11 @@ func (e *Engine) start(s *shard) {
 		told.Trigger = rec.Trigger
 		told.ShardParameter = cmp.Or(rec.Manual.Parameter, told.ShardParameter)
 	}
-	ev := s.event(observe.Began)
+	r.began = e.cfg.Now()
+	ev := s.runEvent(observe.Began)
 	if rec.Attempt > 1 {
-		ev.Kind, ev.Subject = observe.TookOver, r.previous
+		ev.Kind, ev.Subject = observe.TookOver, r.prior.Owner
+		ev.Prior = r.prior
 		ev.Code, ev.Args = string(r.why.Code), maps.Clone(r.why.Args)
 		ev.Detail = r.why.Reason
 	}
@@ -118,7 +122,7 @@ func call(ctx context.Context, h Handler, r Run) (o outcome) {
 
 // panicked is the event of a handler's panic.
 func (s *shard) panicked(o outcome) observe.Event {
-	ev := s.event(observe.Panicked)
+	ev := s.runEvent(observe.Panicked)
 	ev.Err, ev.Code, ev.Detail = o.err, o.code, o.panic.Detail()
 	ev.Args = map[string]string{"value": guard.Cut(o.panic.Value, maxShown)}
 	return ev
@@ -130,7 +134,7 @@ func (e *Engine) watchStuck(s *shard, r *run, ctx context.Context) {
 	cause := context.Cause(ctx)
 	e.after(stuckAfter, func() {
 		if s.run == r && r.phase == failover.PhaseWorking {
-			ev := s.event(observe.Stuck)
+			ev := s.runEvent(observe.Stuck)
 			ev.Err, ev.Code = cause, "context_ignored"
 			ev.Args = map[string]string{"for": stuckAfter.String()}
 			ev.Detail = "the handler ignores its context; the shard does not run here until it returns"
@@ -159,12 +163,13 @@ func (e *Engine) returned(s *shard, r *run, o outcome, cause error, took time.Du
 	if r.carry != nil {
 		r.carry.stop()
 	}
-	r.took, r.err, r.code = took, o.err, o.code
+	r.took, r.retries = took, o.retries
+	r.err, r.code = o.err, o.code
 	if o.panic != nil {
 		e.emit(s.panicked(o))
 	}
 	if o.code == codeErrorBlocked {
-		ev := s.event(observe.Stuck)
+		ev := s.runEvent(observe.Stuck)
 		ev.Err, ev.Code = o.err, o.code
 		ev.Args = map[string]string{"for": guard.Patience.String()}
 		ev.Detail = "a method of the error that the handler returned does not return; its goroutine is left behind"

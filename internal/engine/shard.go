@@ -168,13 +168,14 @@ func (e *Engine) act(s *shard, p failover.Policy, d failover.Decision, now time.
 	case failover.ActionHandOver:
 		r := s.run
 		e.write(s, s.record.HandOver(), nil, true, func() {
-			ev := s.event(observe.HandedOver)
+			ev := s.runEvent(observe.HandedOver)
 			ev.Code, ev.Err = r.code, r.err
+			ev.Took = r.took
 			e.emit(ev)
 			e.setRun(s, nil)
 		})
 	case failover.ActionAbandon:
-		owner := s.record.Owner
+		prior := s.prior()
 		if s.job.awaiting() {
 			return
 		}
@@ -184,7 +185,11 @@ func (e *Engine) act(s *shard, p failover.Policy, d failover.Decision, now time.
 		}
 		e.write(s, next, s.job.guards, true, func() {
 			ev := s.event(observe.Abandoned)
-			ev.Subject, ev.Result = owner, string(failover.ResultLost)
+			ev.Subject, ev.Prior = prior.Owner, prior
+			ev.Result = string(failover.ResultLost)
+			if s.job.assigned != nil {
+				ev.Total = len(s.job.assigned.Owners)
+			}
 			ev.Code, ev.Args, ev.Detail = string(d.Code), maps.Clone(d.Args), d.Reason
 			e.emit(ev)
 		})
@@ -272,7 +277,15 @@ func (e *Engine) reportFuture(s *shard, now time.Time) {
 
 // event is an event about the shard's record.
 func (s *shard) event(kind observe.Kind) observe.Event {
-	ev := observe.Event{Kind: kind, Job: s.job.name, Shard: s.item, Fire: s.record.Time(), Attempt: s.record.Attempt, Fence: s.record.Fence}
+	ev := observe.Event{
+		Kind:    kind,
+		Job:     s.job.name,
+		Shard:   s.item,
+		Fire:    s.record.Time(),
+		Due:     s.due(),
+		Attempt: s.record.Attempt,
+		Fence:   s.record.Fence,
+	}
 	if s.record.IsManual() {
 		ev.Trigger = s.record.Trigger
 	}
@@ -280,4 +293,51 @@ func (s *shard) event(kind observe.Kind) observe.Event {
 		ev.Fence = 0 // as Run.Fence of its handler
 	}
 	return ev
+}
+
+// runEvent is an event about the run of the shard that this instance has
+// started.
+func (s *shard) runEvent(kind observe.Kind) observe.Event {
+	ev, r := s.event(kind), s.run
+	if r == nil || r.began.IsZero() {
+		return ev
+	}
+	ev.Started = r.began
+	ev.Total = r.total
+	ev.Retries = r.retries
+	if !ev.Due.IsZero() {
+		ev.Late = max(r.began.Sub(ev.Due), 0)
+	}
+	return ev
+}
+
+// due returns when the run of the record should have begun. It is zero for a
+// job that follows others: the end of their runs is not in the record.
+func (s *shard) due() time.Time {
+	rec := s.record
+	switch {
+	case rec.IsManual():
+		return rec.Manual.At
+	case rec.Fire.IsZero(), s.job.spec != nil && len(s.job.spec.After) > 0:
+		return time.Time{}
+	}
+	return rec.Fire.Add(s.delay)
+}
+
+// prior returns the attempt that the record shows, for an event that tells what
+// became of it.
+func (s *shard) prior() observe.Prior {
+	if s.record.State != failover.StateRunning {
+		return observe.Prior{}
+	}
+	p := observe.Prior{
+		Owner:   s.record.Owner,
+		Fence:   s.record.Fence,
+		Attempt: s.record.Attempt,
+		Started: s.record.Started,
+	}
+	if s.unclaimed {
+		p.Fence = 0
+	}
+	return p
 }

@@ -36,16 +36,16 @@ func (e *Engine) claim(s *shard, why failover.Decision, next failover.Record, gu
 	}
 	next.CarryOn = time.Duration(s.job.spec.CarryOn)
 	e.setRun(s, &run{
-		phase:    failover.PhaseClaiming,
-		owner:    next.Owner,
-		fence:    next.Fence,
-		previous: s.record.Owner,
-		why:      why,
-		spec:     s.job.spec,
-		total:    len(s.job.assigned.Owners),
-		ceiling:  s.job.assigned.Ceiling(),
-		zone:     s.job.zone,
-		live:     new(Live),
+		phase:   failover.PhaseClaiming,
+		owner:   next.Owner,
+		fence:   next.Fence,
+		prior:   s.prior(),
+		why:     why,
+		spec:    s.job.spec,
+		total:   len(s.job.assigned.Owners),
+		ceiling: s.job.assigned.Ceiling(),
+		zone:    s.job.zone,
+		live:    new(Live),
 	})
 	e.write(s, next, guards, false, func() { e.start(s) })
 }
@@ -57,7 +57,7 @@ func (e *Engine) complete(s *shard, now time.Time, then func()) {
 		next = next.Follow()
 	}
 	e.write(s, next, nil, true, func() {
-		ev := s.event(observe.Ended)
+		ev := s.runEvent(observe.Ended)
 		ev.Result, ev.Took, ev.Err, ev.Code = string(r.result), r.took, r.err, r.code
 		ev.Args = r.args()
 		if r.result == failover.ResultSkipped {

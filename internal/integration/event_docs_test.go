@@ -133,6 +133,7 @@ func undocumented(codes map[string]documented, e elastic.Event) string {
 // checkEvents checks events against docs/events.md.
 func checkEvents(t *testing.T, events []elastic.Event) {
 	t.Helper()
+	checkFields(t, events)
 	codes := codesOfEvents(t)
 	for _, e := range events {
 		if fault := undocumented(codes, e); fault != "" {
