@@ -209,6 +209,7 @@ FUZZED := \
 	.:cron:FuzzCalendar \
 	.:sharding:FuzzAssign \
 	.:failover:FuzzDecode \
+	.:failover:FuzzEncode \
 	.:internal/scenario:FuzzParse \
 	jobfile:.:FuzzRead \
 	.:jobs/httpcall:FuzzTemplate \

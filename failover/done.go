@@ -187,16 +187,7 @@ func (s Series) meets(o Series) (at int64, ok bool) {
 
 // MarshalJSON writes a series of one fire as a number, negative if it failed,
 // and a longer one as a list of first fire, step and count.
-func (s Series) MarshalJSON() ([]byte, error) {
-	first := s.First
-	if s.Failed {
-		first = -first
-	}
-	if s.Count == 1 {
-		return json.Marshal(first)
-	}
-	return json.Marshal([]int64{first, int64(s.Step), int64(s.Count)})
-}
+func (s Series) MarshalJSON() ([]byte, error) { return s.append(nil), nil }
 
 // UnmarshalJSON reads the form of MarshalJSON.
 func (s *Series) UnmarshalJSON(b []byte) error {

@@ -55,6 +55,9 @@ type Record struct {
 
 	// Error is the error of the handler, cut to MaxError bytes.
 	Error string
+
+	// Trace is the trace of the last attempt; zero if it has none.
+	Trace Trace
 }
 
 // State tells whether a run is in progress.
@@ -116,7 +119,7 @@ const MaxError = 512
 const version = 1
 
 // document is the stored form of a Record. It is JSON, so that the store's own
-// command line can show it.
+// command line can show it. Decode reads it; Record.append writes its fields.
 type document struct {
 	V         int       `json:"v"`
 	State     string    `json:"state"`
@@ -133,38 +136,12 @@ type document struct {
 	Error     string    `json:"error,omitempty"`
 	Done      []Series  `json:"done,omitempty"`
 	CarryOn   int64     `json:"carryOn,omitempty"` // milliseconds
+	Trace     string    `json:"trace,omitempty"`
 }
 
 type manual struct {
 	At        time.Time `json:"at"`
 	Parameter string    `json:"parameter,omitempty"`
-}
-
-// Encode returns the stored form of the record. Times outside the years 1 to
-// 9999 in UTC, which only a very wrong clock shows, are moved to the nearest
-// time within.
-func (r Record) Encode() []byte {
-	d := document{
-		V:         version,
-		State:     r.State.String(),
-		Fire:      years.Clamp(r.Fire),
-		Trigger:   r.Trigger,
-		Fence:     r.Fence,
-		Owner:     r.Owner,
-		Attempt:   r.Attempt,
-		HandOvers: r.HandOvers,
-		Started:   years.Clamp(r.Started),
-		Ended:     years.Clamp(r.Ended),
-		Result:    r.Result,
-		Error:     r.Error,
-		Done:      r.Done.series(),
-		CarryOn:   r.CarryOn.Milliseconds(),
-	}
-	if r.IsManual() {
-		d.Manual = &manual{years.Clamp(r.Manual.At), r.Manual.Parameter}
-	}
-	b, _ := json.Marshal(d) // strings, numbers and times within bounds: there is nothing that can't be encoded
-	return b
 }
 
 // Decode reads a stored record. A value that it refuses was written by another
@@ -208,6 +185,13 @@ func Decode(b []byte) (Record, error) {
 	r.CarryOn = time.Duration(d.CarryOn) * time.Millisecond
 	if d.Manual != nil {
 		r.Manual = Manual(*d.Manual)
+	}
+	if d.Trace != "" {
+		trace, err := ParseTrace(d.Trace)
+		if err != nil {
+			return Record{}, fmt.Errorf("a record with %w", err)
+		}
+		r.Trace = trace
 	}
 	switch d.State {
 	case "idle":

@@ -84,6 +84,7 @@ func TestDecode_Refuses(t *testing.T) {
 		}
 		return strings.Replace(good, old, new, 1)
 	}
+	traced := func(text string) string { return change(`"fence":7`, `"fence":7,"trace":"`+text+`"`) }
 	for _, tt := range []struct {
 		name, value string
 		want        string // a part of the error
@@ -125,6 +126,10 @@ func TestDecode_Refuses(t *testing.T) {
 		{"a fire that is remembered twice", change(`"fence":7`, `"fence":7,"done":[5,-5]`), "twice"},
 		{"a fire beyond all years that is remembered", change(`"fence":7`, `"fence":7,"done":[253402300800]`), "1970 to 9999"},
 		{"a result that there is not", change(`"state":"running"`, `"result":"fine","state":"idle"`), "idle record"},
+		{"a trace of another form", traced("00-4bf92f35-01"), "a trace of 14 bytes"},
+		{"a trace in capital letters", traced(strings.ToUpper(traceText)), "a trace with another character"},
+		{"a trace of zeros", traced(strings.Repeat("0", 32) + traceText[32:]), "of zeros"},
+		{"a trace that is no text", change(`"fence":7`, `"fence":7,"trace":[1]`), "not a record"},
 		{"a parameter that is too long", change(`"fence":7`, `"fence":7,"trigger":1,"manual":{"at":"2027-03-01T10:00:00Z","parameter":"`+strings.Repeat("x", 4097)+`"}`), "4097 bytes"},
 	} {
 		r, err := Decode([]byte(tt.value))
@@ -223,6 +228,7 @@ func TestRecord_CanBeReadAfterEachStep(t *testing.T) {
 			{`"fence":7`, `"fence":7,"done":[1,-1]`}, {`"fence":7`, `"fence":7,"done":[-9223372036854775808]`}, {`"fence":7`, `"fence":7,"done":[9223372036854775807]`},
 			{`"fire":"2027-03-01T10:00:00Z"`, `"fire":"9999-12-31T23:59:59Z"`}, {`"fire":"2027-03-01T10:00:00Z"`, `"fire":"0001-01-01T00:00:00-01:00"`},
 			{`"fence":7`, `"fence":7,"carryOn":86400000`},
+			{`"fence":7`, `"fence":7,` + tracePart},
 		} {
 			checkReencodes(t, []byte(strings.Replace(base, change[0], change[1], 1)))
 		}

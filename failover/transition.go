@@ -50,9 +50,12 @@ func (r Record) Complete(result Result, message string, now time.Time) Record {
 
 // TakeOver claims the run of a dead owner, for another attempt at the same fire
 // or trigger. One write takes the run over and cleans up after the dead owner.
-// The caller must own the shard, and the owner of the run must be proven dead.
+// The attempt has no trace yet. The caller must own the shard, and the owner of
+// the run must be proven dead.
 func (r Record) TakeOver(owner string, now time.Time) Record {
-	r.Owner, r.Started = owner, now
+	r.Owner = owner
+	r.Started = now
+	r.Trace = Trace{}
 	r.Attempt++
 	r.Fence++
 	return r

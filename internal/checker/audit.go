@@ -84,6 +84,7 @@ type Claim struct {
 	Trigger uint64 // zero: the schedule asked for it
 	Attempt int
 	Total   int // how many shards the job had
+	Trace   failover.Trace
 
 	Division int // of the job's work, by number; it grows with every change of who does which piece of it
 	Order    int // of the job's claims, as the store took them; one that is claimed anew keeps it

@@ -160,6 +160,9 @@ func TestADoctoredStoreBreaksJustWhatIsDoctored(t *testing.T) {
 			all[7].Do = []store.Op{store.Set("runs/job/0", claimed.Reclaim("a@1").Encode())}
 			all[8].Do = nil
 		}, []int{1}},
+		{"an end with another trace than its claim", rewrite(7, func(r *failover.Record) {
+			r.Trace = failover.Trace{ID: [16]byte{1}, Span: [8]byte{2}}
+		}), []int{3}},
 		{"a record removed while it runs", func(all []memory.Commit) { all[8].Do = []store.Op{store.Delete("runs/job/0")} }, []int{2, 4}},
 		{"a fire that a change of the job begins", change(func(s *layout.Spec) { s.Misfire = failover.MisfireAll }), []int{2}},
 		{"a fire from before a change that decides nothing", change(func(s *layout.Spec) { s.MaxAttempts = 5 }), nil},

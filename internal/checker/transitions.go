@@ -83,8 +83,15 @@ func (a *Audit) claimed(s *Shard, old, now failover.Record) {
 	}
 	d := a.outranks(s, now)
 	s.Claims[now.Fence] = Claim{
-		Time: a.now.Time, Client: a.now.Client, Fire: now.Time(), Trigger: triggerOf(now), Attempt: now.Attempt, Total: total,
-		Division: d.number, Order: d.claims,
+		Time:     a.now.Time,
+		Client:   a.now.Client,
+		Fire:     now.Time(),
+		Trigger:  triggerOf(now),
+		Attempt:  now.Attempt,
+		Total:    total,
+		Trace:    now.Trace,
+		Division: d.number,
+		Order:    d.claims,
 	}
 	f := s.fate(now)
 	if f == nil {
@@ -136,6 +143,7 @@ func (a *Audit) reclaimed(s *Shard, old, now failover.Record) {
 	case now.Fence != old.Fence+1:
 		a.breach(1, s.Job, s.Item, "claimed anew with the fence %d after %d", now.Fence, old.Fence)
 	}
+	a.traced(s, old, now)
 	a.outrankedStill(s, now)
 	s.Claims[now.Fence] = s.Claims[old.Fence]
 }
@@ -196,6 +204,14 @@ func (a *Audit) mine(s *Shard, what string, old, now failover.Record) {
 	if old.State != failover.StateRunning || now.Fence != old.Fence || !sameWork(old, now) || a.clients[old.Owner] != a.now.Client {
 		a.breach(3, s.Job, s.Item, "%s by one whose run it is not: from %s to %s", what, old, now)
 	}
+	a.traced(s, old, now)
+}
+
+// traced checks that a run keeps the trace of its claim.
+func (a *Audit) traced(s *Shard, old, now failover.Record) {
+	if now.Trace != old.Trace {
+		a.breach(3, s.Job, s.Item, "the trace %q became %q after the claim: from %s to %s", old.Trace, now.Trace, old, now)
+	}
 }
 
 func (a *Audit) handedOver(s *Shard, old, now failover.Record) {
@@ -220,6 +236,7 @@ func (a *Audit) abandoned(s *Shard, old, now failover.Record) {
 	case spec != nil && spec.Failover && !spec.Disabled && !slices.Contains(spec.DisabledShards, s.Item) && s.Item < spec.Shards && old.Attempt-old.HandOvers < spec.MaxAttempts:
 		a.breach(4, s.Job, s.Item, "abandoned, though another attempt is allowed: from %s", old)
 	}
+	a.traced(s, old, now)
 	a.ended(s, now)
 }
 

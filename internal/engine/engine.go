@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/elasticjob-go/elastic/failover"
 	"github.com/elasticjob-go/elastic/internal/layout"
 	"github.com/elasticjob-go/elastic/observe"
 	"github.com/elasticjob-go/elastic/sharding"
@@ -61,6 +62,11 @@ type Config struct {
 	Now         func() time.Time    // the wall clock that fires are measured by
 	Incarnation func() string       // a name that was never used before and never will be
 	Observe     func(observe.Event) // must not block; may be nil
+
+	// Trace returns the trace of a run that is about to be claimed, for its
+	// record. nil: runs have none. It is called on the loop: it must not block,
+	// and must not panic. Runs that are not claimed are not asked for.
+	Trace func(Tracing) failover.Trace
 }
 
 // Job is a job with its handler.
@@ -88,7 +94,22 @@ type Run struct {
 	Retry           int    // how often the handler was called before in this attempt
 	Fence           uint64 // with which it began
 	PreviousAttempt string // the instance whose run is repeated; empty on the first attempt
+	Trace           failover.Trace
 	Live            *Live
+}
+
+// Tracing is a run that is about to be claimed.
+type Tracing struct {
+	Job     string
+	Shard   int
+	Fire    time.Time // of a trigger: when it was given
+	Trigger uint64    // zero: the schedule asked for it
+	Attempt int
+	Fence   uint64
+
+	// Previous is the trace of the attempt that is repeated; zero if it had
+	// none, and on the first attempt.
+	Previous failover.Trace
 }
 
 // Live is what may change about a run while its handler goes on.

@@ -62,8 +62,17 @@ func (e *Engine) start(s *shard) {
 		stop = end
 	}
 	told := Run{
-		Job: j.name, Shard: s.item, Total: r.total, Parameter: r.spec.Parameter, ShardParameter: r.spec.ShardParameters[s.item],
-		Fire: rec.Time().In(r.zone), Attempt: rec.Attempt, Fence: rec.Fence, PreviousAttempt: r.prior.Owner, Live: r.live,
+		Job:             j.name,
+		Shard:           s.item,
+		Total:           r.total,
+		Parameter:       r.spec.Parameter,
+		ShardParameter:  r.spec.ShardParameters[s.item],
+		Fire:            rec.Time().In(r.zone),
+		Attempt:         rec.Attempt,
+		Fence:           rec.Fence,
+		PreviousAttempt: r.prior.Owner,
+		Trace:           rec.Trace,
+		Live:            r.live,
 	}
 	if s.unclaimed {
 		told.Fence = 0

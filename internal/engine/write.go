@@ -35,6 +35,9 @@ func (e *Engine) claim(s *shard, why failover.Decision, next failover.Record, gu
 		return
 	}
 	next.CarryOn = time.Duration(s.job.spec.CarryOn)
+	if e.cfg.Trace != nil && !s.unclaimed {
+		next.Trace = e.cfg.Trace(tracing(s, next))
+	}
 	e.setRun(s, &run{
 		phase:   failover.PhaseClaiming,
 		owner:   next.Owner,
@@ -48,6 +51,24 @@ func (e *Engine) claim(s *shard, why failover.Decision, next failover.Record, gu
 		live:    new(Live),
 	})
 	e.write(s, next, guards, false, func() { e.start(s) })
+}
+
+// tracing describes the run of a claim.
+func tracing(s *shard, next failover.Record) Tracing {
+	t := Tracing{
+		Job:     s.job.name,
+		Shard:   s.item,
+		Fire:    next.Time(),
+		Attempt: next.Attempt,
+		Fence:   next.Fence,
+	}
+	if next.IsManual() {
+		t.Trigger = next.Trigger
+	}
+	if next.Attempt > 1 {
+		t.Previous = s.record.Trace
+	}
+	return t
 }
 
 // complete records how a run ended. The claim may be that of an earlier incarnation: the compare says whether it still holds.

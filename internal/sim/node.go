@@ -2,12 +2,14 @@ package sim
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"runtime"
 	"sync/atomic"
 	"time"
 
+	"github.com/elasticjob-go/elastic/failover"
 	"github.com/elasticjob-go/elastic/internal/engine"
 	"github.com/elasticjob-go/elastic/observe"
 	"github.com/elasticjob-go/elastic/store"
@@ -73,7 +75,12 @@ func (w *World) up(place int) {
 		Store: &seam{store.NewPortable(n.client, store.Config{RequestTimeout: p.Request}), n},
 		Name:  fmt.Sprint("n", place), Host: "host", PID: 1, Weight: p.Weights[place], Labels: p.labels(place), Most: p.Most[place], TTL: p.TTL,
 		Drain: p.Drain, Grace: p.Grace, JoinDelay: p.JoinDelay, StandIn: p.StandIn, Resync: p.Resync,
-		Rand: n.rand, Now: n.now, Incarnation: n.incarnation, Observe: n.observe,
+		Trace: n.trace,
+
+		Rand:        n.rand,
+		Now:         n.now,
+		Incarnation: n.incarnation,
+		Observe:     n.observe,
 	})
 	for _, j := range p.Jobs {
 		n.add(j, false)
@@ -174,6 +181,17 @@ func (n *node) fault(r memory.Request) memory.Fault {
 		return memory.Fault{Late: 1 + d.of("by").upTo(2*w.plan.TTL), LoseReply: d.of("reply").chance(0.5), Broken: true}
 	}
 	return memory.Fault{}
+}
+
+// trace gives every second claim a trace of its own.
+func (n *node) trace(t engine.Tracing) (trace failover.Trace) {
+	d := n.w.dice.of("trace").of(claimKey(t.Job, t.Shard, t.Fence))
+	if !d.chance(0.5) {
+		return failover.Trace{}
+	}
+	binary.BigEndian.PutUint64(trace.ID[:], uint64(d))
+	binary.BigEndian.PutUint64(trace.Span[:], t.Fence)
+	return trace
 }
 
 func (n *node) observe(e observe.Event) { n.w.event(n, e) }

@@ -152,7 +152,7 @@ func TestEverythingThatShouldHappenHappens(t *testing.T) {
 	for _, what := range []string{
 		"fault crash", "fault crash at", "fault leave", "fault pause", "fault cut", "fault lose", "fault late", "fault lag", "fault expire", "fault evict", "fault compact",
 		"fault step", "fault reshard", "fault resched", "fault disable", "fault recreate", "fault withdraw", "fault overwrite", "fault policy", "fault trigger",
-		"run again", "handed over", "yielded", "abandoned", "triggered", "effect refused", "event stuck", "event panicked", "event missed", "event lost", "event future fire",
+		"run again", "run with a trace", "handed over", "yielded", "abandoned", "triggered", "effect refused", "event stuck", "event panicked", "event missed", "event lost", "event future fire",
 		"event took over", "event reclaimed", "commit expired", "commit ended", "left",
 		"run of follower", "run of broadcast", "run of unclaimed", "run of once", "run of manual", "run of choosy", "nobody may own", "limit reached", "retry",
 		"run of sticky", "run of average", "run of odevity", "run of rotate", "run of single", "run of static",

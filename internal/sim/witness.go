@@ -94,6 +94,9 @@ func (w *World) began(n *node, ctx context.Context, r engine.Run) *execution {
 	if r.Attempt > 1 {
 		w.counts["run again"]++
 	}
+	if !r.Trace.IsZero() {
+		w.counts["run with a trace"]++
+	}
 	defer func() { w.runs[at] = append(w.runs[at], x) }()
 	if w.told[r.Job].Unclaimed {
 		w.unclaimed(x)
@@ -105,6 +108,8 @@ func (w *World) began(n *node, ctx context.Context, r engine.Run) *execution {
 		w.violate(1, r.Job, r.Shard, "the store has no such claim, or another's %+v: %s", claim, x)
 	case !claim.Fire.Equal(r.Fire) || claim.Attempt != r.Attempt || claim.Trigger != r.Trigger:
 		w.violate(1, r.Job, r.Shard, "the claim was another, %+v: %s", claim, x)
+	case claim.Trace != r.Trace:
+		w.violate(1, r.Job, r.Shard, "it has the trace %q, the claim has %q: %s", r.Trace, claim.Trace, x)
 	case claim.Total != r.Total:
 		w.violate(6, r.Job, r.Shard, "it is told of %d shards, the claim was one of %d: %s", r.Total, claim.Total, x)
 	}
