@@ -280,7 +280,7 @@ func FuzzStored(f *testing.F) {
 		{
 			"signals/j",
 			`{"v":1,"triggers":[{"seq":4611686018427387904,"by":"x",` +
-				`"at":"0001-01-01T00:00:00-01:00","shards":[0,9999],"parameter":"\u0000",` +
+				`"at":"0001-01-01T00:00:00-01:00","shards":"0,9999","parameter":"\u0000",` +
 				`"resharded":"9999-12-31T23:59:59Z"}]}`,
 		},
 		{

@@ -108,13 +108,13 @@ func TestDecode_BoundsAreThoseOfWriting(t *testing.T) {
 		}
 	}
 	trigger := func(change, to string) string {
-		return strings.Replace(`{"v":1,"triggers":[{"seq":1,"by":"x","at":"2020-01-01T00:00:00Z","shards":[0,1],"resharded":"2020-01-01T00:00:00Z"}]}`, change, to, 1)
+		return strings.Replace(`{"v":1,"triggers":[{"seq":1,"by":"x","at":"2020-01-01T00:00:00Z","shards":"0-1","resharded":"2020-01-01T00:00:00Z"}]}`, change, to, 1)
 	}
 	if _, err := DecodeSignal([]byte(trigger("", ""))); err != nil {
 		t.Fatal(err)
 	}
 	for _, text := range []string{
-		trigger(`[0,1]`, `[1,0]`), trigger(`[0,1]`, `[-1]`), trigger(`[0,1]`, `[10000]`), trigger(`"x"`, `"a/b"`), trigger(`"x"`, `""`),
+		trigger(`"0-1"`, `"1,0"`), trigger(`"0-1"`, `"-1"`), trigger(`"0-1"`, `"10000"`), trigger(`"0-1"`, `"0,1"`), trigger(`"x"`, `"a/b"`), trigger(`"x"`, `""`),
 		trigger(`"by"`, `"parameter":"`+strings.Repeat("x", 4097)+`","by"`), trigger(`"seq":1`, `"seq":4611686018427387905`),
 	} {
 		if _, err := DecodeSignal([]byte(text)); err == nil {
@@ -126,7 +126,7 @@ func TestDecode_BoundsAreThoseOfWriting(t *testing.T) {
 			t.Errorf("%s is accepted", text)
 		}
 	}
-	if _, _, err := (Signal{[]failover.Trigger{{Seq: failover.MaxFence, At: spec.Since}}}).Add(failover.Trigger{By: "a@1", At: spec.Since}); err == nil {
+	if _, _, err := (Signal{Triggers: []failover.Trigger{{Seq: failover.MaxFence, At: spec.Since}}}).Add(failover.Trigger{By: "a@1", At: spec.Since}); err == nil {
 		t.Error("a trigger after the one with the greatest number is accepted")
 	}
 }

@@ -72,7 +72,8 @@ func (i Instance) Encode() []byte {
 	}{version, i})
 }
 
-// DecodeInstance reads a stored document. Fields that it does not know are a newer program's, and no matter.
+// DecodeInstance reads a stored document. Fields that it does not know are a
+// newer program's, and no matter.
 func DecodeInstance(b []byte) (Instance, error) {
 	var d struct {
 		V int `json:"v"`
@@ -94,7 +95,8 @@ func DecodeInstance(b []byte) (Instance, error) {
 	return d.Instance, nil
 }
 
-// InstanceID makes the ID of an instance. An incarnation is fresh for every session, so an ID that is gone never comes back.
+// InstanceID makes the ID of an instance. An incarnation is fresh for every
+// session, so an ID that is gone never comes back.
 func InstanceID(name, incarnation string) string { return name + "@" + incarnation }
 
 // InstanceName returns the name in an instance's ID.
@@ -123,6 +125,21 @@ func decode(b []byte, kind string, v any) error {
 		return fmt.Errorf("not %s: %w", kind, err)
 	}
 	return nil
+}
+
+// versioned reads a document of a kind and of the present version into v, which
+// has a field "v", and refuses fields that v does not have.
+func versioned(b []byte, kind string, v any) error {
+	var head struct {
+		V int `json:"v"`
+	}
+	if err := decode(b, kind, &head); err != nil {
+		return err
+	}
+	if head.V != version {
+		return wrongVersion(kind, head.V)
+	}
+	return strict(b, kind, v)
 }
 
 // within returns an error unless all times are zero or in the years 1 to 9999.

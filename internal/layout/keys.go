@@ -1,7 +1,9 @@
-// Package layout is what a namespace holds: its keys, and the documents below them.
+// Package layout is what a namespace holds: its keys, and the documents below
+// them.
 //
-// All documents are JSON with a version field, so that the store's own command line can show them. A document of another
-// version, or one that does not parse, was not written by this program: it is reported and never overwritten.
+// All documents are JSON with a version field, so that the store's own command
+// line can show them. A document of another version, or one that does not
+// parse, was not written by this program: it is reported and never overwritten.
 package layout
 
 import (
@@ -10,20 +12,38 @@ import (
 	"strings"
 )
 
-// The prefixes that every instance watches. The records below runs/ are where the writes are, and nobody but a shard's
-// owner needs them, so they are not watched as a whole.
+// The first elements of keys. Table has what each is for.
 const (
 	Instances   = "instances"
+	Heartbeats  = "heartbeats"
+	Clocks      = "clocks"
+	JobSets     = "jobsets"
 	Jobs        = "jobs"
 	Assignments = "assignments"
 	Signals     = "signals"
-	runs        = "runs"
+	Cordons     = "cordons"
+	Runs        = "runs"
+	Revisions   = "revisions"
+	Audits      = "audit"
 )
 
 // InstanceKey is the ephemeral key of a live instance.
 func InstanceKey(id string) string { return Instances + "/" + id }
 
-// JobKey holds a job's spec.
+// HeartbeatKey is the ephemeral key of a live instance's heartbeat.
+func HeartbeatKey(id string) string { return Heartbeats + "/" + id }
+
+// ClockKey is the ephemeral key of the clock of one of the oldest instances.
+func ClockKey(id string) string { return Clocks + "/" + id }
+
+// SetKey holds a part of a set of jobs, and the header of the set where the
+// part is 0.
+func SetKey(hash string, part int) string { return SetsOf(hash) + "/" + strconv.Itoa(part) }
+
+// SetsOf is the prefix of the keys of one set of jobs.
+func SetsOf(hash string) string { return JobSets + "/" + hash }
+
+// JobKey holds a job: its spec, or its tombstone.
 func JobKey(job string) string { return Jobs + "/" + job }
 
 // AssignmentKey holds which instance owns which shard of a job.
@@ -32,14 +52,25 @@ func AssignmentKey(job string) string { return Assignments + "/" + job }
 // SignalsKey holds what people ask of a job beside its schedule.
 func SignalsKey(job string) string { return Signals + "/" + job }
 
+// CordonKey holds an operator's wish about the instances of a name, of a host,
+// with an ID, or with Namespace about all.
+func CordonKey(name string) string { return Cordons + "/" + name }
+
+// RevisionsOf is the prefix of the replaced revisions of a job.
+func RevisionsOf(job string) string { return Revisions + "/" + job }
+
+// AuditKey holds the receipt of an operator's act. The ID is a UUID of version
+// 7, so that keys are in the order of time.
+func AuditKey(id string) string { return Audits + "/" + id }
+
 // RunsOf is the prefix of a job's records.
-func RunsOf(job string) string { return runs + "/" + job }
+func RunsOf(job string) string { return Runs + "/" + job }
 
 // RunKey holds the record of one shard.
-func RunKey(job string, shard int) string { return runs + "/" + job + "/" + strconv.Itoa(shard) }
+func RunKey(job string, shard int) string { return Runs + "/" + job + "/" + strconv.Itoa(shard) }
 
-// NameOf returns the name in a key of exactly the form prefix/NAME: the ID of an
-// instance, the name of a job. Any other key below the prefix, such as
+// NameOf returns the name in a key of exactly the form prefix/NAME: the ID of
+// an instance, the name of a job. Any other key below the prefix, such as
 // jobs/backup/report, is not a key of this package, and false is returned.
 func NameOf(prefix, key string) (name string, ok bool) {
 	name, ok = strings.CutPrefix(key, prefix+"/")
@@ -53,10 +84,10 @@ func Prefix(key string) string {
 }
 
 // RunOf returns the job and the shard of a record's key, which has exactly the
-// form runs/JOB/SHARD with a decimal number. Any other key is not a record's, and
-// false is returned.
+// form runs/JOB/SHARD with a decimal number. Any other key is not a record's,
+// and false is returned.
 func RunOf(key string) (job string, shard int, ok bool) {
-	rest, ok := strings.CutPrefix(key, runs+"/")
+	rest, ok := strings.CutPrefix(key, Runs+"/")
 	if !ok {
 		return "", 0, false
 	}

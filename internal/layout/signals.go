@@ -10,33 +10,40 @@ import (
 	"github.com/elasticjob-go/elastic/internal/years"
 )
 
-// MaxTriggers is how many triggers of a job may wait at once. They run one after the other, so more than a few mean that nobody
-// looks at what becomes of them.
+// MaxTriggers is how many triggers of a job may wait at once. They run one
+// after the other, so more than a few mean that nobody looks at what becomes of
+// them.
 const MaxTriggers = 20
+
+// MaxSignals is how many bytes the signals of a job may have.
+const MaxSignals = MaxDocument
 
 // Signal is what people ask of a job beside its schedule.
 type Signal struct {
 	Triggers []failover.Trigger // by their numbers; those that every shard has begun may be missing, but not the last
+	Cancels  []Cancel           // by their numbers
 }
 
 type signalsDoc struct {
 	V        int          `json:"v"`
 	Triggers []triggerDoc `json:"triggers"`
+	Cancels  []Cancel     `json:"cancels,omitempty"`
 }
 
 type triggerDoc struct {
 	Seq       uint64    `json:"seq"`
 	By        string    `json:"by"`
 	At        time.Time `json:"at"`
-	Shards    []int     `json:"shards,omitempty"` // none: all
+	Shards    Shards    `json:"shards,omitempty"` // none: all
 	Parameter string    `json:"parameter,omitempty"`
 	Resharded time.Time `json:"resharded"`
 	Enabled   time.Time `json:"enabled,omitzero"`
 }
 
-// Add returns the signals with one more trigger, and its number. Numbers are times, in milliseconds since 1970, or one more than the last: they
-// grow even if the document was deleted in between. The error says why a store
-// would not take the document, or could not give it back.
+// Add returns the signals with one more trigger, and its number. Numbers are
+// times, in milliseconds since 1970, or one more than the last: they grow even
+// if the document was deleted in between. The error says why a store would not
+// take the document, or could not give it back.
 func (s Signal) Add(t failover.Trigger) (Signal, uint64, error) {
 	if err := CheckParameter(t.Parameter); err != nil {
 		return s, 0, fmt.Errorf("the parameter %w", err)
@@ -48,9 +55,9 @@ func (s Signal) Add(t failover.Trigger) (Signal, uint64, error) {
 	if t.Seq > failover.MaxFence {
 		return s, 0, errors.New("the number of the last trigger is the greatest that there can be; delete the key of the job's signals")
 	}
-	next := Signal{append(slices.Clone(s.Triggers), t)}
-	if n := len(next.Encode()); n > MaxDocument {
-		return s, 0, fmt.Errorf("the triggers that wait would take %d bytes, and may take %d; wait until some have begun, or name fewer shards", n, MaxDocument)
+	next := Signal{append(slices.Clone(s.Triggers), t), s.Cancels}
+	if n := len(next.Encode()); n > MaxSignals {
+		return s, 0, fmt.Errorf("%w: the triggers that wait would take %d bytes, and may take %d; wait until some have begun, or name fewer shards", ErrTooLarge, n, MaxSignals)
 	}
 	return next, t.Seq, nil
 }
@@ -64,7 +71,7 @@ func (s Signal) Waiting(awaited func(failover.Trigger) bool) Signal {
 		return s
 	}
 	waiting := slices.DeleteFunc(slices.Clone(s.Triggers[:n-1]), func(t failover.Trigger) bool { return !awaited(t) })
-	return Signal{append(waiting, s.Triggers[n-1])}
+	return Signal{append(waiting, s.Triggers[n-1]), s.Cancels}
 }
 
 // Encode returns the document as it is stored.
@@ -73,20 +80,21 @@ func (s Signal) Encode() []byte {
 	for _, t := range s.Triggers {
 		d.Triggers = append(d.Triggers, triggerDoc{t.Seq, t.By, years.Clamp(t.At), t.Shards, t.Parameter, years.Clamp(t.Resharded), years.Clamp(t.Enabled)})
 	}
+	for _, c := range s.Cancels {
+		d.Cancels = append(d.Cancels, c.clamped())
+	}
 	return encode(d)
 }
 
-// DecodeSignal reads a stored document.
+// DecodeSignal reads a stored document. A field that it does not know is an
+// error: it would be lost with the next trigger.
 func DecodeSignal(b []byte) (Signal, error) {
 	var d signalsDoc
 	if len(b) > MaxDocument {
 		return Signal{}, fmt.Errorf("not a job's signals: they have %d bytes, and may have %d", len(b), MaxDocument)
 	}
-	if err := decode(b, "a job's signals", &d); err != nil {
+	if err := versioned(b, "a job's signals", &d); err != nil {
 		return Signal{}, err
-	}
-	if d.V != version {
-		return Signal{}, wrongVersion("signals", d.V)
 	}
 	if len(d.Triggers) > MaxTriggers {
 		return Signal{}, fmt.Errorf("signals with %d triggers: want at most %d", len(d.Triggers), MaxTriggers)
@@ -106,6 +114,18 @@ func DecodeSignal(b []byte) (Signal, error) {
 		last = t.Seq
 		s.Triggers = append(s.Triggers, failover.Trigger{Seq: t.Seq, By: t.By, At: t.At, Shards: t.Shards, Parameter: t.Parameter, Resharded: t.Resharded, Enabled: t.Enabled})
 	}
+	s.Cancels = d.Cancels
+	if len(s.Cancels) > MaxCancels {
+		return Signal{}, fmt.Errorf("signals with %d cancels: want at most %d", len(s.Cancels), MaxCancels)
+	}
+	for i, c := range s.Cancels {
+		if i > 0 && c.Seq <= s.Cancels[i-1].Seq {
+			return Signal{}, errors.New("signals with cancels out of order")
+		}
+		if err := c.check(); err != nil {
+			return Signal{}, fmt.Errorf("signals with cancel %d: %w", c.Seq, err)
+		}
+	}
 	return s, nil
 }
 
@@ -120,11 +140,5 @@ func (t triggerDoc) check() error {
 	if err := CheckParameter(t.Parameter); err != nil {
 		return fmt.Errorf("its parameter %w", err)
 	}
-	if len(t.Shards) > MaxShards || !slices.IsSorted(t.Shards) {
-		return fmt.Errorf("its %d shards must be sorted, and at most %d", len(t.Shards), MaxShards)
-	}
-	if n := len(t.Shards); n > 0 && (t.Shards[0] < 0 || t.Shards[n-1] >= MaxShards) {
-		return fmt.Errorf("its shards must be 0 to %d, are %d to %d", MaxShards-1, t.Shards[0], t.Shards[n-1])
-	}
-	return nil
+	return t.Shards.check()
 }

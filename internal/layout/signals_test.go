@@ -23,7 +23,7 @@ func TestSignalsReadAsTheyWereWritten(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, s) {
 		t.Errorf("got %+v, %v; want %+v", got, err, s)
 	}
-	want := `{"v":1,"triggers":[{"seq":1767323045000,"by":"a@1","at":"2026-01-02T03:04:05Z","resharded":"2026-01-01T00:00:00Z"},{"seq":1767323045001,"by":"b@1","at":"2026-01-02T03:04:05Z","shards":[0,2],"parameter":"again","resharded":"0001-01-01T00:00:00Z"}]}`
+	want := `{"v":1,"triggers":[{"seq":1767323045000,"by":"a@1","at":"2026-01-02T03:04:05Z","resharded":"2026-01-01T00:00:00Z"},{"seq":1767323045001,"by":"b@1","at":"2026-01-02T03:04:05Z","shards":"0,2","parameter":"again","resharded":"0001-01-01T00:00:00Z"}]}`
 	if text := string(s.Encode()); text != want {
 		t.Errorf("stored as %s, want %s", text, want)
 	}
@@ -32,7 +32,7 @@ func TestSignalsReadAsTheyWereWritten(t *testing.T) {
 // Triggers that no shard awaits are dropped, but for the last: the next must
 // get a greater number.
 func TestSignal_Waiting(t *testing.T) {
-	s := Signal{[]failover.Trigger{{Seq: 1}, {Seq: 2}, {Seq: 3}}}
+	s := Signal{Triggers: []failover.Trigger{{Seq: 1}, {Seq: 2}, {Seq: 3}}}
 	for name, row := range map[string]struct {
 		awaited uint64
 		want    string

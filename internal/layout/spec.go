@@ -2,7 +2,6 @@ package layout
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -280,11 +279,14 @@ type specDoc struct {
 }
 
 // Encode returns the document as it is stored.
-func (s Spec) Encode() []byte {
+func (s Spec) Encode() []byte { return encode(specDoc{version, s.clamped()}) }
+
+// clamped returns s with times that can be stored.
+func (s Spec) clamped() Spec {
 	for _, t := range []*time.Time{&s.Since, &s.Resharded, &s.Enabled, &s.Start, &s.End} {
 		*t = years.Clamp(*t)
 	}
-	return encode(specDoc{version, s})
+	return s
 }
 
 // DecodeSpec reads a stored document. A field that it does not know is an error: a program that ignored it would run the job
@@ -303,16 +305,20 @@ func DecodeSpec(b []byte) (Spec, error) {
 		return Spec{}, wrongVersion("job", head.V)
 	}
 	var d specDoc
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&d); err != nil {
-		return Spec{}, fmt.Errorf("not a job: %w", err)
-	}
-	if err := within("a job", d.Since, d.Resharded, d.Enabled); err != nil {
+	if err := strict(b, "a job", &d); err != nil {
 		return Spec{}, err
 	}
-	if err := d.EnabledShards.check(); err != nil {
-		return Spec{}, err
+	return d.Spec, d.Spec.checkStored()
+}
+
+// checkStored returns an error unless a spec that was read can be acted on and
+// written again.
+func (s Spec) checkStored() error {
+	if err := within("a job", s.Since, s.Resharded, s.Enabled); err != nil {
+		return err
 	}
-	return d.Spec, d.Spec.Check()
+	if err := s.EnabledShards.check(); err != nil {
+		return err
+	}
+	return s.Check()
 }
