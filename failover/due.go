@@ -245,3 +245,21 @@ func (p Policy) CountMissed(d Decision) (count int, last time.Time) {
 	}
 	return count, last
 }
+
+// Due returns the fire that is due for a shard, or zero if there is none. next
+// is the first fire in the future; it is zero if there is none, or if it
+// depends on the end of a run.
+func (p Policy) Due(v View) (fire, next time.Time) {
+	p, r, _ := p.believe(v.Record, v.Learned, v.Now)
+	if p.Disabled {
+		return time.Time{}, time.Time{}
+	}
+	if p.AfterEnd && r.State == StateRunning {
+		return time.Time{}, time.Time{}
+	}
+	d := p.due(r, v.Now)
+	if d.fire.IsZero() || p.AfterEnd {
+		return d.fire, d.next
+	}
+	return d.fire, p.delayed(p.next(v.Now.Add(-p.Delay)))
+}

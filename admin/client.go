@@ -1,0 +1,64 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/elasticjob-go/elastic/internal/guard"
+	"github.com/elasticjob-go/elastic/store"
+)
+
+// Client reads and changes one namespace through its store. Its methods are
+// safe for concurrent use.
+type Client struct {
+	store store.Store
+	owns  bool // Close closes the store
+}
+
+// Option configures a client.
+type Option func(*Client)
+
+// Open connects to the store that url names; see [store.Config] for its form.
+// Nothing is written. Close ends the connection.
+func Open(ctx context.Context, url string, options ...Option) (*Client, error) {
+	s, err := store.Open(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	c, err := New(s, options...)
+	if err != nil {
+		return nil, errors.Join(err, s.Close(ctx))
+	}
+	c.owns = true
+	return c, nil
+}
+
+// New returns a client on a store that the program has made itself. Close does
+// not close that store.
+func New(s store.Store, options ...Option) (*Client, error) {
+	if guard.IsNil(s) {
+		return nil, fmt.Errorf("make the client: the store is nil")
+	}
+	c := &Client{store: s}
+	for i, o := range options {
+		if o == nil {
+			return nil, fmt.Errorf("make the client: option %d is nil", i+1)
+		}
+		o(c)
+	}
+	return c, nil
+}
+
+// Close ends what the client has opened. Methods that are called afterwards
+// return [store.ErrClosed].
+func (c *Client) Close(ctx context.Context) error {
+	if !c.owns {
+		return nil
+	}
+	return c.store.Close(ctx)
+}
+
+// now returns the time by which answers are computed.
+func (c *Client) now() time.Time { return time.Now() }

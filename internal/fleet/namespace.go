@@ -1,0 +1,103 @@
+package fleet
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/status"
+	"github.com/elasticjob-go/elastic/store"
+)
+
+// Namespace is what the store says about the instances of a namespace.
+type Namespace struct {
+	Instances []*Instance // oldest first
+	byID      map[string]*Instance
+}
+
+// Instance is a live instance.
+type Instance struct {
+	ID      string
+	Created uint64
+	Version store.Version
+	Err     error // its document can't be read, and is zero
+	layout.Instance
+}
+
+// NewNamespace returns the namespace with these entries below instances/.
+func NewNamespace(entries []store.Entry) *Namespace {
+	n := &Namespace{byID: make(map[string]*Instance, len(entries))}
+	for _, e := range entries {
+		id, ok := layout.NameOf(layout.Instances, e.Key)
+		if !ok {
+			continue
+		}
+		i := &Instance{ID: id, Created: e.Created, Version: e.Version}
+		i.Instance, i.Err = layout.DecodeInstance(e.Value)
+		n.Instances = append(n.Instances, i)
+		n.byID[id] = i
+	}
+	slices.SortFunc(n.Instances, func(a, b *Instance) int {
+		return cmp.Or(cmp.Compare(a.Created, b.Created), strings.Compare(a.ID, b.ID))
+	})
+	return n
+}
+
+// Instance returns the live instance of an ID; nil if there is none.
+func (n *Namespace) Instance(id string) *Instance { return n.byID[id] }
+
+// Alive reports whether an instance is live.
+func (n *Namespace) Alive(id string) bool { return n.byID[id] != nil }
+
+// Owned returns how many shards assignments give to each instance, by ID.
+// entries are those of assignments/; one that can't be read counts nothing.
+func Owned(entries []store.Entry) map[string]int {
+	owned := map[string]int{}
+	for _, e := range entries {
+		a, err := layout.DecodeAssignment(e.Value)
+		if err != nil {
+			continue
+		}
+		for _, id := range a.Owners {
+			owned[id]++
+		}
+	}
+	return owned
+}
+
+// Status returns an instance as an answer shows it.
+func (i *Instance) Status(owned int) status.Instance {
+	s := status.Instance{
+		ID:      i.ID,
+		Name:    i.Name,
+		Host:    i.Host,
+		PID:     i.PID,
+		State:   status.InstanceUp,
+		Labels:  i.Labels,
+		Weight:  i.Weight,
+		Started: i.Started.UTC(),
+		Jobs:    len(i.Jobs),
+		Owned:   owned,
+	}
+	switch {
+	case i.Err != nil:
+		s.State, s.Name = status.InstanceUnreadable, layout.InstanceName(i.ID)
+		s.Reason = unreadable(layout.InstanceKey(i.ID), i.Err)
+	case i.State == layout.Draining:
+		s.State = status.InstanceDraining
+		s.Reason = status.Reason{Code: "draining", Text: "it leaves, and finishes what it runs"}
+	case i.State == layout.ClockOff:
+		s.State = status.InstanceClockOff
+		s.Reason = status.Reason{Code: "clock_off", Text: "its clock differs from most others', so it begins nothing"}
+	}
+	return s
+}
+
+func unreadable(key string, err error) status.Reason {
+	return status.Reason{
+		Code: status.CodeUnreadable,
+		Args: map[string]string{"key": key},
+		Text: key + " can't be read, and is left alone: " + err.Error(),
+	}
+}
