@@ -89,7 +89,7 @@ func TestJob_JSONHasEveryField(t *testing.T) {
 	}
 }
 
-// A key that a job does not have is refused, and so is what the store keeps.
+// A key that a job does not have is refused, and so are the keys of the store.
 func TestJob_JSONRefusesUnknownKeys(t *testing.T) {
 	for _, text := range []string{
 		`{"name":"a","schedule":"@daily","shard":3}`,

@@ -14,7 +14,7 @@
 // A read asks the store when it is called, and keeps nothing. Each method
 // documents how many requests it sends. The answers are types of package
 // status, which are computed by the functions that decide for the instances:
-// what an answer calls late is what an instance would begin.
+// a fire that an answer calls late is one that an instance would begin.
 //
 // # Errors
 //

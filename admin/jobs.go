@@ -98,7 +98,8 @@ func (c *Client) jobs(ctx context.Context, q JobQuery) (JobPage, error) {
 	selected := slices.DeleteFunc(v.jobs, func(j *fleet.Job) bool { return !q.selects(j) })
 	needsRecords := len(q.States) > 0 || q.Sort == SortLast || q.Sort == SortState
 	if needsRecords {
-		if page.Unread, err = c.readRecords(ctx, selected); err != nil {
+		page.Unread, err = c.readRecords(ctx, selected)
+		if err != nil {
 			return JobPage{}, err
 		}
 	}
@@ -129,7 +130,8 @@ func (c *Client) jobs(ctx context.Context, q JobQuery) (JobPage, error) {
 		for i, r := range shown {
 			jobs[i] = r.job
 		}
-		if page.Unread, err = c.readRecords(ctx, jobs); err != nil {
+		page.Unread, err = c.readRecords(ctx, jobs)
+		if err != nil {
 			return JobPage{}, err
 		}
 	}

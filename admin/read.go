@@ -58,7 +58,7 @@ func (c *Client) get(ctx context.Context, key string) (store.Entry, error) {
 	return e, nil
 }
 
-// fleet is what the store says about all jobs and instances.
+// fleetView has all jobs and instances of the namespace.
 type fleetView struct {
 	*fleet.Namespace
 	jobs []*fleet.Job // by name
@@ -102,7 +102,8 @@ func (c *Client) readRecords(ctx context.Context, jobs []*fleet.Job) (left int, 
 		if j.Records != nil || j.Spec != nil && j.Spec.Unclaimed {
 			continue
 		}
-		if shards += j.Shards(); shards > MaxShards {
+		shards += j.Shards()
+		if shards > MaxShards {
 			left++
 			continue
 		}
@@ -127,13 +128,14 @@ func (c *Client) job(ctx context.Context, name string) (*fleet.Job, *fleet.Names
 	}
 	var entries [3]store.Entry
 	for i, key := range []string{layout.JobKey(name), layout.AssignmentKey(name), layout.SignalsKey(name)} {
-		var err error
-		if entries[i], err = c.get(ctx, key); err != nil {
+		e, err := c.get(ctx, key)
+		if err != nil {
 			return nil, nil, err
 		}
-		if i == 0 && entries[0].Version == 0 {
+		if i == 0 && e.Version == 0 {
 			return nil, nil, fmt.Errorf("there is no job %q: %w", name, ErrNotFound)
 		}
+		entries[i] = e
 	}
 	all, err := c.lists(ctx, layout.Instances, layout.RunsOf(name))
 	if err != nil {

@@ -31,7 +31,7 @@ const (
 	CodeNotAssigned   = "not_assigned"   // the job has no assignment yet, or an old one
 	CodeNoInstance    = "no_instance"    // no live instance has the job
 	CodeMissingLabels = "missing_labels" // requires: no live instance that has the job has these labels
-	CodeNotPlaced     = "not_placed"     // no instance may own shards of the job: each is draining, cordoned or has a wrong clock
+	CodeNotPlaced     = "not_placed"     // each instance that has the job is draining, cordoned or has a wrong clock
 	CodeOwnerGone     = "owner_gone"     // instance: the owner is gone, and the shard has no other yet
 	CodeAwaitsJobs    = "awaits_jobs"    // jobs: the shard runs when these jobs have ended a fire
 	CodeNotInStore    = "not_in_store"   // the job was added here and is not in the store yet

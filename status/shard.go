@@ -2,7 +2,7 @@ package status
 
 import "time"
 
-// ShardState is what a shard does.
+// ShardState is the state of a shard.
 type ShardState string
 
 // The states of a shard.

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/elasticjob-go/elastic/admin"
 	"github.com/elasticjob-go/elastic/store"
+	_ "github.com/elasticjob-go/elastic/store/all" // every scheme
 	"github.com/spf13/cobra"
 )
 
@@ -15,6 +17,7 @@ const (
 	exitDone        = 0
 	exitFailed      = 1
 	exitUsage       = 2
+	exitNotFound    = 3
 	exitRefused     = 5
 	exitUnreachable = 6
 	exitNotAllowed  = 7
@@ -62,6 +65,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		SilenceUsage:  true,
 	}
 	root.AddCommand(newElasticJob())
+	newApp(stdout).commands(root)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -84,6 +88,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitInterrupted
 	case errors.Is(err, store.ErrInvalid):
 		return exitUsage
+	case errors.Is(err, admin.ErrNotFound):
+		return exitNotFound
+	case errors.Is(err, admin.ErrInvalid), errors.Is(err, admin.ErrUnreadable):
+		return exitRefused
 	case errors.Is(err, store.ErrPermission):
 		return exitNotAllowed
 	case errors.Is(err, store.ErrUnknown):

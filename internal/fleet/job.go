@@ -12,7 +12,7 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// Job is what the store says about one job. Documents that are missing are nil.
+// Job has the documents of one job. Documents that are missing are nil.
 // A document that can't be read is nil, and Err says why.
 type Job struct {
 	Name       string

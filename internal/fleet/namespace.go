@@ -10,7 +10,7 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// Namespace is what the store says about the instances of a namespace.
+// Namespace has the documents of a namespace that are not of single jobs.
 type Namespace struct {
 	Instances []*Instance // oldest first
 	byID      map[string]*Instance

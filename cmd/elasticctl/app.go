@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"time"
+
+	"github.com/elasticjob-go/elastic/admin"
+	"github.com/spf13/cobra"
+)
+
+// app has the settings that the commands of a namespace share.
+type app struct {
+	in       io.Reader
+	terminal bool // stdout is one, and a person reads it
+	now      func() time.Time
+	zone     *time.Location
+	getenv   func(string) string
+
+	context string // --context
+	store   string // --store
+	timeout time.Duration
+	output  string
+	watch   bool
+	every   time.Duration
+}
+
+func newApp(stdout io.Writer) *app {
+	a := &app{in: os.Stdin, now: time.Now, zone: time.Local, getenv: os.Getenv}
+	if f, ok := stdout.(*os.File); ok {
+		info, err := f.Stat()
+		a.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
+	}
+	return a
+}
+
+// commands adds the commands of a namespace.
+func (a *app) commands(root *cobra.Command) {
+	root.AddCommand(
+		a.newJob(),
+		a.newShard(),
+		a.newInstance(),
+		a.newContext(),
+	)
+}
+
+// group returns a command that has others below it, with the flags of all
+// commands of a namespace.
+func (a *app) group(use, short string, below ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs, RunE: group}
+	cmd.AddCommand(below...)
+	a.flags(cmd)
+	return cmd
+}
+
+func (a *app) flags(cmd *cobra.Command) {
+	f := cmd.PersistentFlags()
+	f.StringVar(&a.store, "store", "",
+		"the store, as scheme://host[:port]/namespace; otherwise ELASTIC_STORE, or that of the context")
+	f.StringVar(&a.context, "context", "",
+		"the context of the configuration; otherwise ELASTIC_CONTEXT, or the current one")
+	f.DurationVar(&a.timeout, "timeout", 15*time.Second, "how long to wait for the store")
+	f.StringVarP(&a.output, "output", "o", "", "table, wide, json, jsonl, yaml or name; table if not given")
+}
+
+// read calls f with a client, once, or again and again with --watch.
+func (a *app) read(cmd *cobra.Command, f func(ctx context.Context, c *admin.Client) (*answer, error)) error {
+	format, err := a.format()
+	if err != nil {
+		return err
+	}
+	return a.with(cmd, func(c *admin.Client) error {
+		once := func() (*answer, error) {
+			ctx, cancel := context.WithTimeout(cmd.Context(), a.timeout)
+			defer cancel()
+			return f(ctx, c)
+		}
+		if a.watch {
+			return a.keepReading(cmd, format, once)
+		}
+		answer, err := once()
+		if err != nil {
+			return err
+		}
+		return answer.write(cmd.OutOrStdout(), cmd.ErrOrStderr(), format)
+	})
+}
+
+// with opens the namespace for f.
+func (a *app) with(cmd *cobra.Command, f func(c *admin.Client) error) error {
+	t, err := a.target()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), a.timeout)
+	defer cancel()
+	c, err := admin.Open(ctx, t.Store)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(cmd.Context()), farewell)
+		defer cancel()
+		_ = c.Close(ctx) // the answer is there; a session that does not end by itself has a TTL
+	}()
+	return f(c)
+}
+
+// farewell bounds how long the end of a connection may take.
+const farewell = 2 * time.Second

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/elasticjob-go/elastic/admin"
+	"github.com/elasticjob-go/elastic/status"
+	"github.com/spf13/cobra"
+)
+
+func (a *app) newShard() *cobra.Command {
+	return a.group("shard", "Read and change shards of a job", a.newShardList())
+}
+
+func (a *app) newShardList() *cobra.Command {
+	var by string
+	cmd := &cobra.Command{
+		Use:     "ls JOB",
+		Aliases: []string{"list"},
+		Short:   "List the shards of a job: owner, run, result, next fire and why",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if by != "number" && by != "instance" && by != "state" {
+				return usage("--by %.40q: want number, instance or state", by)
+			}
+			return a.read(cmd, func(ctx context.Context, c *admin.Client) (*answer, error) {
+				shards, err := c.Shards(ctx, args[0])
+				if err != nil {
+					return nil, err
+				}
+				slices.SortStableFunc(shards, func(a, b status.Shard) int {
+					switch by {
+					case "instance":
+						return strings.Compare(a.Owner, b.Owner)
+					case "state":
+						return strings.Compare(string(a.State), string(b.State))
+					}
+					return 0
+				})
+				return a.shards(shards), nil
+			})
+		},
+	}
+	cmd.Flags().StringVar(&by, "by", "number", "the order: number, instance or state")
+	a.watching(cmd)
+	return cmd
+}
+
+func (a *app) shards(shards []status.Shard) *answer {
+	t := &table{
+		head: []string{"SHARD", "STATE", "OWNER", "FIRE", "ATTEMPT", "RESULT", "TOOK", "NEXT", "REASON"},
+		wide: []string{"RUNS ON", "FENCE", "STARTED", "ENDED", "ERROR"},
+	}
+	answer := &answer{
+		whole: struct {
+			Shards []status.Shard `json:"shards"`
+		}{shards},
+		items: []any{},
+		table: t,
+	}
+	for _, s := range shards {
+		answer.items = append(answer.items, s)
+		answer.names = append(answer.names, fmt.Sprintf("%s/%d", s.Job, s.Shard))
+		result, took := dash(s.Result), "-"
+		switch {
+		case s.RunsOn != "":
+			result, took = "running", a.ago(s.Started)
+		case !s.Ended.IsZero():
+			took = short(s.Ended.Sub(s.Started))
+		}
+		fire := a.when(s.Fire)
+		if s.Trigger != 0 {
+			fire = fmt.Sprintf("trigger %d", s.Trigger)
+		}
+		t.add(strconv.Itoa(s.Shard), string(s.State), dash(s.Owner), fire, strconv.Itoa(s.Attempt), result, took,
+			a.when(s.Next), s.Reason.Text,
+			dash(s.RunsOn), strconv.FormatUint(s.Fence, 10), a.at(s.Started), a.at(s.Ended), dash(s.Error))
+	}
+	if len(shards) == 0 {
+		answer.note = "no shards: the job has no assignment yet"
+	}
+	return answer
+}
