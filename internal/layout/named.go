@@ -54,7 +54,7 @@ func (n *Named) UnmarshalJSON(b []byte) error {
 		return fmt.Errorf("not a job: %w", err)
 	}
 	if d.EnabledShards != nil || d.Enabled != nil || d.Resharded != nil || d.Since != nil {
-		return errors.New("not a job: enabled, enabledShards, resharded and since are kept by the store; leave them out")
+		return errors.New("not a job: leave out enabled, enabledShards, resharded and since; the store keeps them")
 	}
 	d.Spec.Shards, d.Spec.Schedule = d.Shards, d.Schedule
 	*n = Named{d.Name, d.Broadcast, d.Spec}
