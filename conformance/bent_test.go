@@ -15,6 +15,7 @@ type bent struct {
 	store.Store
 	get        func(ctx context.Context, key string) (store.Entry, error)
 	list       func(ctx context.Context, prefix string) ([]store.Entry, error)
+	digest     func(ctx context.Context, prefix string) (store.Digest, error)
 	commit     func(ctx context.Context, t store.Txn) (store.Result, error)
 	newSession func(ctx context.Context, o store.SessionOptions) (store.Session, error)
 	watch      func(ctx context.Context, prefix string) (store.Watch, error)
@@ -33,6 +34,13 @@ func (b bent) List(ctx context.Context, prefix string) ([]store.Entry, error) {
 		return b.Store.List(ctx, prefix)
 	}
 	return b.list(ctx, prefix)
+}
+
+func (b bent) Digest(ctx context.Context, prefix string) (store.Digest, error) {
+	if b.digest == nil {
+		return b.Store.(store.Digester).Digest(ctx, prefix)
+	}
+	return b.digest(ctx, prefix)
 }
 
 func (b bent) Commit(ctx context.Context, t store.Txn) (store.Result, error) {

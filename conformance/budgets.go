@@ -48,6 +48,9 @@ func budgetOps(t *test) {
 	c.get("d/k0")
 	t.costs(w, b, "get", n, b.Get, func(int) { c.get("d/k0") })
 	t.costs(w, b, "list of three keys", n, b.List, func(int) { c.list("d") })
+	if t.caps.Digest {
+		t.costs(w, b, "digest", n, b.Get, func(int) { c.digest("d") })
+	}
 	t.costs(w, b, "commit", n, b.Commit, func(i int) { c.do(ss, store.Set("d/k0", []byte(fmt.Sprint(i))), store.Set("d/k1", nil)) })
 	b.IdleMinute *= n // so many sessions are renewed now, one after the other
 	t.costs(w, b, "new session", n, b.NewSession, func(int) { c.session(0) })

@@ -16,6 +16,7 @@ func commits() []testCase {
 		{name: "TXN/CondExists", run: condExists},
 		{name: "TXN/CondVersion", run: condVersion},
 		{name: "TXN/CondVersionZero", run: condVersionZero},
+		{name: "TXN/AllConflicts", run: allConflicts},
 		{name: "TXN/CreateDeep", run: createDeep},
 		{name: "TXN/OneOfManyWins", run: oneOfManyWins},
 		{name: "TXN/ClaimFailover", run: claimFailover},
@@ -82,6 +83,53 @@ func condVersionZero(t *test) {
 	c.conflicts(store.Txn{If: []store.Cond{store.At("k", 0)}, Do: []store.Op{store.Set("k", []byte("v"))}}, "k", store.Changed)
 	c.conflicts(store.Txn{If: []store.Cond{store.At("missing", 0)}}, "missing", store.Absent)
 	c.wantValue("k", "")
+}
+
+// A conflict names no key that was as it should be, and where it says that it
+// names all, the rest of the transaction is applied when it is sent again.
+func allConflicts(t *test) {
+	c := t.open()
+	old := c.do(nil, store.Create("changed", nil), store.Create("present", nil), store.Create("right", nil))
+	right := c.get("right").Version
+	c.do(nil, store.Set("changed", nil))
+	wrong := map[string]store.ConflictReason{
+		"missing": store.Absent, "changed": store.Changed, "present": store.Present, "never": store.Absent,
+	}
+	all := store.Txn{
+		If: []store.Cond{store.At("right", right), store.Exists("missing"), store.At("changed", old)},
+		Do: []store.Op{store.Set("changed", nil), store.Create("new", nil), store.Create("present", nil), store.Delete("never")},
+	}
+	_, err := c.Commit(t.ctx(), all)
+	t.want("transaction", err, store.ErrConflict)
+	var conflict *store.ConflictError
+	if !errors.As(err, &conflict) {
+		t.Fatalf("got %v, want a *store.ConflictError", err)
+	}
+	told := append([]store.Conflict{{Key: conflict.Key, Reason: conflict.Reason}}, conflict.Others...)
+	if conflict.Key == "" {
+		told = told[1:]
+	}
+	seen := map[string]bool{}
+	for _, f := range told {
+		if seen[f.Key] {
+			t.Fatalf("%q is named twice: %+v", f.Key, told)
+		}
+		seen[f.Key] = true
+		if want, ok := wrong[f.Key]; !ok || f.Reason != want && f.Reason != store.Unclear {
+			t.Fatalf("%q %s: want one of %v", f.Key, f.Reason, wrong)
+		}
+		if !conflict.Has(f.Key) {
+			t.Fatalf("Has(%q) is false for %+v", f.Key, told)
+		}
+	}
+	if conflict.All && len(told) != len(wrong) {
+		t.Fatalf("the error says that it names all keys, and names %+v, want %v", told, wrong)
+	}
+	if conflict.Has("right") || conflict.Has("new") || conflict.Has("") {
+		t.Fatalf("Has is true for a key that did not fail: %+v", told)
+	}
+	c.commit(store.Txn{If: all.If[:1], Do: all.Do[1:2]})
+	c.wantKeys("", "changed", "new", "present", "right")
 }
 
 func createDeep(t *test) {

@@ -74,6 +74,7 @@ func cases() []testCase {
 		watchCalls(),
 		watchFaults(),
 		lists(),
+		digests(),
 		names(),
 		sizes(),
 		contexts(),

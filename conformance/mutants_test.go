@@ -101,6 +101,28 @@ var mutants = []mutant{
 			return all, nil
 		}}
 	}},
+	{name: "a digest is the number of keys", kills: []string{"DIG/SeesEveryChange", "DIG/PrefixBoundary"}, bend: func(c *memory.Client) store.Store {
+		return bent{Store: c, digest: func(ctx context.Context, prefix string) (store.Digest, error) {
+			d, err := c.Digest(ctx, prefix)
+			return store.Digest{Keys: d.Keys}, err
+		}}
+	}},
+	{name: "a digest is the latest version", kills: []string{"DIG/SeesEveryChange"}, bend: func(c *memory.Client) store.Store {
+		return bent{Store: c, digest: func(ctx context.Context, prefix string) (store.Digest, error) {
+			d, err := c.Digest(ctx, prefix)
+			return store.Digest{Mark: d.Mark}, err
+		}}
+	}},
+	{name: "a conflict that names all keys names the first", kills: []string{"TXN/AllConflicts"}, bend: func(c *memory.Client) store.Store {
+		return bent{Store: c, commit: func(ctx context.Context, t store.Txn) (store.Result, error) {
+			r, err := c.Commit(ctx, t)
+			var conflict *store.ConflictError
+			if errors.As(err, &conflict) {
+				conflict.Others = nil
+			}
+			return r, err
+		}}
+	}},
 	{name: "a dead session can write lasting keys", kills: []string{"TXN/DeadSession", "TXN/ClosedSession"}, bend: func(c *memory.Client) store.Store {
 		return bent{Store: c, commit: func(ctx context.Context, t store.Txn) (store.Result, error) {
 			if !slices.ContainsFunc(t.Do, func(op store.Op) bool { return op.Kind == store.OpCreateEphemeral }) {

@@ -105,6 +105,13 @@ func (s freezing) List(ctx context.Context, prefix string) ([]store.Entry, error
 	return s.Store.List(ctx, prefix)
 }
 
+// Digest returns a digest of the keys below prefix.
+func (s freezing) Digest(ctx context.Context, prefix string) (store.Digest, error) {
+	s.freezer.wait()
+	defer s.freezer.wait()
+	return s.Store.(store.Digester).Digest(ctx, prefix)
+}
+
 func (s freezing) Commit(ctx context.Context, t store.Txn) (store.Result, error) {
 	s.freezer.wait()
 	defer s.freezer.wait()

@@ -1,6 +1,9 @@
 package store
 
-import "errors"
+import (
+	"errors"
+	"strconv"
+)
 
 // What a store's methods return, found with errors.Is. A failed Commit was not
 // applied, and never will be, with two exceptions that say so.
@@ -57,11 +60,45 @@ func (endedError) Error() string { return "store: ended" }
 
 func (endedError) Is(target error) bool { return target == ErrUnavailable }
 
-// ConflictError says which key a transaction failed on. Several may have
-// failed: it names one of them.
+// ConflictError says on which keys a transaction failed.
 type ConflictError struct {
-	Key    string         // empty if the backend does not tell
-	Reason ConflictReason // what was the matter with it
+	Key    string         // the first key that failed; empty if the backend does not tell
+	Reason ConflictReason // why it failed
+
+	// Others are the other keys that failed, each once, in the order of the
+	// transaction. Where All is false there may be more that the backend does
+	// not tell: ZooKeeper stops at the first.
+	Others []Conflict
+
+	// All reports that Key and Others are all keys that failed: at the moment at
+	// which the store looked, every other condition of the transaction held. A
+	// caller can send the rest again without them.
+	All bool
+}
+
+// Conflict is one key that a transaction failed on.
+type Conflict struct {
+	Key    string
+	Reason ConflictReason
+}
+
+// NewConflictError returns the error for all keys that failed, of which there
+// must be at least one. Drivers whose backend tells of all use it.
+func NewConflictError(all []Conflict) *ConflictError {
+	return &ConflictError{Key: all[0].Key, Reason: all[0].Reason, Others: all[1:], All: true}
+}
+
+// Has reports whether the error names a key.
+func (e *ConflictError) Has(key string) bool {
+	if e.Key == key && key != "" {
+		return true
+	}
+	for _, c := range e.Others {
+		if c.Key == key {
+			return true
+		}
+	}
+	return false
 }
 
 // ConflictReason is why a key conflicts.
@@ -80,7 +117,11 @@ func (e *ConflictError) Error() string {
 	if key == "" {
 		key = "a key of the transaction"
 	}
-	return ErrConflict.Error() + ": " + key + " " + string(e.Reason)
+	text := ErrConflict.Error() + ": " + key + " " + string(e.Reason)
+	if n := len(e.Others); n > 0 {
+		text += ", and " + strconv.Itoa(n) + " more"
+	}
+	return text
 }
 
 // Is makes a ConflictError an ErrConflict.

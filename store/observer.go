@@ -24,6 +24,7 @@ type RequestOp string
 const (
 	RequestGet     RequestOp = "get"
 	RequestList    RequestOp = "list"
+	RequestDigest  RequestOp = "digest"
 	RequestCommit  RequestOp = "commit"
 	RequestSession RequestOp = "session" // NewSession
 	RequestWatch   RequestOp = "watch"   // the start of a watch
@@ -82,7 +83,7 @@ func OutcomeOf(err error) Outcome {
 }
 
 // Observe has f called after each request of this store: each call of Get,
-// List, Commit, NewSession and Watch that was sent to the driver,
+// List, Digest, Commit, NewSession and Watch that was sent to the driver,
 // whether it failed or not. Calls that were refused before anything was sent,
 // because the request was invalid, the store closed or the context over, are
 // not told; nor are renewals of sessions and messages of watches, which are the

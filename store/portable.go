@@ -40,6 +40,9 @@ type Portable struct {
 func NewPortable(driver Store, c Config) *Portable {
 	p := &Portable{driver: driver, timeout: c.RequestTimeout, ttl: c.SessionTTL, caps: driver.Caps()}
 	p.conceal = func(err error) error { return secret.Error(err, c.secrets()...) }
+	if _, ok := driver.(Digester); !ok {
+		p.caps.Digest = false // it wraps a store that is one, and is none itself
+	}
 	if p.timeout <= 0 {
 		p.timeout = DefaultRequestTimeout
 	}
@@ -84,6 +87,24 @@ func (p *Portable) List(ctx context.Context, prefix string) ([]Entry, error) {
 		p.counts.read.Add(int64(len(e.Value)))
 	}
 	return entries, call.end("list "+prefix, err)
+}
+
+// Digest returns a digest of a prefix: see Digester. It returns ErrInvalid where
+// Caps.Digest is not set.
+func (p *Portable) Digest(ctx context.Context, prefix string) (Digest, error) {
+	if err := checkPrefix(prefix); err != nil {
+		return Digest{}, err
+	}
+	driver, ok := p.driver.(Digester)
+	if !ok || !p.caps.Digest {
+		return Digest{}, fmt.Errorf("%w: digest of %q: %s has none; list the keys instead", ErrInvalid, prefix, p.caps.Driver)
+	}
+	ctx, call, err := p.beginLong(ctx, RequestDigest, &p.counts.digests)
+	if err != nil {
+		return Digest{}, err
+	}
+	d, err := driver.Digest(ctx, prefix)
+	return d, call.end("digest of "+prefix, err)
 }
 
 // Commit applies a transaction.

@@ -62,6 +62,25 @@ type Store interface {
 	Close(ctx context.Context) error
 }
 
+// Digester is an optional part of a Store: it tells cheaply whether anything
+// below a prefix has changed, where List would send all of it again. A driver
+// that implements it sets Caps.Digest.
+type Digester interface {
+	// Digest returns a digest of all keys strictly below prefix, as List has
+	// them. The read is linearizable. Two digests of one prefix that a program
+	// got from one open store are equal only if the same keys were below it at
+	// both moments, each with the same Version and Created. They can differ
+	// although nothing has changed.
+	Digest(ctx context.Context, prefix string) (Digest, error)
+}
+
+// Digest stands for the content of a prefix at one moment: see Digester. It is
+// opaque: compare it with == and with nothing else.
+type Digest struct {
+	Keys int    // how many keys there are
+	Mark uint64 // the backend's mark of the last change; its meaning is the driver's
+}
+
 // Entry is one key as the store held it.
 type Entry struct {
 	Key     string
@@ -170,6 +189,7 @@ type Caps struct {
 	StrongVersions bool          // a Version survives delete and create
 	AtomicList     bool          // List, and a Reset, are one point in time
 	AtomicWatch    bool          // the writes of one commit are never split over two Updates
+	Digest         bool          // the store is a Digester; Portable.Digest works
 	MaxOps         int           // distinct keys a transaction may name, in If and Do together
 	MaxValue       int           // bytes in one value, at least SmallestValue
 	MaxTxn         int           // bytes of all keys and values in one transaction

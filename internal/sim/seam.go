@@ -31,6 +31,13 @@ func (s *seam) List(ctx context.Context, prefix string) ([]store.Entry, error) {
 	return entries, err
 }
 
+func (s *seam) Digest(ctx context.Context, prefix string) (store.Digest, error) {
+	s.node.pass("digest ", prefix)
+	d, err := s.Store.(store.Digester).Digest(ctx, prefix)
+	s.node.pass("digested ", prefix)
+	return d, err
+}
+
 func (s *seam) Commit(ctx context.Context, t store.Txn) (store.Result, error) {
 	key := t.Do[0].Key
 	claims := s.node.claims(t)

@@ -133,6 +133,10 @@ func (p *phoenix) List(ctx context.Context, prefix string) ([]store.Entry, error
 	return p.now().List(ctx, prefix)
 }
 
+func (p *phoenix) Digest(ctx context.Context, prefix string) (store.Digest, error) {
+	return p.now().(store.Digester).Digest(ctx, prefix)
+}
+
 func (p *phoenix) Commit(ctx context.Context, t store.Txn) (store.Result, error) {
 	return p.now().Commit(ctx, t)
 }

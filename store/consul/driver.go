@@ -64,6 +64,7 @@ func capsFor(least, ttl time.Duration) store.Caps {
 		StrongVersions: true,
 		AtomicList:     true,
 		AtomicWatch:    true,
+		Digest:         true,
 		MaxOps:         maxOps,
 		MaxValue:       maxValue,
 		MaxTxn:         maxTxn,

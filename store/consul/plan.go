@@ -2,7 +2,9 @@ package consul
 
 import (
 	"encoding/base64"
+	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/elasticjob-go/elastic/store"
@@ -153,17 +155,35 @@ const (
 )
 
 // fault finds out of all operations that have failed why the transaction was
-// not applied. It was not, whatever the text says.
+// not applied. It was not, whatever the text says. A conflict names all keys
+// that failed: Consul goes on after the first.
 func (p *plan) fault(errs api.TxnErrors) (fault, error) {
 	worst, why := otherFault, error(&statusError{409, "the transaction failed, and no operation of it"})
 	rank := -1
+	var conflicts []store.Conflict
 	for _, e := range errs {
 		f, err := p.faultOf(e)
 		if r := f.rank(); r > rank {
 			worst, why, rank = f, err, r
 		}
+		var c *store.ConflictError
+		if errors.As(err, &c) {
+			conflicts = addConflict(conflicts, store.Conflict{Key: c.Key, Reason: c.Reason})
+		}
+	}
+	if worst == conflict {
+		why = store.NewConflictError(conflicts)
 	}
 	return worst, why
+}
+
+// addConflict adds a key once: a check of it and a write to it may both have
+// failed.
+func addConflict(all []store.Conflict, c store.Conflict) []store.Conflict {
+	if slices.ContainsFunc(all, func(o store.Conflict) bool { return o.Key == c.Key }) {
+		return all
+	}
+	return append(all, c)
 }
 
 // rank orders what counts: a session that is over explains all else, and a

@@ -52,6 +52,36 @@ func (s *driver) List(ctx context.Context, prefix string) ([]store.Entry, error)
 	return entries, nil
 }
 
+// Digest returns how many keys are below a prefix and the index of the prefix,
+// which every write and delete below it raises. Consul sends the names of the
+// keys for it, without their values.
+//
+// The index of a prefix that is empty, or whose deletes Consul has forgotten, is
+// that of the whole store or lower than it was: then digests differ for
+// nothing, and never agree for nothing, because a write after that has a higher
+// index still.
+func (s *driver) Digest(ctx context.Context, prefix string) (d store.Digest, err error) {
+	if s.running.Closed() {
+		return store.Digest{}, store.ErrClosed
+	}
+	err = s.ask(ctx, true, func(ctx context.Context, h *host) error {
+		names, meta, err := h.api.KV().Keys(s.layout.below(prefix), "", s.query(ctx))
+		if err != nil {
+			return err
+		}
+		if meta.ResultsFilteredByACLs {
+			return fmt.Errorf("%w: the token may not read all keys below %s", store.ErrPermission, s.layout.below(prefix))
+		}
+		s.saw(meta.LastIndex)
+		d = store.Digest{Keys: len(names), Mark: meta.LastIndex}
+		return nil
+	})
+	if err != nil {
+		return store.Digest{}, s.readError(err)
+	}
+	return d, nil
+}
+
 // list also returns the index that it has read.
 func (s *driver) list(ctx context.Context, prefix string) (entries []store.Entry, index uint64, err error) {
 	err = s.ask(ctx, true, func(ctx context.Context, h *host) error {

@@ -65,6 +65,7 @@ var caps = store.Caps{
 	StrongVersions: true,
 	AtomicList:     true,
 	AtomicWatch:    true,
+	Digest:         true,
 	MaxOps:         127,
 	MaxValue:       1 << 20,
 	MaxTxn:         1<<20 + 64<<10,

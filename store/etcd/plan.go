@@ -154,10 +154,11 @@ func (p *plan) marker(reply *pb.TxnResponse) int64 {
 	return mod
 }
 
-// conflict returns what a reply says of the first check that failed, and nil if
-// they all held, so that it was the guard.
+// conflict returns what a reply says of the checks that failed, and nil if they
+// all held, so that it was the guard.
 func (p *plan) conflict(reply *pb.TxnResponse) error {
 	offset := len(reply.Responses) - len(p.checks)
+	var failed []store.Conflict
 	for i, c := range p.checks {
 		mod, _ := revisions(reply, i+offset)
 		var reason store.ConflictReason
@@ -171,9 +172,12 @@ func (p *plan) conflict(reply *pb.TxnResponse) error {
 		default:
 			continue
 		}
-		return &store.ConflictError{Key: c.key, Reason: reason}
+		failed = append(failed, store.Conflict{Key: c.key, Reason: reason})
 	}
-	return nil
+	if len(failed) == 0 {
+		return nil
+	}
+	return store.NewConflictError(failed)
 }
 
 // refutes reports whether a later read of the written keys, in their order,

@@ -41,6 +41,28 @@ func (s *driver) List(ctx context.Context, prefix string) ([]store.Entry, error)
 	return entries, err
 }
 
+// Digest returns how many keys are below a prefix and the highest revision at
+// which one of them was written. A later write has a higher one, and a delete
+// makes them fewer unless another key was created since: so equal digests mean
+// equal content. The server looks at all keys and sends one, without its value.
+func (s *driver) Digest(ctx context.Context, prefix string) (store.Digest, error) {
+	if s.running.Closed() {
+		return store.Digest{}, store.ErrClosed
+	}
+	from, to := s.layout.below(prefix)
+	newest := clientv3.WithSort(clientv3.SortByModRevision, clientv3.SortDescend)
+	reply, err := s.client.Get(ctx, from, clientv3.WithRange(to), newest, clientv3.WithLimit(1), clientv3.WithKeysOnly())
+	if err != nil {
+		return store.Digest{}, s.readError(ctx, err)
+	}
+	s.saw(reply.Header.Revision)
+	d := store.Digest{Keys: int(reply.Count)}
+	if len(reply.Kvs) > 0 {
+		d.Mark = uint64(reply.Kvs[0].ModRevision)
+	}
+	return d, nil
+}
+
 // list also returns the revision that it has read.
 func (s *driver) list(ctx context.Context, prefix string) ([]store.Entry, int64, error) {
 	for {

@@ -2,6 +2,7 @@ package memory
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,7 +50,7 @@ func (s *Server) apply(client string, ss *session, guard uint64, t store.Txn, no
 			s.keys.remove(op.Key)
 			continue
 		}
-		r := &record{key: op.Key, value: op.Value, version: store.Version(s.rev), created: s.rev}
+		r := &record{key: op.Key, value: op.Value, version: store.Version(s.rev), rev: s.rev, created: s.rev}
 		if s.weakVersions {
 			r.version = 1
 		}
@@ -72,29 +73,42 @@ func (s *Server) apply(client string, ss *session, guard uint64, t store.Txn, no
 	return store.Result{Versions: versions}, nil
 }
 
-// conflict returns the first condition of t that does not hold, those of its
-// writes included.
+// conflict returns the conditions of t that do not hold, those of its writes
+// included.
 func (s *Server) conflict(t store.Txn) error {
+	var failed []store.Conflict
 	for _, c := range t.If {
 		r := s.keys.get(c.Key)
-		if r == nil {
-			return &store.ConflictError{Key: c.Key, Reason: store.Absent}
-		}
-		if c.Version != 0 && c.Version != r.version {
-			return &store.ConflictError{Key: c.Key, Reason: store.Changed}
+		switch {
+		case r == nil:
+			failed = append(failed, store.Conflict{Key: c.Key, Reason: store.Absent})
+		case c.Version != 0 && c.Version != r.version:
+			failed = append(failed, store.Conflict{Key: c.Key, Reason: store.Changed})
 		}
 	}
+	conditions := failed
 	for _, op := range t.Do {
 		present := s.keys.get(op.Key) != nil
 		creates := op.Kind == store.OpCreate || op.Kind == store.OpCreateEphemeral
-		if creates && present {
-			return &store.ConflictError{Key: op.Key, Reason: store.Present}
+		if creates != present {
+			continue
 		}
-		if !creates && !present {
-			return &store.ConflictError{Key: op.Key, Reason: store.Absent}
+		reason := store.Absent
+		if creates {
+			reason = store.Present
+		}
+		named := func(c store.Conflict) bool { return c.Key == op.Key }
+		if !slices.ContainsFunc(conditions, named) {
+			failed = append(failed, store.Conflict{Key: op.Key, Reason: reason})
 		}
 	}
-	return nil
+	switch {
+	case len(failed) == 0:
+		return nil
+	case s.firstConflict:
+		return &store.ConflictError{Key: failed[0].Key, Reason: failed[0].Reason}
+	}
+	return store.NewConflictError(failed)
 }
 
 // publish gives the changes of one commit to the topics above their keys: one

@@ -35,7 +35,10 @@ type Client struct {
 	goroutines         sync.WaitGroup
 }
 
-var _ store.Store = (*Client)(nil)
+var (
+	_ store.Store    = (*Client)(nil)
+	_ store.Digester = (*Client)(nil)
+)
 
 // Name returns the name given to Connect.
 func (c *Client) Name() string { return c.name }
@@ -86,6 +89,16 @@ func (c *Client) List(ctx context.Context, prefix string) ([]store.Entry, error)
 		all = append(all, piece...)
 	}
 	return entries(all), nil
+}
+
+// Digest returns a digest of the keys below prefix.
+func (c *Client) Digest(ctx context.Context, prefix string) (store.Digest, error) {
+	var d store.Digest
+	read := func(time.Time) { d = c.server.keys.digest(prefix) }
+	if _, err := c.carry(ctx, Request{Kind: Digest, Key: prefix}, nil, read); err != nil {
+		return store.Digest{}, err
+	}
+	return d, nil
 }
 
 // Commit applies a transaction.

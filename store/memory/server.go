@@ -26,10 +26,11 @@ import (
 // Server is the state that clients share: keys, revisions, sessions. All
 // methods are safe for concurrent use.
 type Server struct {
-	caps         store.Caps
-	weakVersions bool
-	tornPiece    int
-	tornPause    time.Duration
+	caps          store.Caps
+	weakVersions  bool
+	firstConflict bool // a conflict names the first key only
+	tornPiece     int
+	tornPause     time.Duration
 
 	// mu guards all that follows, and the state of clients, sessions and
 	// watches, too: the model has one lock.
@@ -58,6 +59,13 @@ func WeakVersions() Option {
 	return func(s *Server) { s.weakVersions, s.caps.StrongVersions = true, false }
 }
 
+// FirstConflict makes a conflict name only the first key that failed, as on
+// ZooKeeper.
+func FirstConflict() Option { return func(s *Server) { s.firstConflict = true } }
+
+// NoDigest takes Caps.Digest away, as on ZooKeeper.
+func NoDigest() Option { return func(s *Server) { s.caps.Digest = false } }
+
 // TornLists makes List read n keys at a time with a pause between, so that its
 // answer is no point in time, as ZooKeeper's is not. Resets of watches stay
 // atomic.
@@ -69,7 +77,7 @@ func TornLists(n int, pause time.Duration) Option {
 func NewServer(options ...Option) *Server {
 	s := &Server{
 		caps: store.Caps{
-			Driver: "memory", StrongVersions: true, AtomicList: true, AtomicWatch: true,
+			Driver: "memory", StrongVersions: true, AtomicList: true, AtomicWatch: true, Digest: true,
 			MaxOps: 128, MaxValue: 512 << 10, MaxTxn: 1 << 20,
 			MinTTL: 10 * time.Millisecond, MaxTTL: 24 * time.Hour,
 		},

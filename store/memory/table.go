@@ -14,6 +14,7 @@ type record struct {
 	key     string
 	value   []byte
 	version store.Version
+	rev     uint64 // of this write
 	created uint64
 	lease   *lease // nil for a lasting key
 }
@@ -112,24 +113,49 @@ func (t *table) remove(key string) {
 	}
 }
 
+// digest counts the records strictly below prefix and returns the revision of
+// the last write among them. A later write has a greater one, and a delete
+// makes them fewer unless another was created since: so equal digests mean equal
+// content.
+func (t *table) digest(prefix string) store.Digest {
+	var d store.Digest
+	t.each(prefix, "", func(r *record) bool {
+		d.Keys++
+		d.Mark = max(d.Mark, r.rev)
+		return true
+	})
+	return d
+}
+
 // below returns the records strictly below prefix whose keys are greater than
 // after, at most limit of them.
 func (t *table) below(prefix, after string, limit int) []*record {
+	var out []*record
+	t.each(prefix, after, func(r *record) bool {
+		if len(out) == limit {
+			return false
+		}
+		out = append(out, r)
+		return true
+	})
+	return out
+}
+
+// each calls f for the records strictly below prefix whose keys are greater than
+// after, in their order, until it returns false.
+func (t *table) each(prefix, after string, f func(*record) bool) {
 	if prefix != "" {
 		prefix += "/"
 	}
-	var out []*record
 	page, i, found := t.find(max(prefix, after))
 	if found && after >= prefix {
 		i++
 	}
 	for ; page < len(t.pages); page, i = page+1, 0 {
 		for _, r := range t.pages[page][i:] {
-			if len(out) == limit || !strings.HasPrefix(r.key, prefix) {
-				return out
+			if !strings.HasPrefix(r.key, prefix) || !f(r) {
+				return
 			}
-			out = append(out, r)
 		}
 	}
-	return out
 }

@@ -24,6 +24,7 @@ type Kind string
 const (
 	Get          Kind = "get"
 	List         Kind = "list"
+	Digest       Kind = "digest"
 	WatchStart   Kind = "watch" // what a watch delivers later is no request: see SlowWatches
 	Transact     Kind = "commit"
 	NewSession   Kind = "new session"

@@ -149,7 +149,7 @@ func WantError(t testing.TB, err, want error) {
 func WantConflict(t testing.TB, err error, key string, reason store.ConflictReason) {
 	t.Helper()
 	var c *store.ConflictError
-	if !errors.As(err, &c) || *c != (store.ConflictError{Key: key, Reason: reason}) {
+	if !errors.As(err, &c) || c.Key != key || c.Reason != reason {
 		t.Fatalf("got %v, want a conflict: %s %s", err, key, reason)
 	}
 }
