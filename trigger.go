@@ -55,16 +55,8 @@ func (s *Scheduler) Trigger(ctx context.Context, job string, options ...TriggerO
 	if err := layout.CheckParameter(t.parameter); err != nil {
 		return 0, fmt.Errorf("trigger job %q: the parameter %w", job, err)
 	}
-	toRun := time.NewTimer(runPatience)
-	defer toRun.Stop()
-	select {
-	case <-s.began:
-	case <-toRun.C:
-		return 0, fmt.Errorf("trigger job %q: the scheduler does not run; call Run first", job)
-	case <-s.over:
-		return 0, fmt.Errorf("trigger job %q: %w", job, ErrClosed)
-	case <-ctx.Done():
-		return 0, fmt.Errorf("trigger job %q: the scheduler does not run: %w", job, context.Cause(ctx))
+	if err := s.awaitRun(ctx); err != nil {
+		return 0, fmt.Errorf("trigger job %q: %w", job, err)
 	}
 	seq, err := s.engine.Trigger(ctx, job, t.shards, t.parameter, t.force)
 	if errors.Is(err, engine.ErrStopped) {
@@ -76,7 +68,7 @@ func (s *Scheduler) Trigger(ctx context.Context, job string, options ...TriggerO
 	return seq, nil
 }
 
-// runPatience is how long Trigger waits for Run to begin. Run is often called
+// runPatience is how long a call waits for Run to begin. Run is often called
 // by a goroutine that has just been started.
 const runPatience = 5 * time.Second
 

@@ -80,3 +80,20 @@ type Change struct {
 	Via string    `json:"via,omitempty"` // code, file, cli, console or api
 	Why string    `json:"why,omitempty"`
 }
+
+// Trigger is a request for a run that the store keeps. Shards that have begun
+// it do not wait for it any more.
+type Trigger struct {
+	Number uint64    `json:"number"`
+	By     string    `json:"by"`
+	At     time.Time `json:"at"`
+
+	// Shards are the shards that it is for; empty means all.
+	Shards []int `json:"shards,omitempty"`
+
+	// Waiting are the shards that have not begun it.
+	Waiting []int `json:"waiting,omitempty"`
+
+	// Parameter replaces the parameters of the shards.
+	Parameter string `json:"parameter,omitempty"`
+}

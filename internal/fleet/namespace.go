@@ -51,19 +51,25 @@ func (n *Namespace) Instance(id string) *Instance { return n.byID[id] }
 func (n *Namespace) Alive(id string) bool { return n.byID[id] != nil }
 
 // Owned returns how many shards assignments give to each instance, by ID.
-// entries are those of assignments/; one that can't be read counts nothing.
+// entries are those of assignments/.
 func Owned(entries []store.Entry) map[string]int {
 	owned := map[string]int{}
 	for _, e := range entries {
-		a, err := layout.DecodeAssignment(e.Value)
-		if err != nil {
-			continue
-		}
-		for _, id := range a.Owners {
-			owned[id]++
-		}
+		CountOwned(owned, e)
 	}
 	return owned
+}
+
+// CountOwned adds the shards of an assignment to those of their owners. An
+// assignment that can't be read adds none.
+func CountOwned(owned map[string]int, e store.Entry) {
+	a, err := layout.DecodeAssignment(e.Value)
+	if err != nil {
+		return
+	}
+	for _, id := range a.Owners {
+		owned[id]++
+	}
 }
 
 // Status returns an instance as an answer shows it.
