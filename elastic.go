@@ -54,6 +54,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/elasticjob-go/elastic/history"
 	"github.com/elasticjob-go/elastic/internal/engine"
 	"github.com/elasticjob-go/elastic/internal/guard"
 	"github.com/elasticjob-go/elastic/internal/layout"
@@ -66,9 +67,10 @@ import (
 // Scheduler is one instance. It takes part in a namespace from Run until the
 // context of Run ends. Its methods are safe for concurrent use.
 type Scheduler struct {
-	engine *engine.Engine
-	store  store.Store
-	events *observers
+	engine  *engine.Engine
+	store   store.Store
+	events  *observers
+	history *history.Recorder // nil: none
 
 	middleware []Middleware
 	strategies map[string]sharding.Strategy
@@ -103,6 +105,9 @@ func Open(ctx context.Context, url string, options ...Option) (*Scheduler, error
 	s, err := store.Open(ctx, url)
 	if err != nil {
 		return nil, err
+	}
+	if c, err := store.ParseURL(url); err == nil {
+		cfg.namespace = c.Namespace
 	}
 	return newScheduler(s, cfg), nil
 }
@@ -154,10 +159,17 @@ func newScheduler(s store.Store, c config) *Scheduler {
 		c.chance.guarded.become("Testing.Random", events.add)
 		cfg.Rand = c.chance.upTo
 	}
+	if c.history != nil {
+		j := newJournal(c.history, c.namespace)
+		cfg.Journal = j
+		events.include(j.observe, recordedKinds)
+		cfg.Observe = events.observe()
+	}
 	return &Scheduler{
 		engine:     engine.New(cfg),
 		store:      s,
 		events:     events,
+		history:    c.history,
 		middleware: c.middleware,
 		strategies: c.strategies,
 		patience:   c.drain + c.grace,
@@ -317,6 +329,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	left := make(chan time.Time, 1)
 	defer context.AfterFunc(ctx, func() { left <- time.Now() })()
 	s.events.start()
+	defer s.startHistory()()
 	err := s.engine.Run(ctx)
 	s.close()
 	undelivered := s.events.end(s.lastEvent(left))

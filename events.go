@@ -36,16 +36,23 @@ type observers struct{ queues []*queue }
 
 func newObservers(functions []func(observe.Event)) *observers {
 	o := &observers{}
-	for i, f := range functions {
-		o.queues = append(o.queues, &queue{
-			number: i + 1,
-			f:      f,
-			others: o,
-			wake:   make(chan struct{}, 1),
-			done:   make(chan struct{}),
-		})
+	for _, f := range functions {
+		o.include(f, nil)
 	}
 	return o
+}
+
+// include adds an observer. It receives the events of the kinds in wants; nil
+// means all.
+func (o *observers) include(f func(observe.Event), wants map[observe.Kind]bool) {
+	o.queues = append(o.queues, &queue{
+		number: len(o.queues) + 1,
+		wants:  wants,
+		f:      f,
+		others: o,
+		wake:   make(chan struct{}, 1),
+		done:   make(chan struct{}),
+	})
 }
 
 // observe returns the function that the engine calls. It is nil if there are no
@@ -60,7 +67,9 @@ func (o *observers) observe() func(observe.Event) {
 // add passes an event to all observers. It never waits.
 func (o *observers) add(e observe.Event) {
 	for _, q := range o.queues {
-		q.add(e)
+		if q.wants == nil || q.wants[e.Kind] {
+			q.add(e)
+		}
 	}
 }
 
@@ -93,7 +102,8 @@ func (o *observers) end(deadline time.Time) error {
 // the observer takes them, the oldest are dropped, and an event tells it how
 // many.
 type queue struct {
-	number int // of the observer, from 1, in the order of the options
+	number int                   // of the observer, from 1, in the order of the options
+	wants  map[observe.Kind]bool // the kinds of events that it receives; nil: all
 	f      func(observe.Event)
 	others *observers
 	wake   chan struct{}

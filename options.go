@@ -6,6 +6,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/elasticjob-go/elastic/history"
 	"github.com/elasticjob-go/elastic/internal/faults"
 	"github.com/elasticjob-go/elastic/internal/guard"
 	"github.com/elasticjob-go/elastic/internal/layout"
@@ -30,6 +31,8 @@ type config struct {
 	names        *names  // nil: incarnation
 	chance       *chance // nil: math/rand
 	observers    []func(observe.Event)
+	history      *history.Recorder // nil: none
+	namespace    string            // that Open was given; empty: it is not known
 	middleware   []Middleware
 
 	faults faults.List

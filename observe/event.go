@@ -188,6 +188,12 @@ const (
 	Trouble Kind = "trouble"
 	// All that Trouble was about works again.
 	Recovered Kind = "recovered"
+	// Alarm: rows of history cannot be written, or are dropped. Count is the
+	// number of rows that were dropped. Runs go on.
+	HistoryFailing Kind = "history failing"
+	// Rows of history are written again. Count is the number of rows that were
+	// dropped.
+	HistoryRecovered Kind = "history recovered"
 )
 
 // Alarm reports whether events of this kind need a person, sooner or later.
@@ -196,7 +202,7 @@ const (
 func (k Kind) Alarm() bool {
 	switch k {
 	case SessionLost, Abandoned, Missed, Stuck, Panicked, Unreadable, Stray, FutureFire, Trouble, Refused, Differs,
-		ClockOff, Evicted, Waiting, ObserverFailed:
+		ClockOff, Evicted, Waiting, ObserverFailed, HistoryFailing:
 		return true
 	}
 	return false

@@ -82,6 +82,10 @@ func (e Event) sentence() string {
 		return e.trouble()
 	case Recovered:
 		return me + " recovered"
+	case HistoryFailing:
+		return e.history()
+	case HistoryRecovered:
+		return "history was written again"
 	}
 	return string(e.Kind)
 }
@@ -151,4 +155,19 @@ func (e Event) trouble() string {
 		return "a function given to an option failed"
 	}
 	return instance(e.Instance) + " had trouble with the store"
+}
+
+// history returns what is wrong with the history.
+func (e Event) history() string {
+	switch e.Code {
+	case "history_dropping":
+		return "history dropped rows"
+	case "history_refused":
+		return "history dropped a row that its sink refused"
+	case "history_off":
+		return "history was off"
+	case "spool_failing":
+		return "the spool of the history failed"
+	}
+	return "history could not be written"
 }

@@ -85,7 +85,7 @@ func (e *Engine) reclaim(s *shard) {
 	}
 	r.carry.by, r.carry.asked = e.me, next.Fence
 	r.carry.prior = s.prior()
-	e.write(s, next, []store.Cond{store.Exists(layout.InstanceKey(e.me.id))}, false, func() { e.recognize(s) })
+	e.write(s, next, []store.Cond{store.Exists(layout.InstanceKey(e.me.id))}, false, nil, func() { e.recognize(s) })
 }
 
 // recognize takes a record that this process has claimed anew for that of the run which it has. The answer to that claim may have been lost.

@@ -62,6 +62,7 @@ type Config struct {
 	Now         func() time.Time    // the wall clock that fires are measured by
 	Incarnation func() string       // a name that was never used before and never will be
 	Observe     func(observe.Event) // must not block; may be nil
+	Journal     Journal             // nil: none
 
 	// Trace returns the trace of a run that is about to be claimed, for its
 	// record. nil: runs have none. It is called on the loop: it must not block,
@@ -116,6 +117,7 @@ type Tracing struct {
 type Live struct {
 	Fence  atomic.Uint64 // of the last claim; zero if runs are not claimed
 	Moving atomic.Bool   // the shard is no longer this instance's; once set it stays
+	Output atomic.Value  // for whoever wraps the handler; the journal gets it when the run has ended
 	hold   *hold         // nil: a test's
 }
 
@@ -265,6 +267,7 @@ func (e *Engine) Run(ctx context.Context) error {
 
 	e.loop(ctx)
 
+	e.loseEndings()
 	close(e.stopped)
 	leave()
 	membership.Wait()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/history"
 	"github.com/elasticjob-go/elastic/observe"
 )
 
@@ -91,7 +92,11 @@ func (e *Engine) reportMissed() {
 		for _, s := range m.shards {
 			s.told = last
 		}
-		e.emit(m.event(count, last))
+		ev := m.event(count, last)
+		e.emit(ev)
+		if e.cfg.Journal != nil {
+			e.cfg.Journal.MissFires(e.missedRow(m, ev, count))
+		}
 	}
 	e.missed = e.missed[:0]
 }
@@ -103,6 +108,28 @@ var whyMissed = map[failover.Code]string{
 	failover.CodeMissedOverlap:    "they came while the handler ran, and the overlap policy skips them",
 	failover.CodeMissedJobChanged: "the job was changed before they began, and fires count from the change on",
 	failover.CodeMissedClock:      "a clock that was ahead has written from when on fires count",
+}
+
+// missedRow returns what history says of missed fires.
+func (e *Engine) missedRow(m *misses, ev observe.Event, count int) history.Missed {
+	row := history.Missed{
+		Job:    m.job.name,
+		Shard:  m.shards[0].item,
+		Shards: ev.Args["shards"],
+		First:  m.from,
+		Last:   ev.Until,
+		Count:  ev.Count,
+		More:   count > failover.MaxMissed,
+		Code:   ev.Code,
+		Seen:   e.cfg.Now(),
+	}
+	for _, s := range m.shards {
+		row.Shard = min(row.Shard, s.item)
+	}
+	if e.me != nil {
+		row.Instance = e.me.id
+	}
+	return row
 }
 
 func (m *misses) event(count int, last time.Time) observe.Event {

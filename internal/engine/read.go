@@ -113,5 +113,8 @@ func (e *Engine) learn(s *shard, entry store.Entry, there bool) {
 		version = entry.Version
 	}
 	s.setRecord(r, version)
+	if !s.broken {
+		e.settleEnding(s)
+	}
 	e.mark(s)
 }

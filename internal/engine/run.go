@@ -37,6 +37,7 @@ type run struct {
 	err     error
 	code    string // why it ended with result; empty if it succeeded
 	took    time.Duration
+	first   uint64 // the fence with which it began
 }
 
 // stuckAfter is how long a handler may take to return once its context has ended before it is reported.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/failover"
+	"github.com/elasticjob-go/elastic/history"
 	"github.com/elasticjob-go/elastic/internal/layout"
 	"github.com/elasticjob-go/elastic/observe"
 	"github.com/elasticjob-go/elastic/store"
@@ -37,6 +38,7 @@ type shard struct {
 	unclaimed bool          // the record is only here, not in the store
 	came      time.Time     // and this instance has had the shard since, by the monotonic clock
 	run       *run          // what this process does about the shard
+	ending    *ending       // a write that ends an attempt and may have been applied; nil: none
 	proving   string        // an instance for whose death a proof is sought
 	told      time.Time     // the last missed fire that was reported
 	rest      *misses       // those that are reported when the next run begins
@@ -167,7 +169,7 @@ func (e *Engine) act(s *shard, p failover.Policy, d failover.Decision, now time.
 		e.complete(s, now, func() { e.noteMissed(s, p, d) })
 	case failover.ActionHandOver:
 		r := s.run
-		e.write(s, s.record.HandOver(), nil, true, func() {
+		e.write(s, s.record.HandOver(), nil, true, e.endRun(s, history.ResultHandedOver, now), func() {
 			ev := s.runEvent(observe.HandedOver)
 			ev.Code, ev.Err = r.code, r.err
 			ev.Took = r.took
@@ -183,7 +185,7 @@ func (e *Engine) act(s *shard, p failover.Policy, d failover.Decision, now time.
 		if e.isFollowed(s.job.name) {
 			next = next.Follow()
 		}
-		e.write(s, next, s.job.guards, true, func() {
+		e.write(s, next, s.job.guards, true, e.endLost(s, d.Code, now), func() {
 			ev := s.event(observe.Abandoned)
 			ev.Subject, ev.Prior = prior.Owner, prior
 			ev.Result = string(failover.ResultLost)
@@ -254,6 +256,7 @@ func (e *Engine) tidy(s *shard) {
 // may have come since.
 func (e *Engine) forget(s *shard) {
 	s.gone = true
+	e.loseEnding(s)
 	e.unblock(s)
 	e.unhold(s)
 	e.alarms.set(&s.alarm, time.Time{})

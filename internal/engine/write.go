@@ -49,8 +49,13 @@ func (e *Engine) claim(s *shard, why failover.Decision, next failover.Record, gu
 		ceiling: s.job.assigned.Ceiling(),
 		zone:    s.job.zone,
 		live:    new(Live),
+		first:   next.Fence,
 	})
-	e.write(s, next, guards, false, func() { e.start(s) })
+	var end *ending
+	if why.Action == failover.ActionTakeOver {
+		end = e.endLost(s, why.Code, next.Started)
+	}
+	e.write(s, next, guards, false, end, func() { e.start(s) })
 }
 
 // tracing describes the run of a claim.
@@ -77,7 +82,7 @@ func (e *Engine) complete(s *shard, now time.Time, then func()) {
 	if e.isFollowed(s.job.name) {
 		next = next.Follow()
 	}
-	e.write(s, next, nil, true, func() {
+	e.write(s, next, nil, true, e.endRun(s, r.result, now), func() {
 		ev := s.runEvent(observe.Ended)
 		ev.Result, ev.Took, ev.Err, ev.Code = string(r.result), r.took, r.err, r.code
 		ev.Args = r.args()
@@ -93,11 +98,17 @@ func (e *Engine) complete(s *shard, now time.Time, then func()) {
 	})
 }
 
-// write changes the shard's record by compare-and-swap; then is called if it was applied.
-func (e *Engine) write(s *shard, next failover.Record, guards []store.Cond, patient bool, then func()) {
+// write changes the shard's record by compare-and-swap; then is called if it was applied. end is what it ends; nil: no attempt.
+func (e *Engine) write(s *shard, next failover.Record, guards []store.Cond, patient bool, end *ending, then func()) {
+	e.loseEnding(s) // there is none: a record is read again before the next write
+	s.ending = end
+	if end != nil {
+		end.next, end.over = next, s.version
+	}
 	if s.unclaimed {
 		s.setRecord(next, 0)
 		e.mark(s)
+		e.ended(s)
 		then()
 		return
 	}
@@ -113,8 +124,12 @@ func (e *Engine) write(s *shard, next failover.Record, guards []store.Cond, pati
 		e.mark(s)
 		if e.me == m && err == nil {
 			s.setRecord(next, v)
+			e.ended(s)
 			then()
 			return
+		}
+		if err != nil && !errors.Is(err, store.ErrUnknown) {
+			s.ending = nil // not applied
 		}
 		e.writeFailed(s, guards, e.me == m, err)
 	}})

@@ -3,13 +3,16 @@ package integration
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/elasticjob-go/elastic"
 	"github.com/elasticjob-go/elastic/elastictest"
+	"github.com/elasticjob-go/elastic/history"
 	"github.com/elasticjob-go/elastic/observe"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/memory"
@@ -44,6 +47,16 @@ func plant(t *testing.T, c *elastictest.Cluster, key, value string) {
 	if err := operator.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// brokenSink is a sink that fails while it is broken.
+type brokenSink struct{ broken atomic.Bool }
+
+func (s *brokenSink) Write(context.Context, history.Batch) error {
+	if s.broken.Load() {
+		return errors.New("no answer")
+	}
+	return nil
 }
 
 // provoked are scenarios that together have all kinds of events with a reason.
@@ -151,6 +164,20 @@ var provoked = map[string]func(t *testing.T, c *elastictest.Cluster){
 		c.Start("a", "b")
 		c.StartWith("wrong", elastic.WithTesting(elastic.Testing{Now: func() time.Time { return time.Now().Add(time.Hour) }}))
 		c.Advance(5 * time.Minute)
+	},
+	"the history fails": func(t *testing.T, c *elastictest.Cluster) {
+		c.Add(elastic.Job{Name: "report", Schedule: everySecond}, returnsAfter(0, nil))
+		sink := &brokenSink{}
+		sink.broken.Store(true)
+		rec := history.New(sink, history.Options{Spool: filepath.Join(t.TempDir(), "spool")})
+		c.StartWith("a", elastic.WithHistory(rec))
+		c.Advance(10 * time.Second)
+		sink.broken.Store(false)
+		c.Advance(time.Minute)
+		c.Leave("a")
+		if err := rec.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
 	},
 	"an instance is silent, and writes fail": func(t *testing.T, c *elastictest.Cluster) {
 		c.Add(elastic.Job{Name: "report", Schedule: "0 * * * * ?", Shards: 2}, returnsAfter(0, nil))

@@ -208,7 +208,13 @@ func codesOfSource(t *testing.T) map[string]bool {
 			}
 		}
 	}
-	for _, pattern := range []string{"../../events.go", "../../guarded.go", "../engine/*.go", "../../failover/*.go"} {
+	for _, pattern := range []string{
+		"../../events.go",
+		"../../guarded.go",
+		"../engine/*.go",
+		"../../failover/*.go",
+		"../../history/*.go",
+	} {
 		names, err := filepath.Glob(pattern)
 		if err != nil || len(names) == 0 {
 			t.Fatalf("no files %s: %v", pattern, err)

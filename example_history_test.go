@@ -1,0 +1,44 @@
+package elastic_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/history"
+)
+
+// A recorder keeps the runs of an instance, here in memory.
+func ExampleWithHistory() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ring := history.NewRing(1000)
+	rec := history.New(ring, history.Options{})
+	s, err := elastic.Open(ctx, "memory://history", elastic.WithHistory(rec))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	job := elastic.Job{Name: "report", Schedule: "@at " + time.Now().Add(time.Second).Format(time.RFC3339)}
+	s.MustAdd(job, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
+		cancel() // one run is enough
+		return nil
+	}))
+	if err := s.Run(ctx); err != nil {
+		fmt.Println(err)
+	}
+	if err := rec.Close(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+
+	p, err := ring.Runs(context.Background(), history.RunQuery{Namespace: "elastic", Job: "report"})
+	if err != nil {
+		fmt.Println(err)
+	}
+	for _, run := range p.Items {
+		fmt.Println(run.Job, run.Attempt, run.Result)
+	}
+	// Output:
+	// report 1 ok
+}
