@@ -72,6 +72,7 @@ type Scheduler struct {
 	events  *observers
 	history *history.Recorder // nil: none
 
+	unobserve  []func() // ends what exporters hear of the store
 	middleware []Middleware
 	strategies map[string]sharding.Strategy
 	patience   time.Duration // how long leaving may take, by drain timeout and grace
@@ -109,7 +110,7 @@ func Open(ctx context.Context, url string, options ...Option) (*Scheduler, error
 	if c, err := store.ParseURL(url); err == nil {
 		cfg.namespace = c.Namespace
 	}
-	return newScheduler(s, cfg), nil
+	return attached(newScheduler(s, cfg), cfg)
 }
 
 // New returns a scheduler on a store that the program has made itself. The
@@ -122,7 +123,16 @@ func New(s store.Store, options ...Option) (*Scheduler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the scheduler: %w", err)
 	}
-	return newScheduler(s, cfg), nil
+	return attached(newScheduler(s, cfg), cfg)
+}
+
+// attached gives a new scheduler to its exporters. If one refuses it, the store
+// is closed.
+func attached(s *Scheduler, c config) (*Scheduler, error) {
+	if err := s.attach(c.exporters); err != nil {
+		return nil, errors.Join(fmt.Errorf("make the scheduler: %w", err), s.closeStore())
+	}
+	return s, nil
 }
 
 func newScheduler(s store.Store, c config) *Scheduler {
@@ -391,6 +401,9 @@ func (s *Scheduler) Close() error {
 }
 
 func (s *Scheduler) closeStore() error {
+	for _, stop := range s.unobserve {
+		stop()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), store.DefaultRequestTimeout)
 	defer cancel()
 	if err := s.store.Close(ctx); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/elasticjob-go/elastic/internal/guard"
@@ -32,7 +33,10 @@ const (
 // observers are the functions that receive events. Each has a goroutine and a
 // queue of its own, so that an observer delays neither the engine nor the
 // others.
-type observers struct{ queues []*queue }
+type observers struct {
+	queues  []*queue
+	dropped atomic.Uint64 // events that observers missed because they were slow
+}
 
 func newObservers(functions []func(observe.Event)) *observers {
 	o := &observers{}
@@ -131,6 +135,7 @@ func (q *queue) add(e observe.Event) {
 	if len(q.waiting) == maxWaiting {
 		q.waiting = q.waiting[1:]
 		q.dropped++
+		q.others.dropped.Add(1)
 	}
 	q.waiting = append(q.waiting, e)
 	becameSlow := q.dropped > 0 && !q.slow

@@ -33,6 +33,7 @@ type config struct {
 	observers    []func(observe.Event)
 	history      *history.Recorder // nil: none
 	namespace    string            // that Open was given; empty: it is not known
+	exporters    []Exporter
 	middleware   []Middleware
 
 	faults faults.List

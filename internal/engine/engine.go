@@ -132,7 +132,7 @@ var (
 // Engine is one scheduler's engine. Add and Remove may be called at any time, from any goroutine; Run once.
 type Engine struct {
 	cfg     Config
-	inbox   chan func()
+	inbox   chan posted
 	stopped chan struct{}
 	ready   chan struct{}   // closed when this instance has joined for the first time
 	looking chan struct{}   // closed when the first content of all watches is there
@@ -183,6 +183,14 @@ type Engine struct {
 	strays      map[string]bool               // keys that are none of this program's, and were reported
 	waits       map[waitID]*wait              // why jobs and shards do not run
 	doubts      map[string]context.CancelFunc // ends a watch, so that it starts again
+
+	meter meter
+}
+
+// posted is a function for the loop, and when it was given to it.
+type posted struct {
+	at time.Time
+	f  func()
 }
 
 // New returns an engine that does nothing yet.
@@ -191,9 +199,10 @@ func New(cfg Config) *Engine {
 		cfg.Rand = rand.N[time.Duration]
 	}
 	return &Engine{
-		cfg: cfg, inbox: make(chan func(), 256), stopped: make(chan struct{}), looking: make(chan struct{}), ready: make(chan struct{}), reads: make(chan struct{}, parallelReads),
+		cfg: cfg, inbox: make(chan posted, 256), stopped: make(chan struct{}), looking: make(chan struct{}), ready: make(chan struct{}), reads: make(chan struct{}, parallelReads),
 		registered: map[string]Job{}, jobs: map[string]*job{}, suspects: map[*job]time.Time{}, proofs: map[string][]*shard{}, sources: map[string]*source{}, follows: map[string][]string{}, dead: map[string]time.Time{},
 		replica: newReplica(), doubts: map[string]context.CancelFunc{}, waits: map[waitID]*wait{}, strays: map[string]bool{},
+		meter: meter{views: map[string]view{}},
 	}
 }
 
@@ -235,7 +244,7 @@ func (e *Engine) Remove(name string) bool {
 // poke makes the loop look, if it runs and has not been told already.
 func (e *Engine) poke() {
 	select {
-	case e.inbox <- func() {}:
+	case e.inbox <- posted{time.Now(), func() {}}:
 	default: // it has plenty to wake it
 	}
 }
@@ -288,9 +297,11 @@ func (e *Engine) loop(ctx context.Context) {
 	defer timer.Stop()
 	leaving := ctx.Done()
 	for !e.drain.over {
+		var since time.Time // when the first thing of this turn was posted
 		select {
-		case f := <-e.inbox:
-			f()
+		case p := <-e.inbox:
+			since = p.at
+			p.f()
 			e.takeMore()
 		case <-timer.C:
 		case <-leaving:
@@ -298,6 +309,10 @@ func (e *Engine) loop(ctx context.Context) {
 			e.startDrain()
 		}
 		e.settle()
+		if !since.IsZero() {
+			e.meter.delayed(time.Since(since))
+		}
+		e.publish()
 		timer.Reset(e.alarms.wait(e.cfg.Now()))
 	}
 }
@@ -307,8 +322,8 @@ func (e *Engine) loop(ctx context.Context) {
 func (e *Engine) takeMore() {
 	for range cap(e.inbox) {
 		select {
-		case f := <-e.inbox:
-			f()
+		case p := <-e.inbox:
+			p.f()
 		default:
 			return
 		}
@@ -394,7 +409,7 @@ func (e *Engine) mark(s *shard) {
 // post has the loop call f. Once the loop has ended it does nothing.
 func (e *Engine) post(f func()) {
 	select {
-	case e.inbox <- f:
+	case e.inbox <- posted{time.Now(), f}:
 	case <-e.stopped:
 	}
 }

@@ -47,6 +47,7 @@ type job struct {
 	sources        []string // the jobs that it follows, while it has shards here
 	triggers       []failover.Trigger
 	signalsVersion store.Version
+	signalsBroken  bool // they can't be read
 
 	guards     []store.Cond // of every claim: this instance lives, and neither spec nor assignment has changed
 	ofFires    []store.Cond // of a claim for a fire: besides, what was asked when other jobs have ended it has not changed
@@ -265,6 +266,7 @@ func (e *Engine) refreshSignals(j *job) {
 	entry, there := e.replica.signals(j.name)
 	if !there {
 		j.triggers, j.signalsVersion = nil, 0
+		j.signalsBroken = false
 		return
 	}
 	if entry.Version == j.signalsVersion {
@@ -272,6 +274,7 @@ func (e *Engine) refreshSignals(j *job) {
 	}
 	j.triggers, j.signalsVersion = nil, entry.Version
 	signals, err := layout.DecodeSignal(entry.Value)
+	j.signalsBroken = err != nil
 	if err != nil {
 		e.unreadable(j, wholeJob, unreadableCode(entry.Key), entry.Key, err)
 		return

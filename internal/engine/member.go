@@ -126,11 +126,11 @@ func (e *Engine) join(ctx context.Context, own *ownIDs) (*member, error) {
 func (e *Engine) askSelf(ctx context.Context) (layout.Instance, error) {
 	answer := make(chan layout.Instance, 1)
 	select {
-	case e.inbox <- func() {
+	case e.inbox <- posted{time.Now(), func() {
 		doc := e.self()
 		e.clocks.sending(doc.Clock)
 		answer <- doc
-	}:
+	}}:
 	case <-ctx.Done():
 		return layout.Instance{}, ctx.Err()
 	}

@@ -127,7 +127,10 @@ func (e *Engine) follow(ctx context.Context, prefix string) {
 		if doubted {
 			continue // at once; if the engine ends, the loop condition says so
 		}
-		e.post(func() { e.watchFailed(prefix, err) })
+		e.post(func() {
+			e.meter.saw(prefix, time.Time{}, true)
+			e.watchFailed(prefix, err)
+		})
 		sleep(ctx, e.backoff(tries))
 	}
 }
@@ -205,6 +208,7 @@ func (e *Engine) doubt(prefix string) {
 // updated takes an update of the replica.
 func (e *Engine) updated(prefix string, u store.Update) {
 	ready := e.replica.ready()
+	e.meter.saw(prefix, u.AsOf, u.Stale)
 	changed, stray := e.replica.apply(prefix, u)
 	e.reportStray(stray...)
 	if !ready && e.replica.ready() {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"github.com/elasticjob-go/elastic/internal/layout"
 	"github.com/elasticjob-go/elastic/store"
@@ -17,8 +18,9 @@ func (e *Engine) resync(ctx context.Context) {
 			return
 		}
 		for _, prefix := range watched {
+			asOf := time.Now()
 			if entries, err := e.cfg.Store.List(ctx, prefix); err == nil {
-				e.post(func() { e.compare(prefix, entries) })
+				e.post(func() { e.compare(prefix, entries, asOf) })
 			}
 		}
 		e.post(e.reviewEverything)
@@ -26,9 +28,10 @@ func (e *Engine) resync(ctx context.Context) {
 	}
 }
 
-// compare doubts a watch that shows something else than a list. The list may be the older of the two; then the watch starts
-// anew for nothing, which is harmless.
-func (e *Engine) compare(prefix string, entries []store.Entry) {
+// compare doubts a watch that shows something else than a list, which was asked
+// for at asOf. The list may be the older of the two; then the watch starts again
+// for nothing, which is harmless.
+func (e *Engine) compare(prefix string, entries []store.Entry, asOf time.Time) {
 	have := e.replica.entries[prefix]
 	same, ours := true, 0
 	for _, entry := range entries {
@@ -43,7 +46,9 @@ func (e *Engine) compare(prefix string, entries []store.Entry) {
 	same = same && ours == len(have)
 	if !same {
 		e.doubt(prefix)
+		return
 	}
+	e.meter.confirmed(prefix, asOf)
 }
 
 // reviewEverything decides anew what to do with every job and shard, from what is known; and reads again what could not be

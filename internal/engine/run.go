@@ -38,6 +38,7 @@ type run struct {
 	code    string // why it ended with result; empty if it succeeded
 	took    time.Duration
 	first   uint64 // the fence with which it began
+	stuck   bool   // it was reported as stuck
 }
 
 // stuckAfter is how long a handler may take to return once its context has ended before it is reported.
@@ -144,6 +145,8 @@ func (e *Engine) watchStuck(s *shard, r *run, ctx context.Context) {
 	cause := context.Cause(ctx)
 	e.after(stuckAfter, func() {
 		if s.run == r && r.phase == failover.PhaseWorking {
+			e.meter.stuck++
+			r.stuck = true
 			ev := s.runEvent(observe.Stuck)
 			ev.Err, ev.Code = cause, "context_ignored"
 			ev.Args = map[string]string{"for": stuckAfter.String()}
@@ -170,6 +173,9 @@ func (e *Engine) tellMoved(s *shard) {
 // returned decides what a handler's return means.
 func (e *Engine) returned(s *shard, r *run, o outcome, cause error, took time.Duration) {
 	e.working--
+	if r.stuck {
+		e.meter.stuck--
+	}
 	if r.carry != nil {
 		r.carry.stop()
 	}
