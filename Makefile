@@ -7,9 +7,9 @@ SHELL     := bash
 BIN       := $(CURDIR)/.bin
 STAGES    := $(BIN)/stage-runner
 # The modules that a change checks. Each stays on one line: scripts read it.
-MODULES  := . jobfile store/etcd store/consul store/zookeeper store/all examples e2e conformance internal/testservers/containers internal/testharness elasticjob cmd/elasticctl
+MODULES  := . jobfile observe/prom store/etcd store/consul store/zookeeper store/all examples e2e conformance internal/testservers/containers internal/testharness elasticjob cmd/elasticctl
 # The modules whose unit tests run with the race detector.
-TESTED   := . jobfile conformance store/etcd store/consul store/all store/zookeeper examples elasticjob cmd/elasticctl
+TESTED   := . jobfile observe/prom conformance store/etcd store/consul store/all store/zookeeper examples elasticjob cmd/elasticctl
 # Modules outside the workspace.
 APART     := bench/cron bench/peers
 ALL       := $(MODULES:%=./%/...)
@@ -23,6 +23,7 @@ export CGO_ENABLED ?= 1
 
 .PHONY: help demo test check full unit race e2e sim sim-full mutants storms \
 	scenarios chaos chaos-all chaos-rows bench-peers conformance containers \
+	prometheus \
 	servers etcd images elasticjob model lint cross release release-check \
 	vuln fuzz fuzz-short bench bench-cron clean
 
@@ -165,6 +166,15 @@ images: servers ## build images of these servers, for machines without a registr
 elasticjob: servers ## the doctor on the genuine ElasticJob: VERSIONS="3.0.3 3.0.4"
 	@mkdir -p $(BIN)
 	@elasticjob/genuine/run.sh $(BIN) $(or $(VERSIONS),3.0.3 3.0.4)
+
+prometheus: ## metrics, rules and alerts on a real Prometheus, from Debian's package
+	@command -v prometheus >/dev/null && command -v promtool >/dev/null || { \
+		command -v apt-get >/dev/null || { \
+			echo "no prometheus and no apt-get: install Prometheus"; exit 1; }; \
+		echo "installing Prometheus from Debian's package"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -y -qq --no-install-recommends prometheus >/dev/null; }
+	@cd observe/prom && ELASTIC_TEST_PROMETHEUS=1 go test -count=1 ./...
 
 model: ## check the protocol's model, and that of ElasticJob, with SPIN
 	@command -v spin >/dev/null || { apt-get update -qq && \
