@@ -13,7 +13,7 @@ import (
 )
 
 // fill creates keys below a prefix.
-func fill(b *testing.B, s *driver, prefix string, n int) {
+func fill(b *testing.B, s *client, prefix string, n int) {
 	b.Helper()
 	for i := 0; i < n; {
 		var txn store.Txn
@@ -102,7 +102,7 @@ func BenchmarkCommit(b *testing.B) {
 			}, func() error {
 				ops := api.KVTxnOps{{Verb: api.KVCheckIndex, Key: held.marker, Index: guard}}
 				for i := range keys {
-					ops = append(ops, &api.KVTxnOp{Verb: api.KVCAS, Key: s.layout.key(fmt.Sprintf("raw/%s/%d", name, i)), Index: theirs, Value: value, Flags: newNonce()})
+					ops = append(ops, &api.KVTxnOp{Verb: api.KVCAS, Key: s.keys.key(fmt.Sprintf("raw/%s/%d", name, i)), Index: theirs, Value: value, Flags: newNonce()})
 				}
 				ok, reply, _, err := raw.KV().Txn(ops, nil)
 				if err != nil || !ok {

@@ -172,12 +172,12 @@ func TestIdleStoreAsksForNothingElse(t *testing.T) {
 	r.take()
 	const renewed = 8
 	start, first := time.Now(), n.Deadline()
-	storetest.Await(t, "more renewals", func() bool { return n.Deadline().Sub(first) >= (renewed-1)*n.ttl/renewals })
+	storetest.Await(t, "more renewals", func() bool { return n.Deadline().Sub(first) >= (renewed-1)*n.Granted/renewals })
 	took := time.Since(start)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for kind, most := range map[string]int{
-		"renew":  int(took/(n.ttl/renewals)) + 1,
+		"renew":  int(took/(n.Granted/renewals)) + 1,
 		"wait":   watches * (int(took/s.wait) + 1),
 		"status": int(took/s.leaderEvery) + 1, // who leads
 	} {

@@ -37,7 +37,7 @@ func leader(t *testing.T, cluster []*testservers.Consul) *testservers.Consul {
 }
 
 // talkTo has a store ask one of its hosts from now on.
-func talkTo(s *driver, c *testservers.Consul) {
+func talkTo(s *client, c *testservers.Consul) {
 	for i, h := range s.hosts.all {
 		if h.addr == c.Addr() {
 			s.hosts.at.Store(int32(i))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
+	"github.com/elasticjob-go/elastic/store/internal/sessions"
 	"github.com/hashicorp/consul/api"
 )
 
@@ -19,16 +20,16 @@ func lockDelayed() *backoff.Backoff {
 }
 
 // Commit applies a transaction in one request.
-func (s *driver) Commit(ctx context.Context, t store.Txn) (store.Result, error) {
+func (s *client) Commit(ctx context.Context, t store.Txn) (store.Result, error) {
 	if s.running.Closed() {
 		return store.Result{}, store.ErrClosed
 	}
 	if t.Session != nil {
-		session, ok := t.Session.(*session)
-		if !ok || session.store != s {
-			return store.Result{}, fmt.Errorf("%w: the session is not of this store", store.ErrInvalid)
+		n, err := sessions.Of(t, func(n *session) bool { return n.store == s })
+		if err != nil {
+			return store.Result{}, err
 		}
-		return session.commit(ctx, t)
+		return n.commit(ctx, t)
 	}
 	p := s.plan(t, nil)
 	if err := p.fits(); err != nil || len(p.ops) == 0 {
@@ -55,7 +56,8 @@ func (p *plan) applied(reply *api.KVTxnResponse) (store.Result, error) {
 // fits refuses what Consul would refuse.
 func (p *plan) fits() error {
 	if n := p.size(); n > maxBody {
-		return fmt.Errorf("%w: the transaction takes up to %d bytes as JSON with base64 and escaped names, consul takes %d", store.ErrTooLarge, n, maxBody)
+		return fmt.Errorf("%w: the transaction takes up to %d bytes as JSON with base64 and escaped names, "+
+			"consul takes %d", store.ErrTooLarge, n, maxBody)
 	}
 	return nil
 }
@@ -75,9 +77,8 @@ func refused(f fault, err error) error {
 // commit is Commit for a transaction that the session guards: the marker must
 // be at the index that the session knows.
 func (s *session) commit(ctx context.Context, t store.Txn) (store.Result, error) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := s.Context(ctx)
 	defer cancel()
-	defer context.AfterFunc(s.life.Context(), cancel)()
 
 	p := s.store.plan(t, s)
 	if err := p.fits(); err != nil {
@@ -113,7 +114,7 @@ func (s *session) commit(ctx context.Context, t store.Txn) (store.Result, error)
 				err = failed(store.ErrUnavailable, fmt.Errorf("%w: %w", why, err))
 			}
 		case sessionGone:
-			s.life.End(store.ErrSessionLost)
+			s.Life.End(store.ErrSessionLost)
 			err = failed(store.ErrSessionLost, why)
 		default:
 			err = refused(f, why)
@@ -129,7 +130,7 @@ func (s *session) commit(ctx context.Context, t store.Txn) (store.Result, error)
 
 // submit sends a transaction, a second time only if the first has surely not
 // been applied and never will be. The reply has errors if it was not applied.
-func (s *driver) submit(ctx context.Context, ops api.KVTxnOps) (reply *api.KVTxnResponse, err error) {
+func (s *client) submit(ctx context.Context, ops api.KVTxnOps) (reply *api.KVTxnResponse, err error) {
 	err = s.ask(ctx, false, func(ctx context.Context, h *host) error {
 		var ok bool
 		ok, reply, _, err = h.api.KV().Txn(ops, s.query(ctx))
@@ -150,7 +151,7 @@ func (s *driver) submit(ctx context.Context, ops api.KVTxnOps) (reply *api.KVTxn
 // had, the session is over, which comes to the same. Then it looks what the
 // outcome was.
 func (s *session) settle(p *plan, guard, sent uint64, why error) (store.Result, error) {
-	sealed, err := s.guard.Seal(s.life, s.ttl, guard, s.moveMarker)
+	sealed, err := s.guard.Seal(s.Life, s.Granted, guard, s.moveMarker)
 	if err != nil {
 		return store.Result{}, failed(err, why)
 	}
@@ -171,9 +172,9 @@ func (s *session) settle(p *plan, guard, sent uint64, why error) (store.Result, 
 var errGone = fmt.Errorf("%w: the session is gone", store.ErrSessionLost)
 
 // moveMarker writes the marker if it is at an index, and returns the index at
-// which it is then: see guard.Guard.Seal.
+// which it is then: see sessions.Guard.Seal.
 func (s *session) moveMarker(from uint64) (uint64, error) {
-	ctx, cancel := context.WithTimeout(s.life.Context(), s.attempt())
+	ctx, cancel := context.WithTimeout(s.Life.Context(), s.attempt())
 	defer cancel()
 	at, err := s.writeMarker(ctx, from)
 	if refusal(err) == store.ErrPermission {
@@ -194,7 +195,8 @@ func (s *session) writeMarker(ctx context.Context, from uint64) (uint64, error) 
 		return index(reply.Results), nil
 	}
 	for _, e := range reply.Errors {
-		if f, err := (&plan{ops: api.KVTxnOps{check, set}, keys: []string{"", ""}, guarded: true}).faultOf(e); f == denied {
+		p := &plan{ops: api.KVTxnOps{check, set}, keys: []string{"", ""}, guarded: true}
+		if f, err := p.faultOf(e); f == denied {
 			return 0, failed(store.ErrPermission, err)
 		}
 	}
@@ -210,7 +212,7 @@ func (s *session) readMarker(ctx context.Context) (uint64, error) {
 		return 0, errGone
 	case err != nil:
 		return 0, err
-	case pair.Session != s.id:
+	case pair.Session != s.Identity:
 		return 0, errGone
 	}
 	return pair.ModifyIndex, nil
@@ -225,7 +227,7 @@ func (s *session) learnGuard(ctx context.Context, thought uint64) error {
 		s.guard.Learn(thought, now)
 		return nil
 	case errors.Is(err, errGone):
-		s.life.End(store.ErrSessionLost)
+		s.Life.End(store.ErrSessionLost)
 		return store.ErrSessionLost
 	}
 	return s.store.readError(err)
@@ -234,7 +236,7 @@ func (s *session) learnGuard(ctx context.Context, thought uint64) error {
 // verdict reads what has become of a sealed transaction. It is an attempt:
 // without an answer the outcome stays unknown.
 func (s *session) verdict(p *plan, sent uint64) (applied uint64, refuted bool) {
-	ctx, cancel := context.WithTimeout(s.life.Context(), min(s.attempt(), time.Second))
+	ctx, cancel := context.WithTimeout(s.Life.Context(), min(s.attempt(), time.Second))
 	defer cancel()
 	if len(p.do) == 0 {
 		return 0, true

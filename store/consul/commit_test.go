@@ -55,7 +55,11 @@ func TestNobodyWaitsForTheLockDelay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for id, want := range map[string]time.Duration{usual: 15 * time.Second, newSession(t, s).id: time.Millisecond} {
+	delays := map[string]time.Duration{
+		usual:                     15 * time.Second,
+		newSession(t, s).Identity: time.Millisecond,
+	}
+	for id, want := range delays {
 		info, _, err := raw.Session().Info(id, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -88,11 +92,12 @@ func TestLockDelayOfAStrangerIsWaitedFor(t *testing.T) {
 	const delay = 300 * time.Millisecond
 	lock := func(d time.Duration) {
 		t.Helper()
-		id, _, err := raw.Session().CreateNoChecks(&api.SessionEntry{LockDelay: d, Behavior: api.SessionBehaviorDelete}, nil)
+		entry := &api.SessionEntry{LockDelay: d, Behavior: api.SessionBehaviorDelete}
+		id, _, err := raw.Session().CreateNoChecks(entry, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ok, _, err := raw.KV().Acquire(&api.KVPair{Key: s.layout.key("k"), Session: id}, nil); !ok || err != nil {
+		if ok, _, err := raw.KV().Acquire(&api.KVPair{Key: s.keys.key("k"), Session: id}, nil); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 		if _, err := raw.Session().Destroy(id, nil); err != nil {
@@ -223,8 +228,8 @@ func TestUnknownSessionIsTheEndOfTheSession(t *testing.T) {
 	s := openAt(t, c.Addr(), storetest.Namespace())
 	n := newSession(t, s)
 	v := storetest.Commit(t, s, storetest.Do(store.Create("lasting", nil)))[0]
-	n.id = "11111111-1111-1111-1111-111111111111" // nobody's
-	n.marker = s.layout.key("lasting")
+	n.Identity = "11111111-1111-1111-1111-111111111111" // nobody's
+	n.marker = s.keys.key("lasting")
 	n.guard.Store(uint64(v))
 	_, err := s.Commit(t.Context(), store.Txn{Session: n, Do: []store.Op{store.CreateEphemeral("eph", nil)}})
 	storetest.WantError(t, err, store.ErrSessionLost)

@@ -70,7 +70,7 @@ type lostError struct{ error }
 func (e lostError) Unwrap() error { return e.error }
 
 // class puts an error of ask in one of the store's classes.
-func (s *driver) class(err error) error {
+func (s *client) class(err error) error {
 	var lost lostError
 	switch class := refusal(err); {
 	case class != nil:
@@ -88,7 +88,7 @@ func (s *driver) class(err error) error {
 func failed(class, why error) error { return fmt.Errorf("%w: %w", class, why) }
 
 // readError gives the error of a request that changes nothing its class.
-func (s *driver) readError(err error) error {
+func (s *client) readError(err error) error {
 	for _, class := range []error{store.ErrNotFound, store.ErrPermission, store.ErrClosed} { // which have their class already
 		if errors.Is(err, class) {
 			return err

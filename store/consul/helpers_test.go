@@ -39,17 +39,17 @@ func backend(c *testservers.Consul) storetest.Backend {
 	return storetest.Backend{
 		Server: c, TTL: ttl,
 		Open:   func(t testing.TB, addrs, namespace string) store.Store { return openAt(t, addrs, namespace) },
-		Hasten: func(s store.Store) { hasty(s.(*driver)) },
+		Hasten: func(s store.Store) { hasty(s.(*client)) },
 	}
 }
 
 // lose has a session find out that it is lost.
-func lose(n store.Session) { n.(*session).life.End(store.ErrSessionLost) }
+func lose(n store.Session) { n.(*session).Life.End(store.ErrSessionLost) }
 
 func guardOf(n store.Session) int64 { return int64(n.(*session).guard.Load()) }
 
 // openAt opens a store at an address under a namespace.
-func openAt(t testing.TB, addr, namespace string, taps ...tap) *driver {
+func openAt(t testing.TB, addr, namespace string, taps ...tap) *client {
 	t.Helper()
 	s, err := tryOpen("consul://"+addr+"/"+namespace+short, taps...)
 	if err != nil {
@@ -59,7 +59,7 @@ func openAt(t testing.TB, addr, namespace string, taps ...tap) *driver {
 	return s
 }
 
-func tryOpen(rawURL string, taps ...tap) (*driver, error) {
+func tryOpen(rawURL string, taps ...tap) (*client, error) {
 	c, err := store.ParseURL(rawURL)
 	if err != nil {
 		return nil, err

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/store"
+	"github.com/elasticjob-go/elastic/store/internal/atomicmax"
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
-	"github.com/elasticjob-go/elastic/store/internal/ratchet"
 	"github.com/hashicorp/consul/api"
 )
 
@@ -72,7 +72,7 @@ func (h *hosts) leave(bad *host, asked time.Time) {
 	if h.all[at] != bad || bad.answered.Load() >= int64(asked.Sub(epoch)) {
 		return
 	}
-	ratchet.Raise(&bad.failed, int64(time.Since(epoch)))
+	atomicmax.Raise(&bad.failed, int64(time.Since(epoch)))
 	bad.turn()
 	best := at
 	for i := range h.all { // the next of the best, around to this one
@@ -102,7 +102,7 @@ func (h *hosts) closeIdle() {
 // is asked again only while it has surely not been done; the error is then a
 // lostError if it may have been. The errors of f are those of the client
 // library.
-func (s *driver) ask(ctx context.Context, twice bool, f func(ctx context.Context, h *host) error) error {
+func (s *client) ask(ctx context.Context, twice bool, f func(ctx context.Context, h *host) error) error {
 	if _, bounded := ctx.Deadline(); !bounded {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, s.timeout)
@@ -178,13 +178,13 @@ const silence = 500 * time.Millisecond
 // been answered. A caller that waits for a change asks again, on another
 // connection; also who has asked since, for that may have been on one of the
 // dead.
-func (s *driver) suspect(h *host) {
+func (s *client) suspect(h *host) {
 	h.turn()
 	s.askAllAgain(time.Now())
 }
 
 // askAllAgain has watches ask again that have waited since before a time.
-func (s *driver) askAllAgain(since time.Time) {
+func (s *client) askAllAgain(since time.Time) {
 	for _, w := range s.running.Watches() {
 		w.askAgain(since)
 	}
@@ -192,10 +192,10 @@ func (s *driver) askAllAgain(since time.Time) {
 
 // query is how everything is read: the leader makes sure, with the other
 // servers, that it still is the leader.
-func (s *driver) query(ctx context.Context) *api.QueryOptions {
+func (s *client) query(ctx context.Context) *api.QueryOptions {
 	return (&api.QueryOptions{RequireConsistent: true}).WithContext(ctx)
 }
 
-func (s *driver) write(ctx context.Context) *api.WriteOptions {
+func (s *client) write(ctx context.Context) *api.WriteOptions {
 	return (&api.WriteOptions{}).WithContext(ctx)
 }

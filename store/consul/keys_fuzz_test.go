@@ -12,7 +12,7 @@ func FuzzEveryKeyHasItsOwnName(f *testing.F) {
 	f.Add("team/demo", "=2F/\x01/%")
 	f.Add("=", "a=/=4")
 	f.Fuzz(func(t *testing.T, namespace, key string) {
-		l := newLayout(namespace)
+		l := newKeyspace(namespace)
 		if back, ours := l.name(l.root + key); ours && l.key(back) != l.root+key { // whatever somebody else has written there
 			t.Errorf("%q is read as %q, which is carried as %q", l.root+key, back, l.key(back))
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 func TestNamesAreEscapedAndComeBack(t *testing.T) {
-	l := newLayout("team/demo")
+	l := newKeyspace("team/demo")
 	for key, want := range map[string]string{
 		"jobs/report":  "team=2Fdemo/jobs/report",
 		"a b/=":        "team=2Fdemo/a=20b/=3D",
@@ -28,7 +28,7 @@ func TestNamesAreEscapedAndComeBack(t *testing.T) {
 			t.Errorf("%q is taken for the key %q", foreign, name)
 		}
 	}
-	if long := newLayout(strings.Repeat("/", 3)).root; long != "=2F=2F=2F/" {
+	if long := newKeyspace(strings.Repeat("/", 3)).root; long != "=2F=2F=2F/" {
 		t.Errorf("got %s", long)
 	}
 }

@@ -9,17 +9,17 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/store"
+	"github.com/elasticjob-go/elastic/store/internal/atomicmax"
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
-	"github.com/elasticjob-go/elastic/store/internal/ratchet"
-	"github.com/elasticjob-go/elastic/store/internal/remote"
-	"github.com/elasticjob-go/elastic/store/internal/running"
+	"github.com/elasticjob-go/elastic/store/internal/closer"
+	"github.com/elasticjob-go/elastic/store/internal/endpoint"
 	"github.com/hashicorp/consul/api"
 )
 
 func init() {
 	store.Register("consul", store.Driver{
 		Open:   func(ctx context.Context, c store.Config) (store.Store, error) { return open(ctx, c, nil) },
-		Params: append([]string{"token", "token_env", "token_file", "dc", "ns", "partition", "session_ttl_min"}, remote.TLSParams...),
+		Params: append([]string{"token", "token_env", "token_file", "dc", "ns", "partition", "session_ttl_min"}, endpoint.TLSParams...),
 	})
 }
 
@@ -33,18 +33,18 @@ const (
 // open connects to the agents of a URL and returns once one has answered a
 // linearizable read. Tests see each request of the client library, and may
 // answer it themselves, by tap.
-func open(ctx context.Context, c store.Config, tap func(http.RoundTripper) http.RoundTripper) (*driver, error) {
+func open(ctx context.Context, c store.Config, tap func(http.RoundTripper) http.RoundTripper) (*client, error) {
 	if len(c.Hosts) == 0 {
 		return nil, fmt.Errorf("%w: the URL names no host", store.ErrInvalid)
 	}
 	if c.User != "" || c.Password != "" {
 		return nil, fmt.Errorf("%w: consul knows tokens and not users: use token_file=FILE or token_env=NAME", store.ErrInvalid)
 	}
-	layout := newLayout(c.Namespace)
-	if len(layout.root) > maxNamespace {
-		return nil, fmt.Errorf("%w: the namespace has %d bytes when escaped, at most %d are allowed", store.ErrInvalid, len(layout.root), maxNamespace)
+	keys := newKeyspace(c.Namespace)
+	if len(keys.root) > maxNamespace {
+		return nil, fmt.Errorf("%w: the namespace has %d bytes when escaped, at most %d are allowed", store.ErrInvalid, len(keys.root), maxNamespace)
 	}
-	security, err := remote.TLS(c.Params)
+	security, err := endpoint.TLS(c.Params)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", store.ErrInvalid, err)
 	}
@@ -56,10 +56,10 @@ func open(ctx context.Context, c store.Config, tap func(http.RoundTripper) http.
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", store.ErrInvalid, err)
 	}
-	s := &driver{
-		token: secret, layout: layout, caps: capsFor(least, c.SessionTTL), hosts: &hosts{}, namespace: c.Params["ns"], partition: c.Params["partition"],
+	s := &client{
+		token: secret, keys: keys, caps: capsFor(least, c.SessionTTL), hosts: &hosts{}, namespace: c.Params["ns"], partition: c.Params["partition"],
 		timeout: store.DefaultRequestTimeout, wait: wait, probeEvery: probeEvery, patience: patience, silence: silence, leaderEvery: leaderEvery,
-		running: running.New[*watch](),
+		running: closer.New[*watch](),
 	}
 	if c.RequestTimeout > 0 {
 		s.timeout = c.RequestTimeout
@@ -68,7 +68,7 @@ func open(ctx context.Context, c store.Config, tap func(http.RoundTripper) http.
 	if security != nil {
 		scheme, port = "https", defaultTLSPort
 	}
-	for _, addr := range remote.Addresses(c.Hosts, port) {
+	for _, addr := range endpoint.Addresses(c.Hosts, port) {
 		wire := newWire(security, secret, s.namespace != "" || s.partition != "")
 		var transport http.RoundTripper = wire
 		if tap != nil {
@@ -110,7 +110,7 @@ const others = 50 * time.Millisecond
 
 // hello asks all hosts at once, and goes on with the one that answers first:
 // the others may be slow to say that they are not there.
-func (s *driver) hello(ctx context.Context) error {
+func (s *client) hello(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type answer struct {
@@ -139,7 +139,7 @@ func (s *driver) hello(ctx context.Context) error {
 			class = refused
 			cancel()
 		default:
-			ratchet.Raise(&h.failed, int64(time.Since(epoch)))
+			atomicmax.Raise(&h.failed, int64(time.Since(epoch)))
 		}
 	}
 	if found {
@@ -163,10 +163,10 @@ const greetPatience = time.Second
 // greet asks one host until it answers: a transaction that only reads, with
 // more operations than old servers take, for a key that is not there. It needs
 // no rights but to read below the namespace.
-func (s *driver) greet(ctx context.Context, h *host) error {
+func (s *client) greet(ctx context.Context, h *host) error {
 	ops := make(api.KVTxnOps, manyOps)
 	for i := range ops {
-		ops[i] = s.op(checkAt, s.layout.probe())
+		ops[i] = s.op(checkAt, s.keys.probe())
 	}
 	var last error
 	patience, failures, finals := greetPatience, 0, 0
@@ -194,7 +194,7 @@ func (s *driver) greet(ctx context.Context, h *host) error {
 			if s.namespace == "" && s.partition == "" {
 				return nil
 			}
-			if _, _, err = h.api.KV().Get(s.layout.probe(), s.query(ctx)); err == nil {
+			if _, _, err = h.api.KV().Get(s.keys.probe(), s.query(ctx)); err == nil {
 				return nil
 			}
 		}

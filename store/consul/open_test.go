@@ -366,7 +366,7 @@ func TestTokenFileIsReadAgainWhenTheTokenIsRefused(t *testing.T) {
 	storetest.DontMention(t, err, now.SecretID)
 }
 
-func openURL(t *testing.T, rawURL string) *driver {
+func openURL(t *testing.T, rawURL string) *client {
 	t.Helper()
 	s, err := tryOpen(rawURL)
 	if err != nil {

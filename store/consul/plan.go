@@ -31,7 +31,7 @@ const (
 	checkAbsent  = api.KVCheckNotExists
 )
 
-func (s *driver) plan(t store.Txn, session *session) *plan {
+func (s *client) plan(t store.Txn, session *session) *plan {
 	p := &plan{do: t.Do, nonce: newNonce()}
 	if session != nil {
 		p.guarded = true
@@ -40,7 +40,7 @@ func (s *driver) plan(t store.Txn, session *session) *plan {
 	named := make(map[string]bool, len(t.If))
 	for _, c := range t.If {
 		named[c.Key] = true
-		op := s.op(checkPresent, s.layout.key(c.Key))
+		op := s.op(checkPresent, s.keys.key(c.Key))
 		if c.Version != 0 {
 			op.Verb, op.Index = checkAt, expected(c.Version)
 		}
@@ -49,9 +49,9 @@ func (s *driver) plan(t store.Txn, session *session) *plan {
 	for _, op := range t.Do {
 		switch creates := op.Kind == store.OpCreate || op.Kind == store.OpCreateEphemeral; {
 		case creates:
-			p.add(op.Key, s.op(checkAbsent, s.layout.key(op.Key)))
+			p.add(op.Key, s.op(checkAbsent, s.keys.key(op.Key)))
 		case !named[op.Key]: // to be present follows from either condition
-			p.add(op.Key, s.op(checkPresent, s.layout.key(op.Key)))
+			p.add(op.Key, s.op(checkPresent, s.keys.key(op.Key)))
 		}
 	}
 	p.first = len(p.ops)
@@ -59,11 +59,11 @@ func (s *driver) plan(t store.Txn, session *session) *plan {
 		if creates := op.Kind == store.OpCreate || op.Kind == store.OpCreateEphemeral; creates && named[op.Key] {
 			continue // the checks contradict each other, and there are no more than two operations a key
 		}
-		w := s.op(api.KVSet, s.layout.key(op.Key))
+		w := s.op(api.KVSet, s.keys.key(op.Key))
 		w.Value, w.Flags = op.Value, p.nonce
 		switch op.Kind {
 		case store.OpCreateEphemeral:
-			w.Verb, w.Session = api.KVLock, session.id
+			w.Verb, w.Session = api.KVLock, session.Identity
 		case store.OpDelete:
 			w.Verb, w.Flags = api.KVDelete, 0
 		}
@@ -78,7 +78,7 @@ func (s *driver) plan(t store.Txn, session *session) *plan {
 // hear of it. JSON of other makes carries 53 bits.
 func newNonce() uint64 { return rand.Uint64()>>11 | 1 }
 
-func (s *driver) op(verb api.KVOp, key string) *api.KVTxnOp {
+func (s *client) op(verb api.KVOp, key string) *api.KVTxnOp {
 	return &api.KVTxnOp{Verb: verb, Key: key, Namespace: s.namespace, Partition: s.partition}
 }
 
@@ -223,10 +223,10 @@ func (p *plan) faultOf(e *api.TxnError) (fault, error) {
 }
 
 // evidence returns what reads the written keys, in their order.
-func (s *driver) evidence(p *plan) api.KVTxnOps {
+func (s *client) evidence(p *plan) api.KVTxnOps {
 	var ops api.KVTxnOps
 	for _, op := range p.do {
-		ops = append(ops, s.op(api.KVGetOrEmpty, s.layout.key(op.Key)))
+		ops = append(ops, s.op(api.KVGetOrEmpty, s.keys.key(op.Key)))
 	}
 	return ops
 }

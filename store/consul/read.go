@@ -12,11 +12,11 @@ import (
 )
 
 // Get reads one key.
-func (s *driver) Get(ctx context.Context, key string) (store.Entry, error) {
+func (s *client) Get(ctx context.Context, key string) (store.Entry, error) {
 	if s.running.Closed() {
 		return store.Entry{}, store.ErrClosed
 	}
-	pair, err := s.get(ctx, s.layout.key(key))
+	pair, err := s.get(ctx, s.keys.key(key))
 	if err != nil {
 		return store.Entry{}, s.readError(err)
 	}
@@ -25,7 +25,7 @@ func (s *driver) Get(ctx context.Context, key string) (store.Entry, error) {
 
 // get reads one of Consul's keys; its error is not in a class yet, except for
 // ErrNotFound.
-func (s *driver) get(ctx context.Context, key string) (pair *api.KVPair, err error) {
+func (s *client) get(ctx context.Context, key string) (pair *api.KVPair, err error) {
 	err = s.ask(ctx, true, func(ctx context.Context, h *host) error {
 		var meta *api.QueryMeta
 		pair, meta, err = h.api.KV().Get(key, s.query(ctx))
@@ -41,7 +41,7 @@ func (s *driver) get(ctx context.Context, key string) (pair *api.KVPair, err err
 }
 
 // List reads every key below a prefix, at one index.
-func (s *driver) List(ctx context.Context, prefix string) ([]store.Entry, error) {
+func (s *client) List(ctx context.Context, prefix string) ([]store.Entry, error) {
 	if s.running.Closed() {
 		return nil, store.ErrClosed
 	}
@@ -83,7 +83,7 @@ func (s *driver) Digest(ctx context.Context, prefix string) (d store.Digest, err
 }
 
 // list also returns the index that it has read.
-func (s *driver) list(ctx context.Context, prefix string) (entries []store.Entry, index uint64, err error) {
+func (s *client) list(ctx context.Context, prefix string) (entries []store.Entry, index uint64, err error) {
 	err = s.ask(ctx, true, func(ctx context.Context, h *host) error {
 		entries, index, err = s.listFrom(ctx, h, prefix, 0, 0)
 		return err
@@ -93,27 +93,27 @@ func (s *driver) list(ctx context.Context, prefix string) (entries []store.Entry
 
 // listFrom reads a prefix from one host, as soon as its index is another than a
 // given one, or when a time has passed. Without an index it does not wait.
-func (s *driver) listFrom(ctx context.Context, h *host, prefix string, index uint64, wait time.Duration) ([]store.Entry, uint64, error) {
+func (s *client) listFrom(ctx context.Context, h *host, prefix string, index uint64, wait time.Duration) ([]store.Entry, uint64, error) {
 	q := s.query(ctx)
 	q.WaitIndex, q.WaitTime = index, wait
-	pairs, meta, err := h.api.KV().List(s.layout.below(prefix), q)
+	pairs, meta, err := h.api.KV().List(s.keys.below(prefix), q)
 	if err != nil {
 		return nil, 0, err
 	}
 	if meta.ResultsFilteredByACLs {
-		return nil, 0, fmt.Errorf("%w: the token may not read all keys below %s", store.ErrPermission, s.layout.below(prefix))
+		return nil, 0, fmt.Errorf("%w: the token may not read all keys below %s", store.ErrPermission, s.keys.below(prefix))
 	}
 	// Who shows no token is not told that something was left out
 	// (maskResultsFilteredByACLs in Consul's agent/consul/rpc.go).
 	if len(pairs) == 0 && meta.DefaultACLPolicy == "deny" && s.token.get() == "" {
-		if _, _, err := h.api.KV().Get(s.layout.probe(), s.query(ctx)); err != nil {
+		if _, _, err := h.api.KV().Get(s.keys.probe(), s.query(ctx)); err != nil {
 			return nil, 0, err
 		}
 	}
 	s.saw(meta.LastIndex)
 	entries := make([]store.Entry, 0, len(pairs))
 	for _, pair := range pairs {
-		if name, ours := s.layout.name(pair.Key); ours {
+		if name, ours := s.keys.name(pair.Key); ours {
 			entries = append(entries, entry(name, pair))
 		}
 	}

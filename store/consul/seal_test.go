@@ -90,7 +90,7 @@ func TestCancelledCommitIsSettledBeforeItReturns(t *testing.T) {
 func TestCommitThatCannotBeSealedEndsTheSession(t *testing.T) {
 	t.Parallel()
 	storetest.CommitThatCannotBeSealedEndsTheSession(t, backend(server(t)), func(other store.Store, n store.Session) bool {
-		_, err := other.(*driver).get(t.Context(), n.(*session).marker)
+		_, err := other.(*client).get(t.Context(), n.(*session).marker)
 		return errors.Is(err, store.ErrNotFound)
 	})
 }

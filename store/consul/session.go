@@ -9,8 +9,7 @@ import (
 
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
-	"github.com/elasticjob-go/elastic/store/internal/guard"
-	"github.com/elasticjob-go/elastic/store/internal/lifetime"
+	"github.com/elasticjob-go/elastic/store/internal/sessions"
 	"github.com/hashicorp/consul/api"
 )
 
@@ -26,22 +25,18 @@ const longestAbandon = time.Minute
 // two goroutines: one renews it, the other watches the clocks, so that the
 // deadline holds while a renewal hangs.
 type session struct {
-	store  *driver
-	id     string
+	sessions.Base
+	store  *client
 	name   string
 	marker string
-	token  uint64
-	ttl    time.Duration
 
-	life *lifetime.Lifetime
-
-	guard guard.Guard[uint64] // the marker's index
+	guard sessions.Guard[uint64] // the marker's index
 
 	destroyed atomic.Bool // the store has no trace of the session any more
 }
 
 // NewSession starts a session and makes its marker.
-func (s *driver) NewSession(ctx context.Context, o store.SessionOptions) (store.Session, error) {
+func (s *client) NewSession(ctx context.Context, o store.SessionOptions) (store.Session, error) {
 	if s.running.Closed() {
 		return nil, store.ErrClosed
 	}
@@ -52,21 +47,22 @@ func (s *driver) NewSession(ctx context.Context, o store.SessionOptions) (store.
 	// Consul counts any duration; a text of whole milliseconds is read the same
 	// by all versions.
 	ttl = min(max(ttl, s.caps.MinTTL), s.caps.MaxTTL).Truncate(time.Millisecond)
-	n := &session{store: s, name: o.Name, ttl: ttl}
+	n := &session{store: s, name: o.Name}
+	n.Granted = ttl
 	sent, id, err := s.createSession(ctx, o.Name, ttl)
 	if err != nil {
 		return nil, s.readError(err)
 	}
-	n.id, n.marker = id, s.layout.marker(id)
-	n.life = lifetime.New(n.ended)
-	n.life.Renewed(sent, ttl)
+	n.Identity, n.marker = id, s.keys.marker(id)
+	n.Life = sessions.New(n.ended)
+	n.Life.Renewed(sent, ttl)
 	if err := n.mark(ctx); err != nil {
-		n.life.End(err)
+		n.Life.End(err)
 		s.running.Go(n.abandon)
 		return nil, err
 	}
-	if !s.running.AddSession(n, func() { n.renew(sent) }, func() { n.life.Watch(n.ttl) }) {
-		n.life.End(store.ErrClosed)
+	if !s.running.AddSession(n, func() { n.renew(sent) }, func() { n.Life.Watch(n.Granted) }) {
+		n.Life.End(store.ErrClosed)
 		return nil, store.ErrClosed
 	}
 	return n, nil
@@ -80,7 +76,7 @@ func (s *driver) NewSession(ctx context.Context, o store.SessionOptions) (store.
 // means 15 s. It is bound to no health check, only to the agent's node: as long
 // as it is renewed, nothing but that node's departure from the catalogue ends
 // it.
-func (s *driver) createSession(ctx context.Context, name string, ttl time.Duration) (sent time.Time, id string, err error) {
+func (s *client) createSession(ctx context.Context, name string, ttl time.Duration) (sent time.Time, id string, err error) {
 	wanted := &api.SessionEntry{Name: name, TTL: fmt.Sprintf("%dms", ttl.Milliseconds()), Behavior: api.SessionBehaviorDelete, LockDelay: time.Millisecond}
 	err = s.ask(ctx, false, func(ctx context.Context, h *host) error {
 		sent = time.Now()
@@ -94,7 +90,7 @@ func (s *driver) createSession(ctx context.Context, name string, ttl time.Durati
 // for operators.
 func (s *session) mark(ctx context.Context) error {
 	absent, lock := s.store.op(checkAbsent, s.marker), s.store.op(api.KVLock, s.marker)
-	lock.Value, lock.Flags, lock.Session = []byte(s.name), newNonce(), s.id
+	lock.Value, lock.Flags, lock.Session = []byte(s.name), newNonce(), s.Identity
 	reply, err := s.store.submit(ctx, api.KVTxnOps{absent, lock})
 	if err != nil {
 		return s.store.readError(err)
@@ -104,24 +100,17 @@ func (s *session) mark(ctx context.Context) error {
 		if f == denied {
 			return failed(store.ErrPermission, why)
 		}
-		return failed(store.ErrUnavailable, fmt.Errorf("the session %s ended as it began: %w", s.id, why))
+		return failed(store.ErrUnavailable, fmt.Errorf("the session %s ended as it began: %w", s.Identity, why))
 	}
-	s.token = index(reply.Results)
-	s.guard.Store(s.token)
+	s.Fence = index(reply.Results)
+	s.guard.Store(s.Fence)
 	return nil
 }
-
-func (s *session) ID() string            { return s.id }
-func (s *session) Token() uint64         { return s.token }
-func (s *session) TTL() time.Duration    { return s.ttl }
-func (s *session) Done() <-chan struct{} { return s.life.Done() }
-func (s *session) Deadline() time.Time   { return s.life.Deadline() }
-func (s *session) Err() error            { return s.life.Err() }
 
 // Close ends the session and has Consul destroy it, which deletes its keys at
 // once.
 func (s *session) Close(ctx context.Context) error {
-	s.life.End(store.ErrClosed)
+	s.Life.End(store.ErrClosed)
 	ctx, cancel := context.WithTimeout(ctx, s.store.timeout)
 	defer cancel()
 	return s.destroy(ctx)
@@ -139,7 +128,7 @@ func (s *session) ended(reason error) {
 
 // abandon destroys a session that has ended.
 func (s *session) abandon() {
-	ctx, cancel := context.WithTimeout(s.store.running.Context(), min(2*s.ttl, longestAbandon))
+	ctx, cancel := context.WithTimeout(s.store.running.Context(), min(2*s.Granted, longestAbandon))
 	defer cancel()
 	s.destroy(ctx)
 }
@@ -151,7 +140,7 @@ func (s *session) destroy(ctx context.Context) error {
 		return nil
 	}
 	err := s.store.ask(ctx, true, func(ctx context.Context, h *host) error {
-		_, err := h.api.Session().Destroy(s.id, s.store.write(ctx))
+		_, err := h.api.Session().Destroy(s.Identity, s.store.write(ctx))
 		return err
 	})
 	if err != nil {
@@ -165,14 +154,14 @@ func (s *session) destroy(ctx context.Context) error {
 	return nil
 }
 
-// attempt is how long one attempt may take of what must succeed before the
+// attempt is the time limit of one request that must succeed before the
 // deadline.
-func (s *session) attempt() time.Duration { return min(lifetime.Attempt(s.ttl), s.store.timeout) }
+func (s *session) attempt() time.Duration { return s.Attempt(s.store.timeout) }
 
 // renew keeps the session alive, which was asked for at a time, until it ends.
 func (s *session) renew(sent time.Time) {
-	ctx := s.life.Context()
-	for pause, failures := time.Until(sent.Add(s.ttl/renewals)), lifetime.Retry(s.ttl); ; {
+	ctx := s.Life.Context()
+	for pause, failures := time.Until(sent.Add(s.Granted/renewals)), sessions.Retry(s.Granted); ; {
 		backoff.Sleep(ctx, pause)
 		if ctx.Err() != nil {
 			return
@@ -181,25 +170,25 @@ func (s *session) renew(sent time.Time) {
 		switch {
 		case errors.Is(err, errGone):
 			s.destroyed.Store(true)
-			s.life.End(store.ErrSessionLost)
+			s.Life.End(store.ErrSessionLost)
 			return
 		case err != nil:
 			pause = failures.Pause()
 		default:
-			s.life.Renewed(sent, s.ttl)
-			pause, failures = time.Until(sent.Add(s.ttl/renewals)), lifetime.Retry(s.ttl)
+			s.Life.Renewed(sent, s.Granted)
+			pause, failures = time.Until(sent.Add(s.Granted/renewals)), sessions.Retry(s.Granted)
 		}
 	}
 }
 
 // renewOnce returns when the renewal was sent that Consul has acknowledged.
 func (s *session) renewOnce() (sent time.Time, err error) {
-	ctx, cancel := context.WithTimeout(s.life.Context(), s.attempt())
+	ctx, cancel := context.WithTimeout(s.Life.Context(), s.attempt())
 	defer cancel()
 	gone := false
 	err = s.store.ask(ctx, true, func(ctx context.Context, h *host) error {
 		sent = time.Now()
-		there, _, err := h.api.Session().Renew(s.id, s.store.write(ctx))
+		there, _, err := h.api.Session().Renew(s.Identity, s.store.write(ctx))
 		gone = err == nil && there == nil
 		return err
 	})

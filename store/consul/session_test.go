@@ -7,7 +7,7 @@ import (
 
 	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
-	"github.com/elasticjob-go/elastic/store/internal/lifetime"
+	"github.com/elasticjob-go/elastic/store/internal/sessions"
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 	"github.com/hashicorp/consul/api"
 )
@@ -28,7 +28,7 @@ func TestKeysOfADeadProcessAreGoneAfterTwiceTheTTL(t *testing.T) {
 	m := storetest.Follow(t, other, "live")
 	m.UntilHas("live/me", "up")
 	p.Cut()
-	renewed := n.Deadline().Add(lifetime.Margin(ttl) - ttl) // when the last renewal was sent
+	renewed := n.Deadline().Add(sessions.Margin(ttl) - ttl) // when the last renewal was sent
 	m.Until("the key to go", func() bool { return len(m.Content) == 0 })
 	took := time.Since(renewed)
 	t.Logf("gone %v after the last renewal, TTL %v", took, ttl)
@@ -70,7 +70,7 @@ func TestSessionDependsOnNoHealthCheck(t *testing.T) {
 	c := server(t)
 	s, raw := openAt(t, c.Addr(), storetest.Namespace()), admin(t, c)
 	n := newSession(t, s)
-	info, _, err := raw.Session().Info(n.id, nil)
+	info, _, err := raw.Session().Info(n.Identity, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestClosedStoreLeavesNothingBehind(t *testing.T) {
 	raw := admin(t, c)
 	storetest.ClosedStoreLeavesNothingBehind(t, backend(c), lose, func(namespace string) {
 		storetest.Await(t, "all keys to be gone", func() bool {
-			pairs, _, err := raw.KV().List(newLayout(namespace).root, nil)
+			pairs, _, err := raw.KV().List(newKeyspace(namespace).root, nil)
 			return err == nil && len(pairs) == 0
 		})
 	})

@@ -8,7 +8,7 @@ import (
 
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
-	"github.com/elasticjob-go/elastic/store/internal/mailbox"
+	"github.com/elasticjob-go/elastic/store/internal/watchbuf"
 	"github.com/hashicorp/consul/api"
 )
 
@@ -49,9 +49,9 @@ const (
 
 // watch follows a prefix.
 type watch struct {
-	store  *driver
+	store  *client
 	prefix string
-	box    *mailbox.Mailbox
+	box    *watchbuf.Buffer
 	ctx    context.Context
 	cancel context.CancelFunc
 
@@ -64,11 +64,11 @@ type watch struct {
 var errAgain = errors.New("to be asked again")
 
 // Watch reads the prefix and follows it.
-func (s *driver) Watch(ctx context.Context, prefix string) (store.Watch, error) {
+func (s *client) Watch(ctx context.Context, prefix string) (store.Watch, error) {
 	if s.running.Closed() {
 		return nil, store.ErrClosed
 	}
-	w := &watch{store: s, prefix: prefix, box: mailbox.New()}
+	w := &watch{store: s, prefix: prefix, box: watchbuf.New()}
 	entries, index, err := s.list(ctx, prefix)
 	if err != nil {
 		return nil, s.readError(err)
@@ -219,7 +219,7 @@ func (w *watch) askAgain(before time.Time) {
 }
 
 // probe sees to it that Consul is heard of, as long as there are watches.
-func (s *driver) probe() {
+func (s *client) probe() {
 	life := s.running.Context()
 	for life.Err() == nil {
 		pause := max(s.probeEvery-s.quietFor(), s.probeEvery/20)
@@ -232,7 +232,7 @@ func (s *driver) probe() {
 		}
 		asked := time.Now()
 		ctx, cancel := context.WithTimeout(life, s.patience)
-		_, err := s.get(ctx, s.layout.probe())
+		_, err := s.get(ctx, s.keys.probe())
 		cancel()
 		if err != nil && !errors.Is(err, store.ErrNotFound) && s.quietFor() >= s.probeEvery {
 			s.doubt(asked)
@@ -242,7 +242,7 @@ func (s *driver) probe() {
 
 // followLeader has watches ask again when another server leads, as long as
 // there are any.
-func (s *driver) followLeader() {
+func (s *client) followLeader() {
 	life := s.running.Context()
 	for last := ""; life.Err() == nil; backoff.Sleep(life, s.leaderEvery) {
 		if !s.watched() {
@@ -262,10 +262,10 @@ func (s *driver) followLeader() {
 	}
 }
 
-func (s *driver) watched() bool { return len(s.running.Watches()) > 0 }
+func (s *client) watched() bool { return len(s.running.Watches()) > 0 }
 
 // doubt tells all readers that they may be stale, until an answer comes.
-func (s *driver) doubt(since time.Time) {
+func (s *client) doubt(since time.Time) {
 	for _, w := range s.running.Watches() {
 		w.box.LostContact()
 		w.askAgain(since)

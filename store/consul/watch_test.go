@@ -20,7 +20,7 @@ const hastyBound = time.Second // 600 ms + 400 ms
 
 // hasty makes a store look for signs of life more often, so that tests need not
 // wait for seconds.
-func hasty(s *driver) *driver {
+func hasty(s *client) *client {
 	s.probeEvery, s.patience, s.silence, s.leaderEvery = 600*time.Millisecond, 400*time.Millisecond, 100*time.Millisecond, 700*time.Millisecond
 	return s
 }
@@ -208,7 +208,7 @@ func TestCommitIsNeverSplitOverTwoUpdates(t *testing.T) {
 func TestSlowReaderIsToldTheLastStateOnly(t *testing.T) {
 	t.Parallel()
 	storetest.SlowReaderIsToldTheLastStateOnly(t, backend(server(t)), 200, func(s store.Store, w store.Watch, last store.Version, keys int) {
-		storetest.Await(t, "the changes to arrive", func() bool { return s.(*driver).index.Load() >= uint64(last) })
+		storetest.Await(t, "the changes to arrive", func() bool { return s.(*client).index.Load() >= uint64(last) })
 		storetest.Await(t, "what passed to be forgotten", func() bool { return w.(*watch).box.Len() == keys })
 	})
 }

@@ -254,14 +254,14 @@ func tokenRefused(err error) bool {
 
 // renewToken is renew for the calls and streams of a store. Without an account
 // it returns the refusal.
-func (s *driver) renewToken(ctx context.Context, old int, refusal error) error {
+func (s *client) renewToken(ctx context.Context, old int, refusal error) error {
 	if s.account == nil {
 		return refusal
 	}
 	return s.account.renew(ctx, s.running.Context(), old, s.login)
 }
 
-func (s *driver) login(ctx context.Context, user, password string) (string, error) {
+func (s *client) login(ctx context.Context, user, password string) (string, error) {
 	reply, err := s.auth.Authenticate(ctx, &pb.AuthenticateRequest{Name: user, Password: password}, callOptions...)
 	if err != nil {
 		return "", err
@@ -287,7 +287,7 @@ type strangerKey struct{}
 
 // authenticated is an interceptor that repeats a call with another token when
 // the server refuses the token. A call that was refused was not carried out.
-func (s *driver) authenticated(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+func (s *client) authenticated(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	if s.account == nil || method == pb.Auth_Authenticate_FullMethodName || ctx.Value(strangerKey{}) != nil {
 		return invoke(ctx, method, request, reply, conn, opts...)
 	}

@@ -49,7 +49,7 @@ func BenchmarkCommit(b *testing.B) {
 				ifs := []clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(held.marker), "=", guard)}
 				var thens []clientv3.Op
 				for i := range keys {
-					key := s.layout.key(fmt.Sprintf("raw/%s/%d", name, i))
+					key := s.keys.key(fmt.Sprintf("raw/%s/%d", name, i))
 					ifs = append(ifs, clientv3.Compare(clientv3.ModRevision(key), "=", rawRevision))
 					thens = append(thens, clientv3.OpPut(key, string(value), clientv3.WithIgnoreLease()))
 				}
@@ -91,7 +91,7 @@ func BenchmarkThroughput(b *testing.B) {
 	}
 	guard := held.guard.Load()
 	byHand := func(w int) error {
-		key := s.layout.key(fmt.Sprintf("raw/%d", w))
+		key := s.keys.key(fmt.Sprintf("raw/%d", w))
 		reply, err := raw.Txn(context.Background()).If(
 			clientv3.Compare(clientv3.ModRevision(held.marker), "=", guard), clientv3.Compare(clientv3.ModRevision(key), "=", revisions[w]),
 		).Then(clientv3.OpPut(key, string(value), clientv3.WithIgnoreLease())).Commit()

@@ -126,12 +126,12 @@ func TestIdleStoreAsksForNothingElse(t *testing.T) {
 	r.take()
 	const renewed = 5
 	start, first := time.Now(), n.Deadline()
-	storetest.Await(t, "more renewals", func() bool { return n.Deadline().Sub(first) >= (renewed-1)*n.ttl/renewals })
+	storetest.Await(t, "more renewals", func() bool { return n.Deadline().Sub(first) >= (renewed-1)*n.Granted/renewals })
 	took := time.Since(start)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for method, most := range map[string]int{
-		"LeaseKeepAlive": int(took/(n.ttl/renewals)) + 1,
+		"LeaseKeepAlive": int(took/(n.Granted/renewals)) + 1,
 		"Watch":          int(took/s.probeEvery) + 1,
 	} {
 		if got := r.sent[method]; got > most {

@@ -2,24 +2,24 @@ package etcd
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/elasticjob-go/elastic/store"
+	"github.com/elasticjob-go/elastic/store/internal/sessions"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 )
 
 // Commit applies a transaction in one request.
-func (s *driver) Commit(ctx context.Context, t store.Txn) (store.Result, error) {
+func (s *client) Commit(ctx context.Context, t store.Txn) (store.Result, error) {
 	if s.running.Closed() {
 		return store.Result{}, store.ErrClosed
 	}
 	if t.Session != nil {
-		session, ok := t.Session.(*session)
-		if !ok || session.store != s {
-			return store.Result{}, fmt.Errorf("%w: the session is not of this store", store.ErrInvalid)
+		n, err := sessions.Of(t, func(n *session) bool { return n.store == s })
+		if err != nil {
+			return store.Result{}, err
 		}
-		return session.commit(ctx, t)
+		return n.commit(ctx, t)
 	}
 	p := s.plan(t, nil)
 	reply, class, why := s.submit(ctx, p)
@@ -35,9 +35,8 @@ func (s *driver) Commit(ctx context.Context, t store.Txn) (store.Result, error) 
 // commit is Commit for a transaction that the session guards: the marker must
 // be at the version that the session knows.
 func (s *session) commit(ctx context.Context, t store.Txn) (store.Result, error) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := s.Context(ctx)
 	defer cancel()
-	defer context.AfterFunc(s.life.Context(), cancel)()
 
 	p := s.store.plan(t, s)
 	for {
@@ -52,7 +51,7 @@ func (s *session) commit(ctx context.Context, t store.Txn) (store.Result, error)
 		case store.ErrUnknown:
 			return store.Result{}, s.settle(p, guard, seen, why)
 		case store.ErrSessionLost:
-			s.life.End(store.ErrSessionLost)
+			s.Life.End(store.ErrSessionLost)
 			return store.Result{}, failed(class, why)
 		default:
 			if err := s.Err(); err != nil {
@@ -65,7 +64,7 @@ func (s *session) commit(ctx context.Context, t store.Txn) (store.Result, error)
 		}
 		marker := p.marker(reply)
 		if marker == 0 {
-			s.life.End(store.ErrSessionLost)
+			s.Life.End(store.ErrSessionLost)
 			return store.Result{}, store.ErrSessionLost
 		}
 		if conflict := p.conflict(reply); conflict != nil {
@@ -81,7 +80,7 @@ func (s *session) commit(ctx context.Context, t store.Txn) (store.Result, error)
 // The class ErrUnknown means that it was sent, and that it may have been
 // applied or may be yet; any other, that it never will be. The last result is
 // the reason.
-func (s *driver) submit(ctx context.Context, p *plan) (reply *pb.TxnResponse, class, why error) {
+func (s *client) submit(ctx context.Context, p *plan) (reply *pb.TxnResponse, class, why error) {
 	var sending sending
 	reply, err := s.kv.Txn(context.WithValue(ctx, sendingKey{}, &sending), p.request, callOptions...)
 	if err == nil {
@@ -108,7 +107,7 @@ func (s *driver) submit(ctx context.Context, p *plan) (reply *pb.TxnResponse, cl
 // had, the session is over, which comes to the same.
 func (s *session) settle(p *plan, guard, seen int64, why error) error {
 	if !noSpace(why) { // which is an answer, and there is only one copy
-		if _, err := s.guard.Seal(s.life, s.ttl, guard, s.moveMarker); err != nil {
+		if _, err := s.guard.Seal(s.Life, s.Granted, guard, s.moveMarker); err != nil {
 			return failed(err, why)
 		}
 	}
@@ -119,9 +118,9 @@ func (s *session) settle(p *plan, guard, seen int64, why error) error {
 }
 
 // moveMarker writes the marker if it is at a version, and returns the version
-// at which it is then: see guard.Guard.Seal.
+// at which it is then: see sessions.Guard.Seal.
 func (s *session) moveMarker(from int64) (int64, error) {
-	ctx, cancel := context.WithTimeout(s.life.Context(), s.attempt())
+	ctx, cancel := context.WithTimeout(s.Life.Context(), s.attempt())
 	defer cancel()
 	key := []byte(s.marker)
 	reply, err := s.store.kv.Txn(ctx, &pb.TxnRequest{
@@ -151,7 +150,7 @@ func (s *session) moveMarker(from int64) (int64, error) {
 // applied. It is an attempt: without an answer, or without proof, the outcome
 // stays unknown.
 func (s *session) refuted(p *plan, seen int64) bool {
-	ctx, cancel := context.WithTimeout(s.life.Context(), min(s.attempt(), time.Second))
+	ctx, cancel := context.WithTimeout(s.Life.Context(), min(s.attempt(), time.Second))
 	defer cancel()
 	read := &pb.TxnRequest{}
 	for _, key := range p.keys {

@@ -21,7 +21,7 @@ func TestSetByAnotherClientKeepsTheLease(t *testing.T) {
 	storetest.Commit(t, owner, store.Txn{Session: n, Do: []store.Op{store.CreateEphemeral("live/set", nil), store.CreateEphemeral("live/put", nil)}})
 
 	storetest.Commit(t, other, storetest.Do(store.Set("live/set", []byte("touched"))))
-	if _, err := raw.Put(t.Context(), owner.layout.key("live/put"), "touched"); err != nil {
+	if _, err := raw.Put(t.Context(), owner.keys.key("live/put"), "touched"); err != nil {
 		t.Fatal(err)
 	}
 	got, err := other.Get(t.Context(), "live/set")
@@ -111,7 +111,7 @@ func TestLeaseNotFoundIsTheEndOfTheSession(t *testing.T) {
 	n := newSession(t, s)
 	v := storetest.Commit(t, s, storetest.Do(store.Create("lasting", nil)))[0]
 	n.lease++ // nobody's
-	n.marker = s.layout.key("lasting")
+	n.marker = s.keys.key("lasting")
 	n.guard.Store(int64(v))
 	_, err := s.Commit(t.Context(), store.Txn{Session: n, Do: []store.Op{store.CreateEphemeral("eph", nil)}})
 	storetest.WantError(t, err, store.ErrSessionLost)

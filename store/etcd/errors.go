@@ -66,7 +66,7 @@ func noSpace(err error) bool { return is(rpctypes.Error(err), rpctypes.ErrNoSpac
 func failed(class, why error) error { return fmt.Errorf("%w: %w", class, why) }
 
 // readError gives the error of a request that changes nothing its class.
-func (s *driver) readError(ctx context.Context, err error) error {
+func (s *client) readError(ctx context.Context, err error) error {
 	if s.running.Closed() {
 		return store.ErrClosed
 	}

@@ -90,7 +90,7 @@ const probeTimeout = 2 * time.Second
 // probe looks whether a host that ended a connection without a word speaks TLS
 // where the URL has none, or none where it has. It returns nil if neither
 // shows.
-func (l *lines) probe(ctx context.Context, addr string, secure bool) *fault {
+func (l *conns) probe(ctx context.Context, addr string, secure bool) *fault {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	conn, err := l.dialer.DialContext(ctx, "tcp", addr)

@@ -4,15 +4,15 @@ import (
 	"context"
 	"net"
 
-	"github.com/elasticjob-go/elastic/store/internal/remote"
+	"github.com/elasticjob-go/elastic/store/internal/endpoint"
 	"google.golang.org/grpc/credentials"
 )
 
 // handshaker does the TLS handshakes of gRPC's connections. Each has a
 // configuration of its own, so that files which have changed are in use.
 type handshaker struct {
-	security *remote.Security
-	lines    *lines
+	security *endpoint.Security
+	conns    *conns
 }
 
 // ClientHandshake begins TLS. The server must have a certificate for the name
@@ -24,11 +24,11 @@ func (h *handshaker) ClientHandshake(ctx context.Context, authority string, conn
 	case err != nil:
 		err = h.security.Explain(err)
 		if ours && ctx.Err() == nil {
-			h.lines.note(n.addr, handshakeFault(err))
+			h.conns.note(n.addr, handshakeFault(err))
 		}
 		return nil, nil, err
 	case ours:
-		h.lines.note(n.addr, nil)
+		h.conns.note(n.addr, nil)
 	}
 	return secure, info, nil
 }

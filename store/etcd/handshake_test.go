@@ -47,12 +47,12 @@ func TestHandshake_IsNotBegunAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := s.Driver().(*driver).lines
-	lines.mu.Lock()
-	for l := range lines.open {
+	conns := s.Driver().(*client).conns
+	conns.mu.Lock()
+	for l := range conns.open {
 		l.Conn.Close()
 	}
-	lines.mu.Unlock()
+	conns.mu.Unlock()
 	storetest.Await(t, "a commit", func() bool {
 		_, err := s.Commit(t.Context(), store.Txn{Session: n, Do: []store.Op{store.Create("k", nil)}})
 		return err == nil

@@ -29,17 +29,17 @@ func backend(e *testservers.Etcd) storetest.Backend {
 	return storetest.Backend{
 		Server: e, TTL: ttl,
 		Open:   func(t testing.TB, addrs, namespace string) store.Store { return openAt(t, addrs, namespace) },
-		Hasten: func(s store.Store) { hasty(s.(*driver)) },
+		Hasten: func(s store.Store) { hasty(s.(*client)) },
 	}
 }
 
 // lose has a session find out that it is lost.
-func lose(n store.Session) { n.(*session).life.End(store.ErrSessionLost) }
+func lose(n store.Session) { n.(*session).Life.End(store.ErrSessionLost) }
 
 func guardOf(n store.Session) int64 { return int64(n.(*session).guard.Load()) }
 
 // openAt opens a store at an address under a fresh namespace, or a given one.
-func openAt(t testing.TB, addr, namespace string, more ...grpc.DialOption) *driver {
+func openAt(t testing.TB, addr, namespace string, more ...grpc.DialOption) *client {
 	t.Helper()
 	s, err := tryOpen(addr, namespace, more...)
 	if err != nil {
@@ -49,7 +49,7 @@ func openAt(t testing.TB, addr, namespace string, more ...grpc.DialOption) *driv
 	return s
 }
 
-func tryOpen(addr, namespace string, more ...grpc.DialOption) (*driver, error) {
+func tryOpen(addr, namespace string, more ...grpc.DialOption) (*client, error) {
 	c, err := store.ParseURL("etcd://" + addr + "/" + namespace)
 	if err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ func FuzzEveryKeyHasItsOwnNameInItsOwnNamespace(f *testing.F) {
 		if namespace == "" || store.CheckKey(key) != nil || prefix != "" && store.CheckKey(prefix) != nil {
 			t.Skip()
 		}
-		l := newLayout(namespace)
+		l := newKeyspace(namespace)
 		if back, ours := l.name([]byte(l.key(key))); !ours || back != key {
 			t.Errorf("%q is carried as %q and comes back as %q", key, l.key(key), back)
 		}
@@ -25,7 +25,7 @@ func FuzzEveryKeyHasItsOwnNameInItsOwnNamespace(f *testing.F) {
 			t.Errorf("%q is below %q: %v, but %q is from %q to %q: %v", key, prefix, below, at, from, to, !below)
 		}
 		for _, other := range []string{namespace + "/x", namespace + "%", "x" + namespace} {
-			if from, to := newLayout(other).below(""); from <= l.key(key) && l.key(key) < to {
+			if from, to := newKeyspace(other).below(""); from <= l.key(key) && l.key(key) < to {
 				t.Errorf("%q of %q is seen in %q", key, namespace, other)
 			}
 		}

@@ -9,8 +9,8 @@ import (
 
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
-	"github.com/elasticjob-go/elastic/store/internal/remote"
-	"github.com/elasticjob-go/elastic/store/internal/running"
+	"github.com/elasticjob-go/elastic/store/internal/closer"
+	"github.com/elasticjob-go/elastic/store/internal/endpoint"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -22,7 +22,7 @@ import (
 func init() {
 	store.Register("etcd", store.Driver{
 		Open:   func(ctx context.Context, c store.Config) (store.Store, error) { return open(ctx, c) },
-		Params: remote.TLSParams,
+		Params: endpoint.TLSParams,
 	})
 }
 
@@ -46,29 +46,29 @@ var dialOptions = []grpc.DialOption{
 
 // open connects to the servers of a URL and returns once one has answered a
 // linearizable read. Tests pass more options.
-func open(ctx context.Context, c store.Config, more ...grpc.DialOption) (*driver, error) {
+func open(ctx context.Context, c store.Config, more ...grpc.DialOption) (*client, error) {
 	if len(c.Hosts) == 0 {
 		return nil, fmt.Errorf("%w: the URL names no host", store.ErrInvalid)
 	}
 	if c.User != "" && c.Password == "" {
 		return nil, fmt.Errorf("%w: the user has no password: write USER:PASSWORD@HOST or password_file=FILE; leave the user out if the client's certificate names it", store.ErrInvalid)
 	}
-	layout := newLayout(c.Namespace)
-	if len(layout.root) > maxNamespace {
-		return nil, fmt.Errorf("%w: the namespace has %d bytes when escaped, at most %d are allowed", store.ErrInvalid, len(layout.root), maxNamespace)
+	keys := newKeyspace(c.Namespace)
+	if len(keys.root) > maxNamespace {
+		return nil, fmt.Errorf("%w: the namespace has %d bytes when escaped, at most %d are allowed", store.ErrInvalid, len(keys.root), maxNamespace)
 	}
-	security, err := remote.TLS(c.Params)
+	security, err := endpoint.TLS(c.Params)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", store.ErrInvalid, err)
 	}
-	hosts := remote.Addresses(c.Hosts, defaultPort)
+	hosts := endpoint.Addresses(c.Hosts, defaultPort)
 
-	set := running.New[*watch]()
-	s := newStore(newLines(security != nil), layout, set)
+	set := closer.New[*watch]()
+	s := newStore(newConns(security != nil), keys, set)
 	s.account, s.release = accountOf(c, hosts)
 	dial := append([]grpc.DialOption{
-		grpc.WithContextDialer(s.lines.dial),
-		grpc.WithChainUnaryInterceptor(s.authenticated, sendOnce, s.lines.overdue),
+		grpc.WithContextDialer(s.conns.dial),
+		grpc.WithChainUnaryInterceptor(s.authenticated, sendOnce, s.conns.overdue),
 	}, dialOptions...)
 	if s.account != nil {
 		dial = append(dial, grpc.WithPerRPCCredentials(s.account))
@@ -79,13 +79,13 @@ func open(ctx context.Context, c store.Config, more ...grpc.DialOption) (*driver
 		dial = append(dial, grpc.WithAuthority(name))
 	}
 	if security != nil {
-		dial = append(dial, grpc.WithTransportCredentials(&handshaker{security, s.lines}))
+		dial = append(dial, grpc.WithTransportCredentials(&handshaker{security, s.conns}))
 	}
 	opened := context.AfterFunc(ctx, func() { set.Close(ctx) }) // as long as this function runs
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints: hosts, Context: set.Context(), Logger: zap.NewNop(), DialOptions: append(dial, more...),
 		// gRPC asks for a sign of life on an idle connection no more often than
-		// this; see lines.
+		// this; see conns.
 		DialKeepAliveTime: 10 * time.Second, DialKeepAliveTimeout: 3 * time.Second,
 	})
 	if err != nil {
@@ -107,7 +107,7 @@ func open(ctx context.Context, c store.Config, more ...grpc.DialOption) (*driver
 // hello asks for a linearizable read until it is answered. It does not wait for
 // a connection in silence as other calls do, to be able to say what is wrong
 // with it; and it returns at once when waiting does not help.
-func (s *driver) hello(ctx context.Context, hosts []string) error {
+func (s *client) hello(ctx context.Context, hosts []string) error {
 	if s.account != nil {
 		if _, number := s.account.current(); number == 0 {
 			// The check of the password waits for a connection. So see first
@@ -121,9 +121,9 @@ func (s *driver) hello(ctx context.Context, hosts []string) error {
 	return s.greet(ctx, hosts)
 }
 
-func (s *driver) greet(ctx context.Context, hosts []string) error {
+func (s *client) greet(ctx context.Context, hosts []string) error {
 	for pause := (&backoff.Backoff{Next: 20 * time.Millisecond, Most: 500 * time.Millisecond}); ; pause.Wait(ctx) {
-		reply, err := s.kv.Range(ctx, &pb.RangeRequest{Key: []byte(s.layout.probe()), CountOnly: true}, grpc.WaitForReady(false))
+		reply, err := s.kv.Range(ctx, &pb.RangeRequest{Key: []byte(s.keys.probe()), CountOnly: true}, grpc.WaitForReady(false))
 		if err == nil {
 			s.saw(reply.Header.Revision)
 			return nil
@@ -135,7 +135,7 @@ func (s *driver) greet(ctx context.Context, hosts []string) error {
 		if f != nil && len(hosts) == 1 {
 			return f
 		}
-		all := s.lines.faultsOf(ctx, hosts)
+		all := s.conns.faultsOf(ctx, hosts)
 		final := len(all) == len(hosts)
 		var texts []string
 		for _, h := range all {
@@ -164,7 +164,7 @@ func (s *driver) greet(ctx context.Context, hosts []string) error {
 
 // faultsOf returns why hosts have no connection, as far as it is known. A host
 // that ended a connection without a word is looked at more closely.
-func (l *lines) faultsOf(ctx context.Context, hosts []string) []*fault {
+func (l *conns) faultsOf(ctx context.Context, hosts []string) []*fault {
 	var all []*fault
 	for _, addr := range hosts {
 		f := l.fault(addr)
@@ -186,7 +186,7 @@ func (l *lines) faultsOf(ctx context.Context, hosts []string) []*fault {
 }
 
 // openError says what is wrong, and what to do about it.
-func (s *driver) openError(ctx context.Context, hosts []string, err error) error {
+func (s *client) openError(ctx context.Context, hosts []string, err error) error {
 	class := store.ErrUnavailable
 	if c := refusal(err); c != nil {
 		class = c
@@ -199,7 +199,7 @@ func (s *driver) openError(ctx context.Context, hosts []string, err error) error
 	case is(e, rpctypes.ErrUserEmpty):
 		hint = "; the server wants a user: write etcd://USER:PASSWORD@HOST, or name a certificate whose name is that of a user"
 	case is(e, rpctypes.ErrPermissionDenied):
-		hint = fmt.Sprintf("; the user needs a role with: grant-permission ROLE readwrite %s/ %s0", s.layout.root, s.layout.root)
+		hint = fmt.Sprintf("; the user needs a role with: grant-permission ROLE readwrite %s/ %s0", s.keys.root, s.keys.root)
 	}
 	return fmt.Errorf("%w: etcd at %s: %w%s", class, strings.Join(hosts, ", "), reason(ctx, err), hint)
 }

@@ -32,7 +32,7 @@ const (
 	impossible        // present and absent: the transaction both needs the key and creates it
 )
 
-func (s *driver) plan(t store.Txn, session *session) *plan {
+func (s *client) plan(t store.Txn, session *session) *plan {
 	p := &plan{do: t.Do, keys: make([]string, len(t.Do))}
 	n := len(t.If) + len(t.Do) + 1
 	p.request = &pb.TxnRequest{Compare: make([]*pb.Compare, 0, n), Success: make([]*pb.RequestOp, 0, len(t.Do)), Failure: make([]*pb.RequestOp, 0, n)}
@@ -43,10 +43,10 @@ func (s *driver) plan(t store.Txn, session *session) *plan {
 	}
 	p.checks = checks(t)
 	for _, c := range p.checks {
-		p.compare([]byte(s.layout.key(c.key)), c.want, c.version)
+		p.compare([]byte(s.keys.key(c.key)), c.want, c.version)
 	}
 	for i, op := range t.Do {
-		p.keys[i] = s.layout.key(op.Key)
+		p.keys[i] = s.keys.key(op.Key)
 		p.write(op, []byte(p.keys[i]), lease)
 	}
 	return p

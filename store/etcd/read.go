@@ -17,11 +17,11 @@ import (
 const page = 4000
 
 // Get reads one key. etcd's reads are linearizable unless one asks for less.
-func (s *driver) Get(ctx context.Context, key string) (store.Entry, error) {
+func (s *client) Get(ctx context.Context, key string) (store.Entry, error) {
 	if s.running.Closed() {
 		return store.Entry{}, store.ErrClosed
 	}
-	reply, err := s.client.Get(ctx, s.layout.key(key))
+	reply, err := s.client.Get(ctx, s.keys.key(key))
 	if err != nil {
 		return store.Entry{}, s.readError(ctx, err)
 	}
@@ -33,7 +33,7 @@ func (s *driver) Get(ctx context.Context, key string) (store.Entry, error) {
 }
 
 // List reads every key below a prefix, at one revision.
-func (s *driver) List(ctx context.Context, prefix string) ([]store.Entry, error) {
+func (s *client) List(ctx context.Context, prefix string) ([]store.Entry, error) {
 	if s.running.Closed() {
 		return nil, store.ErrClosed
 	}
@@ -64,7 +64,7 @@ func (s *driver) Digest(ctx context.Context, prefix string) (store.Digest, error
 }
 
 // list also returns the revision that it has read.
-func (s *driver) list(ctx context.Context, prefix string) ([]store.Entry, int64, error) {
+func (s *client) list(ctx context.Context, prefix string) ([]store.Entry, int64, error) {
 	for {
 		entries, revision, err := s.pages(ctx, prefix)
 		if errors.Is(err, rpctypes.ErrCompacted) {
@@ -80,8 +80,8 @@ func (s *driver) list(ctx context.Context, prefix string) ([]store.Entry, int64,
 
 // pages reads the first page at whatever revision there is, and the others at
 // the same.
-func (s *driver) pages(ctx context.Context, prefix string) (entries []store.Entry, revision int64, err error) {
-	from, to := s.layout.below(prefix)
+func (s *client) pages(ctx context.Context, prefix string) (entries []store.Entry, revision int64, err error) {
+	from, to := s.keys.below(prefix)
 	for {
 		reply, err := s.client.Get(ctx, from, clientv3.WithRange(to), clientv3.WithLimit(int64(s.page)), clientv3.WithRev(revision))
 		if err != nil {
@@ -91,7 +91,7 @@ func (s *driver) pages(ctx context.Context, prefix string) (entries []store.Entr
 			revision = reply.Header.Revision
 		}
 		for _, kv := range reply.Kvs {
-			if name, ours := s.layout.name(kv.Key); ours {
+			if name, ours := s.keys.name(kv.Key); ours {
 				entries = append(entries, entry(name, kv))
 			}
 		}

@@ -36,7 +36,7 @@ func TestCancelledCommitIsSettledBeforeItReturns(t *testing.T) {
 func TestCommitThatCannotBeSealedEndsTheSession(t *testing.T) {
 	t.Parallel()
 	storetest.CommitThatCannotBeSealedEndsTheSession(t, backend(server(t)), func(other store.Store, n store.Session) bool {
-		reply, err := other.(*driver).client.Get(t.Context(), n.(*session).marker)
+		reply, err := other.(*client).client.Get(t.Context(), n.(*session).marker)
 		return err == nil && len(reply.Kvs) == 0
 	})
 }
@@ -88,9 +88,9 @@ func TestCommitToAStoppedServerIsUnavailable(t *testing.T) {
 	s := openAt(t, e.Addr(), storetest.Namespace())
 	e.Stop()
 	storetest.Await(t, "the connection to be gone", func() bool {
-		s.lines.mu.Lock()
-		defer s.lines.mu.Unlock()
-		return len(s.lines.open) == 0
+		s.conns.mu.Lock()
+		defer s.conns.mu.Unlock()
+		return len(s.conns.open) == 0
 	})
 	_, err := s.Commit(storetest.Bounded(t, 200*time.Millisecond), storetest.Do(store.Create("k", nil)))
 	storetest.WantError(t, err, store.ErrUnavailable)

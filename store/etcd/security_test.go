@@ -36,18 +36,18 @@ func TestExpiredTokenIsRenewed(t *testing.T) {
 			}
 			m := storetest.Follow(t, s, "")
 			m.Next()
-			lines := s.Driver().(*driver).lines
+			conns := s.Driver().(*client).conns
 			for i := range 2 {
 				before := n.Deadline()
 				storetest.Await(t, "renewals for longer than a token lives", func() bool { return n.Deadline().Sub(before) > 1500*time.Millisecond || n.Err() != nil })
 				key := fmt.Sprint("k", i)
 				storetest.Commit(t, s, store.Txn{Session: n, Do: []store.Op{store.Create(key, []byte("1"))}})
 				m.UntilHas(key, "1")
-				lines.mu.Lock()
-				for l := range lines.open {
+				conns.mu.Lock()
+				for l := range conns.open {
 					l.Conn.Close() // so that streams must be opened again, which needs a token
 				}
-				lines.mu.Unlock()
+				conns.mu.Unlock()
 			}
 		})
 	}

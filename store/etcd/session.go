@@ -9,8 +9,7 @@ import (
 
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
-	"github.com/elasticjob-go/elastic/store/internal/guard"
-	"github.com/elasticjob-go/elastic/store/internal/lifetime"
+	"github.com/elasticjob-go/elastic/store/internal/sessions"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 )
@@ -28,22 +27,18 @@ const longestAbandon = time.Minute
 // one renews the lease, the other watches the clocks, so that the deadline
 // holds while a renewal hangs.
 type session struct {
-	store  *driver
+	sessions.Base
+	store  *client
 	lease  int64
-	id     string
 	marker string
-	token  uint64
-	ttl    time.Duration
 
-	life *lifetime.Lifetime
-
-	guard guard.Guard[int64] // the marker's version; it only grows
+	guard sessions.Guard[int64] // the marker's version; it only grows
 
 	revoked atomic.Bool // the store has no trace of the session any more
 }
 
 // NewSession takes a lease and puts a marker on it.
-func (s *driver) NewSession(ctx context.Context, o store.SessionOptions) (store.Session, error) {
+func (s *client) NewSession(ctx context.Context, o store.SessionOptions) (store.Session, error) {
 	if s.running.Closed() {
 		return nil, store.ErrClosed
 	}
@@ -56,17 +51,19 @@ func (s *driver) NewSession(ctx context.Context, o store.SessionOptions) (store.
 	if err != nil {
 		return nil, s.readError(ctx, err)
 	}
-	n := &session{store: s, lease: int64(grant.ID), id: sessionID(int64(grant.ID)), ttl: time.Duration(grant.TTL) * time.Second}
-	n.marker = s.layout.marker(n.id)
-	n.life = lifetime.New(n.ended)
-	n.life.Renewed(sent, n.ttl)
+	n := &session{store: s, lease: int64(grant.ID)}
+	n.Identity = sessionID(n.lease)
+	n.Granted = time.Duration(grant.TTL) * time.Second
+	n.marker = s.keys.marker(n.Identity)
+	n.Life = sessions.New(n.ended)
+	n.Life.Renewed(sent, n.Granted)
 	if err := n.mark(ctx, o.Name); err != nil {
-		n.life.End(err)
+		n.Life.End(err)
 		s.running.Go(n.abandon)
 		return nil, err
 	}
-	if !s.running.AddSession(n, func() { n.renew(sent) }, func() { n.life.Watch(n.ttl) }) {
-		n.life.End(store.ErrClosed)
+	if !s.running.AddSession(n, func() { n.renew(sent) }, func() { n.Life.Watch(n.Granted) }) {
+		n.Life.End(store.ErrClosed)
 		return nil, store.ErrClosed
 	}
 	return n, nil
@@ -88,24 +85,17 @@ func (s *session) mark(ctx context.Context, name string) error {
 	created := reply.Header.Revision
 	if !reply.Succeeded { // the client library has sent it twice, and the first was applied
 		if _, created = revisions(reply, 0); created == 0 {
-			return fmt.Errorf("%w: the session %s ended as it began", store.ErrUnavailable, s.id)
+			return fmt.Errorf("%w: the session %s ended as it began", store.ErrUnavailable, s.Identity)
 		}
 	}
-	s.token = uint64(created)
+	s.Fence = uint64(created)
 	s.guard.Store(created)
 	return nil
 }
 
-func (s *session) ID() string            { return s.id }
-func (s *session) Token() uint64         { return s.token }
-func (s *session) TTL() time.Duration    { return s.ttl }
-func (s *session) Done() <-chan struct{} { return s.life.Done() }
-func (s *session) Deadline() time.Time   { return s.life.Deadline() }
-func (s *session) Err() error            { return s.life.Err() }
-
 // Close ends the session and revokes its lease, which deletes its keys at once.
 func (s *session) Close(ctx context.Context) error {
-	s.life.End(store.ErrClosed)
+	s.Life.End(store.ErrClosed)
 	ctx, cancel := context.WithTimeout(ctx, s.store.timeout)
 	defer cancel()
 	return s.revoke(ctx)
@@ -123,7 +113,7 @@ func (s *session) ended(reason error) {
 
 // abandon revokes the lease of a session that has ended.
 func (s *session) abandon() {
-	ctx, cancel := context.WithTimeout(s.store.running.Context(), min(s.ttl, longestAbandon))
+	ctx, cancel := context.WithTimeout(s.store.running.Context(), min(s.Granted, longestAbandon))
 	defer cancel()
 	s.revoke(ctx)
 }
@@ -131,7 +121,7 @@ func (s *session) abandon() {
 // revoke has the store delete the lease and all keys on it, and tries until ctx
 // ends.
 func (s *session) revoke(ctx context.Context) error {
-	for pause := lifetime.Retry(s.ttl); !s.revoked.Load(); pause.Wait(ctx) {
+	for pause := sessions.Retry(s.Granted); !s.revoked.Load(); pause.Wait(ctx) {
 		_, err := s.store.leases.LeaseRevoke(ctx, &pb.LeaseRevokeRequest{ID: s.lease}, callOptions...)
 		switch {
 		case err == nil, is(rpctypes.Error(err), rpctypes.ErrLeaseNotFound):
@@ -145,9 +135,9 @@ func (s *session) revoke(ctx context.Context) error {
 	return nil
 }
 
-// attempt is how long one attempt may take of what must succeed before the
+// attempt is the time limit of one request that must succeed before the
 // deadline.
-func (s *session) attempt() time.Duration { return min(lifetime.Attempt(s.ttl), s.store.timeout) }
+func (s *session) attempt() time.Duration { return s.Attempt(s.store.timeout) }
 
 // renew keeps the lease alive, which was asked for at a time, until the session
 // ends.
@@ -155,9 +145,9 @@ func (s *session) renew(sent time.Time) {
 	stream := renewal{session: s}
 	defer stream.reset()
 	var unanswered time.Time // since when we wait for an answer
-	for pause, failures := time.Until(sent.Add(s.ttl/renewals)), lifetime.Retry(s.ttl); ; {
-		backoff.Sleep(s.life.Context(), pause)
-		if s.life.Context().Err() != nil {
+	for pause, failures := time.Until(sent.Add(s.Granted/renewals)), sessions.Retry(s.Granted); ; {
+		backoff.Sleep(s.Life.Context(), pause)
+		if s.Life.Context().Err() != nil {
 			return
 		}
 		sent := time.Now()
@@ -168,26 +158,26 @@ func (s *session) renew(sent time.Time) {
 		if tokenRefused(err) && s.store.account != nil {
 			// An answer. The old token was good enough until now.
 			unanswered = time.Time{}
-			if s.store.renewToken(s.life.Context(), stream.token, err) == nil {
+			if s.store.renewToken(s.Life.Context(), stream.token, err) == nil {
 				pause = failures.Pause()
 				continue
 			}
 		}
 		if err == nil && ttl <= 0 || is(rpctypes.Error(err), rpctypes.ErrLeaseNotFound) {
 			s.revoked.Store(true)
-			s.life.End(store.ErrSessionLost)
+			s.Life.End(store.ErrSessionLost)
 			return
 		}
 		if err != nil {
-			if s.store.lines.giveUp(unanswered) {
+			if s.store.conns.giveUp(unanswered) {
 				unanswered = time.Time{}
 			}
 			pause = failures.Pause()
 			continue
 		}
 		unanswered = time.Time{}
-		s.life.Renewed(sent, min(ttl, s.ttl))
-		pause, failures = time.Until(sent.Add(s.ttl/renewals)), lifetime.Retry(s.ttl)
+		s.Life.Renewed(sent, min(ttl, s.Granted))
+		pause, failures = time.Until(sent.Add(s.Granted/renewals)), sessions.Retry(s.Granted)
 	}
 }
 
@@ -207,7 +197,7 @@ func (r *renewal) ask() (time.Duration, error) {
 	s := r.session
 	if r.stream == nil {
 		var ctx context.Context
-		ctx, r.cancel = context.WithCancel(s.life.Context())
+		ctx, r.cancel = context.WithCancel(s.Life.Context())
 		timer := time.AfterFunc(s.attempt(), r.cancel)
 		_, r.token = s.store.account.current()
 		stream, err := s.store.leases.LeaseKeepAlive(ctx, callOptions...)

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/store"
-	"github.com/elasticjob-go/elastic/store/internal/lifetime"
+	"github.com/elasticjob-go/elastic/store/internal/sessions"
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
@@ -48,7 +48,7 @@ func TestServerRaisesAShortTTL(t *testing.T) {
 		t.Fatal(err)
 	}
 	storetest.Equal(t, "TTL", session.TTL(), 4*time.Second) // 1.5 elections, rounded up
-	if d := time.Until(session.Deadline()); d <= 3*time.Second || d > 4*time.Second-lifetime.Margin(4*time.Second) {
+	if d := time.Until(session.Deadline()); d <= 3*time.Second || d > 4*time.Second-sessions.Margin(4*time.Second) {
 		t.Errorf("the deadline is in %v", d)
 	}
 }
@@ -57,7 +57,7 @@ func TestClosedStoreLeavesNothingBehind(t *testing.T) {
 	e := server(t)
 	raw := admin(t, e)
 	storetest.ClosedStoreLeavesNothingBehind(t, backend(e), lose, func(namespace string) {
-		reply, err := raw.Get(t.Context(), newLayout(namespace).root, clientv3.WithPrefix())
+		reply, err := raw.Get(t.Context(), newKeyspace(namespace).root, clientv3.WithPrefix())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/store"
+	"github.com/elasticjob-go/elastic/store/internal/atomicmax"
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
-	"github.com/elasticjob-go/elastic/store/internal/mailbox"
-	"github.com/elasticjob-go/elastic/store/internal/ratchet"
+	"github.com/elasticjob-go/elastic/store/internal/watchbuf"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -39,9 +39,9 @@ const mostMisses = 2
 // the revision it has read. When it cannot be sure that it has seen all of
 // them, it reads everything again.
 type watch struct {
-	store  *driver
+	store  *client
 	prefix string
-	box    *mailbox.Mailbox
+	box    *watchbuf.Buffer
 	ctx    context.Context
 	cancel context.CancelFunc
 	misses int          // for probe
@@ -53,11 +53,11 @@ type watch struct {
 }
 
 // Watch reads the prefix and follows it.
-func (s *driver) Watch(ctx context.Context, prefix string) (store.Watch, error) {
+func (s *client) Watch(ctx context.Context, prefix string) (store.Watch, error) {
 	if s.running.Closed() {
 		return nil, store.ErrClosed
 	}
-	w := &watch{store: s, prefix: prefix, box: mailbox.New()}
+	w := &watch{store: s, prefix: prefix, box: watchbuf.New()}
 	entries, revision, err := s.list(ctx, prefix)
 	if err != nil {
 		return nil, err
@@ -130,7 +130,7 @@ func (w *watch) follow(revision int64) (int64, error) {
 	w.mu.Unlock()
 	w.seen.Store(revision)
 
-	from, to := w.store.layout.below(w.prefix)
+	from, to := w.store.keys.below(w.prefix)
 	// Without a leader, a server that is cut off from the others would be asked
 	// in vain, and say so.
 	_, number := w.store.account.current()
@@ -152,10 +152,10 @@ func (w *watch) follow(revision int64) (int64, error) {
 		w.box.Apply(w.changes(reply.Events, revision))
 		if n := len(reply.Events); n > 0 {
 			revision = max(revision, reply.Events[n-1].Kv.ModRevision)
-			ratchet.Raise(&w.seen, revision)
+			atomicmax.Raise(&w.seen, revision)
 			w.store.saw(revision)
 		} else if !reply.Created {
-			ratchet.Raise(&w.seen, reply.Header.Revision)
+			atomicmax.Raise(&w.seen, reply.Header.Revision)
 		}
 	}
 	if ctx.Err() != nil {
@@ -188,12 +188,12 @@ func (w *watch) restart(why error) {
 // changes translates events, without those of the driver's own keys, and
 // without those that are not newer than what the reader has: a server that has
 // just caught up with the others may send some again (etcd issue 15271).
-func (w *watch) changes(events []*clientv3.Event, revision int64) []mailbox.Change {
-	all := make([]mailbox.Change, 0, len(events))
+func (w *watch) changes(events []*clientv3.Event, revision int64) []watchbuf.Change {
+	all := make([]watchbuf.Change, 0, len(events))
 	for _, e := range events {
-		name, ours := w.store.layout.name(e.Kv.Key)
+		name, ours := w.store.keys.name(e.Kv.Key)
 		if ours && e.Kv.ModRevision > revision {
-			all = append(all, mailbox.Change{Entry: entry(name, e.Kv), Deleted: e.Type == mvccpb.Event_DELETE})
+			all = append(all, watchbuf.Change{Entry: entry(name, e.Kv), Deleted: e.Type == mvccpb.Event_DELETE})
 		}
 	}
 	return all
@@ -228,7 +228,7 @@ func (w *watch) again(why error) (int64, error) {
 
 // probe asks the server for signs of life as long as there are watches, and
 // sees whether they come.
-func (s *driver) probe() {
+func (s *client) probe() {
 	life := s.running.Context()
 	for life.Err() == nil {
 		backoff.Sleep(life, s.probeEvery-s.patience)
@@ -251,7 +251,7 @@ func (s *driver) probe() {
 }
 
 // silentWatches returns the watches that have heard nothing since a time.
-func (s *driver) silentWatches(since time.Time) []*watch {
+func (s *client) silentWatches(since time.Time) []*watch {
 	return slices.DeleteFunc(s.running.Watches(), func(w *watch) bool {
 		heard := w.box.HeardSince(since)
 		if heard {
@@ -265,14 +265,14 @@ func (s *driver) silentWatches(since time.Time) []*watch {
 // still at the revision that a watch has come to, the watch has missed nothing,
 // and only waits for a revision that is not there yet, as it does after the
 // client library has resumed it.
-func (s *driver) doubt(watches []*watch) {
+func (s *client) doubt(watches []*watch) {
 	if len(watches) == 0 || s.running.Context().Err() != nil {
 		return
 	}
 	asked := time.Now()
 	ctx, cancel := context.WithTimeout(s.running.Context(), s.patience/2)
 	defer cancel()
-	reply, err := s.kv.Range(ctx, &pb.RangeRequest{Key: []byte(s.layout.probe()), CountOnly: true}, callOptions...)
+	reply, err := s.kv.Range(ctx, &pb.RangeRequest{Key: []byte(s.keys.probe()), CountOnly: true}, callOptions...)
 	for _, w := range watches {
 		seen := w.seen.Load()
 		switch {

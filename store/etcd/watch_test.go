@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/store"
-	"github.com/elasticjob-go/elastic/store/internal/mailbox"
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
+	"github.com/elasticjob-go/elastic/store/internal/watchbuf"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
@@ -18,8 +18,8 @@ const hastyBound = time.Second // 600 ms + 400 ms
 
 // hasty makes a store look for signs of life more often, so that tests need not
 // wait for seconds.
-func hasty(s *driver) *driver {
-	s.probeEvery, s.patience, s.lines.silence = 600*time.Millisecond, 400*time.Millisecond, 100*time.Millisecond
+func hasty(s *client) *client {
+	s.probeEvery, s.patience, s.conns.silence = 600*time.Millisecond, 400*time.Millisecond, 100*time.Millisecond
 	return s
 }
 
@@ -30,7 +30,7 @@ func TestWatchSaysStaleWithinItsBoundAndCatchesUp(t *testing.T) {
 func TestWatchResetsWhenTheHistoryIsCutOff(t *testing.T) {
 	e := server(t)
 	p, s, other := backend(e).BehindProxy(t)
-	hasty(s.(*driver))
+	hasty(s.(*client))
 	raw := admin(t, e)
 	storetest.Commit(t, other, storetest.Do(store.Create("w/a", []byte("0")), store.Create("w/b", []byte("0"))))
 	m := storetest.Follow(t, s, "w")
@@ -70,7 +70,7 @@ func TestWatchResetsWhenTheStoreGoesBack(t *testing.T) {
 	m := storetest.Follow(t, s, "w")
 	m.UntilHas("w/a", "0")
 	// The same watch, as if it had come from a store that was far ahead.
-	n := &watch{store: s, prefix: "w", box: mailbox.New()}
+	n := &watch{store: s, prefix: "w", box: watchbuf.New()}
 	n.ctx, n.cancel = context.WithCancel(s.running.Context())
 	defer n.cancel()
 	s.running.AddWatch(n, func() { n.run(s.revision.Load() + 1_000_000) })
@@ -125,7 +125,7 @@ func TestOldEventsAreIgnored(t *testing.T) {
 	v1 := storetest.Commit(t, s, storetest.Do(store.Create("w/a", []byte("1"))))[0]
 	v2 := storetest.Commit(t, s, storetest.Do(store.Set("w/a", []byte("2"))))[0]
 	var got []*clientv3.Event
-	for reply := range s.client.Watch(t.Context(), s.layout.key("w/a"), clientv3.WithRev(int64(v1))) {
+	for reply := range s.client.Watch(t.Context(), s.keys.key("w/a"), clientv3.WithRev(int64(v1))) {
 		if got = append(got, reply.Events...); len(got) == 2 {
 			break
 		}

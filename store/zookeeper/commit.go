@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/elasticjob-go/elastic/store"
+	"github.com/elasticjob-go/elastic/store/internal/sessions"
 	"github.com/go-zookeeper/zk"
 )
 
@@ -18,16 +19,16 @@ const mostDetours = 20
 
 // Commit applies a transaction in one request, and makes the directories that
 // it needs before it if they are missing.
-func (s *driver) Commit(ctx context.Context, t store.Txn) (store.Result, error) {
+func (s *client) Commit(ctx context.Context, t store.Txn) (store.Result, error) {
 	if s.running.Closed() {
 		return store.Result{}, store.ErrClosed
 	}
 	if t.Session != nil {
-		session, ok := t.Session.(*session)
-		if !ok || session.store != s {
-			return store.Result{}, fmt.Errorf("%w: the session is not of this store", store.ErrInvalid)
+		n, err := sessions.Of(t, func(n *session) bool { return n.store == s })
+		if err != nil {
+			return store.Result{}, err
 		}
-		return session.commit(ctx, t)
+		return n.commit(ctx, t)
 	}
 	p := s.plan(t, nil)
 	if len(p.ops) == 0 {
@@ -59,9 +60,8 @@ func (s *driver) Commit(ctx context.Context, t store.Txn) (store.Result, error) 
 // commit is Commit for a transaction that the session guards: the marker must
 // be at the version that the session knows.
 func (s *session) commit(ctx context.Context, t store.Txn) (store.Result, error) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := s.Context(ctx)
 	defer cancel()
-	defer context.AfterFunc(s.life.Context(), cancel)()
 
 	p := s.store.plan(t, s)
 	for detours := 0; ; detours++ {
@@ -76,7 +76,7 @@ func (s *session) commit(ctx context.Context, t store.Txn) (store.Result, error)
 		case store.ErrUnknown:
 			return store.Result{}, s.settle(guard, why)
 		case store.ErrSessionLost:
-			s.life.End(store.ErrSessionLost)
+			s.Life.End(store.ErrSessionLost)
 			return store.Result{}, failed(class, why)
 		default:
 			if err := s.Err(); err != nil {
@@ -90,7 +90,7 @@ func (s *session) commit(ctx context.Context, t store.Txn) (store.Result, error)
 		case noFault:
 			return p.result(answers), nil
 		case guardGone:
-			s.life.End(store.ErrSessionLost)
+			s.Life.End(store.ErrSessionLost)
 			return store.Result{}, store.ErrSessionLost
 		case guardMoved: // by the seal of another transaction, whose reply was lost
 			if err := s.learnGuard(ctx, guard); err != nil {
@@ -217,16 +217,16 @@ func (l *link) makeDirectories(ctx context.Context, paths []string) error {
 // transaction that is still on its way can commit afterwards. If that cannot be
 // had, the session is over, which comes to the same.
 func (s *session) settle(guard int32, why error) error {
-	if _, err := s.guard.Seal(s.life, s.ttl, guard, s.moveMarker); err != nil {
+	if _, err := s.guard.Seal(s.Life, s.Granted, guard, s.moveMarker); err != nil {
 		return failed(err, why)
 	}
 	return failed(store.ErrUnknown, why)
 }
 
 // moveMarker writes the marker if it is at a version, and returns the version
-// at which it is then: see guard.Guard.Seal.
+// at which it is then: see sessions.Guard.Seal.
 func (s *session) moveMarker(from int32) (int32, error) {
-	ctx, cancel := context.WithTimeout(s.life.Context(), s.attempt())
+	ctx, cancel := context.WithTimeout(s.Life.Context(), s.attempt())
 	defer cancel()
 	at, err := s.writeMarker(ctx, from)
 	if class := refusal(err); class == store.ErrSessionLost || class == store.ErrPermission || errors.Is(err, zk.ErrNoNode) {
@@ -268,7 +268,7 @@ func (s *session) learnGuard(ctx context.Context, thought int32) error {
 	case s.Err() != nil:
 		return s.Err()
 	case errors.Is(err, zk.ErrNoNode), refusal(err) == store.ErrSessionLost:
-		s.life.End(store.ErrSessionLost)
+		s.Life.End(store.ErrSessionLost)
 		return failed(store.ErrSessionLost, err)
 	}
 	return failed(store.ErrUnavailable, err)

@@ -21,7 +21,7 @@ func TestEmptyDirectoriesAreNoKeys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := l.makeDirectories(t.Context(), []string{s.layout.directory(dir)}); err != nil {
+		if err := l.makeDirectories(t.Context(), []string{s.keys.directory(dir)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -81,7 +81,7 @@ func TestServerRemovesEmptyDirectories(t *testing.T) {
 		t.Fatal(err)
 	}
 	storetest.Await(t, "the server to remove the directories", func() bool {
-		there, _, err := l.conn.Exists(s.layout.directory("d"))
+		there, _, err := l.conn.Exists(s.keys.directory("d"))
 		return err == nil && !there
 	})
 	storetest.Commit(t, s, storetest.Do(store.Create("d/e/k", nil)))
@@ -100,7 +100,7 @@ func TestNodesOfOthersAreIgnored(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{"/d/not escaped", "/d/not escaped/k=", "/d/directory", "/d/==", "/.sys/k="} {
-		if _, err := l.conn.Create(s.layout.root+path, []byte("x"), 0, zk.WorldACL(zk.PermAll)); err != nil {
+		if _, err := l.conn.Create(s.keys.root+path, []byte("x"), 0, zk.WorldACL(zk.PermAll)); err != nil {
 			t.Logf("%s: %v", path, err) // the driver's own may not be there yet
 		}
 	}

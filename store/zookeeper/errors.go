@@ -103,7 +103,7 @@ func refusal(err error) error {
 func failed(class, why error) error { return fmt.Errorf("%w: %w", class, why) }
 
 // readError gives the error of a request that changes nothing its class.
-func (s *driver) readError(err error) error {
+func (s *client) readError(err error) error {
 	if s.running.Closed() {
 		return store.ErrClosed
 	}

@@ -12,8 +12,8 @@ import (
 
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
-	"github.com/elasticjob-go/elastic/store/internal/mailbox"
 	"github.com/elasticjob-go/elastic/store/internal/progress"
+	"github.com/elasticjob-go/elastic/store/internal/watchbuf"
 	"github.com/go-zookeeper/zk"
 )
 
@@ -34,7 +34,7 @@ const (
 // One goroutine does all the reading, so that no watch is ever given an older
 // state after a newer one. It runs as long as there are watches.
 type feed struct {
-	store   *driver
+	store   *client
 	classic bool          // without persistent watches: see visit
 	wake    chan struct{} // holds a token when there is something to do
 
@@ -71,7 +71,7 @@ func (f *feed) rouse() {
 
 // event takes note that something has changed at a path.
 func (f *feed) event(path string) {
-	if _, isKey := f.store.layout.name(path); !isKey && !(f.classic && f.store.layout.isDirectory(path)) {
+	if _, isKey := f.store.keys.name(path); !isKey && !(f.classic && f.store.keys.isDirectory(path)) {
 		return
 	}
 	f.mu.Lock()
@@ -190,7 +190,7 @@ func (r *round) run() {
 		case <-probe.C:
 			if time.Since(r.wire.lastProof()) >= probeEvery {
 				ctx, cancel := context.WithTimeout(life, patience)
-				err := r.wire.askOne(ctx, syncing(r.store.layout.root))
+				err := r.wire.askOne(ctx, syncing(r.store.keys.root))
 				cancel()
 				if err != nil {
 					r.wire.leave()
@@ -233,7 +233,7 @@ func (r *round) begin(w *watch) bool {
 }
 
 func (r *round) everything(ctx context.Context, w *watch) (found, error) {
-	first := []ask{barrier(r.store.layout.root)}
+	first := []ask{barrier(r.store.keys.root)}
 	if !r.classic && !r.armed[w.path] {
 		first = append(first, arming(w.path))
 	}
@@ -262,7 +262,7 @@ func (r *round) everything(ctx context.Context, w *watch) (found, error) {
 	// it again.
 	news := found{absent: got.absent}
 	for _, e := range got.entries {
-		if !r.known[r.store.layout.key(e.Key)] {
+		if !r.known[r.store.keys.key(e.Key)] {
 			news.entries = append(news.entries, e)
 		}
 	}
@@ -333,19 +333,19 @@ func (r *round) forbidden(paths []string, err error) bool {
 func (r *round) tell(got found) {
 	paths := make([]string, len(got.entries))
 	for i, e := range got.entries {
-		paths[i] = r.store.layout.key(e.Key)
+		paths[i] = r.store.keys.key(e.Key)
 	}
 	for w := range r.follows {
-		var changes []mailbox.Change
+		var changes []watchbuf.Change
 		for _, path := range got.absent {
-			if key, isKey := r.store.layout.name(path); isKey && w.covers(path) {
-				changes = append(changes, mailbox.Change{Entry: store.Entry{Key: key}, Deleted: true})
+			if key, isKey := r.store.keys.name(path); isKey && w.covers(path) {
+				changes = append(changes, watchbuf.Change{Entry: store.Entry{Key: key}, Deleted: true})
 			}
 		}
 		for i, e := range got.entries {
 			if w.covers(paths[i]) {
 				e.Value = bytes.Clone(e.Value) // each reader may do with it what it likes
-				changes = append(changes, mailbox.Change{Entry: e})
+				changes = append(changes, watchbuf.Change{Entry: e})
 			}
 		}
 		if len(changes) > 0 {

@@ -15,7 +15,7 @@ import (
 
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
-	"github.com/elasticjob-go/elastic/store/internal/remote"
+	"github.com/elasticjob-go/elastic/store/internal/endpoint"
 )
 
 // greetPatience is the time that the first attempt to greet a server has. One
@@ -61,7 +61,7 @@ func bounds(ctx context.Context, h ensemble) (ttlBounds, error) {
 		}
 		faults = append(faults, a.err)
 	}
-	return ttlBounds{}, remote.Join(faults...)
+	return ttlBounds{}, endpoint.Join(faults...)
 }
 
 // greet asks one host until it answers. A host may have several addresses: an

@@ -33,9 +33,9 @@ func backend(z *testservers.ZooKeeper) storetest.Backend {
 func guardOf(n store.Session) int64 { return int64(n.(*session).guard.Load()) }
 
 // openAt opens a store at some addresses under a namespace.
-func openAt(t testing.TB, addrs, namespace string) *driver {
+func openAt(t testing.TB, addrs, namespace string) *client {
 	t.Helper()
-	return storetest.MustOpen(t, "zookeeper://"+addrs+"/"+namespace).Driver().(*driver)
+	return storetest.MustOpen(t, "zookeeper://"+addrs+"/"+namespace).Driver().(*client)
 }
 
 func newSession(t *testing.T, s store.Store) *session {

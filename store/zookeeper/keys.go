@@ -4,10 +4,10 @@ import (
 	"strings"
 
 	"github.com/elasticjob-go/elastic/store"
-	"github.com/elasticjob-go/elastic/store/internal/escape"
+	"github.com/elasticjob-go/elastic/store/internal/keyenc"
 )
 
-// layout maps the keys of one namespace to ZooKeeper's paths:
+// keyspace maps the keys of one namespace to ZooKeeper's paths:
 //
 //	/demo/jobs/report=              the key jobs/report of the namespace demo
 //	/demo/.sys/sessions/694d7aa1    the marker of a session
@@ -20,56 +20,56 @@ import (
 // found where an empty directory has been left behind, and set, and deleted; a
 // key could not be created there; and an ephemeral key could have none below
 // it.
-type layout struct{ root string }
+type keyspace struct{ root string }
 
 const mark = "="
 
-// maxNamespace is the longest root of a layout. See caps for the arithmetic.
+// maxNamespace is the longest root of a keyspace. See caps for the arithmetic.
 const maxNamespace = 400
 
-func newLayout(namespace string) layout {
+func newKeyspace(namespace string) keyspace {
 	if namespace == "zookeeper" { // which is the server's own at the top
-		return layout{"/=7Aookeeper"}
+		return keyspace{"/=7Aookeeper"}
 	}
-	return layout{"/" + escape.Segment(namespace)}
+	return keyspace{"/" + keyenc.Segment(namespace)}
 }
 
 // key returns the path of a key.
-func (l layout) key(key string) string { return l.directory(key) + mark }
+func (k keyspace) key(key string) string { return k.directory(key) + mark }
 
 // directory returns the path of the directory of a prefix, with everything that
 // is below the prefix in it. That of the empty prefix is the root.
-func (l layout) directory(prefix string) string {
+func (k keyspace) directory(prefix string) string {
 	if prefix == "" {
-		return l.root
+		return k.root
 	}
-	return l.root + "/" + escape.Key(prefix)
+	return k.root + "/" + keyenc.Key(prefix)
 }
 
 // name returns the key of a path, and false for directories, for what belongs
 // to the driver, and for what no key has as its path.
-func (l layout) name(path string) (string, bool) {
-	rest, below := strings.CutPrefix(path, l.root+"/")
+func (k keyspace) name(path string) (string, bool) {
+	rest, below := strings.CutPrefix(path, k.root+"/")
 	rest, marked := strings.CutSuffix(rest, mark)
 	if !below || !marked || strings.HasPrefix(rest, store.Reserved+"/") {
 		return "", false
 	}
-	key, ok := escape.Undo(rest)
+	key, ok := keyenc.Undo(rest)
 	return key, ok && store.CheckKey(key) == nil
 }
 
 // isDirectory reports whether keys may be below a path that is the root or in a
 // directory.
-func (l layout) isDirectory(path string) bool {
-	if path == l.root {
+func (k keyspace) isDirectory(path string) bool {
+	if path == k.root {
 		return true
 	}
-	_, ok := escape.Undo(path[strings.LastIndexByte(path, '/')+1:])
-	return ok && path != l.root+"/"+store.Reserved
+	_, ok := keyenc.Undo(path[strings.LastIndexByte(path, '/')+1:])
+	return ok && path != k.root+"/"+store.Reserved
 }
 
-func (l layout) markers() string         { return l.root + "/" + store.Reserved + "/sessions" }
-func (l layout) marker(id string) string { return l.markers() + "/" + id }
+func (k keyspace) markers() string         { return k.root + "/" + store.Reserved + "/sessions" }
+func (k keyspace) marker(id string) string { return k.markers() + "/" + id }
 
 // parent returns the path above a path, "" above the top.
 func parent(path string) string { return path[:strings.LastIndexByte(path, '/')] }

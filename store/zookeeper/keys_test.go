@@ -15,7 +15,7 @@ func TestPathsOfKeys(t *testing.T) {
 		{"demo", "a b/=/é", "/demo/a=20b/=3D/=C3=A9="},
 		{"demo", ".system/a", "/demo/.system/a="},
 	} {
-		l := newLayout(c.namespace)
+		l := newKeyspace(c.namespace)
 		storetest.Equal(t, c.key, l.key(c.key), c.path)
 		key, ours := l.name(c.path)
 		storetest.Equal(t, c.path, key, c.key)
@@ -31,14 +31,14 @@ func TestPathsOfDirectories(t *testing.T) {
 		{"demo", "jobs", "/demo/jobs"},
 		{"demo", "jobs/é", "/demo/jobs/=C3=A9"},
 	} {
-		l := newLayout(c.namespace)
+		l := newKeyspace(c.namespace)
 		storetest.Equal(t, c.prefix, l.directory(c.prefix), c.path)
 		storetest.Equal(t, c.path+" is a directory", l.isDirectory(c.path), true)
 	}
 }
 
 func TestPathsOfNoKey(t *testing.T) {
-	l := newLayout("demo")
+	l := newKeyspace("demo")
 	for _, path := range []string{"/", "/demo", "/demo=", "/demo2/a=", "/demo/a", "/demo/=", "/demo/.sys", "/demo/.sys/sessions/1", "/demo/.sys/a=",
 		"/demo/a=2=", "/demo/a==", "/demo/=61=", "/demo/=c3=", "/demo/a b=", "/demo/=+1=", "/demo/a=2Fb=", "/demo/=FF="} {
 		if key, ours := l.name(path); ours {
@@ -57,7 +57,7 @@ func FuzzEveryKeyHasItsOwnPath(f *testing.F) {
 		if store.CheckKey(key) != nil {
 			t.Skip()
 		}
-		l := newLayout("demo")
+		l := newKeyspace("demo")
 		if back, ours := l.name(l.key(key)); !ours || back != key {
 			t.Errorf("%q is carried as %q and comes back as %q", key, l.key(key), back)
 		}

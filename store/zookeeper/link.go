@@ -14,7 +14,7 @@ import (
 
 	"github.com/elasticjob-go/elastic/store/internal/backoff"
 	"github.com/elasticjob-go/elastic/store/internal/dial"
-	"github.com/elasticjob-go/elastic/store/internal/remote"
+	"github.com/elasticjob-go/elastic/store/internal/endpoint"
 	"github.com/go-zookeeper/zk"
 )
 
@@ -44,8 +44,8 @@ var (
 type ensemble struct {
 	hosts    []string
 	dialer   *dial.Dialer
-	auth     func() string    // user:password as it is now; nil for none
-	security *remote.Security // nil for none
+	auth     func() string      // user:password as it is now; nil for none
+	security *endpoint.Security // nil for none
 }
 
 // dial connects to a server.

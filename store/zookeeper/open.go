@@ -8,14 +8,14 @@ import (
 
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/dial"
-	"github.com/elasticjob-go/elastic/store/internal/remote"
+	"github.com/elasticjob-go/elastic/store/internal/endpoint"
 	"github.com/go-zookeeper/zk"
 )
 
 func init() {
 	store.Register("zookeeper", store.Driver{
 		Open:   func(ctx context.Context, c store.Config) (store.Store, error) { return open(ctx, c) },
-		Params: append([]string{"watch"}, remote.TLSParams...),
+		Params: append([]string{"watch"}, endpoint.TLSParams...),
 	})
 }
 
@@ -24,15 +24,15 @@ const defaultPort = "2181"
 
 // open connects to the servers of a URL and returns once one has answered a
 // read.
-func open(ctx context.Context, c store.Config) (*driver, error) {
+func open(ctx context.Context, c store.Config) (*client, error) {
 	if len(c.Hosts) == 0 {
 		return nil, fmt.Errorf("%w: the URL names no host", store.ErrInvalid)
 	}
-	layout := newLayout(c.Namespace)
-	if len(layout.root) > maxNamespace {
-		return nil, fmt.Errorf("%w: the namespace has %d bytes when escaped, at most %d are allowed", store.ErrInvalid, len(layout.root), maxNamespace)
+	keys := newKeyspace(c.Namespace)
+	if len(keys.root) > maxNamespace {
+		return nil, fmt.Errorf("%w: the namespace has %d bytes when escaped, at most %d are allowed", store.ErrInvalid, len(keys.root), maxNamespace)
 	}
-	h := ensemble{hosts: remote.Addresses(c.Hosts, defaultPort), dialer: &dial.Dialer{}}
+	h := ensemble{hosts: endpoint.Addresses(c.Hosts, defaultPort), dialer: &dial.Dialer{}}
 	switch {
 	case strings.Contains(c.User, ":"):
 		return nil, fmt.Errorf("%w: the user has a colon", store.ErrInvalid)
@@ -48,7 +48,7 @@ func open(ctx context.Context, c store.Config) (*driver, error) {
 		return nil, fmt.Errorf("%w: parameter watch=%q: want classic or persistent", store.ErrInvalid, how)
 	}
 	var err error
-	if h.security, err = remote.TLS(c.Params); err != nil {
+	if h.security, err = endpoint.TLS(c.Params); err != nil {
 		return nil, fmt.Errorf("%w: %w", store.ErrInvalid, err)
 	}
 	ttls, err := bounds(ctx, h)
@@ -56,7 +56,7 @@ func open(ctx context.Context, c store.Config) (*driver, error) {
 		h.dialer.Close()
 		return nil, openError(ctx, h.hosts, err)
 	}
-	s := newStore(h, layout, capsOf(ttls.shortest, ttls.longest))
+	s := newStore(h, keys, capsOf(ttls.shortest, ttls.longest))
 	if c.RequestTimeout > 0 {
 		s.timeout = c.RequestTimeout
 	}
@@ -64,7 +64,7 @@ func open(ctx context.Context, c store.Config) (*driver, error) {
 	// A wrong password shows only when something is read that it does not
 	// allow; and an old server when it is asked for what it lacks.
 	err = s.tryRead(ctx, func(w *wire) error {
-		replies, err := w.ask(ctx, syncing(layout.root), childrenOf(layout.root, false))
+		replies, err := w.ask(ctx, syncing(keys.root), childrenOf(keys.root, false))
 		for _, r := range replies {
 			if err == nil && !errors.Is(r.err, zk.ErrNoNode) {
 				err = r.err
@@ -73,10 +73,10 @@ func open(ctx context.Context, c store.Config) (*driver, error) {
 		if err != nil || classic {
 			return err
 		}
-		if err := w.askOne(ctx, arming(layout.markers())); err != nil {
+		if err := w.askOne(ctx, arming(keys.markers())); err != nil {
 			return err
 		}
-		return w.askOne(ctx, disarming(layout.markers()))
+		return w.askOne(ctx, disarming(keys.markers()))
 	})
 	if err != nil {
 		s.Close(ctx)

@@ -21,7 +21,7 @@ type plan struct {
 	parents []string // of what is created
 }
 
-func (s *driver) plan(t store.Txn, session *session) *plan {
+func (s *client) plan(t store.Txn, session *session) *plan {
 	p := &plan{do: t.Do}
 	if session != nil {
 		p.guarded = true
@@ -37,11 +37,11 @@ func (s *driver) plan(t store.Txn, session *session) *plan {
 			at[c.Key] = expected(c)
 			continue
 		}
-		p.add(c.Key, &zk.CheckVersionRequest{Path: s.layout.key(c.Key), Version: expected(c)})
+		p.add(c.Key, &zk.CheckVersionRequest{Path: s.keys.key(c.Key), Version: expected(c)})
 	}
 	p.first = len(p.ops)
 	for _, op := range t.Do {
-		path, value := s.layout.key(op.Key), op.Value
+		path, value := s.keys.key(op.Key), op.Value
 		version, named := at[op.Key]
 		if !named {
 			version = -1

@@ -28,10 +28,10 @@ type found struct {
 }
 
 // Get reads one key.
-func (s *driver) Get(ctx context.Context, key string) (store.Entry, error) {
+func (s *client) Get(ctx context.Context, key string) (store.Entry, error) {
 	var got found
 	err := s.read(ctx, func(w *wire) (err error) {
-		got, err = s.visit(ctx, w, []ask{barrier(s.layout.root)}, []string{s.layout.key(key)}, nil)
+		got, err = s.visit(ctx, w, []ask{barrier(s.keys.root)}, []string{s.keys.key(key)}, nil)
 		return err
 	})
 	if err != nil {
@@ -44,10 +44,10 @@ func (s *driver) Get(ctx context.Context, key string) (store.Entry, error) {
 }
 
 // List reads everything below a prefix.
-func (s *driver) List(ctx context.Context, prefix string) ([]store.Entry, error) {
+func (s *client) List(ctx context.Context, prefix string) ([]store.Entry, error) {
 	var got found
 	err := s.read(ctx, func(w *wire) (err error) {
-		got, err = s.visit(ctx, w, []ask{barrier(s.layout.root)}, []string{s.layout.directory(prefix)}, nil)
+		got, err = s.visit(ctx, w, []ask{barrier(s.keys.root)}, []string{s.keys.directory(prefix)}, nil)
 		return err
 	})
 	return got.sorted(), err
@@ -55,7 +55,7 @@ func (s *driver) List(ctx context.Context, prefix string) ([]store.Entry, error)
 
 // read runs f on a connection, and again on another if that breaks. Its errors
 // have their class.
-func (s *driver) read(ctx context.Context, f func(w *wire) error) error {
+func (s *client) read(ctx context.Context, f func(w *wire) error) error {
 	if err := s.tryRead(ctx, f); err != nil {
 		return s.readError(err)
 	}
@@ -63,7 +63,7 @@ func (s *driver) read(ctx context.Context, f func(w *wire) error) error {
 }
 
 // tryRead is read with the reason alone as its error.
-func (s *driver) tryRead(ctx context.Context, f func(w *wire) error) error {
+func (s *client) tryRead(ctx context.Context, f func(w *wire) error) error {
 	for {
 		_, w, err := s.connection(ctx)
 		if err == nil {
@@ -87,13 +87,13 @@ func (s *driver) tryRead(ctx context.Context, f func(w *wire) error) error {
 // from now on, once for each; what is in directories is left out if it is in
 // the set, and what is found is added to it, what is absent removed. The paths
 // themselves are read anyway.
-func (s *driver) visit(ctx context.Context, w *wire, first []ask, paths []string, known map[string]bool) (found, error) {
+func (s *client) visit(ctx context.Context, w *wire, first []ask, paths []string, known map[string]bool) (found, error) {
 	var all found
 	notice := known != nil
 	for asks := first; len(paths) > 0; asks = nil {
 		before := len(asks)
 		for _, path := range paths {
-			if s.layout.isDirectory(path) {
+			if s.keys.isDirectory(path) {
 				asks = append(asks, childrenOf(path, notice))
 			} else {
 				asks = append(asks, dataOf(path, notice))
@@ -108,7 +108,7 @@ func (s *driver) visit(ctx context.Context, w *wire, first []ask, paths []string
 				return found{}, r.err
 			}
 		}
-		if paths, err = all.add(s.layout, paths, replies[before:], known); err != nil {
+		if paths, err = all.add(s.keys, paths, replies[before:], known); err != nil {
 			return found{}, err
 		}
 	}
@@ -117,7 +117,7 @@ func (s *driver) visit(ctx context.Context, w *wire, first []ask, paths []string
 
 // add takes in the replies to the question what is at paths, and returns the
 // paths in the directories among them.
-func (f *found) add(l layout, paths []string, replies []reply, known map[string]bool) (next []string, err error) {
+func (f *found) add(keys keyspace, paths []string, replies []reply, known map[string]bool) (next []string, err error) {
 	// What has gone is forgotten first: it may be back by the time that its
 	// directory was read.
 	for i, path := range paths {
@@ -136,14 +136,14 @@ func (f *found) add(l layout, paths []string, replies []reply, known map[string]
 			continue
 		}
 		p := body{b: replies[i].body}
-		if key, isKey := l.name(path); isKey {
+		if key, isKey := keys.name(path); isKey {
 			value := p.bytes()
 			f.entries = append(f.entries, entry(key, value, p.stat()))
-		} else if l.isDirectory(path) {
+		} else if keys.isDirectory(path) {
 			f.directories = append(f.directories, path)
 			for _, name := range p.texts() {
 				below := path + "/" + name
-				if _, isKey := l.name(below); (isKey || l.isDirectory(below)) && !known[below] {
+				if _, isKey := keys.name(below); (isKey || keys.isDirectory(below)) && !known[below] {
 					next = append(next, below)
 				}
 			}

@@ -55,7 +55,7 @@ func TestGuardRefusesWhatWasSentBeforeTheSeal(t *testing.T) {
 	late := s.plan(storetest.Do(store.Create("ghost", nil)), n)
 	before := n.guard.Load()
 	late.guard(before)
-	if _, err := n.guard.Seal(n.life, n.ttl, before, n.moveMarker); err != nil {
+	if _, err := n.guard.Seal(n.Life, n.Granted, before, n.moveMarker); err != nil {
 		t.Fatal(err)
 	}
 	answers, class, why := n.link.submit(t.Context(), late)

@@ -13,7 +13,7 @@ import (
 	"github.com/elasticjob-go/elastic/internal/testservers"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/internal/dial"
-	"github.com/elasticjob-go/elastic/store/internal/remote"
+	"github.com/elasticjob-go/elastic/store/internal/endpoint"
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 	"github.com/go-zookeeper/zk"
 )
@@ -280,9 +280,9 @@ func TestMissingRightsAreNamedAndNeverLookLikeAnEmptyStore(t *testing.T) {
 	}{"persistent": {reader, m}, "classic": {classic, c}} {
 		t.Run(name, func(t *testing.T) {
 			// Servers since 3.8.4 say nothing of what may not be read; others
-			// say that it has changed. When everything is read again there is no
-			// doubt.
-			_, w, err := of.s.Driver().(*driver).connection(t.Context())
+			// say that it has changed. When everything is read again there is
+			// no doubt.
+			_, w, err := of.s.Driver().(*client).connection(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -345,7 +345,7 @@ func TestPasswordFile_IsReadAgain(t *testing.T) {
 	if err := conn.AddAuth("digest", []byte("u:new")); err != nil {
 		t.Fatal(err)
 	}
-	path := s.Driver().(*driver).layout.key("k")
+	path := s.Driver().(*client).keys.key("k")
 	if _, err := conn.SetACL(path, zk.DigestACL(zk.PermAll, "u", "new"), -1); err != nil {
 		t.Fatal(err)
 	}
@@ -364,7 +364,7 @@ func TestPasswordFile_IsReadAgain(t *testing.T) {
 
 // The handshake of TLS is bounded like any other wait.
 func TestSilenceWhereTLSIsExpectedIsBounded(t *testing.T) {
-	h := ensemble{hosts: []string{storetest.Silent(t)}, dialer: &dial.Dialer{}, security: &remote.Security{}}
+	h := ensemble{hosts: []string{storetest.Silent(t)}, dialer: &dial.Dialer{}, security: &endpoint.Security{}}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if _, err := h.dial(ctx, h.hosts[0]); err == nil || ctx.Err() == nil {

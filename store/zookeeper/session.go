@@ -7,29 +7,24 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/store"
-	"github.com/elasticjob-go/elastic/store/internal/guard"
-	"github.com/elasticjob-go/elastic/store/internal/lifetime"
+	"github.com/elasticjob-go/elastic/store/internal/sessions"
 	"github.com/go-zookeeper/zk"
 )
 
 // session is a session of ZooKeeper's with a connection of its own, and a
 // marker that dies with it.
 type session struct {
-	store  *driver
+	sessions.Base
+	store  *client
 	link   *link
-	id     string
 	name   string
 	marker string
-	token  uint64
-	ttl    time.Duration
 
-	life *lifetime.Lifetime
-
-	guard guard.Guard[int32] // the marker's version; it only grows
+	guard sessions.Guard[int32] // the marker's version; it only grows
 }
 
 // NewSession connects once more, and makes a marker.
-func (s *driver) NewSession(ctx context.Context, o store.SessionOptions) (store.Session, error) {
+func (s *client) NewSession(ctx context.Context, o store.SessionOptions) (store.Session, error) {
 	ttl := o.TTL
 	if ttl <= 0 {
 		ttl = store.DefaultTTL
@@ -37,8 +32,8 @@ func (s *driver) NewSession(ctx context.Context, o store.SessionOptions) (store.
 	ttl = min(max(ttl, s.caps.MinTTL), s.caps.MaxTTL)
 	for {
 		n := &session{store: s, name: o.Name}
-		n.life = lifetime.New(n.ended)
-		n.link = &link{hosts: s.hosts, onEvent: func(string) {}, onRenewed: n.life.Renewed}
+		n.Life = sessions.New(n.ended)
+		n.link = &link{hosts: s.hosts, onEvent: func(string) {}, onRenewed: n.Life.Renewed}
 		if err := s.dial(n.link, ttl); err != nil {
 			return nil, s.readError(err)
 		}
@@ -46,8 +41,8 @@ func (s *driver) NewSession(ctx context.Context, o store.SessionOptions) (store.
 		if err == nil && s.running.AddSession(n, n.watch) {
 			return n, nil
 		}
-		lost := n.life.Err() == store.ErrSessionLost
-		n.life.End(store.ErrClosed)
+		lost := n.Life.Err() == store.ErrSessionLost
+		n.Life.End(store.ErrClosed)
 		n.link.end(errAbandoned)
 		switch {
 		case err == nil:
@@ -61,8 +56,8 @@ func (s *driver) NewSession(ctx context.Context, o store.SessionOptions) (store.
 
 // watch ends the session at its deadline, or with its link.
 func (s *session) watch() {
-	defer context.AfterFunc(s.link.ctx, func() { s.life.End(store.ErrSessionLost) })()
-	s.life.Watch(s.ttl)
+	defer context.AfterFunc(s.link.ctx, func() { s.Life.End(store.ErrSessionLost) })()
+	s.Life.Watch(s.Granted)
 }
 
 // begin waits for the connection and makes the marker. Its value is the name
@@ -73,10 +68,10 @@ func (s *session) begin(ctx context.Context) error {
 		return err
 	}
 	s.link.mu.Lock()
-	s.id = sessionID(s.link.session)
+	s.Identity = sessionID(s.link.session)
 	s.link.mu.Unlock()
-	s.ttl = s.link.ttl()
-	s.marker = s.store.layout.marker(s.id)
+	s.Granted = s.link.ttl()
+	s.marker = s.store.keys.marker(s.Identity)
 	name := []byte(s.name)
 	for {
 		answers, err := call(ctx, func() ([]zk.MultiResponse, error) {
@@ -85,7 +80,7 @@ func (s *session) begin(ctx context.Context) error {
 				&zk.SetDataRequest{Path: s.marker, Data: name})
 		})
 		if len(answers) == 2 && answers[0].Error == nil && answers[1].Error == nil {
-			s.token = uint64(answers[1].Stat.Czxid)
+			s.Fence = uint64(answers[1].Stat.Czxid)
 			s.guard.Store(answers[1].Stat.Version)
 			return nil
 		}
@@ -94,13 +89,13 @@ func (s *session) begin(ctx context.Context) error {
 		}
 		switch {
 		case errors.Is(err, zk.ErrNoNode):
-			if err := s.link.makeDirectories(ctx, []string{s.store.layout.markers()}); err != nil {
+			if err := s.link.makeDirectories(ctx, []string{s.store.keys.markers()}); err != nil {
 				return err
 			}
 		case errors.Is(err, zk.ErrNodeExists): // by an attempt whose answer was lost
 			stat, err := call(ctx, func() (*zk.Stat, error) { return s.link.conn.Set(s.marker, name, -1) })
 			if err == nil {
-				s.token = uint64(stat.Czxid)
+				s.Fence = uint64(stat.Czxid)
 				s.guard.Store(stat.Version)
 				return nil
 			}
@@ -116,16 +111,9 @@ func (s *session) begin(ctx context.Context) error {
 	}
 }
 
-func (s *session) ID() string            { return s.id }
-func (s *session) Token() uint64         { return s.token }
-func (s *session) TTL() time.Duration    { return s.ttl }
-func (s *session) Done() <-chan struct{} { return s.life.Done() }
-func (s *session) Deadline() time.Time   { return s.life.Deadline() }
-func (s *session) Err() error            { return s.life.Err() }
-
 // Close ends the session, which deletes its keys at once.
 func (s *session) Close(ctx context.Context) error {
-	s.life.End(store.ErrClosed)
+	s.Life.End(store.ErrClosed)
 	ctx, cancel := context.WithTimeout(ctx, s.store.timeout)
 	defer cancel()
 	if err := s.link.leave(ctx); err != nil {
@@ -145,11 +133,11 @@ func (s *session) ended(reason error) {
 }
 
 func (s *session) abandon() {
-	ctx, cancel := context.WithTimeout(s.store.running.Context(), s.ttl)
+	ctx, cancel := context.WithTimeout(s.store.running.Context(), s.Granted)
 	defer cancel()
 	s.link.leave(ctx)
 }
 
-// attempt is how long one attempt may take of what must succeed before the
+// attempt is the time limit of one request that must succeed before the
 // deadline.
-func (s *session) attempt() time.Duration { return min(lifetime.Attempt(s.ttl), s.store.timeout) }
+func (s *session) attempt() time.Duration { return s.Attempt(s.store.timeout) }

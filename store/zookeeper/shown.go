@@ -8,4 +8,4 @@ import (
 
 // Format prints the name of the driver, whatever the verb. Its fields hold
 // secrets.
-func (s *driver) Format(f fmt.State, verb rune) { secret.Format(f, verb, "zookeeper store") }
+func (s *client) Format(f fmt.State, verb rune) { secret.Format(f, verb, "zookeeper store") }

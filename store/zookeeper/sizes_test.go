@@ -78,7 +78,7 @@ func TestNamespacesDontSeeEachOther(t *testing.T) {
 	z := server(t)
 	base := storetest.Namespace()
 	names := []string{base, base + "/a", base + "/a/b", base + "a", base + "%2520", base + "%20"}
-	var all []*driver
+	var all []*client
 	var watches []*storetest.Mirror
 	for _, name := range names {
 		s := openAt(t, z.Addr(), name)

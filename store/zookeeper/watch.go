@@ -4,14 +4,14 @@ import (
 	"context"
 
 	"github.com/elasticjob-go/elastic/store"
-	"github.com/elasticjob-go/elastic/store/internal/mailbox"
+	"github.com/elasticjob-go/elastic/store/internal/watchbuf"
 )
 
 // watch follows a prefix. See feed for how.
 type watch struct {
-	store  *driver
+	store  *client
 	path   string // the directory of the prefix
-	box    *mailbox.Mailbox
+	box    *watchbuf.Buffer
 	ctx    context.Context
 	cancel context.CancelFunc
 	start  context.Context // bounds the first reading
@@ -21,8 +21,8 @@ type watch struct {
 }
 
 // Watch reads the prefix and follows it.
-func (s *driver) Watch(ctx context.Context, prefix string) (store.Watch, error) {
-	w := &watch{store: s, path: s.layout.directory(prefix), box: mailbox.New(), start: ctx, result: make(chan error, 1)}
+func (s *client) Watch(ctx context.Context, prefix string) (store.Watch, error) {
+	w := &watch{store: s, path: s.keys.directory(prefix), box: watchbuf.New(), start: ctx, result: make(chan error, 1)}
 	w.ctx, w.cancel = context.WithCancel(s.running.Context())
 	if !s.feed.add(w) {
 		w.cancel()

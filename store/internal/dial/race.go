@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/elasticjob-go/elastic/store/internal/remote"
+	"github.com/elasticjob-go/elastic/store/internal/endpoint"
 )
 
 // race is one dial: attempts to connect to the addresses of one name.
@@ -82,7 +82,7 @@ func (r *race) run(ctx context.Context) (*conn, error) {
 			timer.Reset(0)
 		}
 		if answered == nil && len(r.running) == 0 && len(r.left) == 0 {
-			return nil, remote.Join(r.faults...)
+			return nil, endpoint.Join(r.faults...)
 		}
 	}
 }
@@ -175,7 +175,7 @@ func (r *race) ended(ctx context.Context, asking bool) error {
 	if len(r.faults) == 0 { // the deadline had passed before the first attempt
 		return &net.OpError{Op: "dial", Net: "tcp", Addr: host, Err: silence{}}
 	}
-	return remote.Join(r.faults...)
+	return endpoint.Join(r.faults...)
 }
 
 // ordered returns the addresses of both families in turn, beginning with that

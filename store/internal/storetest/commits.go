@@ -55,7 +55,8 @@ func DeadSessionCommitsNothing(t *testing.T, b Backend, ttl time.Duration, ends 
 				if err := end(n); err != nil {
 					t.Fatal(err)
 				}
-				// As a late copy would arrive, of a process that has not noticed.
+				// As a late copy would arrive, of a process that has not
+				// noticed.
 				_, err := s.Commit(t.Context(), In(n, op))
 				WantError(t, err, store.ErrSessionLost)
 				WantError(t, n.Err(), store.ErrSessionLost)

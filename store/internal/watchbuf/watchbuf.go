@@ -1,9 +1,9 @@
-// Package mailbox holds what the reader of a watch has not been told yet: at
+// Package watchbuf holds what the reader of a watch has not been told yet: at
 // most one state of a key, however slow the reader is. Drivers put what they
 // hear of the store into it in the form in which they hear it: changes in the
 // order in which they were made, the same state several times, or the whole
 // content again and again.
-package mailbox
+package watchbuf
 
 import (
 	"cmp"
@@ -22,14 +22,14 @@ type Change struct {
 	Deleted bool
 }
 
-// Mailbox is between a driver and the reader of one watch. It is safe for
+// Buffer is between a driver and the reader of one watch. It is safe for
 // concurrent use, and Next is for one reader. Make it with [New].
 //
-// News is what the reader does not know yet: a write of a key other than the
-// one it was told of last, by its Created and Version, and the absence of a key
-// that it was told of. So a driver may say a state twice, but must never say an
-// older one after a newer one.
-type Mailbox struct {
+// News is any state that the reader does not know yet: a write of a key other
+// than the one it was told of last, by its Created and Version, and the absence
+// of a key that it was told of. So a driver may say a state twice, but must
+// never say an older one after a newer one.
+type Buffer struct {
 	wake chan struct{} // holds a token when there may be something to tell
 
 	mu      sync.Mutex
@@ -52,13 +52,13 @@ type write struct {
 
 func writeOf(e store.Entry) write { return write{e.Created, e.Version} }
 
-// New returns a mailbox that has nothing to tell.
-func New() *Mailbox {
-	return &Mailbox{wake: make(chan struct{}, 1), changed: map[string]store.Entry{}, deleted: map[string]bool{}, known: map[string]write{}}
+// New returns a buffer that has nothing to tell.
+func New() *Buffer {
+	return &Buffer{wake: make(chan struct{}, 1), changed: map[string]store.Entry{}, deleted: map[string]bool{}, known: map[string]write{}}
 }
 
 // change runs f and wakes the reader.
-func (m *Mailbox) change(f func()) {
+func (m *Buffer) change(f func()) {
 	m.mu.Lock()
 	f()
 	m.mu.Unlock()
@@ -70,7 +70,7 @@ func (m *Mailbox) change(f func()) {
 
 // Reset replaces everything by a content that was just read. The reader is told
 // all of it.
-func (m *Mailbox) Reset(entries []store.Entry) {
+func (m *Buffer) Reset(entries []store.Entry) {
 	m.change(func() {
 		m.whole, m.stale, m.heard = true, false, time.Now()
 		clear(m.deleted)
@@ -83,7 +83,7 @@ func (m *Mailbox) Reset(entries []store.Entry) {
 
 // Apply adds changes that have just come, all at once, so that a commit is
 // never split. No changes are a sign of life.
-func (m *Mailbox) Apply(changes []Change) {
+func (m *Buffer) Apply(changes []Change) {
 	m.change(func() {
 		m.stale, m.heard = false, time.Now()
 		for _, c := range changes {
@@ -98,7 +98,7 @@ func (m *Mailbox) Apply(changes []Change) {
 
 // Replace is Apply for a driver that has just read the whole content and does
 // not know what of it has changed.
-func (m *Mailbox) Replace(entries []store.Entry) {
+func (m *Buffer) Replace(entries []store.Entry) {
 	m.change(func() {
 		m.stale, m.heard = false, time.Now()
 		there := make(map[string]bool, len(entries))
@@ -120,7 +120,7 @@ func (m *Mailbox) Replace(entries []store.Entry) {
 }
 
 // set takes note of a key's state. mu is held.
-func (m *Mailbox) set(e store.Entry) {
+func (m *Buffer) set(e store.Entry) {
 	delete(m.deleted, e.Key)
 	if known, ok := m.known[e.Key]; ok && !m.whole && known == writeOf(e) {
 		return
@@ -129,7 +129,7 @@ func (m *Mailbox) set(e store.Entry) {
 }
 
 // remove takes note of a key's absence. mu is held.
-func (m *Mailbox) remove(key string) {
+func (m *Buffer) remove(key string) {
 	delete(m.changed, key)
 	if _, known := m.known[key]; known && !m.whole {
 		m.deleted[key] = true
@@ -138,7 +138,7 @@ func (m *Mailbox) remove(key string) {
 
 // HeardAt takes note of a sign of life that came at a time, maybe some time
 // ago: everything that was news then is here.
-func (m *Mailbox) HeardAt(t time.Time) {
+func (m *Buffer) HeardAt(t time.Time) {
 	m.change(func() {
 		m.stale = false
 		if t.After(m.heard) {
@@ -149,25 +149,25 @@ func (m *Mailbox) HeardAt(t time.Time) {
 
 // LostContact tells the reader that the content may be old, until the next
 // Reset, Apply, Replace or HeardAt.
-func (m *Mailbox) LostContact() { m.change(func() { m.stale = true }) }
+func (m *Buffer) LostContact() { m.change(func() { m.stale = true }) }
 
 // HeardSince reports whether there was a sign of life after a time.
-func (m *Mailbox) HeardSince(t time.Time) bool {
+func (m *Buffer) HeardSince(t time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return !m.heard.Before(t)
 }
 
 // Len is for how many keys there is something to tell.
-func (m *Mailbox) Len() int {
+func (m *Buffer) Len() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return len(m.changed) + len(m.deleted)
 }
 
-// End ends the mailbox with the error that Next returns from now on. The first
+// End ends the buffer with the error that Next returns from now on. The first
 // error stays.
-func (m *Mailbox) End(err error) {
+func (m *Buffer) End(err error) {
 	m.change(func() {
 		if m.err == nil {
 			m.err = err
@@ -175,9 +175,9 @@ func (m *Mailbox) End(err error) {
 	})
 }
 
-// Next waits until there is something to tell, and empties the mailbox: see
+// Next waits until there is something to tell, and empties the buffer: see
 // [store.Watch].
-func (m *Mailbox) Next(ctx context.Context) (store.Update, error) {
+func (m *Buffer) Next(ctx context.Context) (store.Update, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return store.Update{}, err
@@ -193,8 +193,8 @@ func (m *Mailbox) Next(ctx context.Context) (store.Update, error) {
 	}
 }
 
-// take empties the mailbox.
-func (m *Mailbox) take() (store.Update, bool, error) {
+// take empties the buffer.
+func (m *Buffer) take() (store.Update, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.err != nil {

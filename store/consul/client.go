@@ -7,16 +7,16 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/store"
-	"github.com/elasticjob-go/elastic/store/internal/ratchet"
-	"github.com/elasticjob-go/elastic/store/internal/running"
+	"github.com/elasticjob-go/elastic/store/internal/atomicmax"
+	"github.com/elasticjob-go/elastic/store/internal/closer"
 )
 
-// driver is a namespace of a Consul data centre.
-type driver struct {
-	hosts  *hosts
-	token  *token
-	layout layout
-	caps   store.Caps
+// client is a store: a namespace of a Consul data centre.
+type client struct {
+	hosts *hosts
+	token *token
+	keys  keyspace
+	caps  store.Caps
 
 	// namespace and partition of Consul Enterprise, which transactions name in
 	// each operation.
@@ -32,7 +32,7 @@ type driver struct {
 	index  atomic.Uint64 // the highest that Consul has told us
 	lastly atomic.Int64  // when Consul was heard of last, counted from epoch
 
-	running *running.Set[*watch]
+	running *closer.Set[*watch]
 	probing sync.Once // begins with the first watch
 }
 
@@ -77,10 +77,10 @@ func capsFor(least, ttl time.Duration) store.Caps {
 }
 
 // Caps tells what Consul can do.
-func (s *driver) Caps() store.Caps { return s.caps }
+func (s *client) Caps() store.Caps { return s.caps }
 
 // Close ends sessions and watches, then the connections.
-func (s *driver) Close(ctx context.Context) error {
+func (s *client) Close(ctx context.Context) error {
 	err := s.running.Close(ctx)
 	s.hosts.close()
 	return err
@@ -90,15 +90,15 @@ var epoch = time.Now()
 
 // heard takes note of an answer of a host, which is a sign of life of the
 // leader.
-func (s *driver) heard(h *host) {
+func (s *client) heard(h *host) {
 	now := int64(time.Since(epoch))
-	ratchet.Raise(&h.answered, now)
-	ratchet.Raise(&s.lastly, now)
+	atomicmax.Raise(&h.answered, now)
+	atomicmax.Raise(&s.lastly, now)
 }
 
 // quietFor is how long ago the last sign of life was.
-func (s *driver) quietFor() time.Duration { return time.Since(epoch) - time.Duration(s.lastly.Load()) }
+func (s *client) quietFor() time.Duration { return time.Since(epoch) - time.Duration(s.lastly.Load()) }
 
 // saw takes note of an index in a reply: whatever is sent from now on is
 // applied at a higher one.
-func (s *driver) saw(index uint64) { ratchet.Raise(&s.index, index) }
+func (s *client) saw(index uint64) { atomicmax.Raise(&s.index, index) }

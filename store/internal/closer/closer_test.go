@@ -1,4 +1,4 @@
-package running
+package closer
 
 import (
 	"context"
@@ -20,7 +20,7 @@ func (w *watch) Close() error { return w.ended() }
 
 func idle() error { return nil }
 
-func TestClosedStoreBeginsNothing(t *testing.T) {
+func TestClose_BeginsNothingAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // which waits for what has been begun nevertheless
 		s := New[*watch]()
 		if s.Closed() {
@@ -40,7 +40,7 @@ func TestClosedStoreBeginsNothing(t *testing.T) {
 	})
 }
 
-func TestCloseEndsWatchesThenSessionsThenTheContextThenGoroutines(t *testing.T) {
+func TestClose_OrderOfEnds(t *testing.T) {
 	s := New[*watch]()
 	var story []string
 	tell := func(what string) error {
@@ -62,7 +62,7 @@ func TestCloseEndsWatchesThenSessionsThenTheContextThenGoroutines(t *testing.T) 
 	}
 }
 
-func TestFarewellsAreSaidAtOnceAndAllTheirErrorsTold(t *testing.T) {
+func TestClose_SessionsEndTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := New[*watch]()
 		began := time.Now()
@@ -82,7 +82,7 @@ func TestFarewellsAreSaidAtOnceAndAllTheirErrorsTold(t *testing.T) {
 	})
 }
 
-func TestFarewellsHaveTheCallersTime(t *testing.T) {
+func TestClose_SessionsHaveCallersTime(t *testing.T) {
 	s := New[*watch]()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -92,7 +92,7 @@ func TestFarewellsHaveTheCallersTime(t *testing.T) {
 	}
 }
 
-func TestWhatWasRemovedIsLeftAlone(t *testing.T) {
+func TestClose_LeavesRemovedAlone(t *testing.T) {
 	s := New[*watch]()
 	fail := func() error { t.Error("closed once more"); return nil }
 	n, w, open := &session{fail}, &watch{fail}, &watch{idle}
@@ -108,7 +108,7 @@ func TestWhatWasRemovedIsLeftAlone(t *testing.T) {
 	s.Close(t.Context())
 }
 
-func TestSessionsAndWatchesMayRemoveThemselvesWhileTheStoreIsClosed(t *testing.T) {
+func TestClose_MembersMayRemoveThemselves(t *testing.T) {
 	s := New[*watch]()
 	n, w := &session{}, &watch{}
 	n.ended = func() error { s.RemoveSession(n); return nil }
@@ -120,7 +120,7 @@ func TestSessionsAndWatchesMayRemoveThemselvesWhileTheStoreIsClosed(t *testing.T
 	}
 }
 
-func TestSecondCloseOnlyWaits(t *testing.T) {
+func TestClose_SecondOnlyWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := New[*watch]()
 		farewells := 0

@@ -1,4 +1,4 @@
-package escape
+package keyenc
 
 import (
 	"strings"
@@ -7,7 +7,7 @@ import (
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 )
 
-func TestKeysAreEscapedAndComeBack(t *testing.T) {
+func TestKey_ComesBack(t *testing.T) {
 	for key, want := range map[string]string{
 		"jobs/report":  "jobs/report",
 		"a b/=":        "a=20b/=3D",
@@ -23,7 +23,7 @@ func TestKeysAreEscapedAndComeBack(t *testing.T) {
 	storetest.Equal(t, "a segment", Segment("team/demo"), "team=2Fdemo")
 }
 
-func TestWhatIsOfNoKeyIsNotTakenForOne(t *testing.T) {
+func TestUndo_RefusesOthers(t *testing.T) {
 	for _, foreign := range []string{"", "/", "a/", "/a", "a//b", "a b", "=", "=2", "=2f", "=61", "=+1", "=_1", "a=2", "=C3=a9", "=2F", "a=2Fb"} {
 		if key, ok := Undo(foreign); ok {
 			t.Errorf("%q is taken for the key %q", foreign, key)

@@ -1,11 +1,4 @@
-// Package guard makes outcomes final that a lost answer has left unknown.
-//
-// A session has a marker in the store, which no other client writes. Each of
-// its transactions is conditional on the version of the marker that the session
-// knows. When the answer to one is lost, the marker is moved on before the
-// caller is told, and no copy that is still on its way can commit afterwards:
-// not even when another client has gone on from its absence.
-package guard
+package sessions
 
 import (
 	"errors"
@@ -13,12 +6,19 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/store"
-	"github.com/elasticjob-go/elastic/store/internal/lifetime"
 )
 
 // Guard is the version of a session's marker, as far as the session knows. It
-// is safe for concurrent use. Its zero value is to be given a version before it
-// is of use.
+// makes outcomes final that a lost answer has left unknown.
+//
+// A session has a marker in the store, which no other client writes. Each of
+// its transactions is conditional on the version of the marker that the session
+// knows. When the answer to one is lost, the marker is moved on before the
+// caller is told, and no copy that is still on its way can commit afterwards:
+// not even when another client has gone on from its absence.
+//
+// Its zero value needs a version, by Store, before the first transaction. It is
+// safe for concurrent use.
 type Guard[V comparable] struct {
 	sealing sync.Mutex // held by the one that moves the marker
 
@@ -62,10 +62,10 @@ func (g *Guard[V]) Learn(thought, at V) {
 // as good. It is called until it succeeds; its ErrSessionLost says that the
 // marker is gone, or will never be moved, and ends the session. A late copy of
 // an attempt does no harm: it does what the next one does.
-func (g *Guard[V]) Seal(life *lifetime.Lifetime, ttl time.Duration, from V, move func(from V) (V, error)) (V, error) {
+func (g *Guard[V]) Seal(life *Lifetime, ttl time.Duration, from V, move func(from V) (V, error)) (V, error) {
 	g.sealing.Lock()
 	defer g.sealing.Unlock()
-	for pause := lifetime.Retry(ttl); life.Err() == nil; pause.Wait(life.Context()) {
+	for pause := Retry(ttl); life.Err() == nil; pause.Wait(life.Context()) {
 		if at := g.Load(); at != from {
 			return at, nil
 		}

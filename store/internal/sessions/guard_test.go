@@ -1,4 +1,4 @@
-package guard
+package sessions
 
 import (
 	"errors"
@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/store"
-	"github.com/elasticjob-go/elastic/store/internal/lifetime"
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 )
 
@@ -18,8 +17,8 @@ const ttl = 10 * time.Second
 var errBroken = errors.New("the connection is broken")
 
 // alive is a session that lives for a TTL, and its guard at version 1.
-func alive() (*Guard[int], *lifetime.Lifetime) {
-	life := lifetime.New(func(error) {})
+func alive() (*Guard[int], *Lifetime) {
+	life := New(func(error) {})
 	life.Renewed(time.Now(), ttl)
 	g := &Guard[int]{}
 	g.Store(1)
@@ -29,7 +28,7 @@ func alive() (*Guard[int], *lifetime.Lifetime) {
 // further is a store that moves the marker.
 func further(from int) (int, error) { return from + 1, nil }
 
-func TestSealMovesTheMarkerOnAndTellsWhereItIs(t *testing.T) {
+func TestSeal_MovesMarker(t *testing.T) {
 	g, life := alive()
 	at, err := g.Seal(life, ttl, 1, further)
 	storetest.Equal(t, "error", err, nil)
@@ -38,7 +37,7 @@ func TestSealMovesTheMarkerOnAndTellsWhereItIs(t *testing.T) {
 	storetest.Equal(t, "the session's end", life.Err(), nil)
 }
 
-func TestSealIsTriedUntilItIsAcknowledged(t *testing.T) {
+func TestSeal_TriesUntilAcknowledged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, life := alive()
 		attempts := 0
@@ -55,8 +54,8 @@ func TestSealIsTriedUntilItIsAcknowledged(t *testing.T) {
 }
 
 // The session's end does what the seal would have done: the store ends it, too,
-// before anybody else may go on.
-func TestSealThatIsNeverAcknowledgedEndsWithTheSession(t *testing.T) {
+// before another client goes on.
+func TestSeal_UnacknowledgedEndsWithSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, life := alive()
 		began := time.Now()
@@ -64,11 +63,11 @@ func TestSealThatIsNeverAcknowledgedEndsWithTheSession(t *testing.T) {
 		_, err := g.Seal(life, ttl, 1, func(int) (int, error) { return 0, errBroken })
 		storetest.WantError(t, err, store.ErrSessionLost)
 		storetest.WantError(t, life.Err(), store.ErrSessionLost)
-		storetest.Equal(t, "given up after", time.Since(began), ttl-lifetime.Margin(ttl))
+		storetest.Equal(t, "given up after", time.Since(began), ttl-Margin(ttl))
 	})
 }
 
-func TestMarkerThatIsGoneEndsTheSession(t *testing.T) {
+func TestSeal_MissingMarkerEndsSession(t *testing.T) {
 	g, life := alive()
 	attempts := 0
 	_, err := g.Seal(life, ttl, 1, func(int) (int, error) {
@@ -80,7 +79,7 @@ func TestMarkerThatIsGoneEndsTheSession(t *testing.T) {
 	storetest.Equal(t, "attempts", attempts, 1)
 }
 
-func TestNothingIsSealedAfterTheSession(t *testing.T) {
+func TestSeal_RefusedAfterSession(t *testing.T) {
 	g, life := alive()
 	life.End(store.ErrClosed)
 	_, err := g.Seal(life, ttl, 1, func(int) (int, error) { t.Error("tried"); return 0, nil })
@@ -88,7 +87,7 @@ func TestNothingIsSealedAfterTheSession(t *testing.T) {
 	storetest.WantError(t, life.Err(), store.ErrClosed)
 }
 
-func TestOneWriteSealsAllThatWereSentAtTheSameVersion(t *testing.T) {
+func TestSeal_OneWriteServesSameVersion(t *testing.T) {
 	g, life := alive()
 	const transactions = 10
 	var began, ended sync.WaitGroup
@@ -111,7 +110,7 @@ func TestOneWriteSealsAllThatWereSentAtTheSameVersion(t *testing.T) {
 	storetest.Equal(t, "writes", writes, 1)
 }
 
-func TestWhatWasLearntMeanwhileIsASealToo(t *testing.T) {
+func TestSeal_LearnedVersionCounts(t *testing.T) {
 	g, life := alive()
 	attempts := 0
 	at, err := g.Seal(life, ttl, 1, func(from int) (int, error) {
@@ -124,7 +123,7 @@ func TestWhatWasLearntMeanwhileIsASealToo(t *testing.T) {
 	}
 }
 
-func TestLearningLateTakesNothingBack(t *testing.T) {
+func TestLearn_LateChangesNothing(t *testing.T) {
 	g, life := alive()
 	if _, err := g.Seal(life, ttl, 1, further); err != nil {
 		t.Fatal(err)

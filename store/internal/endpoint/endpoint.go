@@ -1,6 +1,6 @@
-// Package remote has what the URLs of stores on a network have in common:
+// Package endpoint has what the URLs of stores on a network have in common:
 // addresses with a default port, and TLS.
-package remote
+package endpoint
 
 import (
 	"net"

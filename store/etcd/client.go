@@ -7,14 +7,14 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/store"
-	"github.com/elasticjob-go/elastic/store/internal/ratchet"
-	"github.com/elasticjob-go/elastic/store/internal/running"
+	"github.com/elasticjob-go/elastic/store/internal/atomicmax"
+	"github.com/elasticjob-go/elastic/store/internal/closer"
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
-// driver is a namespace of an etcd cluster.
-type driver struct {
+// client is a store: a namespace of an etcd cluster.
+type client struct {
 	client *clientv3.Client
 	kv     pb.KVClient // the client library's connection without its layers
 	leases pb.LeaseClient
@@ -22,8 +22,8 @@ type driver struct {
 
 	account *account // nil without a user
 	release func()   // of the account
-	lines   *lines
-	layout  layout
+	conns   *conns
+	keys    keyspace
 
 	// Fixed but for tests.
 	timeout              time.Duration // of what no caller bounds
@@ -32,14 +32,14 @@ type driver struct {
 
 	revision atomic.Int64 // the highest that the server has told us
 
-	running *running.Set[*watch]
+	running *closer.Set[*watch]
 	probing sync.Once // begins with the first watch
 }
 
-func newStore(lines *lines, l layout, set *running.Set[*watch]) *driver {
-	return &driver{
-		lines:      lines,
-		layout:     l,
+func newStore(conns *conns, keys keyspace, set *closer.Set[*watch]) *client {
+	return &client{
+		conns:      conns,
+		keys:       keys,
 		timeout:    store.DefaultRequestTimeout,
 		page:       page,
 		probeEvery: probeEvery,
@@ -49,7 +49,7 @@ func newStore(lines *lines, l layout, set *running.Set[*watch]) *driver {
 }
 
 // use gives the store its connection.
-func (s *driver) use(client *clientv3.Client) {
+func (s *client) use(client *clientv3.Client) {
 	conn := client.ActiveConnection()
 	s.client = client
 	s.kv = pb.NewKVClient(conn)
@@ -77,15 +77,15 @@ var caps = store.Caps{
 }
 
 // Caps tells what etcd can do.
-func (s *driver) Caps() store.Caps { return caps }
+func (s *client) Caps() store.Caps { return caps }
 
 // Close ends sessions and watches, then the connection, which another call of
 // Close may still need for its farewells.
-func (s *driver) Close(ctx context.Context) error {
+func (s *client) Close(ctx context.Context) error {
 	err := s.running.Close(ctx)
 	if s.running.Context().Err() != nil {
 		s.client.Close()
-		s.lines.dialer.Close()
+		s.conns.dialer.Close()
 		s.release()
 	}
 	return err
@@ -93,4 +93,4 @@ func (s *driver) Close(ctx context.Context) error {
 
 // saw takes note of the revision in a reply: whatever is sent from now on is
 // applied at a higher one.
-func (s *driver) saw(revision int64) { ratchet.Raise(&s.revision, revision) }
+func (s *client) saw(revision int64) { atomicmax.Raise(&s.revision, revision) }

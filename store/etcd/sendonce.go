@@ -46,7 +46,8 @@ func sendOnce(ctx context.Context, method string, request, reply any, conn *grpc
 	if s.sent && refusal(s.err) == nil {
 		return errSentAlready
 	}
-	// gRPC fills in the peer when the request has had a connection, and only then.
+	// gRPC fills in the peer when the request has had a connection, and only
+	// then.
 	var to peer.Peer
 	s.err = invoke(ctx, method, request, reply, conn, append(opts, grpc.Peer(&to))...)
 	s.sent = to.Addr != nil

@@ -1,4 +1,4 @@
-package mailbox
+package watchbuf
 
 import (
 	"context"
@@ -25,9 +25,9 @@ func set(key string, created uint64, version store.Version) Change {
 
 func gone(key string) Change { return Change{store.Entry{Key: key}, true} }
 
-// told empties the mailbox and says what was in it, such as "reset a=1.2 -b
+// told empties the buffer and says what was in it, such as "reset a=1.2 -b
 // stale".
-func told(t *testing.T, m *Mailbox) string {
+func told(t *testing.T, m *Buffer) string {
 	t.Helper()
 	u, ok, err := m.take()
 	if err != nil {
@@ -52,38 +52,38 @@ func told(t *testing.T, m *Mailbox) string {
 	return strings.Join(words, " ")
 }
 
-func TestReaderIsToldTheLastStateOfEachKeyOnce(t *testing.T) {
+func TestNext_LastStateOfEachKeyOnce(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		do   func(m *Mailbox)
+		do   func(m *Buffer)
 		want string
 	}{
-		{"nothing", func(m *Mailbox) {}, "nothing"},
-		{"a sign of life", func(m *Mailbox) { m.Apply(nil) }, "nothing"},
-		{"a change", func(m *Mailbox) { m.Apply([]Change{set("a", 1, 2)}) }, "a=1.2"},
-		{"two changes of a key", func(m *Mailbox) { m.Apply([]Change{set("a", 1, 2)}); m.Apply([]Change{set("a", 1, 3)}) }, "a=1.3"},
-		{"what is known", func(m *Mailbox) { m.Apply([]Change{set("a", 1, 1)}) }, "nothing"},
-		{"a known key that is deleted", func(m *Mailbox) { m.Apply([]Change{gone("a")}) }, "-a"},
-		{"an unknown key that is deleted", func(m *Mailbox) { m.Apply([]Change{gone("x")}) }, "nothing"},
-		{"a key that comes and goes", func(m *Mailbox) { m.Apply([]Change{set("x", 9, 9), gone("x")}) }, "nothing"},
-		{"a known key that goes and comes back with its old version", func(m *Mailbox) { m.Apply([]Change{gone("a"), set("a", 9, 1)}) }, "a=9.1"},
-		{"a known key that changes and goes", func(m *Mailbox) { m.Apply([]Change{set("a", 1, 2), gone("a")}) }, "-a"},
-		{"an old state after a newer one is pending", func(m *Mailbox) { m.Apply([]Change{set("a", 1, 2), set("a", 1, 1)}) }, "a=1.2"},
-		{"a reset", func(m *Mailbox) { m.Reset([]store.Entry{at("b", 2, 1)}) }, "reset b=2.1"},
-		{"a reset to what is known", func(m *Mailbox) { m.Reset([]store.Entry{at("a", 1, 1), at("b", 2, 1)}) }, "reset a=1.1 b=2.1"},
-		{"a reset after a change", func(m *Mailbox) { m.Apply([]Change{set("a", 1, 2), gone("b")}); m.Reset(nil) }, "reset"},
-		{"a deletion after a reset", func(m *Mailbox) { m.Reset([]store.Entry{at("a", 1, 1)}); m.Apply([]Change{gone("a"), gone("b")}) }, "reset"},
-		{"a known state after a reset", func(m *Mailbox) { m.Reset(nil); m.Apply([]Change{set("a", 1, 1)}) }, "reset a=1.1"},
-		{"lost contact", func(m *Mailbox) { m.LostContact() }, "stale"},
-		{"contact lost and found", func(m *Mailbox) { m.LostContact(); m.Apply(nil) }, "nothing"},
-		{"contact lost after a change", func(m *Mailbox) { m.Apply([]Change{set("a", 1, 2)}); m.LostContact() }, "a=1.2 stale"},
-		{"the content as it is known", func(m *Mailbox) { m.Replace([]store.Entry{at("a", 1, 1), at("b", 2, 1)}) }, "nothing"},
-		{"another content", func(m *Mailbox) { m.Replace([]store.Entry{at("b", 2, 2), at("c", 3, 3)}) }, "b=2.2 c=3.3 -a"},
-		{"another content and back", func(m *Mailbox) {
+		{"nothing", func(m *Buffer) {}, "nothing"},
+		{"a sign of life", func(m *Buffer) { m.Apply(nil) }, "nothing"},
+		{"a change", func(m *Buffer) { m.Apply([]Change{set("a", 1, 2)}) }, "a=1.2"},
+		{"two changes of a key", func(m *Buffer) { m.Apply([]Change{set("a", 1, 2)}); m.Apply([]Change{set("a", 1, 3)}) }, "a=1.3"},
+		{"what is known", func(m *Buffer) { m.Apply([]Change{set("a", 1, 1)}) }, "nothing"},
+		{"a known key that is deleted", func(m *Buffer) { m.Apply([]Change{gone("a")}) }, "-a"},
+		{"an unknown key that is deleted", func(m *Buffer) { m.Apply([]Change{gone("x")}) }, "nothing"},
+		{"a key that comes and goes", func(m *Buffer) { m.Apply([]Change{set("x", 9, 9), gone("x")}) }, "nothing"},
+		{"a known key that goes and comes back with its old version", func(m *Buffer) { m.Apply([]Change{gone("a"), set("a", 9, 1)}) }, "a=9.1"},
+		{"a known key that changes and goes", func(m *Buffer) { m.Apply([]Change{set("a", 1, 2), gone("a")}) }, "-a"},
+		{"an old state after a newer one is pending", func(m *Buffer) { m.Apply([]Change{set("a", 1, 2), set("a", 1, 1)}) }, "a=1.2"},
+		{"a reset", func(m *Buffer) { m.Reset([]store.Entry{at("b", 2, 1)}) }, "reset b=2.1"},
+		{"a reset to what is known", func(m *Buffer) { m.Reset([]store.Entry{at("a", 1, 1), at("b", 2, 1)}) }, "reset a=1.1 b=2.1"},
+		{"a reset after a change", func(m *Buffer) { m.Apply([]Change{set("a", 1, 2), gone("b")}); m.Reset(nil) }, "reset"},
+		{"a deletion after a reset", func(m *Buffer) { m.Reset([]store.Entry{at("a", 1, 1)}); m.Apply([]Change{gone("a"), gone("b")}) }, "reset"},
+		{"a known state after a reset", func(m *Buffer) { m.Reset(nil); m.Apply([]Change{set("a", 1, 1)}) }, "reset a=1.1"},
+		{"lost contact", func(m *Buffer) { m.LostContact() }, "stale"},
+		{"contact lost and found", func(m *Buffer) { m.LostContact(); m.Apply(nil) }, "nothing"},
+		{"contact lost after a change", func(m *Buffer) { m.Apply([]Change{set("a", 1, 2)}); m.LostContact() }, "a=1.2 stale"},
+		{"the content as it is known", func(m *Buffer) { m.Replace([]store.Entry{at("a", 1, 1), at("b", 2, 1)}) }, "nothing"},
+		{"another content", func(m *Buffer) { m.Replace([]store.Entry{at("b", 2, 2), at("c", 3, 3)}) }, "b=2.2 c=3.3 -a"},
+		{"another content and back", func(m *Buffer) {
 			m.Replace([]store.Entry{at("c", 3, 3)})
 			m.Replace([]store.Entry{at("a", 1, 1), at("b", 2, 1)})
 		}, "nothing"},
-		{"another content after a reset", func(m *Mailbox) { m.Reset([]store.Entry{at("a", 1, 1)}); m.Replace([]store.Entry{at("c", 3, 3)}) }, "reset c=3.3"},
+		{"another content after a reset", func(m *Buffer) { m.Reset([]store.Entry{at("a", 1, 1)}); m.Replace([]store.Entry{at("c", 3, 3)}) }, "reset c=3.3"},
 	} {
 		m := New()
 		m.Reset([]store.Entry{at("b", 2, 1), at("a", 1, 1)})
@@ -100,7 +100,7 @@ func TestReaderIsToldTheLastStateOfEachKeyOnce(t *testing.T) {
 	}
 }
 
-func TestReaderIsToldThatContactIsBack(t *testing.T) {
+func TestNext_TellsContactIsBack(t *testing.T) {
 	m := New()
 	m.Reset(nil)
 	told(t, m)
@@ -116,7 +116,7 @@ func TestReaderIsToldThatContactIsBack(t *testing.T) {
 
 // A sign of life counts from when it came, not from when the driver gets round
 // to it.
-func TestReaderIsToldWhenTheStoreWasHeardOf(t *testing.T) {
+func TestNext_TellsWhenHeard(t *testing.T) {
 	m := New()
 	m.Reset(nil)
 	told(t, m)
@@ -137,7 +137,7 @@ func TestReaderIsToldWhenTheStoreWasHeardOf(t *testing.T) {
 // However a driver hears of a store, and however slow the reader is, the reader
 // ends with what the store has, is told of no deletion of what it does not
 // know, and never of the same write twice.
-func TestReaderEndsWithWhatTheStoreHas(t *testing.T) {
+func TestNext_EndsWithStoresContent(t *testing.T) {
 	for seed := range uint64(2000) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		m, content, reader := New(), map[string]store.Entry{}, map[string]store.Entry{}
@@ -217,7 +217,7 @@ func describe(content map[string]store.Entry) string {
 	return strings.Join(all, " ")
 }
 
-func TestNextWaitsForNewsForItsContextOrForTheEnd(t *testing.T) {
+func TestNext_WaitsForNewsContextOrEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := New()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

@@ -1,5 +1,5 @@
-// Package ratchet raises atomic counters to a maximum.
-package ratchet
+// Package atomicmax raises atomic counters to a maximum.
+package atomicmax
 
 import "cmp"
 

@@ -17,7 +17,7 @@ import (
 // takes, so that a caller in a hurry breaks nothing.
 const silence = 500 * time.Millisecond
 
-// lines are the connections of a store. A connection through which nothing
+// conns are the connections of a store. A connection through which nothing
 // comes any more is not closed by anyone: a router has forgotten it, or the
 // server's machine is gone. gRPC would ask for a sign of life after 10 s at the
 // earliest and wait for it, longer than a session lives. So the caller that
@@ -27,7 +27,7 @@ const silence = 500 * time.Millisecond
 // A connection on which nothing has come yet is not given up in this way: a
 // server that is busy takes its time for TLS, and a handshake that is given up
 // is begun again from the start.
-type lines struct {
+type conns struct {
 	silence time.Duration // see silence
 	dialer  *dial.Dialer
 	secure  bool // TLS is used
@@ -41,7 +41,7 @@ type lines struct {
 // epoch.
 type line struct {
 	net.Conn
-	lines       *lines
+	conns       *conns
 	addr        string
 	used        atomic.Bool // something was read
 	read, wrote atomic.Int64
@@ -62,8 +62,8 @@ const (
 	connectTimeout = 10 * time.Second
 )
 
-func newLines(secure bool) *lines {
-	return &lines{
+func newConns(secure bool) *conns {
+	return &conns{
 		silence: silence,
 		dialer:  &dial.Dialer{Timeout: dialTimeout},
 		secure:  secure,
@@ -73,7 +73,7 @@ func newLines(secure bool) *lines {
 }
 
 // note takes note of why there is no connection to a host, nil if there is one.
-func (l *lines) note(addr string, f *fault) {
+func (l *conns) note(addr string, f *fault) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if f == nil {
@@ -84,14 +84,14 @@ func (l *lines) note(addr string, f *fault) {
 }
 
 // fault returns why there is no connection to a host, nil if nothing is known.
-func (l *lines) fault(addr string) *fault {
+func (l *conns) fault(addr string) *fault {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.faults[addr]
 }
 
 // dial makes a connection. gRPC calls it.
-func (l *lines) dial(ctx context.Context, addr string) (net.Conn, error) {
+func (l *conns) dial(ctx context.Context, addr string) (net.Conn, error) {
 	conn, err := l.dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -99,7 +99,7 @@ func (l *lines) dial(ctx context.Context, addr string) (net.Conn, error) {
 		}
 		return nil, err
 	}
-	n := &line{Conn: conn, lines: l, addr: addr}
+	n := &line{Conn: conn, conns: l, addr: addr}
 	n.read.Store(int64(time.Since(epoch)))
 	if !l.secure {
 		time.AfterFunc(greetingTimeout, func() {
@@ -112,7 +112,7 @@ func (l *lines) dial(ctx context.Context, addr string) (net.Conn, error) {
 }
 
 // greeted takes a connection in on which something has come.
-func (l *lines) greeted(n *line) {
+func (l *conns) greeted(n *line) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.open[n] = true
@@ -123,7 +123,7 @@ func (l *lines) greeted(n *line) {
 
 // giveUp closes the connections that have carried something since a time and
 // have been silent since. It returns false if that is not long enough ago.
-func (l *lines) giveUp(since time.Time) bool {
+func (l *conns) giveUp(since time.Time) bool {
 	if time.Since(since) < l.silence {
 		return false
 	}
@@ -141,7 +141,7 @@ func (l *lines) giveUp(since time.Time) bool {
 
 // overdue is an interceptor that gives connections up on which a call has
 // waited for an answer until its deadline.
-func (l *lines) overdue(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+func (l *conns) overdue(ctx context.Context, method string, request, reply any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	start := time.Now()
 	err := invoke(ctx, method, request, reply, conn, opts...)
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
@@ -155,11 +155,11 @@ func (n *line) Read(b []byte) (int, error) {
 	if got > 0 {
 		n.read.Store(int64(time.Since(epoch)))
 		if !n.used.Swap(true) {
-			n.lines.greeted(n)
+			n.conns.greeted(n)
 		}
 	}
-	if err != nil && !n.used.Load() && !n.lines.secure && endedEarly(err) {
-		n.lines.note(n.addr, &fault{text: "the server ended the connection without an answer", cause: err})
+	if err != nil && !n.used.Load() && !n.conns.secure && endedEarly(err) {
+		n.conns.note(n.addr, &fault{text: "the server ended the connection without an answer", cause: err})
 	}
 	return got, err
 }
@@ -170,8 +170,8 @@ func (n *line) Write(b []byte) (int, error) {
 }
 
 func (n *line) Close() error {
-	n.lines.mu.Lock()
-	delete(n.lines.open, n)
-	n.lines.mu.Unlock()
+	n.conns.mu.Lock()
+	delete(n.conns.open, n)
+	n.conns.mu.Unlock()
 	return n.Conn.Close()
 }

@@ -1,4 +1,4 @@
-package remote
+package endpoint
 
 import (
 	"os"
@@ -9,14 +9,14 @@ import (
 	"github.com/elasticjob-go/elastic/store/internal/storetest"
 )
 
-func TestAddressesHaveAPort(t *testing.T) {
+func TestAddresses_HavePort(t *testing.T) {
 	got := strings.Join(Addresses([]string{"h", "h:1", "10.0.0.1", "[::1]", "[::1]:1"}, "2379"), " ")
 	if want := "h:2379 h:1 10.0.0.1:2379 [::1]:2379 [::1]:1"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
-func TestTLSIsMeantByAnyOfItsParameters(t *testing.T) {
+func TestTLS_AnyParameterTurnsItOn(t *testing.T) {
 	a := storetest.NewAuthority(t)
 	a.Issue("client")
 	for _, c := range []struct {
@@ -44,7 +44,7 @@ func TestTLSIsMeantByAnyOfItsParameters(t *testing.T) {
 	}
 }
 
-func TestTLSRefusesWhatMakesNoSense(t *testing.T) {
+func TestTLS_RefusesContradictions(t *testing.T) {
 	a := storetest.NewAuthority(t)
 	a.Issue("client")
 	a.Issue("other")

@@ -1,4 +1,4 @@
-package lifetime
+package sessions
 
 import (
 	"errors"
@@ -9,8 +9,6 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-const ttl = 10 * time.Second
-
 // born returns a life with a first renewal, and counts its ends.
 func born(t *testing.T) (l *Lifetime, ends *int) {
 	ends = new(int)
@@ -19,7 +17,7 @@ func born(t *testing.T) (l *Lifetime, ends *int) {
 	return l, ends
 }
 
-func TestLifeEndsAMarginBeforeTheStoreEndsIt(t *testing.T) {
+func TestLifetime_EndsMarginEarly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		l, ends := born(t)
@@ -34,7 +32,7 @@ func TestLifeEndsAMarginBeforeTheStoreEndsIt(t *testing.T) {
 	})
 }
 
-func TestRenewalCountsFromWhenItWasSent(t *testing.T) {
+func TestRenewed_CountsFromSending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		l, _ := born(t)
@@ -50,7 +48,7 @@ func TestRenewalCountsFromWhenItWasSent(t *testing.T) {
 	})
 }
 
-func TestNothingRevivesALife(t *testing.T) {
+func TestLifetime_NeverRevives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, ends := born(t)
 		time.Sleep(ttl) // virtual; no timer looks
@@ -66,7 +64,7 @@ func TestNothingRevivesALife(t *testing.T) {
 }
 
 // Code of a process that stood still may run before its timers do.
-func TestWhoAsksAfterTheDeadlineIsToldWithoutATimer(t *testing.T) {
+func TestErr_ReadsClockItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, _ := born(t)
 		time.Sleep(ttl) // virtual

@@ -1,4 +1,4 @@
-package ratchet
+package atomicmax
 
 import (
 	"math/rand/v2"
@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestNumberOnlyGrows(t *testing.T) {
+func TestRaise_NeverLowers(t *testing.T) {
 	var n atomic.Int64
 	for _, c := range []struct{ v, want int64 }{{-1, 0}, {2, 2}, {1, 2}, {2, 2}, {3, 3}} {
 		if Raise(&n, c.v); n.Load() != c.want {
@@ -16,7 +16,7 @@ func TestNumberOnlyGrows(t *testing.T) {
 	}
 }
 
-func TestHighestOfManyAtOnceStays(t *testing.T) {
+func TestRaise_HighestOfManyStays(t *testing.T) {
 	var n atomic.Uint64
 	var all sync.WaitGroup
 	const most = 1000

@@ -1,7 +1,7 @@
-// Package escape writes keys in the letters that any store carries in any of
+// Package keyenc writes keys in the letters that any store carries in any of
 // its interfaces: bytes besides letters, digits, '_', '.' and '-' are written
 // =HH.
-package escape
+package keyenc
 
 import (
 	"strconv"

@@ -1,7 +1,6 @@
-// Package running keeps what an open store has running: goroutines, sessions
-// and watches. When the store is closed all of it ends, and nothing begins any
-// more.
-package running
+// Package closer ends the goroutines, sessions and watches of a store when the
+// store is closed. Afterwards none can begin.
+package closer
 
 import (
 	"context"
@@ -43,7 +42,7 @@ func New[W Watch]() *Set[W] {
 	return s
 }
 
-// Context ends with the store, when its sessions have been said farewell to.
+// Context ends with the store, after its sessions.
 func (s *Set[W]) Context() context.Context { return s.ctx }
 
 // Closed reports whether Close was called.
@@ -57,8 +56,8 @@ func (s *Set[W]) Closed() bool {
 // begins something does, if the store is closed.
 func (s *Set[W]) Go(f func()) bool { return s.begin(func() {}, f) }
 
-// AddSession takes a session in, which is said farewell to unless it is removed
-// before, and runs what it consists of.
+// AddSession takes a session in, which Close ends unless it is removed before,
+// and runs what it consists of.
 func (s *Set[W]) AddSession(n Session, run ...func()) bool {
 	return s.begin(func() { s.sessions[n] = true }, run...)
 }
@@ -103,17 +102,17 @@ func (s *Set[W]) Watches() []W {
 	return slices.Collect(maps.Keys(s.watches))
 }
 
-// Close closes all watches, says farewell to all sessions at once, and to what
-// else the driver names, ends the context, and returns when no goroutine is
-// left. Its error is what came of the farewells. Only the first call does all
-// that; any other waits for the goroutines.
+// Close closes all watches, ends all sessions and the others at the same time,
+// ends the context, and returns when no goroutine is left. It returns the
+// errors of the sessions' ends. Only the first call does all that; any other
+// waits for the goroutines.
 func (s *Set[W]) Close(ctx context.Context, others ...func(context.Context) error) error {
 	s.mu.Lock()
 	first := !s.closed
 	s.closed = true
-	farewells := others[:len(others):len(others)]
+	ends := others[:len(others):len(others)]
 	for n := range s.sessions {
-		farewells = append(farewells, n.Close)
+		ends = append(ends, n.Close)
 	}
 	s.mu.Unlock()
 	defer s.goroutines.Wait()
@@ -123,10 +122,10 @@ func (s *Set[W]) Close(ctx context.Context, others ...func(context.Context) erro
 	for _, w := range s.Watches() {
 		w.Close()
 	}
-	errs := make([]error, len(farewells))
+	errs := make([]error, len(ends))
 	var said sync.WaitGroup
-	for i, farewell := range farewells {
-		said.Go(func() { errs[i] = farewell(ctx) })
+	for i, end := range ends {
+		said.Go(func() { errs[i] = end(ctx) })
 	}
 	said.Wait()
 	s.cancel()

@@ -1,7 +1,7 @@
-// Package lifetime says until when a session is surely alive, by the clocks of
-// this process. Drivers whose store counts a session's time to live by itself
-// (etcd, ZooKeeper, Consul) build their sessions on it.
-package lifetime
+// Package sessions has what the sessions of remote stores share: the deadline
+// by the clocks of this process (Lifetime), the marker that settles lost
+// answers (Guard), and the accessors of store.Session (Base).
+package sessions
 
 import (
 	"context"

@@ -6,29 +6,29 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/store"
-	"github.com/elasticjob-go/elastic/store/internal/running"
+	"github.com/elasticjob-go/elastic/store/internal/closer"
 )
 
 // readerTTL is that of the session that reads and watches, which nothing is
 // kept alive by: a connection that is silent for a third of it is given up.
 const readerTTL = store.DefaultTTL
 
-// driver is a namespace of a ZooKeeper ensemble.
-type driver struct {
+// client is a store: a namespace of a ZooKeeper ensemble.
+type client struct {
 	hosts   ensemble
-	layout  layout
+	keys    keyspace
 	caps    store.Caps
 	timeout time.Duration // of what no caller bounds
 
-	running *running.Set[*watch]
+	running *closer.Set[*watch]
 	feed    feed
 
 	mu     sync.Mutex
 	reader *link // for reads, watches, and transactions without a session; another when its session has ended
 }
 
-func newStore(h ensemble, l layout, c store.Caps) *driver {
-	s := &driver{hosts: h, layout: l, caps: c, timeout: store.DefaultRequestTimeout, running: running.New[*watch]()}
+func newStore(h ensemble, keys keyspace, c store.Caps) *client {
+	s := &client{hosts: h, keys: keys, caps: c, timeout: store.DefaultRequestTimeout, running: closer.New[*watch]()}
 	s.feed = feed{store: s, wake: make(chan struct{}, 1), dirty: map[string]bool{}}
 	return s
 }
@@ -53,17 +53,17 @@ func capsOf(minTTL, maxTTL time.Duration) store.Caps {
 }
 
 // Caps tells what ZooKeeper can do.
-func (s *driver) Caps() store.Caps { return s.caps }
+func (s *client) Caps() store.Caps { return s.caps }
 
 // Close ends sessions and watches, then the connection.
-func (s *driver) Close(ctx context.Context) error {
+func (s *client) Close(ctx context.Context) error {
 	defer s.hosts.dialer.Close()
 	return s.running.Close(ctx, s.dismiss)
 }
 
 // dismiss ends the reader. There is nothing in its session; it dies by itself
 // if the server can't be told now.
-func (s *driver) dismiss(ctx context.Context) error {
+func (s *client) dismiss(ctx context.Context) error {
 	s.mu.Lock()
 	reader := s.reader
 	s.mu.Unlock()
@@ -80,7 +80,7 @@ func (s *driver) dismiss(ctx context.Context) error {
 }
 
 // dial begins a link, unless the store is closed.
-func (s *driver) dial(l *link, ttl time.Duration) error {
+func (s *client) dial(l *link, ttl time.Duration) error {
 	begun := make(chan error, 1)
 	begin := func() {
 		run, err := newLink(l, ttl)
@@ -96,7 +96,7 @@ func (s *driver) dial(l *link, ttl time.Duration) error {
 }
 
 // connection returns the reader and its wire, once there is one.
-func (s *driver) connection(ctx context.Context) (*link, *wire, error) {
+func (s *client) connection(ctx context.Context) (*link, *wire, error) {
 	for {
 		s.mu.Lock()
 		var err error

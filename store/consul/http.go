@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/store/internal/dial"
-	"github.com/elasticjob-go/elastic/store/internal/remote"
+	"github.com/elasticjob-go/elastic/store/internal/endpoint"
 )
 
 // wire is the way to one agent, below the client library. The library throws
@@ -43,7 +43,7 @@ const dialTimeout = 2 * time.Second
 // that can't wait for it leaves the connection to the next one.
 const handshakeTimeout = 15 * time.Second
 
-func newWire(security *remote.Security, t *token, namespaces bool) *wire {
+func newWire(security *endpoint.Security, t *token, namespaces bool) *wire {
 	dialer := &dial.Dialer{Timeout: dialTimeout, KeepAlive: silentFor}
 	secure := func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dialer.DialContext(ctx, network, addr)
