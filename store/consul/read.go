@@ -60,17 +60,17 @@ func (s *client) List(ctx context.Context, prefix string) ([]store.Entry, error)
 // that of the whole store or lower than it was: then digests differ for
 // nothing, and never agree for nothing, because a write after that has a higher
 // index still.
-func (s *driver) Digest(ctx context.Context, prefix string) (d store.Digest, err error) {
+func (s *client) Digest(ctx context.Context, prefix string) (d store.Digest, err error) {
 	if s.running.Closed() {
 		return store.Digest{}, store.ErrClosed
 	}
 	err = s.ask(ctx, true, func(ctx context.Context, h *host) error {
-		names, meta, err := h.api.KV().Keys(s.layout.below(prefix), "", s.query(ctx))
+		names, meta, err := h.api.KV().Keys(s.keys.below(prefix), "", s.query(ctx))
 		if err != nil {
 			return err
 		}
 		if meta.ResultsFilteredByACLs {
-			return fmt.Errorf("%w: the token may not read all keys below %s", store.ErrPermission, s.layout.below(prefix))
+			return fmt.Errorf("%w: the token may not read all keys below %s", store.ErrPermission, s.keys.below(prefix))
 		}
 		s.saw(meta.LastIndex)
 		d = store.Digest{Keys: len(names), Mark: meta.LastIndex}

@@ -45,11 +45,11 @@ func (s *client) List(ctx context.Context, prefix string) ([]store.Entry, error)
 // which one of them was written. A later write has a higher one, and a delete
 // makes them fewer unless another key was created since: so equal digests mean
 // equal content. The server looks at all keys and sends one, without its value.
-func (s *driver) Digest(ctx context.Context, prefix string) (store.Digest, error) {
+func (s *client) Digest(ctx context.Context, prefix string) (store.Digest, error) {
 	if s.running.Closed() {
 		return store.Digest{}, store.ErrClosed
 	}
-	from, to := s.layout.below(prefix)
+	from, to := s.keys.below(prefix)
 	newest := clientv3.WithSort(clientv3.SortByModRevision, clientv3.SortDescend)
 	reply, err := s.client.Get(ctx, from, clientv3.WithRange(to), newest, clientv3.WithLimit(1), clientv3.WithKeysOnly())
 	if err != nil {
