@@ -62,6 +62,8 @@ func (e Event) sentence() string {
 		return what + " was refused"
 	case Changed:
 		return e.change()
+	case Removed:
+		return what + " is not in the namespace, and nothing of it runs"
 	case Leaving:
 		return me + " waited for its runs to end"
 	case Differs:

@@ -32,7 +32,8 @@ type Audit struct {
 	// Found has every breach so far.
 	Found []Violation
 
-	specs    map[string]*layout.Spec       // nil: there is one, and it can't be read
+	jobs     map[string]*layout.Job        // nil: there is one, and it can't be read
+	specs    map[string]*layout.Spec       // of jobs that are here; nil: there is one, and it can't be read or is not here
 	inForce  map[string]time.Time          // since when a spec's schedule is, as far as that can be believed
 	changed  map[string]time.Time          // when what decides about fires of the past changed last
 	assigned map[string]*layout.Assignment // likewise
@@ -93,7 +94,7 @@ type Claim struct {
 // NewAudit returns an audit that has seen nothing.
 func NewAudit(operator string) *Audit {
 	return &Audit{
-		Operator: operator, specs: map[string]*layout.Spec{}, inForce: map[string]time.Time{}, changed: map[string]time.Time{}, assigned: map[string]*layout.Assignment{},
+		Operator: operator, jobs: map[string]*layout.Job{}, specs: map[string]*layout.Spec{}, inForce: map[string]time.Time{}, changed: map[string]time.Time{}, assigned: map[string]*layout.Assignment{},
 		alive: map[string]layout.Instance{}, died: map[string]time.Time{}, whole: map[string]map[int64]*Whole{}, clients: map[string]string{}, shards: map[string]*Shard{}, divided: map[string]*divided{},
 	}
 }
@@ -102,14 +103,15 @@ func NewAudit(operator string) *Audit {
 func (a *Audit) Commit(c memory.Commit) {
 	a.now = c
 	for _, op := range c.Do {
-		prefix, rest, _ := strings.Cut(op.Key, "/")
-		if _, ok := layout.NameOf(prefix, op.Key); !ok && prefix != "runs" {
+		kind := layout.KindOf(op.Key)
+		if kind == nil {
 			if !a.byOperator() { // a person may put a key anywhere, and all ignore it
 				a.breach(8, "", -1, "nothing has the key %s", op.Key)
 			}
 			continue
 		}
-		switch prefix {
+		_, rest, _ := strings.Cut(op.Key, "/")
+		switch kind.Prefix {
 		case layout.Instances:
 			a.instance(rest, op)
 		case layout.Jobs:
@@ -118,16 +120,12 @@ func (a *Audit) Commit(c memory.Commit) {
 			a.assignment(rest, op)
 		case layout.Signals:
 			a.signals(rest, op)
-		case "runs":
-			job, _, _ := strings.Cut(rest, "/")
-			item, err := layout.ShardOf(op.Key)
-			if err != nil || op.Key != layout.RunKey(job, item) {
-				a.breach(8, job, -1, "nothing has the key %s", op.Key)
-				continue
-			}
+		case layout.Runs:
+			job, item, _ := layout.RunOf(op.Key)
 			a.record(a.shard(job, item), op)
-		default:
-			a.breach(8, "", -1, "nothing has the key %s", op.Key)
+		}
+		if kind.OfJob {
+			a.below(op)
 		}
 	}
 }
@@ -146,6 +144,10 @@ func (a *Audit) Instance(id string) layout.Instance { return a.alive[id] }
 
 // Spec returns a job's spec as it is now; nil if there is none that can be read.
 func (a *Audit) Spec(job string) *layout.Spec { return a.specs[job] }
+
+// Job returns a job as it is stored, also one that is not here; nil if there is
+// none that can be read.
+func (a *Audit) Job(job string) *layout.Job { return a.jobs[job] }
 
 // InForce returns since when a job's schedule is, also if a broken clock says that it will only be later.
 func (a *Audit) InForce(job string) time.Time { return a.inForce[job] }
@@ -191,17 +193,24 @@ func (a *Audit) instance(id string, op store.Op) {
 func (a *Audit) spec(job string, op store.Op) {
 	defer a.ends(job)
 	if op.Kind == store.OpDelete {
+		delete(a.jobs, job)
 		delete(a.specs, job)
 		delete(a.changed, job)
 		return
 	}
-	old := a.specs[job]
-	a.specs[job] = nil
-	if spec, err := layout.DecodeSpec(op.Value); err == nil {
-		if old != nil && !decidesAs(&spec, old) {
+	old, oldDoc := a.specs[job], a.jobs[job]
+	a.jobs[job], a.specs[job] = nil, nil
+	if doc, err := layout.DecodeJob(op.Value); err == nil {
+		a.jobs[job] = &doc
+		a.revision(job, oldDoc, doc, op)
+		spec := doc.Here()
+		if spec == nil {
+			return
+		}
+		if old != nil && !decidesAs(spec, old) {
 			a.changed[job] = a.now.Time
 		}
-		a.specs[job], a.inForce[job] = &spec, failover.Credible(spec.Since, a.now.Time)
+		a.specs[job], a.inForce[job] = spec, failover.Credible(spec.Since, a.now.Time)
 	} else if !a.byOperator() {
 		a.breach(8, job, -1, "a spec that can't be read: %v", err)
 	}

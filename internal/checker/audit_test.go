@@ -14,6 +14,12 @@ import (
 
 var midnight = time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)
 
+// byTest is the author of the documents of a test.
+var byTest = layout.Changed{By: "a@1", At: midnight, Via: layout.ViaCode}
+
+// stored returns the document of a job that an instance has created.
+func stored(spec layout.Spec) []byte { return layout.NewJob(spec, byTest).Encode() }
+
 // story is a job of one shard that a runs once and, after its death, b again. Each commit can be doctored.
 func story() []memory.Commit {
 	spec := layout.Spec{Schedule: "* * * * * ?", Shards: 1, Sharding: "sticky", Failover: true, MaxAttempts: 2, Misfire: failover.MisfireOnce, Overlap: failover.OverlapQueue}.From(midnight)
@@ -37,7 +43,7 @@ func story() []memory.Commit {
 	}
 	all := []memory.Commit{
 		0: do("a", nil, store.CreateEphemeral("instances/a@1", instance("a")), store.CreateEphemeral("instances/b@1", nil)),
-		1: do("a", nil, store.Create("jobs/job", spec.Encode())),
+		1: do("a", nil, store.Create("jobs/job", stored(spec))),
 		2: do("a", assigned("a@1"), store.Create("assignments/job", given(1, "a@1"))),
 		3: do("a", claimed("a@1", 3), store.Create("runs/job/0", first.Encode())),
 		4: {Cause: memory.Expired, Client: "a", Do: []store.Op{store.Delete("instances/a@1")}},
@@ -95,7 +101,7 @@ func TestADoctoredStoreBreaksJustWhatIsDoctored(t *testing.T) {
 				t.Fatal(err)
 			}
 			f(&spec)
-			all[2].Do = []store.Op{store.Create("jobs/job", spec.Encode())}
+			all[2].Do = []store.Op{store.Create("jobs/job", stored(spec))}
 		}
 	}
 	// a is back under another ID, and goes on with what it runs.
@@ -114,7 +120,8 @@ func TestADoctoredStoreBreaksJustWhatIsDoctored(t *testing.T) {
 			spec, _ := layout.DecodeSpec(all[2].Do[0].Value)
 			done, _ := failover.Decode(all[8].Do[0].Value)
 			f(&spec)
-			all[9].Do = []store.Op{store.Set("jobs/job", spec.Encode())}
+			doc, _ := layout.DecodeJob(all[2].Do[0].Value)
+			all[9].Do = []store.Op{store.Set("jobs/job", doc.With(spec, byTest).Encode())}
 			all[10].Do = []store.Op{store.Set("runs/job/0", done.Begin(midnight.Add(2*time.Second), "b@1", midnight).Encode())}
 		}
 	}

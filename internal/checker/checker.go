@@ -140,21 +140,26 @@ func (c *checker) hygiene() map[string]*job {
 
 // inspect looks at one key, and says what is wrong with it.
 func (c *checker) inspect(e store.Entry, of func(job string) *job) string {
-	prefix, rest, _ := strings.Cut(e.Key, "/")
-	if _, ok := layout.NameOf(prefix, e.Key); !ok && prefix != "runs" {
+	kind := layout.KindOf(e.Key)
+	if kind == nil {
 		return "nothing has such a key"
 	}
-	switch prefix {
+	_, rest, _ := strings.Cut(e.Key, "/")
+	switch kind.Prefix {
 	case layout.Jobs:
-		spec, err := layout.DecodeSpec(e.Value)
+		doc, err := layout.DecodeJob(e.Value)
 		if err != nil {
 			return err.Error()
+		}
+		spec := doc.Here()
+		if spec == nil {
+			return ""
 		}
 		j := of(rest)
 		if j.policy, err = spec.Policy(); err != nil {
 			return err.Error()
 		}
-		j.spec = &spec
+		j.spec = spec
 	case layout.Assignments:
 		a, err := layout.DecodeAssignment(e.Value)
 		if err != nil {
@@ -175,12 +180,12 @@ func (c *checker) inspect(e store.Entry, of func(job string) *job) string {
 		if p := c.processes.at(i.PID, c.End); p == nil || !p.gone.IsZero() {
 			return fmt.Sprintf("its process %d is gone", i.PID)
 		}
-	case "runs":
-		name, _, _ := strings.Cut(rest, "/")
-		item, err := layout.ShardOf(e.Key)
-		if err != nil || e.Key != layout.RunKey(name, item) {
-			return "nothing has such a key"
+	case layout.Revisions:
+		if _, err := layout.DecodeJob(e.Value); err != nil {
+			return err.Error()
 		}
+	case layout.Runs:
+		name, item, _ := layout.RunOf(e.Key)
 		r, err := failover.Decode(e.Value)
 		if err != nil {
 			return err.Error()
@@ -190,7 +195,7 @@ func (c *checker) inspect(e store.Entry, of func(job string) *job) string {
 			return "a run in progress"
 		}
 	default:
-		return "nothing has such a key"
+		return "nothing writes such a key"
 	}
 	return ""
 }

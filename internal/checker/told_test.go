@@ -52,7 +52,7 @@ func (c chain) commits() []memory.Commit {
 		if name == "then" {
 			owners = owners[:1]
 		}
-		do(nil, store.Create(layout.JobKey(name), spec.From(midnight).Encode()))
+		do(nil, store.Create(layout.JobKey(name), stored(spec.From(midnight))))
 		do([]store.Cond{alive, store.At(layout.JobKey(name), 1)}, store.Create(layout.AssignmentKey(name), layout.Assignment{Epoch: 1, Strategy: spec.Sharding, Owners: owners}.Encode()))
 	}
 	fire := midnight.Add(time.Second)

@@ -59,6 +59,9 @@ func (a *Audit) claimed(s *Shard, old, now failover.Record) {
 	if now.Fence <= s.fence {
 		a.breach(1, job, s.Item, "claimed with the fence %d, and there was %d before: from %s to %s", now.Fence, s.fence, old, now)
 	}
+	if doc := a.jobs[job]; doc != nil && now.Fence < doc.Fences {
+		a.breach(1, job, s.Item, "claimed with the fence %d, and the job has the floor %d", now.Fence, doc.Fences)
+	}
 	if !a.Alive(owner) || a.clients[owner] != a.now.Client {
 		a.breach(1, job, s.Item, "claimed for %s, which is not alive, or another process", owner)
 	} else if !a.guarded(layout.InstanceKey(owner), false) {

@@ -40,8 +40,9 @@ func (e *Engine) planFor(j *job, spec layout.Spec, have *layout.Assignment, may 
 	p := plan{want: before}
 	p.want.Epoch, p.want.Strategy, p.want.Owners, p.want.Surplus = before.Epoch+1, spec.Sharding, owners, 0
 	p.want.Division = spec.Division()
-	if have == nil || before.Divides(p.want) {
-		p.want.RaiseFences(now, 0)
+	low := before.Fences < j.floor() // of a job that was restored
+	if have == nil || before.Divides(p.want) || low {
+		p.want.RaiseFences(now, j.floor())
 	}
 	// A time that a broken clock has written gives way, too.
 	if grown := failover.Credible(before.Grown, now); len(owners) > len(before.Owners) && spec.Broadcast() && !grown.After(now) {
@@ -54,7 +55,7 @@ func (e *Engine) planFor(j *job, spec layout.Spec, have *layout.Assignment, may 
 	if surplus > len(owners) {
 		p.want.Surplus = surplus
 	}
-	p.urgent = have == nil || !spec.Broadcast() && len(before.Owners) != spec.Shards || before.Strategy != p.want.Strategy || before.Division != p.want.Division ||
+	p.urgent = have == nil || low || !spec.Broadcast() && len(before.Owners) != spec.Shards || before.Strategy != p.want.Strategy || before.Division != p.want.Division ||
 		slices.ContainsFunc(before.Owners, func(id string) bool { return !ids[id] })
 	p.wrong = p.urgent || !slices.Equal(owners, before.Owners) || p.want.Surplus != before.Surplus
 	return p, nil

@@ -32,7 +32,7 @@ func compared(a layout.Spec, sideA string, b layout.Spec, sideB string) (args ma
 func (e *Engine) tellChange(j *job) {
 	old := j.told
 	if j.removed || j.specVersion != 0 && j.spec == nil {
-		return // it can't be read, and that was reported
+		return // it can't be read, or is not here, and that was reported
 	}
 	j.told = j.spec
 	ev := observe.Event{Job: j.name, Shard: wholeJob}

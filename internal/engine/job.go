@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -20,7 +19,8 @@ type job struct {
 	removed    bool // it is to go as soon as nothing of it runs
 	stale      bool // it is to be refreshed
 
-	spec        *layout.Spec // nil while it is not in the store, or can't be read
+	doc         *layout.Job  // as it is stored; nil while it is not in the store, or can't be read
+	spec        *layout.Spec // of doc; nil as well while the job is not here
 	specVersion store.Version
 	policy      failover.Policy // of the last spec that could be read
 	division    string          // of the work, as the spec has it
@@ -30,13 +30,15 @@ type job struct {
 	enabled                 map[int]firstSeen // the same of shards
 	before                  *failover.Policy  // the one that the present policy replaced, and whose fires of the past no longer count; nil: none
 
-	zone        *time.Location
-	writingSpec bool
-	told        *layout.Spec // the spec that observers know
-	explained   string       // the schedule in words, as it was told last
-	refused     bool         // the spec given here never fires again, and was not written
-	overwritten bool         // what Overwrite asks for is done
-	compared    bool         // the spec in the store was compared with the one given here
+	zone          *time.Location
+	writingSpec   bool
+	told          *layout.Spec  // the spec that observers know
+	explained     string        // the schedule in words, as it was told last
+	refused       bool          // the spec given here never fires again, and was not written
+	absenceTold   store.Version // the version of the tombstone that was reported
+	keptOtherwise bool          // the key of a replaced revision is there, or is not, against the rule
+	overwritten   bool          // what Overwrite asks for is done
+	compared      bool          // the spec in the store was compared with the one given here
 
 	assigned        *layout.Assignment // nil likewise
 	assignedVersion store.Version
@@ -100,7 +102,7 @@ func (e *Engine) refreshSpec(j *job) (changed bool) {
 	entry, there := e.replica.spec(j.name)
 	if !there {
 		changed = j.spec != nil
-		j.spec, j.specVersion = nil, 0
+		j.doc, j.spec, j.specVersion = nil, nil, 0
 		e.createSpec(j)
 		return changed
 	}
@@ -108,22 +110,30 @@ func (e *Engine) refreshSpec(j *job) (changed bool) {
 		j.specVersion = entry.Version
 		e.decodeSpec(j, entry)
 	}
+	if j.doc != nil && j.spec == nil {
+		e.tellAbsence(j)
+	}
 	e.compareSpec(j)
 	return changed
 }
 
 func (e *Engine) decodeSpec(j *job, entry store.Entry) {
 	old := j.spec
-	j.spec = nil
-	spec, err := layout.DecodeSpec(entry.Value)
+	j.doc, j.spec = nil, nil
+	doc, err := layout.DecodeJob(entry.Value)
+	if err == nil && doc.Here() == nil {
+		j.doc = &doc
+		return
+	}
 	if err == nil {
+		spec := *doc.Spec
 		var policy failover.Policy
 		if policy, err = spec.Policy(); err == nil {
 			if old != nil && !old.Since.Equal(spec.Since) {
 				before := j.policy
 				j.before = &before
 			}
-			j.spec, j.policy = &spec, policy
+			j.doc, j.spec, j.policy = &doc, &spec, policy
 			j.division = spec.Division()
 			j.seeSpec()
 			j.zone, _ = spec.Location() // the policy has found it
@@ -192,7 +202,7 @@ func (e *Engine) createSpec(j *job) {
 		return
 	}
 	spec := j.registered.Spec.From(e.cfg.Now())
-	e.writeSpec(j, store.Create(layout.JobKey(j.name), spec.Encode()))
+	e.writeSpec(j, layout.NewJob(spec, e.changedNow()))
 }
 
 // compareSpec sees to it that the job's spec is the one given here, if it is to be, and says so if it is not.
@@ -207,7 +217,7 @@ func (e *Engine) compareSpec(j *job) {
 			return
 		}
 		spec := j.registered.Spec.Replaces(*j.spec, e.cfg.Now())
-		e.writeSpec(j, store.Set(layout.JobKey(j.name), spec.Encode()))
+		e.writeSpec(j, j.doc.With(spec, e.changedNow()))
 	case !same && !j.compared && !j.registered.Overwrite:
 		j.compared = true
 		args, text := compared(*j.spec, "stored", j.registered.Spec, "given")
@@ -220,24 +230,6 @@ func (e *Engine) compareSpec(j *job) {
 			Detail: "the job in the store differs from the one given here, and wins; add it with Overwrite to replace it; " + text,
 		})
 	}
-}
-
-// writeSpec creates or sets the job's spec, once at a time.
-func (e *Engine) writeSpec(j *job, op store.Op) {
-	if e.me == nil || j.removed || j.writingSpec || j.awaits.has(layout.JobKey(j.name)) {
-		return
-	}
-	j.writingSpec = true
-	at := j.specVersion
-	e.send(&e.docs, &move{at: at, op: op, done: func(_ store.Version, err error) {
-		j.writingSpec = false
-		j.overwritten = j.overwritten || err == nil
-		if err == nil || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrUnknown) {
-			e.await(j, layout.JobKey(j.name), at)
-			return
-		}
-		e.touch(j)
-	}})
 }
 
 func (e *Engine) refreshAssignment(j *job) (changed bool) {
@@ -328,6 +320,7 @@ func (e *Engine) refreshShards(j *job) {
 func (e *Engine) mayOwn(j *job) bool {
 	return e.me != nil && !e.drain.on && !e.clocks.outlier && !j.removed && j.spec != nil && j.assigned != nil &&
 		(j.spec.Broadcast() || len(j.assigned.Owners) == j.spec.Shards) && j.assigned.Division == j.division &&
+		j.assigned.Fences >= j.floor() &&
 		layout.Instance{Labels: e.cfg.Labels}.Meets(j.spec.Requires)
 }
 

@@ -49,7 +49,8 @@ type move struct {
 	guards  []store.Cond  // what must hold besides; moves of one job share them
 	at      store.Version // of op.Key, which must be unchanged; zero: the op's own precondition is enough
 	op      store.Op
-	patient bool // nobody waits for it: it may linger to share a commit with others
+	also    []store.Op // written with op, or not at all
+	patient bool       // nobody waits for it: it may linger to share a commit with others
 	member  *member
 	done    func(v store.Version, err error) // called on the loop
 }
@@ -210,8 +211,10 @@ func (e *Engine) sent(l *lane, at *slot, batch []*move, bytes int, r store.Resul
 		at.limit = 0
 		e.fitted(l, batch, bytes)
 		e.worked(&l.faults, keysOf(batch)...)
-		for i, m := range batch {
-			m.done(r.Versions[i], nil)
+		written := 0
+		for _, m := range batch {
+			m.done(r.Versions[written], nil)
+			written += 1 + len(m.also)
 		}
 		return
 	}
@@ -332,15 +335,10 @@ func (e *Engine) retryWithoutCulprit(l *lane, at *slot, batch []*move, err error
 }
 
 func (m *move) names(key string) bool {
-	if m.op.Key == key {
+	if m.op.Key == key || slices.ContainsFunc(m.also, func(op store.Op) bool { return op.Key == key }) {
 		return true
 	}
-	for _, c := range m.guards {
-		if c.Key == key {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(m.guards, func(c store.Cond) bool { return c.Key == key })
 }
 
 func conflictKey(err error) string {
@@ -395,6 +393,10 @@ func (p *packer) add(m *move, must bool) bool {
 	if !p.keys[m.op.Key] {
 		keys++
 	}
+	for _, op := range m.also {
+		clash = clash || p.keys[op.Key]
+		keys, bytes = keys+1, bytes+len(op.Key)+len(op.Value)
+	}
 	for _, c := range conds {
 		v, there := p.versions[c.Key]
 		clash = clash || there && v != c.Version || p.written[c.Key]
@@ -417,5 +419,9 @@ func (p *packer) add(m *move, must bool) bool {
 	p.keys[m.op.Key], p.written[m.op.Key] = true, true
 	p.bytes += bytes
 	p.txn.Do = append(p.txn.Do, m.op)
+	for _, op := range m.also {
+		p.keys[op.Key], p.written[op.Key] = true, true
+		p.txn.Do = append(p.txn.Do, op)
+	}
 	return true
 }

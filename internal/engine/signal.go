@@ -104,6 +104,8 @@ func (e *Engine) triggerable(ctx context.Context, job string, shards []int) (lay
 	}
 	spec, err := layout.DecodeSpec(entry.Value)
 	switch {
+	case errors.Is(err, layout.ErrNotHere):
+		return spec, 0, fmt.Errorf("job %q can't be triggered: %w", job, err)
 	case err != nil:
 		return spec, 0, fmt.Errorf("job %q can't be read: %w", job, err)
 	case spec.Unclaimed:

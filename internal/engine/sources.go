@@ -143,10 +143,13 @@ func (e *Engine) noteFollowers(name string) {
 		return
 	}
 	var doc struct {
-		After []string `json:"after"`
+		State layout.JobState `json:"state"`
+		Spec  struct {
+			After []string `json:"after"`
+		} `json:"spec"`
 	}
-	if json.Unmarshal(entry.Value, &doc) == nil && len(doc.After) > 0 {
-		e.follows[name] = doc.After
+	if json.Unmarshal(entry.Value, &doc) == nil && doc.State == layout.JobPresent && len(doc.Spec.After) > 0 {
+		e.follows[name] = doc.Spec.After
 	}
 }
 

@@ -63,9 +63,10 @@ func TestRun_AnyClock(t *testing.T) {
 // job alone.
 func TestStored_PoisonValues(t *testing.T) {
 	const bad, good = "9999-12-31T23:59:59-23:00", "2020-01-01T00:00:00Z"
-	const spec = `{"v":1,"schedule":"* * * * * ?","shards":2,"sharding":"sticky","failover":true,` +
+	const spec = `{"v":2,"state":"job","rev":1,"changed":{"by":"a@1","at":"2020-01-01T00:00:00Z","via":"code"},` +
+		`"spec":{"schedule":"* * * * * ?","shards":2,"sharding":"sticky","failover":true,` +
 		`"maxAttempts":3,"misfire":"once","overlap":"queue","resharded":"RESHARDED",` +
-		`"since":"SINCE"}`
+		`"since":"SINCE"}}`
 	at := func(resharded, since string) string {
 		return strings.NewReplacer("RESHARDED", resharded, "SINCE", since).Replace(spec)
 	}
@@ -254,21 +255,22 @@ func readable(key string, value []byte) (err error) {
 // running, resharding, triggers and a restart: nothing panics, and what could
 // be read can still be read.
 func FuzzStored(f *testing.F) {
+	const stored = `{"v":2,"state":"job","rev":1,"changed":{"by":"a@1","at":"2020-01-01T00:00:00Z","via":"code"},`
 	keys := []string{"jobs/j", "assignments/j", "signals/j", "runs/j/0", "instances/g@1"}
 	for _, seed := range []struct{ key, value string }{
 		{
 			"jobs/j",
-			`{"v":1,"schedule":"* * * * * ?","shards":2,"sharding":"sticky","failover":true,` +
+			stored + `"spec":{"schedule":"* * * * * ?","shards":2,"sharding":"sticky","failover":true,` +
 				`"maxAttempts":3,"misfire":"once","overlap":"queue",` +
 				`"enabledShards":[{"since":"2020-01-01T00:00:00Z","shards":[1]}],` +
-				`"resharded":"2020-01-01T00:00:00Z","since":"9999-12-31T23:59:59-23:00"}`,
+				`"resharded":"2020-01-01T00:00:00Z","since":"9999-12-31T23:59:59-23:00"}}`,
 		},
 		{
 			"jobs/j",
-			`{"v":1,"schedule":"@after 10s","timeZone":"GMT+8",` +
+			stored + `"spec":{"schedule":"@after 10s","timeZone":"GMT+8",` +
 				`"start":"0001-01-01T00:00:00+05:00","shards":0,"sharding":"broadcast",` +
 				`"failover":false,"maxAttempts":3,"misfire":"all","overlap":"replace",` +
-				`"resharded":"2020-01-01T00:00:00Z","since":"2020-01-01T00:00:00Z"}`,
+				`"resharded":"2020-01-01T00:00:00Z","since":"2020-01-01T00:00:00Z"}}`,
 		},
 		{
 			"assignments/j",

@@ -12,7 +12,6 @@ import (
 
 	"github.com/elasticjob-go/elastic"
 	"github.com/elasticjob-go/elastic/elastictest"
-	"github.com/elasticjob-go/elastic/internal/layout"
 	"github.com/elasticjob-go/elastic/observe"
 )
 
@@ -186,7 +185,7 @@ func TestClockAhead_SinceInFutureIsReported(t *testing.T) {
 		}
 		spec := c.spec("report")
 		spec.Since = time.Now().Add(240 * time.Hour)
-		c.put(layout.JobKey("report"), spec.Encode())
+		c.putSpec("report", spec)
 		c.pass(30 * time.Second)
 		before := c.total()
 		c.start("b")

@@ -13,6 +13,7 @@ import (
 	"github.com/elasticjob-go/elastic"
 	"github.com/elasticjob-go/elastic/elastictest"
 	"github.com/elasticjob-go/elastic/history"
+	"github.com/elasticjob-go/elastic/internal/layout"
 	"github.com/elasticjob-go/elastic/observe"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/memory"
@@ -135,6 +136,15 @@ var provoked = map[string]func(t *testing.T, c *elastictest.Cluster){
 			c.Advance(time.Minute)
 		}
 		c.StartWith("m", elastic.WithLabels(map[string]string{"zone": "mars"}))
+		tombstone := layout.Job{
+			State:   layout.JobRemoved,
+			Rev:     2,
+			Changed: layout.Changed{By: "li", At: time.Now(), Via: layout.ViaCLI},
+		}
+		plant(t, c, "jobs/gone", string(tombstone.Encode()))
+		if err := c.AddTo("a", elastic.Job{Name: "gone", Schedule: everySecond}, done, elastic.Overwrite()); err != nil {
+			t.Fatal(err)
+		}
 		over := elastic.Job{Name: "over", Schedule: "@at 1999-01-01T00:00:00Z"}
 		if err := c.AddTo("a", over, done); err != nil {
 			t.Fatal(err)

@@ -66,12 +66,26 @@ func (c *cluster) spec(job string) layout.Spec {
 	return layout.Spec{}
 }
 
+// putSpec replaces the spec of a stored job, as an operator would.
+func (c *cluster) putSpec(job string, s layout.Spec) {
+	for _, e := range c.server.Dump() {
+		if e.Key != layout.JobKey(job) {
+			continue
+		}
+		doc, err := layout.DecodeJob(e.Value)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		c.put(e.Key, doc.With(s, layout.Changed{By: "operator", At: time.Now(), Via: layout.ViaCLI}).Encode())
+	}
+}
+
 // overwrite changes a stored job, as an operator would.
 func (c *cluster) overwrite(job string, change func(*layout.Spec)) {
 	s := c.spec(job)
 	old := s
 	change(&s)
-	c.put(layout.JobKey(job), s.Replaces(old, time.Now()).Encode())
+	c.putSpec(job, s.Replaces(old, time.Now()))
 }
 
 // Nothing begins after the write that disables a job is answered.
@@ -111,9 +125,10 @@ func TestStored_UnreadableValueStopsOneJob(t *testing.T) {
 		"of a newer form": `{"v":99}`,
 		"not ours":        `hello`,
 		"empty":           ``,
-		"of unknown field": `{"v":1,"schedule":"0/10 * * * * ?","shards":1,"sharding":"sticky","failover":false,` +
+		"of unknown field": `{"v":2,"state":"job","rev":1,"changed":{"by":"a@1","at":"2020-01-01T00:00:00Z","via":"code"},` +
+			`"spec":{"schedule":"0/10 * * * * ?","shards":1,"sharding":"sticky","failover":false,` +
 			`"maxAttempts":1,"misfire":"once","overlap":"queue","since":"2000-01-01T00:00:00Z",` +
-			`"resharded":"2000-01-01T00:00:00Z","priority":9}`,
+			`"resharded":"2000-01-01T00:00:00Z","priority":9}}`,
 	}
 	for what, value := range garbage {
 		for _, key := range []string{"jobs/broken", "assignments/broken", "runs/broken/0"} {

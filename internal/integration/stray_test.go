@@ -17,9 +17,10 @@ import (
 // made by hand, stops no job, whenever it appears and whatever it holds. Each
 // instance that sees it reports it once.
 func TestStray_KeysAreIgnored(t *testing.T) {
-	spec := `{"v":1,"schedule":"* * * * * ?","shards":1,"sharding":"sticky","failover":true,` +
+	spec := `{"v":2,"state":"job","rev":1,"changed":{"by":"a@1","at":"2020-01-01T00:00:00Z","via":"code"},` +
+		`"spec":{"schedule":"* * * * * ?","shards":1,"sharding":"sticky","failover":true,` +
 		`"maxAttempts":3,"misfire":"once","overlap":"queue","disabled":true,` +
-		`"resharded":"2020-01-01T00:00:00Z","since":"2020-01-01T00:00:00Z"}`
+		`"resharded":"2020-01-01T00:00:00Z","since":"2020-01-01T00:00:00Z"}}`
 	assignment := `{"v":1,"epoch":9,"strategy":"sticky","shards":2,"instances":["ghost@1"],"owners":[0,0]}`
 	signals := `{"v":1,"last":7,"triggers":[]}`
 	instance := `{"v":1,"name":"ghost","weight":1,"state":"up","jobs":["report"],"exclusive":true}`

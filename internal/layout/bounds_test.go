@@ -28,7 +28,7 @@ func TestEncode_AnyClock(t *testing.T) {
 	for _, at := range farOff {
 		s := spec.From(at)
 		s.EnabledShards = EnabledShards{1: at}
-		if _, err := DecodeSpec(s.Encode()); err != nil {
+		if _, err := DecodeSpec(inStore(s)); err != nil {
 			t.Errorf("%v: spec: %v", at, err)
 		}
 		i := Instance{Name: "a", Weight: 1, State: Up, Started: at, Clock: at}
@@ -55,12 +55,13 @@ func TestEncode_AnyClock(t *testing.T) {
 func TestDecode_YearsAreBounded(t *testing.T) {
 	for _, at := range []string{"9999-12-31T23:59:59-23:00", "0001-01-01T00:00:00+05:00", "0000-01-01T00:00:00Z"} {
 		const good = "2020-01-01T00:00:00Z"
+		const head = `{"v":2,"state":"job","rev":1,"changed":{"by":"li","at":"2020-01-01T00:00:00Z","via":"cli"},"spec":`
 		for _, text := range []string{
-			`{"v":1,"schedule":"@daily","shards":2,"sharding":"sticky","failover":true,"maxAttempts":3,"misfire":"once","overlap":"queue","start":"X","resharded":"` + good + `","since":"` + good + `"}`,
-			`{"v":1,"schedule":"@daily","shards":2,"sharding":"sticky","failover":true,"maxAttempts":3,"misfire":"once","overlap":"queue","end":"X","resharded":"` + good + `","since":"` + good + `"}`,
-			`{"v":1,"schedule":"@daily","shards":2,"sharding":"sticky","failover":true,"maxAttempts":3,"misfire":"once","overlap":"queue","resharded":"X","since":"` + good + `"}`,
-			`{"v":1,"schedule":"@daily","shards":2,"sharding":"sticky","failover":true,"maxAttempts":3,"misfire":"once","overlap":"queue","resharded":"` + good + `","since":"X"}`,
-			`{"v":1,"schedule":"@daily","shards":2,"sharding":"sticky","failover":true,"maxAttempts":3,"misfire":"once","overlap":"queue","enabledShards":[{"since":"X","shards":[1]}],"resharded":"` + good + `","since":"` + good + `"}`,
+			head + `{"schedule":"@daily","shards":2,"sharding":"sticky","failover":true,"maxAttempts":3,"misfire":"once","overlap":"queue","start":"X","resharded":"` + good + `","since":"` + good + `"}}`,
+			head + `{"schedule":"@daily","shards":2,"sharding":"sticky","failover":true,"maxAttempts":3,"misfire":"once","overlap":"queue","end":"X","resharded":"` + good + `","since":"` + good + `"}}`,
+			head + `{"schedule":"@daily","shards":2,"sharding":"sticky","failover":true,"maxAttempts":3,"misfire":"once","overlap":"queue","resharded":"X","since":"` + good + `"}}`,
+			head + `{"schedule":"@daily","shards":2,"sharding":"sticky","failover":true,"maxAttempts":3,"misfire":"once","overlap":"queue","resharded":"` + good + `","since":"X"}}`,
+			head + `{"schedule":"@daily","shards":2,"sharding":"sticky","failover":true,"maxAttempts":3,"misfire":"once","overlap":"queue","enabledShards":[{"since":"X","shards":[1]}],"resharded":"` + good + `","since":"` + good + `"}}`,
 		} {
 			if _, err := DecodeSpec([]byte(strings.Replace(text, "X", at, 1))); err == nil || !strings.Contains(err.Error(), "years 1 to 9999") {
 				t.Errorf("%s in %s: got %v", at, text, err)
@@ -181,10 +182,10 @@ func TestSpec_FitsIntoTheSmallestStore(t *testing.T) {
 		for shard := range MaxShards {
 			enabled.EnabledShards[shard] = spec.Since.Add(time.Duration(shard%997) * time.Nanosecond)
 		}
-		if n := len(enabled.Encode()); n > MaxSpec {
+		if n := len(enabled.encode()); n > MaxSpec {
 			t.Errorf("%s: the job takes %d bytes, want at most %d", name, n, MaxSpec)
 		}
-		if _, err := DecodeSpec(enabled.Encode()); err != nil {
+		if _, err := DecodeSpec(inStore(enabled)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -201,9 +202,9 @@ func TestSpec_XMLInParameters(t *testing.T) {
 	if err := s.Check(); err != nil {
 		t.Error(err)
 	}
-	got, err := DecodeSpec(s.Encode())
-	if err != nil || got.ShardParameters[7] != s.ShardParameters[7] || len(s.Encode()) > 80<<10 {
-		t.Errorf("%d bytes: %v", len(s.Encode()), err)
+	got, err := DecodeSpec(inStore(s))
+	if err != nil || got.ShardParameters[7] != s.ShardParameters[7] || len(inStore(s)) > 80<<10 {
+		t.Errorf("%d bytes: %v", len(inStore(s)), err)
 	}
 }
 

@@ -179,7 +179,7 @@ func (s Spec) checkText(fault func(field, format string, a ...any)) {
 	text("time zone", s.TimeZone)
 	text("schedule", s.Except...)
 	s.Since, s.Resharded, s.Enabled, s.EnabledShards = time.Time{}, time.Time{}, time.Time{}, nil
-	if n := len(s.Encode()); n > maxOwnSpec {
+	if n := len(s.encode()); n > maxOwnSpec {
 		part, most := s.largest()
 		fault(part, "the job takes %d bytes as it is stored, and may take %d; this part takes %d of them", n, maxOwnSpec, most)
 	}

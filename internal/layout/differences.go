@@ -30,8 +30,8 @@ func Differences(a, b Spec) []Difference {
 
 func (s Spec) fields() map[string]json.RawMessage {
 	var fields map[string]json.RawMessage
-	_ = json.Unmarshal(s.Encode(), &fields) // it was encoded a moment ago
-	for _, name := range []string{"v", "since", "resharded", "enabledShards"} {
+	_ = json.Unmarshal(s.encode(), &fields) // it was encoded a moment ago
+	for _, name := range []string{"since", "resharded", "enabledShards"} {
 		delete(fields, name)
 	}
 	return fields

@@ -229,6 +229,40 @@ func DecodeJob(b []byte) (Job, error) {
 	return Job{d.State, d.Rev, d.Changed, d.Spec, d.Fences}, nil
 }
 
+// ErrNotHere says that a job is not in this namespace.
+var ErrNotHere = errors.New("the job is not here")
+
+// DecodeSpec reads the spec of a job that is here. Of one that is not, the error
+// is ErrNotHere, and says since when, and by whom.
+func DecodeSpec(b []byte) (Spec, error) {
+	j, err := DecodeJob(b)
+	if err != nil {
+		return Spec{}, err
+	}
+	if j.Here() == nil {
+		return Spec{}, fmt.Errorf("%w: %s", ErrNotHere, j.Absence())
+	}
+	return *j.Spec, nil
+}
+
+// Absence says in words why the job is not here; empty if it is.
+func (j Job) Absence() string {
+	if j.State == JobPresent {
+		return ""
+	}
+	verb := map[JobState]string{
+		JobRemoved:  "was removed",
+		JobMoved:    "was moved to another store",
+		JobArriving: "is to arrive from another store",
+		JobRefused:  "is not to arrive from another store any more",
+	}[j.State]
+	text := "it " + verb + " by " + j.Changed.By + " at " + j.Changed.At.UTC().Format(time.RFC3339)
+	if j.Changed.Why != "" {
+		text += " (" + j.Changed.Why + ")"
+	}
+	return text
+}
+
 // check returns an error unless the document can be acted on and written again.
 func (d jobDoc) check() error {
 	switch {

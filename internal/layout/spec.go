@@ -146,7 +146,7 @@ func (s Spec) Same(o Spec) bool {
 	s.Enabled, o.Enabled = time.Time{}, time.Time{}
 	s.Since, o.Since = time.Time{}, time.Time{}
 	s.Resharded, o.Resharded = time.Time{}, time.Time{}
-	return bytes.Equal(s.Encode(), o.Encode())
+	return bytes.Equal(s.encode(), o.encode())
 }
 
 // From returns s as a job that comes into being now.
@@ -273,13 +273,8 @@ func (s Spec) firesAs(old Spec, now time.Time) bool {
 	return false
 }
 
-type specDoc struct {
-	V int `json:"v"`
-	Spec
-}
-
-// Encode returns the document as it is stored.
-func (s Spec) Encode() []byte { return encode(specDoc{version, s.clamped()}) }
+// encode returns the spec as it is stored in the document of a job.
+func (s Spec) encode() []byte { return encode(s.clamped()) }
 
 // clamped returns s with times that can be stored.
 func (s Spec) clamped() Spec {
@@ -287,28 +282,6 @@ func (s Spec) clamped() Spec {
 		*t = years.Clamp(*t)
 	}
 	return s
-}
-
-// DecodeSpec reads a stored document. A field that it does not know is an error: a program that ignored it would run the job
-// otherwise than its author asked.
-func DecodeSpec(b []byte) (Spec, error) {
-	var head struct {
-		V int `json:"v"`
-	}
-	if len(b) > MaxDocument {
-		return Spec{}, fmt.Errorf("not a job: it has %d bytes, and may have %d", len(b), MaxDocument)
-	}
-	if err := decode(b, "a job", &head); err != nil {
-		return Spec{}, err
-	}
-	if head.V != version {
-		return Spec{}, wrongVersion("job", head.V)
-	}
-	var d specDoc
-	if err := strict(b, "a job", &d); err != nil {
-		return Spec{}, err
-	}
-	return d.Spec, d.Spec.checkStored()
 }
 
 // checkStored returns an error unless a spec that was read can be acted on and

@@ -61,7 +61,7 @@ func (w *world) unfinished() string {
 func (w *world) residue(key string, value []byte) string {
 	prefix, rest, _ := strings.Cut(key, "/")
 	switch prefix {
-	case layout.Jobs, layout.Assignments, layout.Signals:
+	case layout.Jobs, layout.Assignments, layout.Signals, layout.Revisions:
 		return ""
 	case "runs":
 		job, _, _ := strings.Cut(rest, "/")

@@ -52,10 +52,14 @@ func changeSpec(w *world, s Step) error {
 		if e.Key != key {
 			continue
 		}
-		spec, err := layout.DecodeSpec(e.Value)
+		doc, err := layout.DecodeJob(e.Value)
 		if err != nil {
 			return err
 		}
+		if doc.Here() == nil {
+			return fmt.Errorf("job %s is not here: %s", s.Args[0], doc.Absence())
+		}
+		spec := *doc.Spec
 		old := spec
 		for _, a := range s.Args[1:] {
 			var err error
@@ -79,7 +83,8 @@ func changeSpec(w *world, s Step) error {
 				return fmt.Errorf("%s: %w", a, err)
 			}
 		}
-		return w.admin(store.Set(key, spec.Replaces(old, time.Now()).Encode()))
+		by := layout.Changed{By: "operator", At: time.Now(), Via: layout.ViaCLI}
+		return w.admin(store.Set(key, doc.With(spec.Replaces(old, time.Now()), by).Encode()))
 	}
 	return fmt.Errorf("the store holds no job %s", s.Args[0])
 }

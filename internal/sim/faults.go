@@ -328,7 +328,29 @@ func (w *World) edit(job string, f func(s *layout.Spec)) {
 		return
 	}
 	next = next.Replaces(*old, time.Now())
-	w.commit(store.Txn{Do: []store.Op{store.Set(layout.JobKey(job), next.Encode())}})
+	w.rewrite(job, func(j layout.Job) layout.Job { return j.With(next, w.asOperator()) })
+}
+
+// rewrite replaces the document of a job as an operator does: the transaction
+// keeps the revision that it replaces.
+func (w *World) rewrite(job string, f func(j layout.Job) layout.Job) {
+	w.mu.Lock()
+	doc := w.audit.Job(job)
+	w.mu.Unlock()
+	if doc == nil {
+		return
+	}
+	key, value, _ := doc.Replaced(job)
+	keep := store.Create(key, value)
+	if slices.ContainsFunc(w.server.Dump(), func(e store.Entry) bool { return e.Key == key }) {
+		keep = store.Set(key, value) // also of a job of this name before it
+	}
+	w.commit(store.Txn{Do: []store.Op{store.Set(layout.JobKey(job), f(*doc).Encode()), keep}})
+}
+
+// asOperator returns what a document says about a change by the operator.
+func (w *World) asOperator() layout.Changed {
+	return layout.Changed{By: "operator", At: time.Now(), Via: layout.ViaCLI}
 }
 
 // settle ends all faults. Some processes are gone for good, at least one stays, and whoever stays has all jobs. One thing comes after

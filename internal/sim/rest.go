@@ -3,7 +3,6 @@ package sim
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/elasticjob-go/elastic/failover"
@@ -47,15 +46,19 @@ func (w *World) shardsOf(job string, spec *layout.Spec) int {
 
 // residue says why a key should not be there.
 func (w *World) residue(key string) string {
-	prefix, rest, _ := strings.Cut(key, "/")
-	switch prefix {
-	case layout.Jobs, layout.Assignments, layout.Signals:
-		if w.audit.Spec(rest) == nil {
+	kind := layout.KindOf(key)
+	job, ok := layout.JobOf(key)
+	if !ok {
+		return "nothing has such a key"
+	}
+	switch kind.Prefix {
+	case layout.Jobs, layout.Assignments, layout.Signals, layout.Revisions:
+		if w.audit.Spec(job) == nil {
 			return "nobody has such a job"
 		}
 		return ""
-	case "runs":
-		job, item, ok := shardOf(key)
+	case layout.Runs:
+		_, item, ok := layout.RunOf(key)
 		spec := w.audit.Spec(job)
 		if ok && w.orphaned[job] {
 			return "" // all of it waits for somebody who may own its shards
