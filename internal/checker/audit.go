@@ -21,8 +21,9 @@ type Audit struct {
 	// Operator is the name of the client that stands for people: it may write what it likes, except records.
 	Operator string
 
-	// Wrong says that some clock is, or was, further off than MaxSkew. What a record says of times is then not to be relied on: fires can
-	// begin again, also those that others follow. Fences grow all the same.
+	// Wrong says that some clock is, or was, further off than MaxSkew. The times
+	// of a record are then not to be relied on: fires can begin again, also those
+	// that others follow. Fences grow all the same.
 	Wrong bool
 
 	// Skew is how far clocks differ at most. What a shard has done is forgotten with its record when the job loses it; if it comes back what
@@ -33,7 +34,7 @@ type Audit struct {
 	Found []Violation
 
 	jobs     map[string]*layout.Job        // nil: there is one, and it can't be read
-	specs    map[string]*layout.Spec       // of jobs that are here; nil: there is one, and it can't be read or is not here
+	specs    map[string]*layout.Spec       // of jobs that are here; nil: the job is not, or can't be read
 	inForce  map[string]time.Time          // since when a spec's schedule is, as far as that can be believed
 	changed  map[string]time.Time          // when what decides about fires of the past changed last
 	assigned map[string]*layout.Assignment // likewise

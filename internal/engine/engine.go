@@ -377,7 +377,8 @@ func (e *Engine) takeRegistered() {
 			e.jobs[name] = j
 		}
 		if j.registered.added != r.added {
-			j.overwritten, j.compared, j.refused, j.absenceTold = false, false, false, 0
+			j.overwritten, j.compared, j.refused = false, false, false
+			j.absenceTold = 0
 		}
 		j.registered, j.removed = r, false
 		e.touch(j)

@@ -102,7 +102,8 @@ func (e *Engine) refreshSpec(j *job) (changed bool) {
 	entry, there := e.replica.spec(j.name)
 	if !there {
 		changed = j.spec != nil
-		j.doc, j.spec, j.specVersion = nil, nil, 0
+		j.doc, j.spec = nil, nil
+		j.specVersion = 0
 		e.createSpec(j)
 		return changed
 	}
@@ -133,7 +134,8 @@ func (e *Engine) decodeSpec(j *job, entry store.Entry) {
 				before := j.policy
 				j.before = &before
 			}
-			j.doc, j.spec, j.policy = &doc, &spec, policy
+			j.doc = &doc
+			j.spec, j.policy = &spec, policy
 			j.division = spec.Division()
 			j.seeSpec()
 			j.zone, _ = spec.Location() // the policy has found it
