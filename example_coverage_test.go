@@ -15,7 +15,7 @@ import (
 // shown are the packages of which everything that is exported has a runnable
 // example. Those for people who write drivers or look at records have examples
 // of what they are about, and not of every name.
-var shown = []string{".", "cron", "elastictest", "jobfile", "jobs/dataflow", "jobs/httpcall", "jobs/script", "observe", "observe/alarm", "sharding"}
+var shown = []string{".", "cron", "elastictest", "jobfile", "jobs/dataflow", "jobs/httpcall", "jobs/script", "observe", "observe/alarm", "observe/health", "sharding"}
 
 // notShown are exported names that need none, and why.
 var notShown = map[string]string{}

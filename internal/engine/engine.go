@@ -301,11 +301,14 @@ func (e *Engine) loop(ctx context.Context) {
 		select {
 		case p := <-e.inbox:
 			since = p.at
+			e.meter.turn(&e.clocks)
 			p.f()
 			e.takeMore()
 		case <-timer.C:
+			e.meter.turn(&e.clocks)
 		case <-leaving:
 			leaving = nil
+			e.meter.turn(&e.clocks)
 			e.startDrain()
 		}
 		e.settle()

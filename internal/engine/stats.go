@@ -60,6 +60,9 @@ type vitals struct {
 	stale    string // prefixes, separated by spaces
 }
 
+// turn notes that the loop turns.
+func (m *meter) turn(c *clocks) { m.turned.Store(int64(max(c.elapsed(), 1))) }
+
 // delayed counts how long what was posted has waited for the loop.
 func (m *meter) delayed(d time.Duration) {
 	i, _ := slices.BinarySearch(delayBounds, d)
@@ -85,7 +88,7 @@ func (m *meter) confirmed(prefix string, asOf time.Time) {
 // publish makes what probes read that of now. The loop calls it at the end of
 // each turn.
 func (e *Engine) publish() {
-	e.meter.turned.Store(int64(max(e.clocks.elapsed(), 1)))
+	e.meter.turn(&e.clocks)
 	v := vitals{me: e.me, joined: e.isReady, draining: e.drain.on, clockOff: e.clocks.outlier}
 	var stale []string
 	for _, prefix := range watched {
