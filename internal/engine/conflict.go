@@ -48,12 +48,15 @@ func (m *move) failedOn(c *store.ConflictError) (error, bool) {
 			return f, true
 		}
 	}
+	if f, failed := one(c, m.op.Key); failed {
+		return f, true
+	}
 	for _, op := range m.also {
 		if f, failed := one(c, op.Key); failed {
 			return f, true
 		}
 	}
-	return one(c, m.op.Key)
+	return nil, false
 }
 
 // one returns the conflict on one key of those that an error names.
