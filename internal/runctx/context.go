@@ -44,6 +44,9 @@ func (c *Context) End(cause error) {
 		c.mu.Unlock()
 		return
 	}
+	if c.inner == nil && (c.passed() || c.parent != nil && c.parent.Err() != nil) {
+		c.make() // it has ended for another reason, and must say so from now on
+	}
 	c.ended, c.cause = true, cause
 	cancel, stop := c.cancel, c.stop
 	c.mu.Unlock()
@@ -118,9 +121,14 @@ func (c *Context) Value(key any) any {
 func (c *Context) real() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.inner != nil {
-		return c.inner
+	if c.inner == nil {
+		c.make()
 	}
+	return c.inner
+}
+
+// make makes the inner context. c.mu is held.
+func (c *Context) make() {
 	parent := c.parent
 	if c.ended {
 		parent = context.WithoutCancel(parent) // which may have ended later
@@ -133,5 +141,4 @@ func (c *Context) real() context.Context {
 	if !c.deadline.IsZero() {
 		c.inner, c.stop = context.WithDeadlineCause(inner, c.deadline, c.late)
 	}
-	return c.inner
 }

@@ -82,12 +82,17 @@ type key struct{}
 // behaves as one of package context.
 func TestContext_BehavesAsContext(t *testing.T) {
 	stories := map[string]func(p pair){
-		"nothing happens":        func(pair) {},
-		"it is ended":            func(p pair) { p.end(errStop) },
-		"it is ended with nil":   func(p pair) { p.end(nil) },
-		"it is ended twice":      func(p pair) { p.end(errStop); p.end(errGone) },
-		"its parent ends":        func(p pair) { p.lose(errGone) },
-		"its deadline passes":    func(pair) { time.Sleep(2 * time.Second) },
+		"nothing happens":      func(pair) {},
+		"it is ended":          func(p pair) { p.end(errStop) },
+		"it is ended with nil": func(p pair) { p.end(nil) },
+		"it is ended twice":    func(p pair) { p.end(errStop); p.end(errGone) },
+		"its parent ends":      func(p pair) { p.lose(errGone) },
+		"its deadline passes":  func(pair) { time.Sleep(2 * time.Second) },
+		"too late, then ended": func(p pair) {
+			time.Sleep(2 * time.Second)
+			p.end(errStop)
+		},
+		"the parent, then ended": func(p pair) { p.lose(errGone); p.end(errStop) },
 		"ended, then too late":   func(p pair) { p.end(errStop); time.Sleep(2 * time.Second) },
 		"ended, then the parent": func(p pair) { p.end(errStop); p.lose(errGone) },
 	}
@@ -104,7 +109,8 @@ func TestContext_BehavesAsContext(t *testing.T) {
 						synctest.Wait()
 						for _, how := range []string{after, before} {
 							if got, want := looks[how](p.c), looks[how](p.want); got != want {
-								t.Errorf("%s, timeout %s, seen by %s: %s is %v, want %v", story, timeout, before, how, got, want)
+								t.Errorf("%s, timeout %s, seen by %s: %s is %v, want %v",
+									story, timeout, before, how, got, want)
 							}
 						}
 						if got, want := p.c.Cause(), context.Cause(p.want); got != want {

@@ -60,7 +60,8 @@ func TestPool_GrowsWithBatch(t *testing.T) {
 		time.Sleep(time.Second + time.Millisecond)
 		synctest.Wait()
 		if n := together.Load(); n != 0 || most.Load() != 1000 {
-			t.Errorf("after %s %d tasks run, at most %d ran together; want 0 and 1000", time.Since(began), n, most.Load())
+			t.Errorf("after %s %d tasks run, at most %d ran together; want 0 and 1000",
+				time.Since(began), n, most.Load())
 		}
 		p.Close()
 	})
