@@ -206,7 +206,7 @@ func New(cfg Config) *Engine {
 		cfg: cfg, inbox: make(chan posted, 256), stopped: make(chan struct{}), looking: make(chan struct{}), ready: make(chan struct{}), reads: make(chan struct{}, parallelReads),
 		registered: map[string]Job{}, jobs: map[string]*job{}, suspects: map[*job]time.Time{}, proofs: map[string][]*shard{}, sources: map[string]*source{}, follows: map[string][]string{}, dead: map[string]time.Time{},
 		replica: newReplica(), doubts: map[string]context.CancelFunc{}, waits: map[waitID]*wait{}, strays: map[string]bool{},
-		meter: meter{views: map[string]view{}},
+		meter:   meter{views: map[string]view{}},
 		returns: newReturns(),
 	}
 	e.handlers = workers.New(e.handle)
