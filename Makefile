@@ -90,7 +90,7 @@ chaos-all: servers $(STAGES) ## the same on each store, one after another
 	cd e2e && $(STAGES) gotest -timeout 24h -v -run 'Chaos/mix' ./chaos \
 		-duration $(or $(DURATION),10m) -seed $(or $(SEED),0)
 
-chaos-rows: servers ## the faults of docs/chaos.md one by one: ROW=E08 STORE=etcd
+chaos-rows: servers ## the faults of docs/design/chaos.md one by one: ROW=E08 STORE=etcd
 	cd e2e && go test -timeout 2h -v \
 		-run 'Chaos/$(or $(ROW),E)/$(STORE)' ./chaos \
 		$(if $(SEED),-seed $(SEED)) 2>&1 | \
