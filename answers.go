@@ -33,6 +33,9 @@ type JobDetail struct {
 
 	// Waiting are the triggers that the store keeps, by their numbers.
 	Waiting []status.Trigger `json:"waiting,omitempty"`
+
+	// Cancels are the cancels that the store keeps, by their numbers.
+	Cancels []status.Cancel `json:"cancels,omitempty"`
 }
 
 // ErrNoJob is the cause when a job is neither in the store nor added to the
@@ -79,6 +82,7 @@ func (s *Scheduler) Job(ctx context.Context, name string) (JobDetail, error) {
 		Job:     fleet.NewNamespace(shot.Instances).Status(j, now),
 		Fires:   j.Fires(now, nextFires),
 		Waiting: j.Triggers(),
+		Cancels: j.Cancels(),
 	}
 	if j.Spec != nil {
 		d.Config = jobOf(name, *j.Spec)

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/elasticjob-go/elastic/internal/guard"
+	"github.com/elasticjob-go/elastic/internal/layout"
 	"github.com/elasticjob-go/elastic/store"
 )
 
@@ -15,6 +17,11 @@ import (
 type Client struct {
 	store store.Store
 	owns  bool // Close closes the store
+	by    string
+	via   layout.Via
+
+	mu      sync.Mutex
+	session store.Session // the guard of all writes; nil before the first one
 }
 
 // Option configures a client.
@@ -41,12 +48,15 @@ func New(s store.Store, options ...Option) (*Client, error) {
 	if guard.IsNil(s) {
 		return nil, fmt.Errorf("make the client: the store is nil")
 	}
-	c := &Client{store: s}
+	c := &Client{store: s, via: layout.ViaAPI}
 	for i, o := range options {
 		if o == nil {
 			return nil, fmt.Errorf("make the client: option %d is nil", i+1)
 		}
 		o(c)
+	}
+	if err := c.check(); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
@@ -54,6 +64,13 @@ func New(s store.Store, options ...Option) (*Client, error) {
 // Close ends what the client has opened. Methods that are called afterwards
 // return [store.ErrClosed].
 func (c *Client) Close(ctx context.Context) error {
+	c.mu.Lock()
+	s := c.session
+	c.session = nil
+	c.mu.Unlock()
+	if s != nil {
+		_ = s.Close(ctx) // otherwise it ends by its TTL
+	}
 	if !c.owns {
 		return nil
 	}

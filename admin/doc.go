@@ -7,7 +7,7 @@
 //	page, err := a.Jobs(ctx, admin.JobQuery{})
 //
 // A program that takes part in a namespace does not need it: elastic.Scheduler
-// answers and changes the same.
+// answers the same questions.
 //
 // # Reads
 //
@@ -15,6 +15,24 @@
 // documents how many requests it sends. The answers are types of package
 // status, which are computed by the functions that decide for the instances:
 // a fire that an answer calls late is one that an instance would begin.
+//
+// # Acts
+//
+// An act reads what it depends on, checks it, and writes one transaction that
+// compares what it has read. The transaction also creates an entry of the
+// audit: by whom, when, why and what changed. So the entry is the receipt of
+// the act: it exists if and only if the act was applied.
+//
+// If the answer of the store is lost, the act reads its entry, and so returns
+// what is true. If that read fails as well, the error is store.ErrUnknown. An
+// act with an [Op] can be repeated by any client: it is done once.
+//
+// If another writer was faster, an act whose wish does not depend on the change
+// (all but Apply, Rollback, Restore and Repair) is tried again, five times at
+// most. Others return [ErrChanged], and so does an act with [IfRevision].
+//
+// The clock of the client decides since when a schedule is in force. It is
+// compared with those of the instances, and [ErrClock] refuses a wrong one.
 //
 // # Errors
 //

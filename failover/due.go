@@ -263,3 +263,6 @@ func (p Policy) Due(v View) (fire, next time.Time) {
 	}
 	return d.fire, p.delayed(p.next(v.Now.Add(-p.Delay)))
 }
+
+// IsFire reports whether the schedule has a fire at a time.
+func (p Policy) IsFire(t time.Time) bool { return p.Schedule.Next(t.Add(-1)).Equal(t) }

@@ -97,3 +97,19 @@ type Trigger struct {
 	// Parameter replaces the parameters of the shards.
 	Parameter string `json:"parameter,omitempty"`
 }
+
+// Cancel is a request to end a fire or a trigger. The store keeps it until it
+// has done all that it can.
+type Cancel struct {
+	Number uint64    `json:"number"`
+	By     string    `json:"by"`
+	At     time.Time `json:"at"`
+	Why    string    `json:"why,omitempty"`
+
+	// Fire, or Trigger in its place, names what is to end.
+	Fire    time.Time `json:"fire,omitzero"`
+	Trigger uint64    `json:"trigger,omitempty"`
+
+	// Shards are the shards that it is for; empty means all.
+	Shards []int `json:"shards,omitempty"`
+}

@@ -177,6 +177,13 @@ func (e *Engine) joined(m *member) {
 		e.lookForSelf() // the key came and went before this process knew that it had joined
 	}
 	clear(e.replica.ended)
+	e.after(doubtAfter, func() {
+		// A watch shows states and not events. A key that is deleted as soon as
+		// it was created may never be shown.
+		if e.me == m && !e.replica.alive(m.id) {
+			e.lookForSelf()
+		}
+	})
 }
 
 // joinedEvent is the event of a join. It has a code if the store has granted a
@@ -212,12 +219,8 @@ func (e *Engine) lost(m *member, code string) {
 	for _, j := range e.jobs {
 		for _, s := range j.shards {
 			s.known = false
-			switch r := s.run; {
-			case r == nil:
-			case r.phase == failover.PhaseClaiming:
+			if s.run != nil && s.run.phase == failover.PhaseClaiming {
 				e.setRun(s, nil) // whoever owns the shard now finds the claim of a dead instance, or none
-			case r.phase == failover.PhaseWorking && r.carry == nil:
-				e.watchRun(r, time.Now()) // its context has ended
 			}
 		}
 	}

@@ -200,11 +200,11 @@ func (e *Engine) act(s *shard, p failover.Policy, d failover.Decision, now time.
 	case failover.ActionBlock:
 		e.block(s)
 	case failover.ActionCancel:
-		e.cancelRun(s.run, ErrReplaced)
+		s.run.cancel(ErrReplaced)
 	case failover.ActionReclaim:
 		e.reclaim(s)
 	case failover.ActionCancelLost:
-		e.cancelRun(s.run, ErrSessionLost)
+		s.run.cancel(ErrSessionLost)
 	case failover.ActionWait:
 		e.tidy(s)
 	}

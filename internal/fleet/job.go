@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -16,8 +17,9 @@ import (
 // A document that can't be read is nil, and Err says why.
 type Job struct {
 	Name       string
-	Spec       *layout.Spec
-	Version    store.Version // of the spec's key; zero if there is none
+	Doc        *layout.Job
+	Spec       *layout.Spec  // of Doc; nil as well if the job is not here
+	Version    store.Version // of the job's key; zero if there is none
 	Assignment *layout.Assignment
 	Signals    layout.Signal
 	Records    map[int]Record // by shard: those that were read; nil if none were
@@ -41,12 +43,12 @@ type Record struct {
 func NewJob(name string, spec, assignment, signals store.Entry) *Job {
 	j := &Job{Name: name, Version: spec.Version}
 	if spec.Version != 0 {
-		s, err := layout.DecodeSpec(spec.Value)
-		if err == nil {
-			j.policy, err = s.Policy()
+		doc, err := layout.DecodeJob(spec.Value)
+		if err == nil && doc.Here() != nil {
+			j.policy, err = doc.Spec.Policy()
 		}
 		if err == nil {
-			j.Spec = &s
+			j.Doc, j.Spec = &doc, doc.Here()
 		}
 		j.note(spec.Key, err)
 	}
@@ -114,6 +116,10 @@ func (n *Namespace) Status(j *Job, now time.Time) status.Job {
 		Read:     len(j.Records),
 		Triggers: len(j.Signals.Triggers),
 		State:    status.JobIdle,
+	}
+	if j.Doc != nil {
+		s.Rev = j.Doc.Rev
+		s.Changed = change(j.Doc.Changed)
 	}
 	if j.Spec != nil {
 		s.Description = j.Spec.Description
@@ -207,7 +213,9 @@ func last(s *status.Job, shards []status.Shard) {
 func (n *Namespace) stateOf(j *Job, s status.Job, shards []status.Shard) (status.JobState, status.Reason) {
 	switch {
 	case j.Err != nil:
-		return status.JobUnreadable, unreadable(j.Key, j.Err)
+		return status.JobUnreadable, Unreadable(j.Key, j.Err)
+	case j.Absent():
+		return status.JobRemoved, j.whyAbsent()
 	case j.Spec == nil:
 		return status.JobUnowned, status.Reason{Code: status.CodeNotInStore, Text: "the job is not in the store yet"}
 	case j.Spec.Disabled:
@@ -247,4 +255,26 @@ func words(j *Job, now time.Time) string {
 		return ""
 	}
 	return told.Words
+}
+
+func change(c layout.Changed) status.Change {
+	return status.Change{By: c.By, At: c.At.UTC(), Via: string(c.Via), Why: c.Why}
+}
+
+// Absent reports whether the store says that the job is not here: it was
+// removed, or is moving.
+func (j *Job) Absent() bool { return j.Doc != nil && j.Doc.State != layout.JobPresent }
+
+// whyAbsent says by whom, when and why a job was removed.
+func (j *Job) whyAbsent() status.Reason {
+	c := j.Doc.Changed
+	text := fmt.Sprintf("the job is %s since %s, by %s", j.Doc.State, c.At.UTC().Format(time.RFC3339), c.By)
+	if c.Why != "" {
+		text += ": " + c.Why
+	}
+	return status.Reason{
+		Code: "job_" + string(j.Doc.State),
+		Args: map[string]string{"by": c.By},
+		Text: text,
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/elasticjob-go/elastic/internal/layout"
 	"github.com/elasticjob-go/elastic/status"
@@ -89,7 +90,7 @@ func (i *Instance) Status(owned int) status.Instance {
 	switch {
 	case i.Err != nil:
 		s.State, s.Name = status.InstanceUnreadable, layout.InstanceName(i.ID)
-		s.Reason = unreadable(layout.InstanceKey(i.ID), i.Err)
+		s.Reason = Unreadable(layout.InstanceKey(i.ID), i.Err)
 	case i.State == layout.Draining:
 		s.State = status.InstanceDraining
 		s.Reason = status.Reason{Code: "draining", Text: "it leaves, and finishes what it runs"}
@@ -100,10 +101,28 @@ func (i *Instance) Status(owned int) status.Instance {
 	return s
 }
 
-func unreadable(key string, err error) status.Reason {
+// Unreadable is the reason of a document that can't be read.
+func Unreadable(key string, err error) status.Reason {
 	return status.Reason{
 		Code: status.CodeUnreadable,
 		Args: map[string]string{"key": key},
 		Text: key + " can't be read, and is left alone: " + err.Error(),
 	}
+}
+
+// Clocks returns what the instances that are up have written of their clocks.
+func (n *Namespace) Clocks() []time.Time {
+	var clocks []time.Time
+	for _, i := range n.Instances {
+		if i.Err == nil && i.State == layout.Up && !i.Clock.IsZero() {
+			clocks = append(clocks, i.Clock)
+		}
+	}
+	return clocks
+}
+
+// HasJob reports whether a live instance has a job. One that can't be read may
+// have it.
+func (n *Namespace) HasJob(job string) bool {
+	return slices.ContainsFunc(n.Instances, func(i *Instance) bool { return i.Err != nil || i.Has(job) })
 }

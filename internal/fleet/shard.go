@@ -22,12 +22,14 @@ func (n *Namespace) Shard(j *Job, shard int, now time.Time) status.Shard {
 	}
 	switch {
 	case j.Err != nil:
-		s.State, s.Reason = status.ShardUnreadable, unreadable(j.Key, j.Err)
+		s.State, s.Reason = status.ShardUnreadable, Unreadable(j.Key, j.Err)
+	case j.Absent():
+		s.State, s.Reason = status.ShardDisabled, j.whyAbsent()
 	case j.Spec == nil:
 		s.State = status.ShardUnowned
 		s.Reason = status.Reason{Code: status.CodeNotInStore, Text: "the job is not in the store yet"}
 	case r.Err != nil:
-		s.State, s.Reason = status.ShardUnreadable, unreadable(layout.RunKey(j.Name, shard), r.Err)
+		s.State, s.Reason = status.ShardUnreadable, Unreadable(layout.RunKey(j.Name, shard), r.Err)
 	default:
 		n.judge(&s, j, r.Record, read, now)
 	}
@@ -128,7 +130,7 @@ func (n *Namespace) whyLate(j *Job, s *status.Shard, d failover.Decision) status
 	owner := n.Instance(s.Owner)
 	switch {
 	case owner.Err != nil:
-		return unreadable(layout.InstanceKey(s.Owner), owner.Err)
+		return Unreadable(layout.InstanceKey(s.Owner), owner.Err)
 	case owner.State == layout.ClockOff:
 		return status.Reason{
 			Code: "owner_clock_off",

@@ -103,6 +103,43 @@ func (w behindWatch) Next(ctx context.Context) (store.Update, error) {
 	}
 }
 
+// unseen is a store whose watch of the instances shows nothing, but that it is
+// up to date.
+type unseen struct{ store.Store }
+
+func (s unseen) Watch(ctx context.Context, prefix string) (store.Watch, error) {
+	w, err := s.Store.Watch(ctx, prefix)
+	if err != nil || prefix != layout.Instances {
+		return w, err
+	}
+	return unseenWatch{w}, nil
+}
+
+type unseenWatch struct{ store.Watch }
+
+func (w unseenWatch) Next(ctx context.Context) (store.Update, error) {
+	u, err := w.Watch.Next(ctx)
+	u.Entries, u.Deleted = nil, nil
+	return u, err
+}
+
+// An instance that is evicted as soon as it has joined joins again, also if its
+// watch never showed its key: created and deleted, it may leave no trace there.
+func TestEvicted_BeforeWatchShowsKey(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		c.wrap = func(s store.Store) store.Store { return unseen{s} }
+		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 0 * * * ?"}}
+		a := c.start("a")
+		<-a.sched.Ready()
+		joined := c.seen(observe.Joined)
+		c.delete(layout.InstanceKey(joined[0].Instance))
+		c.pass(10 * time.Second)
+		if lost := c.seen(observe.SessionLost); len(lost) != 1 || len(c.seen(observe.Joined)) != 2 {
+			t.Errorf("it lost its session %d times and joined %d times, want 1 and 2", len(lost), len(c.seen(observe.Joined)))
+		}
+	})
+}
+
 // An instance joins again if another client has written its key while the
 // answer to its heartbeat was lost.
 func TestLostReply_ForeignKeyMakesRejoin(t *testing.T) {

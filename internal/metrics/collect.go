@@ -50,11 +50,7 @@ func (c *collector) value(id ID, v float64, labels ...string) {
 	c.samples = append(c.samples, Sample{ID: id, Value: v, Labels: labels})
 }
 
-// histogram adds a histogram, unless it is empty.
 func (c *collector) histogram(id ID, h *Counts, labels ...string) {
-	if h.Total() == 0 {
-		return
-	}
 	c.samples = append(c.samples, Sample{ID: id, Counts: h.clone(), Labels: labels})
 }
 
@@ -193,9 +189,7 @@ func loopDelay(d observe.Distribution) *Counts {
 		return nil
 	}
 	copy(h.Buckets, d.Counts)
-	h.Sums = make([]float64, len(h.Buckets))
-	for i, sum := range d.Sums[:min(len(d.Sums), len(h.Sums))] {
-		h.Sums[i] = sum.Seconds()
+	for _, sum := range d.Sums {
 		h.Sum += sum.Seconds()
 	}
 	return h
