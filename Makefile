@@ -7,9 +7,9 @@ SHELL     := bash
 BIN       := $(CURDIR)/.bin
 STAGES    := $(BIN)/stage-runner
 # The modules that a change checks. Each stays on one line: scripts read it.
-MODULES  := . jobfile observe/prom store/etcd store/consul store/zookeeper store/all examples e2e conformance internal/testservers/containers internal/testharness elasticjob cmd/elasticctl
+MODULES  := . jobfile observe/otel observe/prom store/etcd store/consul store/zookeeper store/all examples e2e conformance internal/testservers/containers internal/testharness elasticjob cmd/elasticctl
 # The modules whose unit tests run with the race detector.
-TESTED   := . jobfile observe/prom conformance store/etcd store/consul store/all store/zookeeper examples elasticjob cmd/elasticctl
+TESTED   := . jobfile observe/otel observe/prom conformance store/etcd store/consul store/all store/zookeeper examples elasticjob cmd/elasticctl
 # Modules outside the workspace.
 APART     := bench/cron bench/peers
 ALL       := $(MODULES:%=./%/...)
@@ -90,7 +90,7 @@ chaos-all: servers $(STAGES) ## the same on each store, one after another
 	cd e2e && $(STAGES) gotest -timeout 24h -v -run 'Chaos/mix' ./chaos \
 		-duration $(or $(DURATION),10m) -seed $(or $(SEED),0)
 
-chaos-rows: servers ## the faults of docs/chaos.md one by one: ROW=E08 STORE=etcd
+chaos-rows: servers ## the faults of docs/design/chaos.md one by one: ROW=E08 STORE=etcd
 	cd e2e && go test -timeout 2h -v \
 		-run 'Chaos/$(or $(ROW),E)/$(STORE)' ./chaos \
 		$(if $(SEED),-seed $(SEED)) 2>&1 | \

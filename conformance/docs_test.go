@@ -11,7 +11,7 @@ import (
 var caseName = regexp.MustCompile(`\b[A-Z]{2,3}/[A-Z0-9]\w+`)
 
 func TestDocsNameEveryCaseAndEveryLessonOnce(t *testing.T) {
-	text, err := os.ReadFile("../docs/conformance.md")
+	text, err := os.ReadFile("../docs/design/conformance.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestDocsNameEveryCaseAndEveryLessonOnce(t *testing.T) {
 	}
 	for name := range known {
 		if !named[name] {
-			t.Errorf("docs/conformance.md does not name the case %s", name)
+			t.Errorf("docs/design/conformance.md does not name the case %s", name)
 		}
 	}
 }

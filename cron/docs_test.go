@@ -10,11 +10,11 @@ import (
 	"github.com/robfig/cron/v3"
 )
 
-// rowsOf returns the cells of a table of docs/schedules.md, by the name in the
+// rowsOf returns the cells of a table of docs/guide/schedules.md, by the name in the
 // comment before it.
 func rowsOf(t *testing.T, name string) (rows [][]string) {
 	t.Helper()
-	page, err := os.ReadFile("../docs/schedules.md")
+	page, err := os.ReadFile("../docs/guide/schedules.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package failover
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -27,11 +28,35 @@ type Series struct {
 
 // Done is the list of the last fires that a shard has ended, in the order in
 // which they ended. Only the records of jobs that other jobs follow have any.
-// It is an array, filled from its end, so that records can be compared.
+// The zero Done is empty.
 //
 // Most jobs fire at even distances and succeed, so thousands of fires are one
 // series. Beyond KeptSeries or KeptFires the oldest are forgotten.
-type Done [KeptSeries]Series
+type Done struct {
+	// packed is the series one after another, each in packedSeries bytes. It is
+	// text so that records can be compared, and so that the record of a job
+	// that no other job follows stays small.
+	packed string
+}
+
+// packedSeries is the size of a series in Done: First, Step, Count and Failed.
+const packedSeries = 8 + 4 + 2 + 1
+
+// len returns the number of series in d.
+func (d Done) len() int { return len(d.packed) / packedSeries }
+
+// at returns a series of d.
+func (d Done) at(i int) Series {
+	b := d.packed[i*packedSeries:][:packedSeries]
+	var n [packedSeries]byte
+	copy(n[:], b)
+	return Series{
+		First:  int64(binary.BigEndian.Uint64(n[:])),
+		Step:   binary.BigEndian.Uint32(n[8:]),
+		Count:  binary.BigEndian.Uint16(n[12:]),
+		Failed: n[14] != 0,
+	}
+}
 
 // last returns the latest fire of a series that has one.
 func (s Series) last() int64 { return s.First + int64(s.Step)*int64(s.Count-1) }
@@ -99,28 +124,37 @@ func (s Series) with(at int64, failed bool) (longer Series, ok bool) {
 }
 
 // series returns the series of d.
-func (d *Done) series() []Series {
-	i := slices.IndexFunc(d[:], func(s Series) bool { return s.Count > 0 })
-	if i < 0 {
-		return nil
+func (d Done) series() (all []Series) {
+	for i := range d.len() {
+		all = append(all, d.at(i))
 	}
-	return d[i:]
+	return all
 }
 
 // fires returns the number of fires in d.
-func (d *Done) fires() (n int) {
-	for _, s := range d.series() {
-		n += int(s.Count)
+func (d Done) fires() (n int) {
+	for i := range d.len() {
+		n += int(d.at(i).Count)
 	}
 	return n
 }
 
 // doneOf returns the last KeptSeries of the given series.
-func doneOf(all []Series) (d Done) {
+func doneOf(all []Series) Done {
 	all = slices.DeleteFunc(all, func(s Series) bool { return s.Count == 0 })
 	all = all[max(0, len(all)-KeptSeries):]
-	copy(d[KeptSeries-len(all):], all)
-	return d
+	packed := make([]byte, 0, len(all)*packedSeries)
+	for _, s := range all {
+		packed = binary.BigEndian.AppendUint64(packed, uint64(s.First))
+		packed = binary.BigEndian.AppendUint32(packed, s.Step)
+		packed = binary.BigEndian.AppendUint16(packed, s.Count)
+		failed := byte(0)
+		if s.Failed {
+			failed = 1
+		}
+		packed = append(packed, failed)
+	}
+	return Done{string(packed)}
 }
 
 // add returns d with one more fire. If the fire is there already, because a
@@ -143,16 +177,19 @@ func (d Done) add(fire time.Time, ok bool) Done {
 	if !added {
 		all = append(all, Series{First: at, Count: 1, Failed: !ok})
 	}
-	d = doneOf(all)
-	if d.fires() > KeptFires {
-		oldest := &d.series()[0]
-		*oldest = oldest.part(1, int(oldest.Count)-1)
+	all = all[max(0, len(all)-KeptSeries):]
+	kept := 0
+	for _, s := range all {
+		kept += int(s.Count)
 	}
-	return d
+	if kept > KeptFires {
+		all[0] = all[0].part(1, int(all[0].Count)-1)
+	}
+	return doneOf(all)
 }
 
 // check returns an error unless all fires are different and within bounds.
-func (d *Done) check() error {
+func (d Done) check() error {
 	all := d.series()
 	for i, s := range all {
 		if s.First < 0 || s.First > years.Last || s.last() > years.Last {

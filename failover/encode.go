@@ -46,7 +46,7 @@ func (r *Record) append(b []byte) []byte {
 	b = appendTime(b, `,"ended":`, r.Ended)
 	b = appendUnlessEmpty(b, `,"result":`, string(r.Result))
 	b = appendUnlessEmpty(b, `,"error":`, r.Error)
-	b = appendSeries(b, r.Done.series())
+	b = r.Done.append(b)
 	if ms := r.CarryOn.Milliseconds(); ms != 0 {
 		b = strconv.AppendInt(append(b, `,"carryOn":`...), ms, 10)
 	}
@@ -57,16 +57,16 @@ func (r *Record) append(b []byte) []byte {
 	return append(b, '}')
 }
 
-// appendSeries appends the field done, unless there is none.
-func appendSeries(b []byte, all []Series) []byte {
-	for i, s := range all {
+// append appends the field done, unless it is empty.
+func (d Done) append(b []byte) []byte {
+	for i := range d.len() {
 		b = append(b, ',')
 		if i == 0 {
 			b = append(b, `"done":[`...)
 		}
-		b = s.append(b)
+		b = d.at(i).append(b)
 	}
-	if len(all) > 0 {
+	if d.len() > 0 {
 		b = append(b, ']')
 	}
 	return b

@@ -119,14 +119,16 @@ func randomRecord(rng *rand.Rand, text string, at, nanoseconds int64) (r Record)
 		}
 		r.Trace.Span[rng.IntN(8)] = byte(rng.Uint32())
 	}
-	for i := KeptSeries - rng.IntN(4); i < KeptSeries; i++ {
-		r.Done[i] = Series{
+	var all []Series
+	for range rng.IntN(4) {
+		all = append(all, Series{
 			First:  rng.Int64() >> rng.IntN(63),
 			Step:   rng.Uint32(),
 			Count:  1 + uint16(rng.IntN(3)),
 			Failed: rng.IntN(2) == 0,
-		}
+		})
 	}
+	r.Done = doneOf(all)
 	return r
 }
 

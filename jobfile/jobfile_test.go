@@ -319,20 +319,20 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// docs/jobs.md names every key, and its examples can be read.
+// docs/guide/jobs.md names every key, and its examples can be read.
 func TestDocs_NameEveryKey(t *testing.T) {
-	page, err := os.ReadFile("../docs/jobs.md")
+	page, err := os.ReadFile("../docs/guide/jobs.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, key := range keysOf(t) {
 		if !bytes.Contains(page, []byte("`"+key+"`")) && key != "run.script" && key != "run.http" {
-			t.Errorf("docs/jobs.md lacks the key %s", key)
+			t.Errorf("docs/guide/jobs.md lacks the key %s", key)
 		}
 	}
 	for _, example := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(page, -1) {
 		if _, err := read(string(example[1]), nil); err != nil {
-			t.Errorf("an example in docs/jobs.md: %v\n%s", err, example[1])
+			t.Errorf("an example in docs/guide/jobs.md: %v\n%s", err, example[1])
 		}
 	}
 }

@@ -17,11 +17,11 @@ import (
 	"github.com/elasticjob-go/elastic/sharding"
 )
 
-// tables returns the tables of docs/kinds.md by the names in the comments
+// tables returns the tables of docs/guide/kinds.md by the names in the comments
 // before them: the cells of each row, without the heading.
 func tables(t *testing.T) map[string][][]string {
 	t.Helper()
-	page, err := os.ReadFile("../docs/kinds.md")
+	page, err := os.ReadFile("../docs/guide/kinds.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,8 +46,8 @@ func names(rows [][]string) (names []string) {
 	return names
 }
 
-// docs/kinds.md has a row for each setting, in the order of the fields.
-// docs/kinds.md has a row for each setting, in the order of the fields.
+// docs/guide/kinds.md has a row for each setting, in the order of the fields.
+// docs/guide/kinds.md has a row for each setting, in the order of the fields.
 func TestDocs_NameEachSettingOnce(t *testing.T) {
 	all := tables(t)
 	for name, settings := range map[string]any{
@@ -79,7 +79,7 @@ func TestDocs_NameEachSettingOnce(t *testing.T) {
 	}
 }
 
-// The defaults in docs/kinds.md are those of the code.
+// The defaults in docs/guide/kinds.md are those of the code.
 func TestDocs_HaveTheDefaults(t *testing.T) {
 	all := tables(t)
 	for setting, want := range map[string]any{
@@ -109,7 +109,7 @@ func TestDocs_HaveTheDefaults(t *testing.T) {
 	}
 }
 
-// docs/kinds.md names the built-in strategies, and no others.
+// docs/guide/kinds.md names the built-in strategies, and no others.
 func TestDocs_NameTheStrategies(t *testing.T) {
 	_, err := sharding.ByName("?")
 	for _, name := range names(tables(t)["strategies"]) {
@@ -126,7 +126,7 @@ func TestDocs_NameTheStrategies(t *testing.T) {
 	}
 }
 
-// docs/kinds.md names the fields of a template, and no others.
+// docs/guide/kinds.md names the fields of a template, and no others.
 func TestDocs_NameTheFields(t *testing.T) {
 	_, err := httpcall.New(httpcall.Request{URL: "http://a.example/{unknown}"})
 	if err == nil {
@@ -138,7 +138,7 @@ func TestDocs_NameTheFields(t *testing.T) {
 	}
 }
 
-// docs/kinds.md names the variables of a script, and no others.
+// docs/guide/kinds.md names the variables of a script, and no others.
 func TestDocs_NameTheVariables(t *testing.T) {
 	var got []string
 	h, err := script.New(script.Script{Path: "env", Env: []string{}, Output: func(_ elastic.Run, line string) {

@@ -1,5 +1,5 @@
 /* Failover as ElasticJob 3.0.3 has it, reduced to the nodes that matter. SPIN finds by itself how a shard is blocked
- * for ever; docs/model.md tells the trace.
+ * for ever; docs/design/model.md tells the trace.
  *
  * Two instances and two shards. An instance is two threads, as there: the listener that hears of crashes, and the
  * worker that fires. Every operation on the registry is a step of its own, so a crash may fall between any two. A killed instance is

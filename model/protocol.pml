@@ -1,7 +1,7 @@
 /* The protocol, as SPIN can check it: every interleaving of a small world.
  *
  * What is checked is written beside the step that could break it, as an assertion; what must happen in the end is in
- * Settled and in the two LTL formulas. docs/model.md says what is modelled, what is not, and what came out.
+ * Settled and in the two LTL formulas. docs/design/model.md says what is modelled, what is not, and what came out.
  *
  * Reads and writes of the store are steps of their own: between an instance's read, its decision, the moment at which its
  * transaction is applied and the moment at which it gets the answer, anything else may happen. The conditions and the writes of one

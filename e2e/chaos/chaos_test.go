@@ -2,7 +2,7 @@ package chaos
 
 import "testing"
 
-// row is a row of the table of faults in docs/chaos.md.
+// row is a row of the table of faults in docs/design/chaos.md.
 type row struct {
 	name string
 	run  func(t *testing.T, k kind)

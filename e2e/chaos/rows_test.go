@@ -1,6 +1,6 @@
 package chaos
 
-// The faults of docs/chaos.md, by their numbers there. Names that end in the same way are the same fault in another dress.
+// The faults of docs/design/chaos.md, by their numbers there. Names that end in the same way are the same fault in another dress.
 var rows = []row{
 	{name: "E01-kill-while-running", run: killWhileRunning, not: needsProcesses},
 	{name: "E02-kill-while-idle", run: killWhileIdle},

@@ -88,7 +88,7 @@ func TestConfiguration_ListsParameters(t *testing.T) {
 		"password_env":    true,
 		"password_file":   true,
 	}
-	for _, pattern := range []string{"store/*/open.go", "store/internal/remote/*.go"} {
+	for _, pattern := range []string{"store/*/open.go", "store/internal/endpoint/*.go"} {
 		for _, file := range parse(t, pattern) {
 			for _, name := range parameters(t, file) {
 				want[name] = true

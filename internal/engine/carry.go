@@ -17,33 +17,47 @@ import (
 
 // carry is what a run knows that may outlive its session.
 type carry struct {
-	ctx   context.Context // of the handler
-	stop  func()          // of the wait for the end of the session that holds the claim
-	by    *member         // who has asked last to have the run's claim
-	prior observe.Prior   // the claim that this one replaces
-	asked uint64          // the fence of that claim
+	ctx     context.Context         // of the handler
+	limited context.Context         // the same with the timeout of the job
+	cancel  context.CancelCauseFunc // of ctx
+	untimed context.CancelFunc      // of limited's timer; nil: it has none
+	unwatch func() bool             // ends the wait for the end of limited
+
+	stop  func()        // of the wait for the end of the session that holds the claim
+	by    *member       // who has asked last to have the run's claim
+	prior observe.Prior // the claim that this one replaces
+	asked uint64        // the fence of that claim
 }
 
-// workContext returns the context of a run's handler: the session's, or one that outlives it.
-func (e *Engine) workContext(r *run) (context.Context, context.CancelCauseFunc) {
-	if r.spec.CarryOn == 0 {
-		ctx, cancel := context.WithCancelCause(e.me.ctx)
-		r.live.hold = &hold{end: cancel}
-		r.live.hold.member.Store(e.me)
-		return ctx, cancel
-	}
+// startCarry makes the context of a handler that may outlive its session.
+func (e *Engine) startCarry(r *run, timeout time.Duration) {
 	ctx, cancel := context.WithCancelCause(e.work)
-	r.cancel, r.carry = cancel, &carry{ctx: ctx, stop: func() {}}
-	r.live.hold = &hold{more: time.Duration(r.spec.CarryOn), end: cancel}
+	c := &carry{ctx: ctx, limited: ctx, cancel: cancel, stop: func() {}}
+	r.carry = c
+	if timeout > 0 {
+		c.limited, c.untimed = context.WithTimeoutCause(ctx, timeout, ErrTimeout)
+	}
+	c.unwatch = context.AfterFunc(c.limited, func() {
+		e.post(func() { e.watchRun(r, time.Now()) })
+	})
+	r.live.hold.more = time.Duration(r.spec.CarryOn)
+	r.live.hold.end = cancel
 	r.carryOn(e.me)
-	return ctx, cancel
+}
+
+// end ends the context of the handler.
+func (c *carry) end(cause error) {
+	c.cancel(cause)
+	if c.untimed != nil {
+		c.untimed()
+	}
 }
 
 // carryOn has the handler cancelled when a member's session has been over for as long as the run may go on without it.
 func (r *run) carryOn(m *member) {
 	r.carry.stop()
 	r.live.hold.member.Store(m)
-	cancel, most := r.cancel, time.Duration(r.spec.CarryOn)
+	cancel, most := r.carry.cancel, time.Duration(r.spec.CarryOn)
 	claimed, done := context.WithCancel(r.carry.ctx)
 	stop := context.AfterFunc(m.ctx, func() {
 		if waitUntil(claimed, m.over().Add(most)) {
@@ -80,7 +94,7 @@ func waitUntil(ctx context.Context, t time.Time) bool {
 func (e *Engine) reclaim(s *shard) {
 	r, next := s.run, s.record.Reclaim(e.me.id)
 	if next.Fence >= r.ceiling { // it would be one of those for which the work may be divided otherwise
-		r.cancel(ErrSessionLost)
+		r.end(ErrSessionLost)
 		return
 	}
 	r.carry.by, r.carry.asked = e.me, next.Fence

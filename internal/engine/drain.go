@@ -28,8 +28,8 @@ func (e *Engine) startDrain() {
 		e.drain.told = true
 		for _, j := range e.jobs {
 			for _, s := range j.shards {
-				if s.run != nil && s.run.cancel != nil {
-					s.run.cancel(ErrShutdown)
+				if s.run != nil && s.run.phase == failover.PhaseWorking {
+					e.cancelRun(s.run, ErrShutdown)
 				}
 			}
 		}

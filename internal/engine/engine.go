@@ -19,6 +19,7 @@ import (
 
 	"github.com/elasticjob-go/elastic/failover"
 	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/internal/workers"
 	"github.com/elasticjob-go/elastic/observe"
 	"github.com/elasticjob-go/elastic/sharding"
 	"github.com/elasticjob-go/elastic/store"
@@ -118,7 +119,7 @@ type Live struct {
 	Fence  atomic.Uint64 // of the last claim; zero if runs are not claimed
 	Moving atomic.Bool   // the shard is no longer this instance's; once set it stays
 	Output atomic.Value  // for whoever wraps the handler; the journal gets it when the run has ended
-	hold   *hold         // nil: a test's
+	hold   hold
 }
 
 // The causes with which a handler's context ends.
@@ -177,6 +178,9 @@ type Engine struct {
 	latest      *incident            // that was raised last
 	answered    bool                 // something of the store has worked since
 	working     int                  // handlers that have not returned
+	handlers    *workers.Pool[*run]  // that calls them
+	returns     returns              // of those that have returned
+	stuckCheck  time.Time            // when to look for handlers that ignore their contexts; zero: none may
 	drain       drain
 	failed      error // why the engine ends though nobody asked it to
 	clocks      clocks
@@ -198,12 +202,15 @@ func New(cfg Config) *Engine {
 	if cfg.Rand == nil {
 		cfg.Rand = rand.N[time.Duration]
 	}
-	return &Engine{
+	e := &Engine{
 		cfg: cfg, inbox: make(chan posted, 256), stopped: make(chan struct{}), looking: make(chan struct{}), ready: make(chan struct{}), reads: make(chan struct{}, parallelReads),
 		registered: map[string]Job{}, jobs: map[string]*job{}, suspects: map[*job]time.Time{}, proofs: map[string][]*shard{}, sources: map[string]*source{}, follows: map[string][]string{}, dead: map[string]time.Time{},
 		replica: newReplica(), doubts: map[string]context.CancelFunc{}, waits: map[waitID]*wait{}, strays: map[string]bool{},
-		meter: meter{views: map[string]view{}},
+		meter:   meter{views: map[string]view{}},
+		returns: newReturns(),
 	}
+	e.handlers = workers.New(e.handle)
+	return e
 }
 
 // Ready returns a channel that is closed when this instance has joined for the
@@ -281,6 +288,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	leave()
 	membership.Wait()
 	end()
+	e.handlers.Close()
 	e.wg.Wait()
 	if e.failed != nil {
 		return e.failed
@@ -304,6 +312,12 @@ func (e *Engine) loop(ctx context.Context) {
 			e.meter.turn(&e.clocks)
 			p.f()
 			e.takeMore()
+		case <-e.returns.wake:
+			// What the handlers of these runs have posted before comes first.
+			var back []*run
+			back, since = e.returns.take()
+			e.takeMore()
+			e.takeReturns(back)
 		case <-timer.C:
 			e.meter.turn(&e.clocks)
 		case <-leaving:
@@ -331,6 +345,14 @@ func (e *Engine) takeMore() {
 			return
 		}
 	}
+}
+
+// takeReturns takes the runs whose handlers have returned.
+func (e *Engine) takeReturns(back []*run) {
+	for _, r := range back {
+		e.returned(r)
+	}
+	e.returns.give(back)
 }
 
 // settle acts on whatever has changed.

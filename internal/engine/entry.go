@@ -20,9 +20,10 @@ const graceShare = 10
 // Held reports whether this instance surely holds the run at this moment: its session has not ended, and its deadline has been reached
 // neither by the monotonic nor by the wall clock; or the run may go on without a session, and that time has not passed. Once it returns
 // false the context of the handler has ended, with ErrSessionLost as its cause. It is safe for concurrent use.
-func (l *Live) Held() bool { return l.hold == nil || l.hold.check() }
+func (l *Live) Held() bool { return l.hold.check() }
 
-// hold is the right of a run to go on.
+// hold is the right of a run to go on. The zero hold, which a test has, never
+// ends.
 type hold struct {
 	member atomic.Pointer[member] // whose session has the claim
 	more   time.Duration          // for which the run may go on when that session is over
@@ -32,6 +33,9 @@ type hold struct {
 // check reports whether the run may go on, and ends its context if not.
 func (h *hold) check() bool {
 	m := h.member.Load()
+	if m == nil {
+		return true
+	}
 	if h.more == 0 {
 		if m.alive() {
 			return true

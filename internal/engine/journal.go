@@ -78,7 +78,7 @@ func (e *Engine) endRun(s *shard, result failover.Result, at time.Time) *ending 
 	if row.Error == "" && r.err != nil {
 		row.Error = r.err.Error() // its text is made already
 	}
-	return &ending{run: row, live: r.live}
+	return &ending{run: row, live: &r.live}
 }
 
 // endLost returns the ending of an attempt whose instance is gone; nil without a

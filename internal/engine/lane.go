@@ -15,26 +15,31 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// lane sends writes to the store, one transaction at a time. What is asked for while one is under way waits and shares the
-// next: however many shards are due at once, they begin in as few commits as the store's transactions allow.
+// lane sends writes to the store. Moves that are asked for while a transaction
+// is under way wait and share the next: however many shards are due at once, they
+// begin in as few commits as the store's transactions allow. A second transaction
+// is sent beside the first only where one does not hold all moves, and no key of
+// the one is written by the other.
 //
 // Keys whose last write failed are sent apart from all others, so that one that
 // the store does not take stops itself alone.
 type lane struct {
 	queue  []*move
-	sound  slot // for keys whose last write did not fail
-	again  slot // for all others
+	sound  [2]slot // for keys whose last write did not fail
+	again  slot    // for all others
 	linger lingering
 	size   sizes
 	faults faults
 	held   []*heldBatch
+	parked []*parkedBatch
 	wake   time.Time // a timer wakes the loop then, for what may not be sent yet
 }
 
 // slot is the place of one transaction that is under way.
 type slot struct {
 	taken bool
-	limit int // moves in the next transaction; 0: as many as fit
+	keys  packer // of the transaction
+	limit int    // moves in the next transaction; 0: as many as fit
 }
 
 // heldBatch is moves that failed, and whose owners are told so after a pause.
@@ -51,8 +56,11 @@ type move struct {
 	op      store.Op
 	also    []store.Op // written with op, or not at all
 	patient bool       // nobody waits for it: it may linger to share a commit with others
-	member  *member
-	done    func(v store.Version, err error) // called on the loop
+	waited  bool       // it did not fit in a transaction that was sent
+
+	shown  uint64 // changes of the replica when its guards were compared with it
+	member *member
+	done   func(v store.Version, err error) // called on the loop
 }
 
 // lingering is whether patient moves are being held back.
@@ -70,12 +78,13 @@ const lingerTime = 5 * time.Millisecond
 
 // send queues a write.
 func (e *Engine) send(l *lane, m *move) {
-	m.member = e.me
+	m.member, m.shown = e.me, e.replica.changes
 	l.queue = append(l.queue, m)
 }
 
-// flush sends what is queued, if nothing is under way.
+// flush sends what is queued, as far as it may be sent now.
 func (e *Engine) flush(l *lane) {
+	e.unpark(l)
 	if len(l.queue) == 0 {
 		return
 	}
@@ -89,6 +98,7 @@ func (e *Engine) flush(l *lane) {
 		e.me.giveUp(ErrSessionLost)
 		return
 	}
+	e.answerOutdated(l)
 	if len(l.faults.failing) == 0 {
 		e.flushSound(l, l.queue, nil)
 		return
@@ -121,7 +131,9 @@ func (e *Engine) flush(l *lane) {
 		if first.refused {
 			most = 1 // together with others it would only be refused again
 		}
-		due = due[e.transact(l, due[:n:n], most, &l.again):]
+		p := e.pack(l, &l.again, due[:n:n], most)
+		e.transact(l, &l.again, p)
+		due = append(p.rest, due[n:]...)
 	}
 	e.flushSound(l, sound, append(due, early...))
 }
@@ -129,37 +141,52 @@ func (e *Engine) flush(l *lane) {
 // flushSound sends moves of keys that did not fail before; others stay in the
 // queue as well.
 func (e *Engine) flushSound(l *lane, sound, others []*move) {
-	l.queue = append(sound, others...)
-	if l.sound.taken || len(sound) == 0 {
+	defer func() { l.queue = append(sound, others...) }()
+	if len(sound) == 0 || e.lingers(l, sound) {
 		return
 	}
-	if l.linger != held && e.working > 0 && allPatient(sound) {
-		if l.linger == notLingering {
-			l.linger = holding
-			e.after(lingerTime, func() {
-				if l.linger == holding {
-					l.linger = held
-				}
-			})
+	for i := range l.sound {
+		at := &l.sound[i]
+		if at.taken || len(sound) == 0 {
+			continue
 		}
-		return
+		beside := l.sound[1-i].taken
+		if beside && at.limit > 0 {
+			return // halves are tried one after the other
+		}
+		p := e.pack(l, at, sound, 0)
+		if len(p.batch) == 0 || beside && !p.full && !p.batch[0].waited {
+			return // it shares the next transaction with others
+		}
+		l.linger = notLingering
+		e.transact(l, at, p)
+		sound = p.rest
 	}
-	l.linger = notLingering
-	n := e.transact(l, sound, 0, &l.sound)
-	l.queue = l.queue[n:]
 }
 
-// transact sends as many moves from the front of a list as one transaction
-// takes, and returns how many. most bounds them; 0: as many as fit.
-func (e *Engine) transact(l *lane, moves []*move, most int, at *slot) int {
-	if at.limit > 0 && (most == 0 || at.limit < most) {
-		most = at.limit
+// lingers reports whether all moves may wait, and have not waited long enough.
+func (e *Engine) lingers(l *lane, sound []*move) bool {
+	if l.linger == held || e.working == 0 || l.sound[0].taken || l.sound[1].taken || !allPatient(sound) {
+		return false
 	}
-	caps := e.cfg.Store.Caps()
-	caps.MaxTxn = l.size.most(caps.MaxTxn)
-	txn, n := pack(moves, most, caps)
+	if l.linger == notLingering {
+		l.linger = holding
+		e.after(lingerTime, func() {
+			if l.linger == holding {
+				l.linger = held
+			}
+		})
+	}
+	return true
+}
+
+// transact sends a transaction.
+func (e *Engine) transact(l *lane, at *slot, p packed) {
+	if len(p.batch) == 0 {
+		return
+	}
+	txn, batch := p.txn, p.batch
 	txn.Session = e.me.session
-	batch := moves[:n:n]
 	at.taken = true
 	e.background(func(ctx context.Context) {
 		r, err := e.cfg.Store.Commit(ctx, txn)
@@ -168,7 +195,18 @@ func (e *Engine) transact(l *lane, moves []*move, most int, at *slot) int {
 			e.sent(l, at, batch, txn.Bytes(), r, err)
 		})
 	})
-	return n
+}
+
+// halve has the next transactions of the kind hold half of the moves of one that
+// failed, to find the move that it failed on.
+func (l *lane) halve(at *slot, batch []*move) {
+	if at == &l.again {
+		at.limit = len(batch) / 2
+		return
+	}
+	for i := range l.sound {
+		l.sound[i].limit = len(batch) / 2
+	}
 }
 
 // wakeAt has the loop look at the lane again at a time. All that a lane waits
@@ -200,6 +238,12 @@ func (e *Engine) dropQueue(l *lane) {
 		m.done(0, store.ErrSessionLost)
 	}
 	l.queue = keep
+	for _, p := range l.parked {
+		for _, m := range p.moves {
+			m.done(0, store.ErrSessionLost)
+		}
+	}
+	l.parked = nil
 	for len(l.held) > 0 {
 		e.tellHeld(l, l.held[0])
 	}
@@ -223,8 +267,14 @@ func (e *Engine) sent(l *lane, at *slot, batch []*move, bytes int, r store.Resul
 		e.fitted(l, batch, bytes)
 		e.worked(&l.faults, keysOf(batch)...)
 	}
-	if len(batch) > 1 && (conflict || refused) {
-		e.retryWithoutCulprit(l, at, batch, err)
+	switch {
+	case len(batch) > 1 && conflict:
+		e.settleConflict(l, at, batch, err)
+		return
+	case len(batch) > 1 && refused:
+		// The store does not tell which move it refuses.
+		l.halve(at, batch)
+		l.queue = append(batch, l.queue...)
 		return
 	}
 	at.limit = 0
@@ -316,112 +366,11 @@ func refusal(err error) bool {
 	return errors.Is(err, store.ErrTooLarge) || errors.Is(err, store.ErrPermission) || errors.Is(err, store.ErrInvalid)
 }
 
-// retryWithoutCulprit fails the moves that a transaction failed on, and queues the others again. If the store does not
-// tell which they are, halves are tried.
-func (e *Engine) retryWithoutCulprit(l *lane, at *slot, batch []*move, err error) {
-	key := conflictKey(err)
-	rest := make([]*move, 0, len(batch)+len(l.queue))
-	for _, m := range batch {
-		if key != "" && m.names(key) {
-			m.done(0, err)
-			continue
-		}
-		rest = append(rest, m)
-	}
-	if len(rest) == len(batch) {
-		at.limit = len(batch) / 2
-	}
-	l.queue = append(rest, l.queue...)
-}
-
-func (m *move) names(key string) bool {
-	if m.op.Key == key || slices.ContainsFunc(m.also, func(op store.Op) bool { return op.Key == key }) {
-		return true
-	}
-	return slices.ContainsFunc(m.guards, func(c store.Cond) bool { return c.Key == key })
-}
-
-func conflictKey(err error) string {
-	var c *store.ConflictError
-	if errors.As(err, &c) {
-		return c.Key
-	}
-	return ""
-}
-
 func allPatient(queue []*move) bool {
 	for _, m := range queue {
 		if !m.patient {
 			return false
 		}
-	}
-	return true
-}
-
-// pack makes one transaction of as many moves from the front of the queue as a store takes, and returns how many. One always
-// fits: if it is too large by itself the store will say so.
-func pack(queue []*move, limit int, caps store.Caps) (store.Txn, int) {
-	p := packer{versions: map[string]store.Version{}, keys: map[string]bool{}, written: map[string]bool{}, caps: caps}
-	for n, m := range queue {
-		if limit > 0 && n == limit || !p.add(m, n == 0) {
-			return p.txn, n
-		}
-	}
-	return p.txn, len(queue)
-}
-
-type packer struct {
-	txn      store.Txn
-	versions map[string]store.Version // of the conditions
-	keys     map[string]bool          // in conditions and writes
-	written  map[string]bool
-	bytes    int
-	caps     store.Caps
-}
-
-// add takes a move into the transaction if it fits, or if it must.
-func (p *packer) add(m *move, must bool) bool {
-	var buf [8]store.Cond
-	conds := append(buf[:0], m.guards...)
-	if m.at != 0 {
-		conds = append(conds, store.At(m.op.Key, m.at))
-	}
-	// What one move guards, another must not write: conditions are looked at before all writes, so both would pass, and what
-	// is written were no longer what was guarded.
-	clash := p.keys[m.op.Key]
-	keys, bytes := 0, len(m.op.Key)+len(m.op.Value)
-	if !p.keys[m.op.Key] {
-		keys++
-	}
-	for _, op := range m.also {
-		clash = clash || p.keys[op.Key]
-		keys, bytes = keys+1, bytes+len(op.Key)+len(op.Value)
-	}
-	for _, c := range conds {
-		v, there := p.versions[c.Key]
-		clash = clash || there && v != c.Version || p.written[c.Key]
-		if !there {
-			bytes += len(c.Key)
-		}
-		if !p.keys[c.Key] && c.Key != m.op.Key {
-			keys++
-		}
-	}
-	if !must && (clash || len(p.keys)+keys > p.caps.MaxOps || p.bytes+bytes > p.caps.MaxTxn) {
-		return false
-	}
-	for _, c := range conds {
-		if _, there := p.versions[c.Key]; !there {
-			p.versions[c.Key], p.keys[c.Key] = c.Version, true
-			p.txn.If = append(p.txn.If, c)
-		}
-	}
-	p.keys[m.op.Key], p.written[m.op.Key] = true, true
-	p.bytes += bytes
-	p.txn.Do = append(p.txn.Do, m.op)
-	for _, op := range m.also {
-		p.keys[op.Key], p.written[op.Key] = true, true
-		p.txn.Do = append(p.txn.Do, op)
 	}
 	return true
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/elasticjob-go/elastic/store"
@@ -38,8 +39,10 @@ func TestATransactionTakesAsManyMovesAsTheStoreAllows(t *testing.T) {
 		{"a guard on what another writes", append([]*move{{at: 7, op: store.Set("jobs/job", nil)}}, moves(2, guards...)...), 0, caps, 1},
 		{"another write to the same key", append(moves(2), moves(1)...), 0, caps, 2},
 	} {
-		txn, n := pack(row.queue, row.limit, row.caps)
-		if n != row.want || len(txn.Do) != n {
+		var p packer
+		got := p.pack(row.queue, row.limit, row.caps, nil)
+		txn, n := got.txn, len(got.batch)
+		if n != row.want || len(txn.Do) != n || len(got.rest) != len(row.queue)-n || got.full != (len(got.rest) > 0) {
 			t.Errorf("%s: %d moves and %d writes, want %d", row.name, n, len(txn.Do), row.want)
 		}
 		seen := map[string]bool{}
@@ -55,11 +58,76 @@ func TestATransactionTakesAsManyMovesAsTheStoreAllows(t *testing.T) {
 	}
 }
 
-func TestAMoveKnowsTheKeysItRestsOn(t *testing.T) {
-	m := moves(1, store.At("jobs/job", 7))[0]
-	for key, want := range map[string]bool{"jobs/job": true, "runs/job/0": true, "runs/job/1": false, "": false} {
-		if m.names(key) != want {
-			t.Errorf("%q: %v", key, !want)
+// A move waits if it writes what a transaction under way compares or writes, or
+// compares what that writes. Moves behind it are taken.
+func TestPack_Disjoint(t *testing.T) {
+	set := func(key string, guards ...store.Cond) *move {
+		return &move{guards: guards, at: 1, op: store.Set(key, nil)}
+	}
+	spec := store.At("jobs/a", 7)
+	for _, row := range []struct {
+		name   string
+		beside *move
+		moves  []*move
+		want   []string
+	}{
+		{"the same guard", set("runs/a/0", spec), []*move{set("runs/a/1", spec)}, []string{"runs/a/1"}},
+		{"another version of the guard", set("runs/a/0", spec), []*move{set("runs/a/1", store.At("jobs/a", 8))}, []string{"runs/a/1"}},
+		{"a write of what is compared", set("runs/a/0", spec), []*move{set("jobs/a"), set("jobs/b")}, []string{"jobs/b"}},
+		{"a comparison of what is written", set("jobs/a"), []*move{set("runs/a/1", spec), set("runs/b/1")}, []string{"runs/b/1"}},
+		{"a write of what is written", set("jobs/a"), []*move{set("jobs/a")}, nil},
+	} {
+		var under, p packer
+		under.pack([]*move{row.beside}, 0, caps, nil)
+		got := p.pack(row.moves, 0, caps, []*packer{&under})
+		var keys []string
+		for _, m := range got.batch {
+			keys = append(keys, m.op.Key)
+		}
+		if !slices.Equal(keys, row.want) || len(got.rest) != len(row.moves)-len(row.want) || got.full {
+			t.Errorf("%s: got %q with %d left over, want %q", row.name, keys, len(got.rest), row.want)
+		}
+	}
+}
+
+// A thousand claims of jobs with one shard fill their transactions: two guards
+// and a record each, and the instance's key.
+func TestPack_ThousandJobs(t *testing.T) {
+	for _, row := range []struct{ maxOps, want int }{{127, 24}, {256, 12}} {
+		me := store.Exists("instances/me")
+		var queue []*move
+		for i := range 1000 {
+			job := fmt.Sprint("job", i)
+			guards := []store.Cond{me, store.At("jobs/"+job, 7), store.At("assignments/"+job, 8)}
+			queue = append(queue, &move{guards: guards, op: store.Create("runs/"+job+"/0", nil)})
+		}
+		var p packer
+		n := 0
+		for ; len(queue) > 0; n++ {
+			queue = p.pack(queue, 0, store.Caps{MaxOps: row.maxOps, MaxTxn: 1 << 20}, nil).rest
+		}
+		if n != row.want {
+			t.Errorf("%d keys a transaction: %d transactions, want %d", row.maxOps, n, row.want)
+		}
+	}
+}
+
+// A move is told of the key that it failed on, and of no other's.
+func TestConflict_OfOneMove(t *testing.T) {
+	m := moves(1, store.At("jobs/job", 7), store.At("assignments/job", 8))[0]
+	for _, row := range []struct {
+		err  store.ConflictError
+		want string
+	}{
+		{store.ConflictError{Key: "jobs/job", Reason: store.Changed}, "jobs/job"},
+		{store.ConflictError{Key: "runs/job/0", Reason: store.Absent}, "runs/job/0"},
+		{store.ConflictError{Key: "runs/job/1", Reason: store.Absent}, ""},
+		{store.ConflictError{}, ""},
+		{store.ConflictError{Key: "x", Others: []store.Conflict{{Key: "runs/job/0"}, {Key: "assignments/job"}}}, "assignments/job"},
+	} {
+		err, failed := m.failedOn(&row.err)
+		if failed != (row.want != "") || failed && conflictKey(err) != row.want {
+			t.Errorf("%v: got %v, want a conflict on %q", &row.err, err, row.want)
 		}
 	}
 }

@@ -219,8 +219,12 @@ func (e *Engine) lost(m *member, code string) {
 	for _, j := range e.jobs {
 		for _, s := range j.shards {
 			s.known = false
-			if s.run != nil && s.run.phase == failover.PhaseClaiming {
+			switch r := s.run; {
+			case r == nil:
+			case r.phase == failover.PhaseClaiming:
 				e.setRun(s, nil) // whoever owns the shard now finds the claim of a dead instance, or none
+			case r.phase == failover.PhaseWorking && r.carry == nil:
+				e.watchRun(r, time.Now()) // its context has ended
 			}
 		}
 	}

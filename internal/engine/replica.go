@@ -20,6 +20,7 @@ var watched = []string{layout.Instances, layout.Jobs, layout.Assignments, layout
 // that it leads to compares the versions that it was computed from.
 type replica struct {
 	entries map[string]map[string]store.Entry // by prefix, by the last segment of the key
+	changes uint64                            // grows with each update
 	synced  map[string]bool                   // by prefix: the first content has arrived
 	peers   []*peer                           // the live instances, oldest first
 	ended   map[string]bool                   // instances of this name that vanished while this process was joining: it may be one of them
@@ -77,6 +78,7 @@ func (r *replica) alive(id string) bool {
 // apply takes an update of a watch and returns the names whose entries are
 // different now, and the keys that are no keys of this program.
 func (r *replica) apply(prefix string, u store.Update) (changed, stray []string) {
+	r.changes++
 	have := r.entries[prefix]
 	if u.Reset {
 		r.synced[prefix] = true

@@ -6,64 +6,94 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime/pprof"
 	"strings"
 	"time"
 
 	"github.com/elasticjob-go/elastic/failover"
 	"github.com/elasticjob-go/elastic/internal/guard"
 	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/internal/runctx"
 	"github.com/elasticjob-go/elastic/observe"
 )
 
-// run is what this process does about a shard: a claim, then a handler, then a result that waits to be recorded.
+// run is what this process does about a shard: a claim, then a handler, then a
+// result that waits to be recorded. It is one object, which holds all that a
+// quick handler needs.
 type run struct {
+	shard   *shard
 	phase   failover.Phase
 	owner   string // the incarnation that claimed it
 	fence   uint64
-	prior   observe.Prior // the attempt that is repeated
-	why     failover.Decision
-	spec    *layout.Spec // that the claim was guarded by
-	total   int          // the shards of the assignment that it was guarded by
-	ceiling uint64       // of the fences that this run may ever have
+	prior   observe.Prior      // the attempt that is repeated
+	why     *failover.Decision // to repeat it; nil on the first attempt
+	spec    *layout.Spec       // that the claim was guarded by
+	total   int                // the shards of the assignment that it was guarded by
+	ceiling uint64             // of the fences that this run may ever have
 	zone    *time.Location
-	live    *Live  // that the handler looks at
-	carry   *carry // of a run that may outlive its session
 
-	cancel  context.CancelCauseFunc
+	live    Live           // that the handler looks at
+	context runctx.Context // of the handler, unless the run may outlive its session
+	carry   *carry         // of a run that may outlive its session; nil: it may not
+	over    time.Time      // when its context has ended or will at the latest; zero: that is not known
+	stuck   bool           // it was reported as stuck
+
+	// These are written by the loop before the handler is called.
+	handler  Handler
+	told     Run
+	handlers *tally // that counts it; nil if its session does not wait for it
+
+	// These are written by the goroutine of the handler, and then read by the
+	// loop.
+	outcome outcome
+	cause   error // why the context had ended when the handler returned; nil: it had not
+	took    time.Duration
+
+	began   time.Time // when the handler was called, by the wall clock
 	result  failover.Result
 	message string
 	retries int
-	began   time.Time // when the handler was called, by the wall clock
 	err     error
 	code    string // why it ended with result; empty if it succeeded
-	took    time.Duration
 	first   uint64 // the fence with which it began
-	stuck   bool   // it was reported as stuck
 }
 
-// stuckAfter is how long a handler may take to return once its context has ended before it is reported.
-const stuckAfter = 10 * time.Second
+// handlerContext returns the context that the handler is called with.
+func (r *run) handlerContext() context.Context {
+	if r.carry != nil {
+		return r.carry.limited
+	}
+	return &r.context
+}
+
+// end ends the context of the handler.
+func (r *run) end(cause error) {
+	if r.carry != nil {
+		r.carry.end(cause)
+		return
+	}
+	r.context.End(cause)
+}
+
+// endCause returns why the context of the handler has ended; nil if it has not.
+func (r *run) endCause() error {
+	if r.carry != nil {
+		return context.Cause(r.carry.limited)
+	}
+	return r.context.Cause()
+}
 
 // errExited is what a handler returns that does not return.
 var errExited = errors.New("the handler ended its goroutine with runtime.Goexit")
 
 // start runs the handler of a claim that holds.
 func (e *Engine) start(s *shard) {
-	j, r, rec := s.job, s.run, s.record
+	j, r, rec := s.job, s.run, &s.record
 	r.phase = failover.PhaseWorking
 	e.working++
-	ctx, cancel := e.workContext(r)
-	r.cancel = cancel
-	if e.drain.told {
-		cancel(ErrShutdown)
-	}
-	stop := func() {}
-	if timeout := time.Duration(r.spec.Timeout); timeout > 0 {
-		var end context.CancelFunc
-		ctx, end = context.WithTimeoutCause(ctx, timeout, ErrTimeout)
-		stop = end
-	}
-	told := Run{
+	e.startContext(r)
+	r.handler = j.registered.Handler
+	r.told = Run{
 		Job:             j.name,
 		Shard:           s.item,
 		Total:           r.total,
@@ -74,51 +104,89 @@ func (e *Engine) start(s *shard) {
 		Fence:           rec.Fence,
 		PreviousAttempt: r.prior.Owner,
 		Trace:           rec.Trace,
-		Live:            r.live,
+		Live:            &r.live,
 	}
 	if s.unclaimed {
-		told.Fence = 0
+		r.told.Fence = 0
 	}
-	r.live.Fence.Store(told.Fence)
+	r.live.Fence.Store(r.told.Fence)
 	if rec.IsManual() {
-		told.Trigger = rec.Trigger
-		told.ShardParameter = cmp.Or(rec.Manual.Parameter, told.ShardParameter)
+		r.told.Trigger = rec.Trigger
+		r.told.ShardParameter = cmp.Or(rec.Manual.Parameter, r.told.ShardParameter)
 	}
 	r.began = e.cfg.Now()
+	e.emitBegan(s, r)
+	if r.carry == nil {
+		r.handlers = &e.me.handlers
+		r.handlers.add(1)
+	}
+	e.handlers.Add(r)
+	if e.drain.told {
+		e.cancelRun(r, ErrShutdown)
+	}
+}
+
+// startContext makes the context of a run's handler, which ends with the
+// session unless the run may outlive it.
+func (e *Engine) startContext(r *run) {
+	timeout := time.Duration(r.spec.Timeout)
+	if r.spec.CarryOn > 0 {
+		e.startCarry(r, timeout)
+		return
+	}
+	var deadline time.Time
+	if timeout > 0 {
+		deadline = time.Now().Add(timeout)
+		e.watchRun(r, deadline)
+	}
+	r.context.Start(e.me.ctx, deadline, ErrTimeout)
+	r.live.hold.member.Store(e.me)
+}
+
+// emitBegan tells observers that a run begins.
+func (e *Engine) emitBegan(s *shard, r *run) {
+	if e.cfg.Observe == nil {
+		return
+	}
 	ev := s.runEvent(observe.Began)
-	if rec.Attempt > 1 {
+	if s.record.Attempt > 1 {
 		ev.Kind, ev.Subject = observe.TookOver, r.prior.Owner
 		ev.Prior = r.prior
-		ev.Code, ev.Args = string(r.why.Code), maps.Clone(r.why.Args)
-		ev.Detail = r.why.Reason
+		if r.why != nil {
+			ev.Code, ev.Args = string(r.why.Code), maps.Clone(r.why.Args)
+			ev.Detail = r.why.Reason
+		}
 	}
 	e.emit(ev)
+}
 
-	handlers := new(tally)
-	if r.carry == nil {
-		handlers = &e.me.handlers
-	}
-	handlers.add(1)
-	handler, began := j.registered.Handler, time.Now()
-	watched := context.AfterFunc(ctx, func() { e.watchStuck(s, r, ctx) })
-	// Not in the wait group: a handler that never returns must not keep the instance from leaving.
-	go func() {
-		o := exited()
-		// Deferred, because a handler can end its goroutine without returning: then, too, its shard must go on.
-		defer func() {
-			cause := context.Cause(ctx)
-			if o.code == codeSessionLost && !r.live.Held() {
-				cause = ErrSessionLost // also if the context had ended before for another reason: nothing was done that could be recorded
-			}
-			watched()
-			stop()
-			cancel(nil)
-			took := time.Since(began)
-			handlers.add(-1)
-			e.post(func() { e.returned(s, r, o, cause, took) })
-		}()
-		o = e.persist(ctx, s, r.spec, handler, told)
+// handle calls the handler of a run, on a goroutine of the pool, and passes the
+// run back to the loop. The goroutine runs other handlers afterwards.
+func (e *Engine) handle(r *run) {
+	o := exited()
+	began := time.Now()
+	// Deferred, because a handler can end its goroutine without returning: then,
+	// too, its shard must go on.
+	defer func() {
+		r.cause = r.endCause()
+		if o.code == codeSessionLost && !r.live.Held() {
+			// Also if the context had ended before for another reason: nothing was
+			// done that could be recorded.
+			r.cause = ErrSessionLost
+		}
+		if r.carry != nil {
+			r.carry.unwatch()
+		}
+		r.end(nil)
+		r.took = time.Since(began)
+		r.outcome = o
+		if r.handlers != nil {
+			r.handlers.add(-1)
+		}
+		e.returns.add(r)
 	}()
+	pprof.SetGoroutineLabels(context.Background()) // those of the handler before
+	o = e.persist(r.handlerContext(), r.shard, r.spec, r.handler, r.told)
 }
 
 // call calls a handler and finds out what its return means.
@@ -139,23 +207,6 @@ func (s *shard) panicked(o outcome) observe.Event {
 	return ev
 }
 
-// watchStuck reports a handler that goes on although its context has ended. Its shard is not started again here until it
-// returns.
-func (e *Engine) watchStuck(s *shard, r *run, ctx context.Context) {
-	cause := context.Cause(ctx)
-	e.after(stuckAfter, func() {
-		if s.run == r && r.phase == failover.PhaseWorking {
-			e.meter.stuck++
-			r.stuck = true
-			ev := s.runEvent(observe.Stuck)
-			ev.Err, ev.Code = cause, "context_ignored"
-			ev.Args = map[string]string{"for": stuckAfter.String()}
-			ev.Detail = "the handler ignores its context; the shard does not run here until it returns"
-			e.emit(ev)
-		}
-	})
-}
-
 // resumable says whether the shard's next owner would go on with a run that is handed over, and not give it up.
 func (s *shard) resumable() bool {
 	p := s.policy(time.Time{})
@@ -171,7 +222,8 @@ func (e *Engine) tellMoved(s *shard) {
 }
 
 // returned decides what a handler's return means.
-func (e *Engine) returned(s *shard, r *run, o outcome, cause error, took time.Duration) {
+func (e *Engine) returned(r *run) {
+	s, o, cause := r.shard, &r.outcome, r.cause
 	e.working--
 	if r.stuck {
 		e.meter.stuck--
@@ -179,10 +231,10 @@ func (e *Engine) returned(s *shard, r *run, o outcome, cause error, took time.Du
 	if r.carry != nil {
 		r.carry.stop()
 	}
-	r.took, r.retries = took, o.retries
+	r.retries = o.retries
 	r.err, r.code = o.err, o.code
 	if o.panic != nil {
-		e.emit(s.panicked(o))
+		e.emit(s.panicked(*o))
 	}
 	if o.code == codeErrorBlocked {
 		ev := s.runEvent(observe.Stuck)
@@ -193,7 +245,7 @@ func (e *Engine) returned(s *shard, r *run, o outcome, cause error, took time.Du
 	}
 	switch {
 	case errors.Is(cause, ErrTimeout):
-		r.timedOut(o)
+		r.timedOut(*o)
 	case o.class == classDone:
 		r.phase, r.result = failover.PhaseFinished, failover.ResultSucceeded // even if it was cancelled meanwhile: it says that it is done
 	case o.class == classSkipped:

@@ -200,11 +200,11 @@ func (e *Engine) act(s *shard, p failover.Policy, d failover.Decision, now time.
 	case failover.ActionBlock:
 		e.block(s)
 	case failover.ActionCancel:
-		s.run.cancel(ErrReplaced)
+		e.cancelRun(s.run, ErrReplaced)
 	case failover.ActionReclaim:
 		e.reclaim(s)
 	case failover.ActionCancelLost:
-		s.run.cancel(ErrSessionLost)
+		e.cancelRun(s.run, ErrSessionLost)
 	case failover.ActionWait:
 		e.tidy(s)
 	}

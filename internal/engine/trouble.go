@@ -178,7 +178,7 @@ func (e *Engine) end(err error) {
 	for _, j := range e.jobs {
 		for _, s := range j.shards {
 			if s.run != nil && s.run.phase == failover.PhaseWorking {
-				s.run.cancel(ErrSessionLost)
+				e.cancelRun(s.run, ErrSessionLost)
 			}
 		}
 	}

@@ -38,19 +38,22 @@ func (e *Engine) claim(s *shard, why failover.Decision, next failover.Record, gu
 	if e.cfg.Trace != nil && !s.unclaimed {
 		next.Trace = e.cfg.Trace(tracing(s, next))
 	}
-	e.setRun(s, &run{
+	r := &run{
+		shard:   s,
 		phase:   failover.PhaseClaiming,
 		owner:   next.Owner,
 		fence:   next.Fence,
 		prior:   s.prior(),
-		why:     why,
 		spec:    s.job.spec,
 		total:   len(s.job.assigned.Owners),
 		ceiling: s.job.assigned.Ceiling(),
 		zone:    s.job.zone,
-		live:    new(Live),
 		first:   next.Fence,
-	})
+	}
+	if next.Attempt > 1 {
+		r.why = &why
+	}
+	e.setRun(s, r)
 	var end *ending
 	if why.Action == failover.ActionTakeOver {
 		end = e.endLost(s, why.Code, next.Started)

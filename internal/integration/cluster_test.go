@@ -29,6 +29,7 @@ type cluster struct {
 	opts   []elastic.Option
 	hook   func(memory.Request) memory.Fault // of the next instance
 	wrap   func(store.Store) store.Store     // wraps each store; optional
+	asked  func(store.Request)               // is told of all requests; optional
 
 	mu     sync.Mutex
 	nodes  []*node
@@ -85,6 +86,9 @@ func (c *cluster) start(name string, options ...elastic.Option) *node {
 		driver = c.wrap(driver)
 	}
 	n.store = store.NewPortable(driver, store.Config{})
+	if c.asked != nil {
+		n.store.Observe(c.asked)
+	}
 	options = append([]elastic.Option{
 		elastic.WithName(name),
 		elastic.WithSessionTTL(ttl),

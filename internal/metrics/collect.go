@@ -50,7 +50,11 @@ func (c *collector) value(id ID, v float64, labels ...string) {
 	c.samples = append(c.samples, Sample{ID: id, Value: v, Labels: labels})
 }
 
+// histogram adds a histogram, unless it is empty.
 func (c *collector) histogram(id ID, h *Counts, labels ...string) {
+	if h.Total() == 0 {
+		return
+	}
 	c.samples = append(c.samples, Sample{ID: id, Counts: h.clone(), Labels: labels})
 }
 
@@ -189,7 +193,9 @@ func loopDelay(d observe.Distribution) *Counts {
 		return nil
 	}
 	copy(h.Buckets, d.Counts)
-	for _, sum := range d.Sums {
+	h.Sums = make([]float64, len(h.Buckets))
+	for i, sum := range d.Sums[:min(len(d.Sums), len(h.Sums))] {
+		h.Sums[i] = sum.Seconds()
 		h.Sum += sum.Seconds()
 	}
 	return h

@@ -7,6 +7,9 @@ type Counts struct {
 	Bounds  []float64
 	Buckets []uint64 // not cumulative; one more than Bounds
 	Sum     float64
+
+	// Sums are the sums by bucket. Only those of LoopDelay have them.
+	Sums []float64
 }
 
 func newCounts(id ID) *Counts {
@@ -21,7 +24,12 @@ func (c *Counts) add(v float64) {
 }
 
 func (c *Counts) clone() *Counts {
-	return &Counts{c.Bounds, slices.Clone(c.Buckets), c.Sum}
+	return &Counts{
+		Bounds:  c.Bounds,
+		Buckets: slices.Clone(c.Buckets),
+		Sum:     c.Sum,
+		Sums:    slices.Clone(c.Sums),
+	}
 }
 
 // Total returns the number of values.

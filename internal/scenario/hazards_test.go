@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// docs/hazards.md answers all 44 hazards, and every story and test that it names is there.
+// docs/design/hazards.md answers all 44 hazards, and every story and test that it names is there.
 func TestEveryHazardIsAnsweredByAStoryThatIsThere(t *testing.T) {
-	page, err := os.ReadFile("../../docs/hazards.md")
+	page, err := os.ReadFile("../../docs/design/hazards.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,7 +21,7 @@ func TestEveryHazardIsAnsweredByAStoryThatIsThere(t *testing.T) {
 }
 
 func TestAHazardThatIsNotAnsweredIsFound(t *testing.T) {
-	page, err := os.ReadFile("../../docs/hazards.md")
+	page, err := os.ReadFile("../../docs/design/hazards.md")
 	if err != nil {
 		t.Fatal(err)
 	}

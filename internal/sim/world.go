@@ -76,7 +76,7 @@ type Result struct {
 func Run(p Plan, tracing bool) Result {
 	options := []memory.Option{memory.MaxOps(p.MaxOps)}
 	if p.Weak {
-		options = append(options, memory.WeakVersions())
+		options = append(options, memory.WeakVersions(), memory.FirstConflict(), memory.NoDigest())
 	}
 	if p.Torn {
 		options = append(options, memory.TornLists(2, time.Millisecond))

@@ -42,7 +42,7 @@ func busy(t testing.TB, jobs int) *prom.Collector {
 		Limit:      4,
 		ClockKnown: true,
 		Health:     observe.Health{Held: true, Deadline: time.Now().Add(time.Minute)},
-		LoopDelay:  observe.Distribution{Counts: make([]uint64, 9), Sums: make([]time.Duration, 9)},
+		LoopDelay:  observe.Distribution{Counts: []uint64{8: 1}},
 		Prefixes:   []observe.PrefixStats{{Name: "jobs", Watched: true}, {Name: "runs"}},
 	}
 	c := prom.New(prom.Options{})

@@ -18,7 +18,7 @@ func TestSessionKnowsOfItsEndBeforeOthersDo(t *testing.T) {
 }
 
 // What the URL's fail-over bound rests on. The figure is in
-// docs/stores/consul.md.
+// docs/guide/stores/consul.md.
 func TestKeysOfADeadProcessAreGoneAfterTwiceTheTTL(t *testing.T) {
 	t.Parallel()
 	c := server(t)

@@ -17,7 +17,7 @@ func TestProgress_BoundsListsAndWatches(t *testing.T) {
 	z := server(t)
 	p := testservers.StartProxy(t, z.Addr())
 	ns := storetest.Namespace()
-	const keys = 300
+	const keys = 600
 	other := openAt(t, z.Addr(), ns)
 	for i := 0; i < keys; {
 		var ops []store.Op
@@ -26,9 +26,9 @@ func TestProgress_BoundsListsAndWatches(t *testing.T) {
 		}
 		storetest.Commit(t, other, storetest.Do(ops...))
 	}
-	const limit = 500 * time.Millisecond
+	const limit = time.Second
 	for _, mode := range []string{"persistent", "classic"} {
-		s := storetest.MustOpen(t, "zookeeper://"+p.Addr()+"/"+ns+"?request_timeout=500ms&watch="+mode)
+		s := storetest.MustOpen(t, "zookeeper://"+p.Addr()+"/"+ns+"?request_timeout=1s&watch="+mode)
 		storetest.Equal(t, "k", storetest.Read(t, s, "k"), "-")
 		p.Trickle(testservers.ToClient)
 		start := time.Now()
