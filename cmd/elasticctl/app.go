@@ -42,6 +42,7 @@ func (a *app) commands(root *cobra.Command) {
 		a.newShard(),
 		a.newInstance(),
 		a.newContext(),
+		a.newWorker(),
 	)
 }
 

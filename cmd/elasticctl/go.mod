@@ -6,12 +6,15 @@ require (
 	github.com/elasticjob-go/elastic v0.1.0
 	github.com/elasticjob-go/elastic/elasticjob v0.1.0
 	github.com/elasticjob-go/elastic/jobfile v0.1.0
+	github.com/elasticjob-go/elastic/observe/prom v0.1.0
 	github.com/go-zookeeper/zk v1.0.4
 	github.com/spf13/cobra v1.10.2
 )
 
 require (
 	github.com/armon/go-metrics v0.4.1 // indirect
+	github.com/beorn7/perks v1.0.1 // indirect
+	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/coreos/go-semver v0.3.1 // indirect
 	github.com/coreos/go-systemd/v22 v22.7.0 // indirect
 	github.com/fatih/color v1.16.0 // indirect
@@ -30,6 +33,11 @@ require (
 	github.com/mattn/go-colorable v0.1.13 // indirect
 	github.com/mattn/go-isatty v0.0.20 // indirect
 	github.com/mitchellh/go-homedir v1.1.0 // indirect
+	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
+	github.com/prometheus/client_golang v1.25.0 // indirect
+	github.com/prometheus/client_model v0.6.3 // indirect
+	github.com/prometheus/common v0.72.0 // indirect
+	github.com/prometheus/procfs v0.22.0 // indirect
 	go.etcd.io/etcd/api/v3 v3.7.3 // indirect
 	go.etcd.io/etcd/client/pkg/v3 v3.7.3 // indirect
 	go.etcd.io/etcd/client/v3 v3.7.3 // indirect
@@ -42,7 +50,7 @@ require (
 	google.golang.org/genproto/googleapis/api v0.0.0-20260803160001-6ac0973c030d // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260803160001-6ac0973c030d // indirect
 	google.golang.org/grpc v1.83.2 // indirect
-	google.golang.org/protobuf v1.36.11 // indirect
+	google.golang.org/protobuf v1.36.12 // indirect
 )
 
 require (
@@ -60,6 +68,7 @@ replace (
 	github.com/elasticjob-go/elastic => ../..
 	github.com/elasticjob-go/elastic/elasticjob => ../../elasticjob
 	github.com/elasticjob-go/elastic/jobfile => ../../jobfile
+	github.com/elasticjob-go/elastic/observe/prom => ../../observe/prom
 	github.com/elasticjob-go/elastic/store/all => ../../store/all
 	github.com/elasticjob-go/elastic/store/consul => ../../store/consul
 	github.com/elasticjob-go/elastic/store/etcd => ../../store/etcd
