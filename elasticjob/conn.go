@@ -46,11 +46,15 @@ type Client struct {
 	lost    *atomic.Uint64 // how often the connection has been lost
 }
 
+// DefaultRate is how many calls a second a client makes at most, unless
+// [Client.Limit] says otherwise. It is a small part of the calls that an
+// ensemble answers, so that Java's own are not delayed.
+const DefaultRate = 2000
+
 const (
-	readsPerSecond = 2000
-	readsUnderWay  = 64
-	maxNode        = 1 << 20  // bytes of a value
-	maxReply       = 64 << 20 // 100,000 names of children take 5 MiB
+	readsUnderWay = 64
+	maxNode       = 1 << 20  // bytes of a value
+	maxReply      = 64 << 20 // 100,000 names of children take 5 MiB
 
 	// askedTimeout is what Curator asks for. The server grants it or its
 	// maximum, whichever is shorter.
@@ -92,7 +96,7 @@ func Open(ctx context.Context, rawURL string) (*Client, error) {
 		root:    "/" + strings.Trim(c.Path, "/"),
 		acl:     zk.WorldACL(zk.PermAll),
 		timeout: c.RequestTimeout,
-		pace:    &pace{every: time.Second / readsPerSecond},
+		pace:    &pace{every: time.Second / DefaultRate},
 		slots:   make(chan struct{}, readsUnderWay),
 		granted: &atomic.Int64{},
 		lost:    &atomic.Uint64{},
@@ -155,6 +159,17 @@ func (c *Client) greet(ctx context.Context, config store.Config, z *zk.Conn, con
 			store.ErrInvalid, c.root)
 	}
 	return err
+}
+
+// Limit sets how many calls a second the client makes at most; 0 or less means
+// DefaultRate. At most 64 calls are under way at a time, whatever the rate.
+func (c *Client) Limit(perSecond int) {
+	if perSecond <= 0 {
+		perSecond = DefaultRate
+	}
+	c.pace.mu.Lock()
+	defer c.pace.mu.Unlock()
+	c.pace.every = time.Second / time.Duration(perSecond)
 }
 
 // Close ends the session.

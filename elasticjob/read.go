@@ -40,10 +40,17 @@ type collector struct {
 	mu     sync.Mutex
 	out    *Snapshot
 	fatal  error
+	names  []string // children of the job's node
+	live   []string // IDs of instances
 }
 
 // Collect reads a job. A node that can't be read is in Snapshot.Unread. The
 // error is for a store that does not answer, and for a job that is not there.
+//
+// A healthy job that is not running takes 8 reads, 1 for each server and 2 for
+// each shard. The nodes of instances, and of the candidates for the leader, are
+// read only if a rule looks at them; otherwise a node of the snapshot says only
+// that the instance is there, and its Stat is zero.
 //
 // Values and lists are read in several round trips while Java writes. Settled
 // reads until two collects agree.
@@ -53,18 +60,20 @@ func (c *Client) Collect(ctx context.Context, job string) (*Snapshot, error) {
 	if names == nil && o.fatal == nil {
 		o.fatal = fmt.Errorf("there is no job %q", job)
 	}
+	o.names = names
 	if !slices.Contains(names, "config") { // a foreign node, perhaps with a large tree below
 		return o.end()
 	}
 	o.all(
 		func() { o.value(ctx, "config") },
 		func() { o.values(ctx, names, "servers") },
-		func() { o.values(ctx, names, "instances") },
+		func() { o.instances(ctx, names) },
 		func() { o.values(ctx, names, "trigger") },
 		func() { o.shards(ctx, names) },
 		func() { o.leader(ctx, names) },
 		func() { o.guarantee(ctx, names) },
 	)
+	o.details(ctx)
 	return o.end()
 }
 
@@ -246,17 +255,68 @@ func (o *collector) mark(ctx context.Context, path string) {
 	}
 }
 
+// instances reads the IDs of the live instances.
+func (o *collector) instances(ctx context.Context, present []string) {
+	if slices.Contains(present, "instances") {
+		o.live = o.list(ctx, "instances")
+	}
+}
+
+// details reads what rules look at only in some states of a job: the nodes of
+// instances, and of the candidates for the leader.
+func (o *collector) details(ctx context.Context) {
+	var reads []func()
+	whole := o.looksAtInstances()
+	for _, id := range o.live {
+		path := "instances/" + id
+		if whole {
+			reads = append(reads, func() { o.value(ctx, path) })
+			continue
+		}
+		o.out.Nodes[path] = &Node{}
+	}
+	if o.out.at("leader/election/instance") == nil {
+		reads = append(reads, func() { o.values(ctx, o.names, "leader/election/latch") })
+	}
+	o.all(reads...)
+}
+
+// looksAtInstances reports whether a rule looks at more of an instance than its
+// ID: at the age or the session of its node.
+func (o *collector) looksAtInstances() bool {
+	if o.out.at("leader/election/instance") == nil {
+		return true
+	}
+	for path := range o.out.Nodes {
+		if strings.HasPrefix(path, "sharding/") && strings.HasSuffix(path, "/running") {
+			return true
+		}
+	}
+	return slices.ContainsFunc(o.live, func(id string) bool { return o.out.at("servers/"+ipOf(id)) == nil })
+}
+
+// leader reads the leader's node and what the leader has to do. Nodes that are
+// not there take no read of their own.
 func (o *collector) leader(ctx context.Context, present []string) {
 	if !slices.Contains(present, "leader") {
 		return
 	}
 	o.all(
 		func() { o.value(ctx, "leader/election/instance") },
-		func() { o.value(ctx, "leader/sharding/necessary") },
-		func() { o.value(ctx, "leader/sharding/processing") },
-		func() { o.values(ctx, present, "leader/election/latch") },
+		func() { o.resharding(ctx) },
 		func() { o.values(ctx, present, "leader/failover/items") },
 	)
+}
+
+func (o *collector) resharding(ctx context.Context) {
+	const dir = "leader/sharding"
+	var reads []func()
+	for _, name := range o.list(ctx, dir) {
+		if name == "necessary" || name == "processing" {
+			reads = append(reads, func() { o.value(ctx, dir+"/"+name) })
+		}
+	}
+	o.all(reads...)
 }
 
 func (o *collector) guarantee(ctx context.Context, present []string) {

@@ -50,10 +50,12 @@ reached.`,
 	d.flags(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&d.repair, "repair", false, "repair what is marked auto")
-	f.StringSliceVar(&d.yes, "yes", nil, "with --repair, repair findings of this rule of the class ask, too; may be repeated")
+	f.StringSliceVar(&d.yes, "yes", nil,
+		"with --repair, repair findings of this rule of the class ask, too; may be repeated")
 	f.BoolVar(&d.watch, "watch", false, "go on looking; several may run beside each other")
 	f.BoolVar(&d.rerun, "rerun", false, "have Java repeat the run of a dead owner, if no later fire has come due")
-	f.DurationVar(&d.settle, "settle", elasticjob.DefaultSettle, "how long an owner must be absent; at least the longest session time-out of the servers, up to a minute")
+	f.DurationVar(&d.settle, "settle", elasticjob.DefaultSettle,
+		"how long an owner must be absent; at least the longest session time-out of the servers, up to a minute")
 	f.DurationVar(&d.every, "every", elasticjob.DefaultSettle, "with --watch, the time between two looks")
 	f.DurationVar(&d.olderThan, "older-than", 0, "repair marks of the rule reused-id that are older")
 	f.StringVar(&d.zone, "zone", "", "the time zone of the JVMs, for jobs without a timeZone")
@@ -65,8 +67,11 @@ reached.`,
 
 // check refuses bad flags before anything is read.
 func (d *doctor) check() error {
-	asks := []elasticjob.Rule{elasticjob.ReusedID, elasticjob.OldRunning, elasticjob.DeadRunning, elasticjob.LateItem,
-		elasticjob.StrayProcessing, elasticjob.OldMisfire, elasticjob.OldGuarantee, elasticjob.OldServer, elasticjob.BlockedClaimer}
+	asks := []elasticjob.Rule{
+		elasticjob.ReusedID, elasticjob.OldRunning, elasticjob.DeadRunning, elasticjob.LateItem,
+		elasticjob.StrayProcessing, elasticjob.OldMisfire, elasticjob.OldGuarantee, elasticjob.OldServer,
+		elasticjob.BlockedClaimer,
+	}
 	var names []string
 	for _, rule := range asks {
 		names = append(names, string(rule))

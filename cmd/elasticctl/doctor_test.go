@@ -104,6 +104,9 @@ func connect(t *testing.T, server *testservers.ZooKeeper) *zk.Conn {
 	return conn
 }
 
+const reportConfig = "cron: 0 0 3 * * ?\nfailover: true\njobName: report\nmonitorExecution: true\n" +
+	"shardingTotalCount: 2\ntimeZone: GMT+08:00\n"
+
 // The doctor finds a blocked shard, writes nothing unless it may, repairs it with
 // --repair, and says by its exit code which of these it was.
 func TestDoctor_OutputAndExitCodes(t *testing.T) {
@@ -115,7 +118,7 @@ func TestDoctor_OutputAndExitCodes(t *testing.T) {
 	acl := append(zk.DigestACL(zk.PermAll, "java", "secret"), zk.WorldACL(zk.PermRead)...)
 	tree(t, conn, acl,
 		"/chroot/ns/report", "com.acme.Report",
-		"/chroot/ns/report/config", "cron: 0 0 3 * * ?\nfailover: true\njobName: report\nmonitorExecution: true\nshardingTotalCount: 2\ntimeZone: GMT+08:00\n",
+		"/chroot/ns/report/config", reportConfig,
 		"/chroot/ns/report/servers/10.0.0.1", "ENABLED",
 		"/chroot/ns/report/instances/10.0.0.1@-@8", "E jobInstanceId: 10.0.0.1@-@8\nserverIp: 10.0.0.1\n",
 		"/chroot/ns/report/leader/sharding/necessary", "",
@@ -179,7 +182,8 @@ func TestDoctor_Watch(t *testing.T) {
 	for range 2 { // janitors beside each other
 		go func() {
 			var out, err bytes.Buffer
-			ended <- run(ctx, []string{"elasticjob", "doctor", "--from", "zookeeper://" + server.Addr() + "/ns", "--repair", "--watch",
+			from := "zookeeper://" + server.Addr() + "/ns"
+			ended <- run(ctx, []string{"elasticjob", "doctor", "--from", from, "--repair", "--watch",
 				"--settle", "1s", "--every", "500ms"}, &out, &err)
 		}()
 	}
@@ -220,13 +224,22 @@ func TestCommandLine_Refusals(t *testing.T) {
 		{[]string{"elasticjob", "doctor", "--from", "etcd://h/ns"}, "zookeeper://", exitUsage},
 		{[]string{"elasticjob", "doctor", "--from", "zookeeper://u:hunter2@h/"}, "namespace", exitUsage},
 		{[]string{"elasticjob", "doctor", "--from", "zookeeper://h/ns", "--yes", "reused-id"}, "--repair", exitUsage},
-		{[]string{"elasticjob", "doctor", "--from", "zookeeper://h/ns", "--repair", "--yes", "everything"}, "reused-id", exitUsage},
+		{
+			[]string{"elasticjob", "doctor", "--from", "zookeeper://h/ns", "--repair", "--yes", "everything"},
+			"reused-id", exitUsage,
+		},
+		{[]string{"elasticjob", "doctor", "--from", "zookeeper://h/ns", "--rate", "0"}, "--rate 0", exitUsage},
+		{[]string{"elasticjob", "import", "--from", "zookeeper://h/ns", "--rate", "99999"}, "50000", exitUsage},
 		{[]string{"elasticjob", "doctor", "--from", "zookeeper://h/ns", "-o", "xml"}, "json", exitUsage},
 		{[]string{"elasticjob", "doctor", "--from", "zookeeper://h/ns", "--zone", "Mars"}, "zone", exitUsage},
-		{[]string{"elasticjob", "doctor", "--from", "zookeeper://127.0.0.1:1/ns", "--timeout", "200ms"}, "127.0.0.1:1", exitUnreachable},
+		{
+			[]string{"elasticjob", "doctor", "--from", "zookeeper://127.0.0.1:1/ns", "--timeout", "200ms"},
+			"127.0.0.1:1", exitUnreachable,
+		},
 	} {
 		code, stdout, stderr := elasticctl(t, row.args...)
-		if code != row.code || !strings.Contains(stderr, row.want) || strings.Contains(stderr, "hunter2") || strings.Contains(stdout, "read,") {
+		wrong := !strings.Contains(stderr, row.want) || strings.Contains(stderr, "hunter2")
+		if code != row.code || wrong || strings.Contains(stdout, "read,") {
 			t.Errorf("%v: exit code %d, want %d\n%s%s", row.args, code, row.code, stdout, stderr)
 		}
 	}

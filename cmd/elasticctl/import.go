@@ -43,13 +43,16 @@ moved. 2: wrong usage. 6: the store can't be reached.`,
 	}
 	i.flags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&i.out, "out", "", "write the job file there, and the report to stdout; otherwise the file goes to stdout and the report to stderr")
+	f.StringVar(&i.out, "out", "",
+		"write the job file there, and the report to stdout; otherwise the file goes to stdout and the report to stderr")
 	f.StringVar(&i.report, "report", "text", "text or json")
 	f.StringVar(&i.zone, "zone", "", "the time zone of the JVMs, for jobs without a timeZone")
 	f.StringToStringVar(&i.rename, "rename", nil, "old=new, for a job whose name can't stay; may be repeated")
 	f.BoolVar(&i.unclaimed, "unclaimed", false, "import jobs without monitorExecution as unclaimed")
-	f.DurationVar(&i.horizon, "horizon", elasticjob.DefaultHorizon, "how far ahead the fires of each expression are computed")
-	f.StringVar(&i.check, "quartz-check", "", "write a Java program and its input to this directory: it computes the same fires with your Quartz")
+	f.DurationVar(&i.horizon, "horizon", elasticjob.DefaultHorizon,
+		"how far ahead the fires of each expression are computed")
+	f.StringVar(&i.check, "quartz-check", "",
+		"write a Java program and its input to this directory: it computes the same fires with your Quartz")
 	f.StringVar(&i.result, "quartz-result", "", "compare with this output of that program")
 	return cmd
 }
@@ -100,7 +103,8 @@ func (i *importer) run(ctx context.Context, stdout, stderr io.Writer) error {
 			return usage("--quartz-result: %w", err)
 		}
 		for _, text := range differences {
-			imported.Remarks = append(imported.Remarks, elasticjob.Remark{What: "cron", Fidelity: elasticjob.Differs, Text: text})
+			remark := elasticjob.Remark{What: "cron", Fidelity: elasticjob.Differs, Text: text}
+			imported.Remarks = append(imported.Remarks, remark)
 		}
 	}
 	if err := i.write(imported, stdout, stderr); err != nil {
@@ -163,14 +167,18 @@ func (i *importer) writeCheck(imported *elasticjob.Import, stderr io.Writer) err
 	if err := os.MkdirAll(i.check, 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(i.check, "QuartzCheck.java"), []byte(elasticjob.QuartzProgram), 0o644); err != nil {
-		return err
+	for name, text := range map[string]string{
+		"QuartzCheck.java": elasticjob.QuartzProgram,
+		"expressions.tsv":  elasticjob.QuartzInput(imported.Checks),
+	} {
+		if err := os.WriteFile(filepath.Join(i.check, name), []byte(text), 0o644); err != nil {
+			return err
+		}
 	}
-	if err := os.WriteFile(filepath.Join(i.check, "expressions.tsv"), []byte(elasticjob.QuartzInput(imported.Checks)), 0o644); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(stderr, "To ask your Quartz, run this in %s, then import again with --quartz-result result.tsv:\n"+
-		"  javac -cp quartz.jar QuartzCheck.java\n  java -cp quartz.jar:slf4j-api.jar:. QuartzCheck < expressions.tsv > result.tsv\n", i.check)
+	_, err := fmt.Fprintf(stderr, `To ask your Quartz, run this in %s, then import again with --quartz-result result.tsv:
+  javac -cp quartz.jar QuartzCheck.java
+  java -cp quartz.jar:slf4j-api.jar:. QuartzCheck < expressions.tsv > result.tsv
+`, i.check)
 	return err
 }
 

@@ -18,7 +18,7 @@ func TestImport_OutputAndExitCodes(t *testing.T) {
 	conn := connect(t, server)
 	tree(t, conn, zk.WorldACL(zk.PermAll),
 		"/ns/report", "com.acme.Report",
-		"/ns/report/config", "cron: 0 0 3 * * ?\nfailover: true\njobName: report\nmonitorExecution: true\nshardingTotalCount: 2\ntimeZone: GMT+08:00\n",
+		"/ns/report/config", reportConfig,
 		"/ns/report/servers/10.0.0.1", "ENABLED",
 		"/ns/manual", "com.acme.Manual",
 		"/ns/manual/config", "jobName: manual\njobShardingStrategyType: OWN\nmonitorExecution: true\nshardingTotalCount: 1\n",
@@ -35,7 +35,12 @@ func TestImport_OutputAndExitCodes(t *testing.T) {
 		code int
 	}{
 		{"cannot", command("/ns"), exitRefused},
-		{"differs", command("/ns", "--job", "report", "--out", filepath.Join(dir, "jobs.yaml"), "--quartz-check", filepath.Join(dir, "check")), exitFindings},
+		{
+			"differs",
+			command("/ns", "--job", "report",
+				"--out", filepath.Join(dir, "jobs.yaml"), "--quartz-check", filepath.Join(dir, "check")),
+			exitFindings,
+		},
 		{"json", command("/ns", "--job", "manual", "--report", "json"), exitRefused},
 		{"no-jobs", command("/ns", "--job", "x*"), exitUsage},
 		{"no-rename", command("/ns", "--rename", "x=y"), exitUsage},
