@@ -40,7 +40,7 @@ type JobDetail struct {
 
 // ErrNoJob is the cause when a job is neither in the store nor added to the
 // scheduler.
-var ErrNoJob = errors.New("there is no such job")
+var ErrNoJob = engine.ErrNoJob
 
 // Jobs returns the jobs of the namespace, and those that were added here and
 // are not in the store yet, sorted by name. It sends no request: it answers

@@ -9,14 +9,15 @@ import (
 
 // revision checks a write of a job by an instance against the document before
 // it: instances create jobs and replace specs, one revision after the other, and
-// the transaction that replaces a revision keeps it.
+// the transaction that replaces a revision keeps it. Only a call of its program
+// makes an instance remove a job, and then the change has a name.
 func (a *Audit) revision(job string, old *layout.Job, next layout.Job, op store.Op) {
 	if a.byOperator() {
 		return
 	}
 	switch {
-	case next.State != layout.JobPresent:
-		a.breach(8, job, -1, "an instance removed the job, or moved it")
+	case next.State != layout.JobPresent && (next.State != layout.JobRemoved || next.Changed.Op == ""):
+		a.breach(8, job, -1, "an instance removed the job by itself, or moved it")
 	case op.Kind == store.OpCreate && next.Rev != 1:
 		a.breach(8, job, -1, "created as revision %d", next.Rev)
 	case op.Kind == store.OpCreate:

@@ -143,6 +143,8 @@ type Engine struct {
 	wg      sync.WaitGroup
 	reads   chan struct{} // a place for each read of records under way
 
+	changes atomic.Uint64 // writes of ChangeJob, for their names
+
 	mu         sync.Mutex
 	registered map[string]Job // what Add and Remove say; the loop makes it so
 	nameBytes  int            // what their names take in the instance's document

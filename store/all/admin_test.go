@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/elasticjob-go/elastic"
 	"github.com/elasticjob-go/elastic/admin"
 	"github.com/elasticjob-go/elastic/admin/admintest"
 	"github.com/elasticjob-go/elastic/internal/testservers"
@@ -66,6 +68,66 @@ func TestAdmin_LostReplies(t *testing.T) {
 			admintest.RunLost(t, func(t *testing.T) store.Store {
 				return opener(url, fmt.Sprintf("lost%d", namespaces.Add(1)))(t)
 			})
+		})
+	}
+}
+
+// A program changes its own jobs on every store, and a change holds when the
+// call has returned.
+func TestScheduler_ChangesJobsOnEveryStore(t *testing.T) {
+	for scheme, start := range servers {
+		t.Run(scheme, func(t *testing.T) {
+			t.Parallel()
+			s, err := elastic.Open(t.Context(), start(t)("changes"), elastic.WithName("a"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			var runs atomic.Int64
+			s.MustAdd(elastic.Job{Name: "tick", Schedule: "@every 1s"}, elastic.HandlerFunc(
+				func(context.Context, elastic.Run) error {
+					runs.Add(1)
+					return nil
+				}))
+			go s.Run(context.Background())
+			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			defer cancel()
+			for runs.Load() == 0 && ctx.Err() == nil {
+				time.Sleep(10 * time.Millisecond)
+			}
+			if err := s.Disable(ctx, "tick"); err != nil {
+				t.Fatal(err)
+			}
+			// A run that was claimed before may still have to enter its handler.
+			shards, err := s.Shards(ctx, "tick")
+			if err != nil || len(shards) != 1 {
+				t.Fatalf("got %+v, %v", shards, err)
+			}
+			fence := shards[0].Fence
+			time.Sleep(2 * time.Second)
+			if shards, err = s.Shards(ctx, "tick"); err != nil || shards[0].Fence != fence {
+				t.Errorf("it began after a disable: fence %d, then %+v, %v", fence, shards, err)
+			}
+			err = s.Update(ctx, "tick", func(j *elastic.Job) error {
+				j.Shards, j.Disabled = 2, false
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := runs.Load()
+			for runs.Load() < before+4 && ctx.Err() == nil {
+				time.Sleep(10 * time.Millisecond)
+			}
+			if err := s.RemoveJob(ctx, "tick"); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Enable(ctx, "tick"); err == nil {
+				t.Error("a job that was removed was enabled")
+			}
+			if ctx.Err() != nil {
+				t.Error("it did not run in time")
+			}
 		})
 	}
 }
