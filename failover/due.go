@@ -129,7 +129,7 @@ func (p Policy) due(r Record, now time.Time) due {
 	if p.AfterEnd {
 		return due{fire: first} // there is one, whenever it comes
 	}
-	window := p.window()
+	window := p.MaxLate()
 	var fire time.Time
 	why := CodeMissedSuperseded
 	if p.Misfire == MisfireAll {
@@ -165,8 +165,9 @@ func (p Policy) next(after time.Time) time.Time {
 	return fire
 }
 
-// window returns how late a fire may begin; zero means no bound.
-func (p Policy) window() time.Duration {
+// MaxLate returns how late a fire may begin, beside its delay; zero means no
+// bound.
+func (p Policy) MaxLate() time.Duration {
 	if p.Window == 0 {
 		return p.Misfire.Window()
 	}

@@ -42,12 +42,17 @@ func (h *alarms) ring(now time.Time, tell func(*shard)) {
 	}
 }
 
-// wait returns how long the timer may sleep.
-func (h alarms) wait(now time.Time) time.Duration {
-	if len(h) == 0 {
-		return longest
+// wait returns how long the timer may sleep. other is a time at which something
+// else is due; zero: nothing is.
+func (h alarms) wait(now, other time.Time) time.Duration {
+	sleep := longest
+	if len(h) > 0 {
+		sleep = min(sleep, h[0].at.Sub(now))
 	}
-	return min(max(h[0].at.Sub(now), 0), longest)
+	if !other.IsZero() {
+		sleep = min(sleep, other.Sub(now))
+	}
+	return max(sleep, 0)
 }
 
 func (h alarms) Len() int           { return len(h) }

@@ -108,13 +108,20 @@ func candidates(may []*peer) []sharding.Instance {
 	return live
 }
 
+// rotates reports whether the strategy of a job goes round.
+func (e *Engine) rotates(spec *layout.Spec) bool {
+	strategy, err := e.strategy(spec.Sharding)
+	_, ok := strategy.(sharding.Rotating)
+	return err == nil && ok
+}
+
 // passOn gives a job that has run to the instance whose turn it is, if its strategy goes round: one more commit a fire.
 func (e *Engine) passOn(j *job) {
-	strategy, err := e.strategy(j.spec.Sharding)
-	round, ok := strategy.(sharding.Rotating)
-	if err != nil || !ok || j.assigning || j.awaiting() || !e.mayOwn(j) {
+	if !j.rotates || j.assigning || j.awaiting() || !e.mayOwn(j) {
 		return
 	}
+	strategy, _ := e.strategy(j.spec.Sharding)
+	round := strategy.(sharding.Rotating)
 	live := candidates(e.mayOwners(j))
 	if e.isOwn(j.spec.Sharding) {
 		e.consultRotation(j, round, live)

@@ -158,6 +158,7 @@ type Engine struct {
 	replica     replica
 	jobs        map[string]*job
 	alarms      alarms
+	local       local
 	stale       []*job             // to be refreshed
 	dirty       []*shard           // to be considered
 	missed      []*misses          // to be reported
@@ -332,7 +333,7 @@ func (e *Engine) loop(ctx context.Context) {
 			e.meter.delayed(time.Since(since))
 		}
 		e.publish()
-		timer.Reset(e.alarms.wait(e.cfg.Now()))
+		timer.Reset(e.alarms.wait(e.cfg.Now(), e.local.wheel.Next()))
 	}
 }
 
@@ -351,8 +352,11 @@ func (e *Engine) takeMore() {
 
 // takeReturns takes the runs whose handlers have returned.
 func (e *Engine) takeReturns(back []*run) {
+	at := moments{wall: e.cfg.Now(), monotonic: time.Now()}
 	for _, r := range back {
-		e.returned(r)
+		if !e.endLocal(r, at) {
+			e.returned(r)
+		}
 	}
 	e.returns.give(back)
 }
@@ -363,6 +367,21 @@ func (e *Engine) settle() {
 	e.noticeStep(now)
 	e.alarms.ring(now, e.mark)
 	e.takeRegistered()
+	e.considerAll()
+	e.ringLocal(now)
+	e.considerAll()
+	e.reportMissed()
+	e.readRecords()
+	e.followBlocked()
+	e.mendAssignments()
+	e.publishSelf()
+	e.flush(&e.records)
+	e.flush(&e.docs)
+	e.checkDrained()
+}
+
+// considerAll refreshes the jobs and considers the shards that are marked.
+func (e *Engine) considerAll() {
 	for len(e.stale)+len(e.dirty) > 0 || e.releaseOne() {
 		jobs, shards := e.stale, e.dirty
 		e.stale, e.dirty = nil, nil
@@ -378,14 +397,6 @@ func (e *Engine) settle() {
 			e.consider(s)
 		}
 	}
-	e.reportMissed()
-	e.readRecords()
-	e.followBlocked()
-	e.mendAssignments()
-	e.publishSelf()
-	e.flush(&e.records)
-	e.flush(&e.docs)
-	e.checkDrained()
 }
 
 // takeRegistered makes the loop's jobs those that Add and Remove have said.

@@ -24,6 +24,8 @@ type job struct {
 	specVersion store.Version
 	policy      failover.Policy // of the last spec that could be read
 	division    string          // of the work, as the spec has it
+	timetable   string          // the same for jobs with the same fires; empty: there are none
+	rotates     bool            // each run passes the shards on, by the strategy
 
 	since, resharded, grown firstSeen         // the times of spec and assignment
 	wholeEnabled            firstSeen         // since when the job is not disabled
@@ -137,6 +139,8 @@ func (e *Engine) decodeSpec(j *job, entry store.Entry) {
 			j.doc = &doc
 			j.spec, j.policy = &spec, policy
 			j.division = spec.Division()
+			j.timetable = timetableOf(&spec)
+			j.rotates = e.rotates(&spec)
 			j.seeSpec()
 			j.zone, _ = spec.Location() // the policy has found it
 			e.explain(j)
@@ -331,6 +335,7 @@ func (e *Engine) own(j *job, item int) {
 	if s == nil {
 		s = &shard{job: j, item: item}
 		s.alarm.shard = s
+		s.place.Value = s
 		j.shards[item] = s
 	}
 	s.owned = true

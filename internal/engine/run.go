@@ -88,10 +88,20 @@ var errExited = errors.New("the handler ended its goroutine with runtime.Goexit"
 
 // start runs the handler of a claim that holds.
 func (e *Engine) start(s *shard) {
+	r := s.run
+	e.prepare(s, moments{wall: e.cfg.Now(), monotonic: time.Now()})
+	e.handlers.Add(r)
+	if e.drain.told {
+		e.cancelRun(r, ErrShutdown)
+	}
+}
+
+// prepare makes all that the handler of a claim that holds is called with.
+func (e *Engine) prepare(s *shard, now moments) {
 	j, r, rec := s.job, s.run, &s.record
 	r.phase = failover.PhaseWorking
 	e.working++
-	e.startContext(r)
+	e.startContext(r, now.monotonic)
 	r.handler = j.registered.Handler
 	r.told = Run{
 		Job:             j.name,
@@ -114,21 +124,17 @@ func (e *Engine) start(s *shard) {
 		r.told.Trigger = rec.Trigger
 		r.told.ShardParameter = cmp.Or(rec.Manual.Parameter, r.told.ShardParameter)
 	}
-	r.began = e.cfg.Now()
+	r.began = now.wall
 	e.emitBegan(s, r)
 	if r.carry == nil {
 		r.handlers = &e.me.handlers
 		r.handlers.add(1)
 	}
-	e.handlers.Add(r)
-	if e.drain.told {
-		e.cancelRun(r, ErrShutdown)
-	}
 }
 
 // startContext makes the context of a run's handler, which ends with the
 // session unless the run may outlive it.
-func (e *Engine) startContext(r *run) {
+func (e *Engine) startContext(r *run, now time.Time) {
 	timeout := time.Duration(r.spec.Timeout)
 	if r.spec.CarryOn > 0 {
 		e.startCarry(r, timeout)
@@ -136,7 +142,7 @@ func (e *Engine) startContext(r *run) {
 	}
 	var deadline time.Time
 	if timeout > 0 {
-		deadline = time.Now().Add(timeout)
+		deadline = now.Add(timeout)
 		e.watchRun(r, deadline)
 	}
 	r.context.Start(e.me.ctx, deadline, ErrTimeout)

@@ -9,6 +9,7 @@ import (
 	"github.com/elasticjob-go/elastic/failover"
 	"github.com/elasticjob-go/elastic/history"
 	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/internal/wheel"
 	"github.com/elasticjob-go/elastic/observe"
 	"github.com/elasticjob-go/elastic/store"
 )
@@ -18,6 +19,7 @@ type shard struct {
 	job   *job
 	item  int
 	alarm alarm
+	place wheel.Entry[*shard] // among those that wait for a fire without claims
 
 	owned, was bool      // by assignment, now and before the last refresh
 	surplus    bool      // the job has fewer shards by now: its record is to go
@@ -53,6 +55,7 @@ func byJob(a, b *shard) int { return cmp.Or(byName(a.job, b.job), cmp.Compare(a.
 
 // consider decides what to do with a shard, and does it.
 func (e *Engine) consider(s *shard) {
+	e.local.wheel.Leave(&s.place)
 	if s.busy || s.gone {
 		return // if busy, it is considered again when the answer is there
 	}
@@ -90,7 +93,7 @@ func (e *Engine) consider(s *shard) {
 	if d.Action != failover.ActionComplete { // which another may have done before
 		e.noteMissed(s, p, d)
 	}
-	e.alarms.set(&s.alarm, d.Wake)
+	e.wait(s, p, d)
 	if d.Action != failover.ActionBlock {
 		e.unblock(s)
 	}
@@ -256,6 +259,7 @@ func (e *Engine) tidy(s *shard) {
 // may have come since.
 func (e *Engine) forget(s *shard) {
 	s.gone = true
+	e.local.wheel.Leave(&s.place)
 	e.loseEnding(s)
 	e.unblock(s)
 	e.unhold(s)

@@ -66,10 +66,10 @@ func TestFireCost_Allocations(t *testing.T) {
 		jobs, shards int
 		most         float64
 	}{
-		{true, 1000, 1, 19},
-		{true, 10, 100, 19},
-		{false, 1000, 1, 34},
-		{false, 10, 100, 34},
+		{true, 1000, 1, 1.1},
+		{true, 10, 100, 1.1},
+		{false, 1000, 1, 30},
+		{false, 10, 100, 30},
 	} {
 		n, allocs, cpu := fireCost(t, tt.jobs, tt.shards, 20, tt.unclaimed)
 		t.Logf("%d × %d, unclaimed %t: %d fires, %.2f allocations and %s of CPU a fire",
