@@ -92,7 +92,8 @@ func (e *Engine) beginLocal(s *shard, fire time.Time, at moments) {
 	e.setRun(s, r)
 	s.keepLocal(next, at.monotonic)
 	e.prepare(s, at)
-	if e.local.begun = append(e.local.begun, r); len(e.local.begun) == poolBatch {
+	e.local.begun = append(e.local.begun, r)
+	if len(e.local.begun) == poolBatch {
 		e.giveBegun()
 	}
 }

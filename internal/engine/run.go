@@ -229,7 +229,8 @@ func (e *Engine) tellMoved(s *shard) {
 
 // returned decides what a handler's return means.
 func (e *Engine) returned(r *run) {
-	s, o, cause := r.shard, &r.outcome, r.cause
+	s, cause := r.shard, r.cause
+	o := &r.outcome
 	e.working--
 	if r.stuck {
 		e.meter.stuck--

@@ -77,7 +77,8 @@ func TestLocal_SameAsWithClaims(t *testing.T) {
 					t.Errorf("only %d events: %q", len(want), want)
 				}
 				if i := firstDifference(got, want); i >= 0 {
-					t.Errorf("event %d differs without claims:\ngot  %q\nwant %q", i, got[i:min(i+6, len(got))], want[i:min(i+6, len(want))])
+					t.Errorf("event %d differs without claims:\ngot  %q\nwant %q",
+						i, got[i:min(i+6, len(got))], want[i:min(i+6, len(want))])
 				}
 			})
 		}
@@ -106,13 +107,13 @@ func localStory(t *testing.T, job elastic.Job, handler elastic.HandlerFunc) (lin
 				lines = append(lines, fmt.Sprintf("missed %s %d %s", stamp(e.Fire), e.Count, e.Code))
 			}
 			if slices.Contains(kinds, e.Kind) && e.Time.Sub(began) < 29*time.Second {
-				lines = append(lines, fmt.Sprintf("shard %d %s %s %s %s took %s", e.Shard, stamp(e.Fire), e.Kind, e.Result, e.Code,
-					e.Took.Round(50*time.Millisecond)))
+				lines = append(lines, fmt.Sprintf("shard %d %s %s %s %s took %s",
+					e.Shard, stamp(e.Fire), e.Kind, e.Result, e.Code, e.Took.Round(50*time.Millisecond)))
 			}
 		}
 	})
-	// Shards that are due together begin in any order, and report the fires that
-	// they miss together or one by one.
+	// Shards that are due together begin in any order, and report the fires
+	// that they miss together or one by one.
 	slices.SortStableFunc(lines, func(a, b string) int { return strings.Compare(a[:7], b[:7]) })
 	missed := slices.IndexFunc(lines, func(l string) bool { return !strings.HasPrefix(l, "missed") })
 	slices.Sort(lines[:max(missed, 0)])
