@@ -43,6 +43,8 @@ func (a *app) commands(root *cobra.Command) {
 		a.newInstance(),
 		a.newContext(),
 		a.newWorker(),
+		a.newDev(),
+		a.newDevInstance(),
 	)
 }
 
