@@ -91,7 +91,7 @@ require (
 require (
 	github.com/elasticjob-go/elastic/store/all v0.1.0
 	github.com/elasticjob-go/elastic/store/consul v0.1.0 // indirect
-	github.com/elasticjob-go/elastic/store/etcd v0.1.0 // indirect
+	github.com/elasticjob-go/elastic/store/etcd v0.1.0
 	github.com/elasticjob-go/elastic/store/zookeeper v0.1.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/robfig/cron/v3 v3.0.1 // indirect
