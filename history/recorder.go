@@ -162,7 +162,10 @@ func (r *Recorder) start() {
 }
 
 // AddRun records an attempt that has ended.
-func (r *Recorder) AddRun(run Run) { r.add(run.clean()) }
+func (r *Recorder) AddRun(run Run) {
+	run.trim()
+	r.add(&run)
+}
 
 // AddMissed records fires that are not run.
 func (r *Recorder) AddMissed(m Missed) { r.add(m.clean()) }

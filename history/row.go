@@ -244,6 +244,14 @@ func (k RunKey) clean() RunKey {
 	return k
 }
 
+// trim bounds the size of the row. It is cheap; the writer calls clean.
+func (r *Run) trim() {
+	texts := len(r.Namespace) + len(r.Job) + len(r.Instance) + len(r.Code) + len(r.Result)
+	if len(r.Error) > MaxError || texts > 4*maxShort {
+		r.clean()
+	}
+}
+
 func (r *Run) clean() Row {
 	r.RunKey = r.RunKey.clean()
 	r.Fire = moment(r.Fire)

@@ -205,6 +205,9 @@ func (w *writer) takeBuffered() bool {
 
 // write gives the batch to the sink, and goes on as it answers.
 func (w *writer) write() {
+	for _, row := range w.batch {
+		row.clean()
+	}
 	o := w.call(batchOf(w.batch))
 	if o.panicked {
 		w.panics++
@@ -496,6 +499,9 @@ func (w *writer) takeForSpool(failing bool) []Row {
 
 // store puts rows into the spool, and returns how many it took.
 func (w *writer) store(rows []Row) int {
+	for _, row := range rows {
+		row.clean()
+	}
 	n, err := w.spool.append(rows)
 	for _, row := range rows[:n] {
 		w.waiting[row.class()]++
@@ -595,23 +601,29 @@ func (w *writer) end() {
 	}
 	r.mu.Lock()
 	rest = append(rest[:len(rest):len(rest)], r.buffer.take(r.buffer.live)...)
-	rest = append(rest, r.takeGaps()...)
 	r.inflight = nil
 	r.mu.Unlock()
 	n := 0
 	if w.spool != nil {
 		n = w.store(rest)
 	}
-	left.add(w.waiting)
-	w.noteSpool()
+	r.mu.Lock()
+	r.lose("not written before the end", rest[n:]...)
+	gaps := r.takeGaps()
+	r.mu.Unlock()
+	n = 0
 	if w.spool != nil {
+		w.spool.max += spareBytes
+		n = w.store(gaps)
+		left.add(w.waiting)
+		w.noteSpool()
 		if err := w.spool.close(); err != nil {
 			w.spoolFailed(err)
 		}
 	}
 	r.mu.Lock()
+	r.lose("not written before the end", gaps[n:]...)
 	r.spooled = left
-	r.lose("not written before the end", rest[n:]...)
 	dropped := r.dropped.total() - w.told
 	r.mu.Unlock()
 	if dropped > 0 {
@@ -622,6 +634,9 @@ func (w *writer) end() {
 		})
 	}
 }
+
+// spareBytes is room in a full spool for the gaps that tell of it.
+const spareBytes = 64 << 10
 
 // callLimit bounds the calls of loggers and watchers.
 const callLimit = time.Second
