@@ -174,7 +174,7 @@ func endLine(f *os.File) (int64, error) {
 
 // rotate renames the file, and removes the oldest files beyond Keep.
 func (j *JSONL) rotate(name string) error {
-	// The time has nine digits of a second, so that names are unique and in order.
+	// The time has nine digits of a second: names are unique and in order.
 	to := jsonlPrefix + time.Now().UTC().Format("20060102T150405.000000000Z") + jsonlSuffix
 	err := j.file.Close()
 	j.file = nil

@@ -198,7 +198,8 @@ func play(t *testing.T, seed uint64) {
 	after := next.Stats()
 	checkSums(t, after)
 	if sum(after.Restored) < sum(s.Spooled) || after.SpoolRows > 0 {
-		t.Errorf("%d rows were spooled, and %d restored; %d are left", sum(s.Spooled), sum(after.Restored), after.SpoolRows)
+		t.Errorf("%d rows were spooled, and %d restored; %d are left",
+			sum(s.Spooled), sum(after.Restored), after.SpoolRows)
 	}
 	missing = n - len(sink.runs)
 	if uint64(missing) > dropped+sum(after.Dropped) {
@@ -352,14 +353,15 @@ func TestRecorder_CleansTexts(t *testing.T) {
 			t.Fatalf("got %v, %v", p, err)
 		}
 		got := p.Items[0]
-		if !strings.HasPrefix(got.Error, "a\uFFFDb\uFFFDx") || len(got.Error) > history.MaxError || got.Started.Year() != 9999 {
+		isCut := strings.HasPrefix(got.Error, "a\uFFFDb\uFFFDx") && len(got.Error) <= history.MaxError
+		if !isCut || got.Started.Year() != 9999 {
 			t.Errorf("got %.20q of %d bytes, %s", got.Error, len(got.Error), got.Started)
 		}
 	})
 }
 
-// Adding a run takes two allocations at the most: the row, and now and then room
-// for it.
+// Adding a run takes two allocations at the most: the row, and now and then
+// room for it.
 func TestRecorder_AddAllocatesLittle(t *testing.T) {
 	rec := history.New(sinkFunc(func(context.Context, history.Batch) error { return nil }), history.Options{})
 	defer func() { _ = rec.Close(context.Background()) }()
