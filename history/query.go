@@ -15,8 +15,8 @@ import (
 // pages: pass Next of one page as Cursor of the next. Each method refuses a
 // query that could read everything, with an error that wraps [ErrQuery].
 type Reader interface {
-	// Runs lists attempts: of one job by Fire, then shard and fence; otherwise
-	// by Ended.
+	// Runs lists attempts: of one job by Fire, Trigger, Shard and Fence, and
+	// otherwise by Ended, Job, Shard and Fence. The greatest come first.
 	Runs(ctx context.Context, q RunQuery) (Page[Run], error)
 
 	// Fires lists the fires of a job with the number of attempts by result.

@@ -59,8 +59,11 @@ func (r *Ring) gapsIn(namespace string, oldest, newest time.Time) []Gap {
 	return found
 }
 
-// covered returns the time that a page is about.
-func covered[T any](p *Page[T], first bool, since, until time.Time, at func(*T) time.Time) (oldest, newest time.Time) {
+// Covered returns the time that a page is about, for the gaps of the page. first
+// reports whether it is the first page; at returns the time of a row, by which
+// the list is ordered. A zero time means that there is no bound. It is for
+// readers.
+func Covered[T any](p *Page[T], first bool, since, until time.Time, at func(*T) time.Time) (oldest, newest time.Time) {
 	oldest, newest = since, until
 	if len(p.Items) == 0 {
 		return oldest, newest
@@ -74,24 +77,24 @@ func covered[T any](p *Page[T], first bool, since, until time.Time, at func(*T) 
 	return oldest, newest
 }
 
-// compareFires orders runs of a job: by fire, newest first, then by trigger,
-// shard, and fence, newest first.
+// compareFires orders runs of a job: by fire, trigger, shard and fence, the
+// greatest first.
 func compareFires(a, b *Run) int {
 	return cmp.Or(
 		b.Fire.Compare(a.Fire),
-		cmp.Compare(a.Trigger, b.Trigger),
-		cmp.Compare(a.Shard, b.Shard),
+		cmp.Compare(b.Trigger, a.Trigger),
+		cmp.Compare(b.Shard, a.Shard),
 		cmp.Compare(b.Fence, a.Fence),
 	)
 }
 
-// compareEnds orders runs by their end, newest first, then by job, shard and
-// fence.
+// compareEnds orders runs by their end, job, shard and fence, the greatest
+// first.
 func compareEnds(a, b *Run) int {
 	return cmp.Or(
 		b.Ended.Compare(a.Ended),
-		strings.Compare(a.Job, b.Job),
-		cmp.Compare(a.Shard, b.Shard),
+		strings.Compare(b.Job, a.Job),
+		cmp.Compare(b.Shard, a.Shard),
 		cmp.Compare(b.Fence, a.Fence),
 	)
 }
@@ -127,7 +130,7 @@ func (r *Ring) Runs(_ context.Context, q RunQuery) (Page[Run], error) {
 		last := runAt(c)
 		return compare(run, &last) > 0
 	})
-	oldest, newest := covered(&p, c == nil, q.Since, q.Until, at)
+	oldest, newest := Covered(&p, c == nil, q.Since, q.Until, at)
 	p.Gaps = r.gapsIn(q.Namespace, oldest, newest)
 	return p, nil
 }
@@ -217,7 +220,7 @@ func (r *Ring) Fires(_ context.Context, q FireQuery) (Page[Fire], error) {
 	}, func(f *Fire, c *page.Cursor) bool {
 		return compareFireRows(*f, Fire{Fire: time.UnixMicro(c.At), Trigger: uint64(c.Ints[0])}) > 0
 	})
-	oldest, newest := covered(&p, c == nil, q.Since, q.Until, func(f *Fire) time.Time { return f.Fire })
+	oldest, newest := Covered(&p, c == nil, q.Since, q.Until, func(f *Fire) time.Time { return f.Fire })
 	p.Gaps = r.gapsIn(q.Namespace, oldest, newest)
 	return p, nil
 }
@@ -233,7 +236,7 @@ func (r *Ring) Missed(_ context.Context, q MissedQuery) (Page[Missed], error) {
 		return Page[Missed]{}, fmt.Errorf("list missed fires: %w: %w", ErrQuery, err)
 	}
 	compare := func(a, b Missed) int {
-		return cmp.Or(b.First.Compare(a.First), strings.Compare(a.Job, b.Job), cmp.Compare(a.Shard, b.Shard))
+		return cmp.Or(b.First.Compare(a.First), strings.Compare(b.Job, a.Job), cmp.Compare(b.Shard, a.Shard))
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -246,7 +249,7 @@ func (r *Ring) Missed(_ context.Context, q MissedQuery) (Page[Missed], error) {
 	}, func(m *Missed, c *page.Cursor) bool {
 		return compare(*m, Missed{First: time.UnixMicro(c.At), Job: c.Texts[0], Shard: int(c.Ints[0])}) > 0
 	})
-	oldest, newest := covered(&p, c == nil, q.Since, q.Until, func(m *Missed) time.Time { return m.First })
+	oldest, newest := Covered(&p, c == nil, q.Since, q.Until, func(m *Missed) time.Time { return m.First })
 	p.Gaps = r.gapsIn(q.Namespace, oldest, newest)
 	return p, nil
 }
@@ -276,7 +279,7 @@ func (r *Ring) Events(_ context.Context, q EventQuery) (Page[Event], error) {
 	}, func(e *Event, c *page.Cursor) bool {
 		return compare(*e, Event{At: time.UnixMicro(c.At), Instance: c.Texts[0], Seq: uint64(c.Ints[0])}) > 0
 	})
-	oldest, newest := covered(&p, c == nil, q.Since, q.Until, func(e *Event) time.Time { return e.At })
+	oldest, newest := Covered(&p, c == nil, q.Since, q.Until, func(e *Event) time.Time { return e.At })
 	p.Gaps = r.gapsIn(q.Namespace, oldest, newest)
 	return p, nil
 }
@@ -303,7 +306,7 @@ func (r *Ring) Audit(_ context.Context, q AuditQuery) (Page[Audit], error) {
 	}, func(a *Audit, c *page.Cursor) bool {
 		return compare(*a, Audit{At: time.UnixMicro(c.At), ID: c.Texts[0]}) > 0
 	})
-	oldest, newest := covered(&p, c == nil, q.Since, q.Until, func(a *Audit) time.Time { return a.At })
+	oldest, newest := Covered(&p, c == nil, q.Since, q.Until, func(a *Audit) time.Time { return a.At })
 	p.Gaps = r.gapsIn(q.Namespace, oldest, newest)
 	return p, nil
 }

@@ -1,0 +1,7 @@
+//go:build !linux && !windows
+
+package dbtest
+
+import "syscall"
+
+func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }
