@@ -7,9 +7,9 @@ SHELL     := bash
 BIN       := $(CURDIR)/.bin
 STAGES    := $(BIN)/stage-runner
 # The modules that a change checks. Each stays on one line: scripts read it.
-MODULES  := . jobfile observe/otel observe/prom store/etcd store/consul store/zookeeper store/all examples e2e conformance internal/testservers/containers internal/testharness elasticjob cmd/elasticctl
+MODULES  := . jobfile history/sqlhistory observe/otel observe/prom store/etcd store/consul store/zookeeper store/all examples e2e conformance internal/testservers/containers internal/testharness elasticjob cmd/elasticctl
 # The modules whose unit tests run with the race detector.
-TESTED   := . jobfile observe/otel observe/prom conformance store/etcd store/consul store/all store/zookeeper examples elasticjob cmd/elasticctl
+TESTED   := . jobfile history/sqlhistory observe/otel observe/prom conformance store/etcd store/consul store/all store/zookeeper examples elasticjob cmd/elasticctl
 # Modules outside the workspace.
 APART     := bench/cron bench/peers
 ALL       := $(MODULES:%=./%/...)
@@ -23,7 +23,7 @@ export CGO_ENABLED ?= 1
 
 .PHONY: help demo test check full unit race e2e sim sim-full mutants storms \
 	scenarios chaos chaos-all chaos-rows bench-peers conformance containers \
-	prometheus \
+	prometheus databases \
 	servers etcd images elasticjob model lint cross release release-check \
 	vuln fuzz fuzz-short bench bench-cron clean
 
@@ -65,7 +65,7 @@ full: $(STAGES) ## what takes hours; FROM=mutants starts at that stage
 unit: $(STAGES) ## unit tests that need no server, without the race detector
 	@$(STAGES) gotest -timeout 10m ./... ./jobfile/...
 
-race: servers $(STAGES) ## all unit tests, with the race detector
+race: servers databases $(STAGES) ## all unit tests, with the race detector
 	@for m in $(TESTED); do \
 		echo "== $$m"; \
 		(cd $$m && $(STAGES) gotest -race -timeout 40m \
@@ -159,6 +159,15 @@ $(ZOOKEEPER):
 	@echo "installing ZooKeeper from Debian's package"
 	@apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 		apt-get install -y -qq --no-install-recommends zookeeper >/dev/null
+
+databases: ## install PostgreSQL and MariaDB for the tests of history
+	@if command -v mariadbd >/dev/null && ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then :; \
+	elif ! command -v apt-get >/dev/null; then \
+		echo "NOT INSTALLED: no apt-get; without postgres and mariadbd in the path, tests of history are skipped"; \
+	else echo "installing PostgreSQL and MariaDB from Debian's packages"; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+			--no-install-recommends postgresql mariadb-server >/dev/null || \
+		echo "NOT INSTALLED: apt-get failed; tests of history are skipped"; fi
 
 images: servers ## build images of these servers, for machines without a registry
 	@tools/images/build.sh $(BIN)

@@ -59,10 +59,10 @@ func (r *Ring) gapsIn(namespace string, oldest, newest time.Time) []Gap {
 	return found
 }
 
-// Covered returns the time that a page is about, for the gaps of the page. first
-// reports whether it is the first page; at returns the time of a row, by which
-// the list is ordered. A zero time means that there is no bound. It is for
-// readers.
+// Covered returns the time that a page is about, for the gaps of the page.
+// first reports whether it is the first page; at returns the time of a row, by
+// which the list is ordered. A zero time means that there is no bound. It is
+// for readers.
 func Covered[T any](p *Page[T], first bool, since, until time.Time, at func(*T) time.Time) (oldest, newest time.Time) {
 	oldest, newest = since, until
 	if len(p.Items) == 0 {

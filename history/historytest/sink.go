@@ -3,7 +3,8 @@
 // A sink of one's own is tested with:
 //
 //	func TestSink(t *testing.T) {
-//		historytest.Run(t, func(*testing.T) history.Sink { return mysink.New() })
+//		open := func(*testing.T) history.Sink { return mysink.New() }
+//		historytest.Run(t, open)
 //	}
 package historytest
 

@@ -88,7 +88,13 @@ type DB struct {
 func New(db *sql.DB, d Dialect, o Options) *DB {
 	o.Keep = o.Keep.withDefaults()
 	life, end := context.WithCancel(context.Background())
-	return &DB{db: db, dialect: d, options: o, life: life, end: end}
+	return &DB{
+		db:      db,
+		dialect: d,
+		options: o,
+		life:    life,
+		end:     end,
+	}
 }
 
 // Close ends a removal of old rows that is under way, and waits for it. It does

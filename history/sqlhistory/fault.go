@@ -11,7 +11,7 @@ import (
 	"github.com/elasticjob-go/elastic/history"
 )
 
-// kind is what an error of a database means for the caller.
+// kind is the meaning of an error of a database for the caller.
 type kind uint8
 
 const (

@@ -31,13 +31,12 @@ func (d Dialect) files() fs.FS {
 	return sub
 }
 
-// Schema returns the SQL that takes a database from one version of the schema to
-// another; 0 is an empty database. A team can run it with its own tool, and
-// must then insert the version into elastic_schema, as the last lines of the SQL
-// do.
+// Schema returns the SQL that takes a database from one version of the schema
+// to another; 0 is an empty database. A team can run it with its own tool. The
+// last lines of the SQL note the version in elastic_schema.
 func Schema(d Dialect, from, to int) (string, error) {
 	if from < 0 || to > Latest || from >= to {
-		return "", fmt.Errorf("print the schema: want versions 0 to %d, the first smaller than the second; got %d and %d",
+		return "", fmt.Errorf("print the schema: want versions 0 to %d, the first one smaller; got %d and %d",
 			Latest, from, to)
 	}
 	names, err := fs.Glob(d.files(), "*.sql")
@@ -117,8 +116,8 @@ func (d *DB) migrate(ctx context.Context) error {
 		if err == nil || d.dialect != SQLite {
 			break
 		}
-		// SQLite has no lock but that of a transaction: another process may have
-		// made the tables, or be about to.
+		// SQLite has no lock but that of a transaction: another process may
+		// have made the tables, or be about to.
 		select {
 		case <-ctx.Done():
 			return d.fault("migrate the schema", err)

@@ -76,7 +76,14 @@ func (s *statement) text(columns, table, order string, limit int) string {
 }
 
 // list runs a query and returns at most limit rows, and whether there are more.
-func list[T any](ctx context.Context, d *DB, query string, args []any, limit int, scan func(*sql.Rows) (T, error)) ([]T, bool, error) {
+func list[T any](
+	ctx context.Context,
+	d *DB,
+	query string,
+	args []any,
+	limit int,
+	scan func(*sql.Rows) (T, error),
+) (items []T, more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, queryLimit)
 	defer cancel()
 	rows, err := d.db.QueryContext(ctx, query, args...)
@@ -84,7 +91,6 @@ func list[T any](ctx context.Context, d *DB, query string, args []any, limit int
 		return nil, false, err
 	}
 	defer func() { _ = rows.Close() }()
-	var items []T
 	for rows.Next() {
 		if len(items) == limit {
 			return items, true, nil
@@ -238,7 +244,15 @@ func (d *DB) Runs(ctx context.Context, q history.RunQuery) (p history.Page[histo
 const maxGaps = 1000
 
 // addGaps adds the gaps that fall into the time of a page.
-func addGaps[T any](ctx context.Context, d *DB, p *history.Page[T], first bool, namespace string, since, until time.Time, at func(*T) time.Time) error {
+func addGaps[T any](
+	ctx context.Context,
+	d *DB,
+	p *history.Page[T],
+	first bool,
+	namespace string,
+	since, until time.Time,
+	at func(*T) time.Time,
+) error {
 	oldest, newest := history.Covered(p, first, since, until, at)
 	s := statement{d: d.dialect}
 	s.and("ns = ?", namespace)

@@ -235,7 +235,8 @@ func (d Dialect) histogramQuery(q *history.HistogramQuery) (string, []any) {
 	number := "(fire - ?) / ?"
 	switch d {
 	case Postgres: // a span of 92 days in microseconds is exact as a double
-		number = "CAST(floor(extract(epoch FROM (fire - CAST(? AS timestamptz))) * 1000000 / CAST(? AS bigint)) AS bigint)"
+		number = "CAST(floor(extract(epoch FROM (fire - CAST(? AS timestamptz))) * 1000000 / CAST(? AS bigint)) " +
+			"AS bigint)"
 	case MySQL:
 		number = "TIMESTAMPDIFF(MICROSECOND, ?, fire) DIV ?"
 	}

@@ -111,8 +111,8 @@ type tx struct {
 
 func (t *tx) writeAll(ctx context.Context, b *history.Batch, try int) error {
 	if t.d.dialect == SQLite {
-		// This takes the lock of the writer now, and waits for it. A transaction
-		// that has read before would fail instead.
+		// This takes the lock of the writer now, and waits for it. A
+		// transaction that has read before would fail instead.
 		if _, err := t.ExecContext(ctx, "UPDATE elastic_meta SET value = value WHERE name = ''"); err != nil {
 			return err
 		}
@@ -174,7 +174,8 @@ func number(b bool) int {
 
 // gapID returns a key for a gap.
 func gapID(g *history.Gap) string {
-	text := fmt.Sprintf("%q %q %d %d %d %q", g.Namespace, g.Instance, g.From.UnixMicro(), g.To.UnixMicro(), g.Count, g.What)
+	text := fmt.Sprintf("%q %q %d %d %d %q",
+		g.Namespace, g.Instance, g.From.UnixMicro(), g.To.UnixMicro(), g.Count, g.What)
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:16])
 }

@@ -186,7 +186,7 @@ func (t *tx) values(r *history.Run) []any {
 // knownRows is how many keys one statement asks for.
 const knownRows = 100
 
-// stored is what is compared of a run that the database has.
+// stored has the fields of a stored run that are compared.
 type stored struct {
 	result   int64
 	started  time.Time

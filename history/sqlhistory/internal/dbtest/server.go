@@ -41,8 +41,8 @@ const startLimit = 60 * time.Second
 // Addr returns the address of the server.
 func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)) }
 
-// Postgres starts a PostgreSQL server, whose superuser is "elastic" and needs no
-// password. Without PostgreSQL the test is skipped.
+// Postgres starts a PostgreSQL server, whose superuser is "elastic" and needs
+// no password. Without PostgreSQL the test is skipped.
 func Postgres(t testing.TB) *Server {
 	t.Helper()
 	initdb := find("initdb", "/usr/lib/postgresql/*/bin")
@@ -94,10 +94,8 @@ func MariaDB(t testing.TB) *Server {
 // skip skips a test that needs a server, and says so on the terminal.
 func skip(t testing.TB, product, pkg string) {
 	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is not installed: apt-get install %s", product, pkg)
-	}
-	fmt.Fprintf(os.Stderr, "NOT TESTED: %s needs %s; run make databases, or apt-get install %s\n", t.Name(), product, pkg)
+	fmt.Fprintf(os.Stderr, "NOT TESTED: %s is not installed; run make databases, or apt-get install %s\n",
+		product, pkg)
 	t.Skipf("%s is not installed", product)
 }
 
@@ -132,7 +130,7 @@ func prepare(t testing.TB, account string) *Server {
 	}
 	s.account, err = user.Lookup(account)
 	if err != nil {
-		s.account, err = user.Lookup("nobody")
+		s.account, err = user.Lookup("daemon")
 	}
 	if err != nil {
 		t.Fatalf("the superuser cannot run a database server, and there is no account for it: %v", err)
