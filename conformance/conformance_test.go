@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestCasesHaveNamesOfTheirOwn(t *testing.T) {
+func TestCases_HaveUniqueNames(t *testing.T) {
 	seen := map[string]bool{}
 	for _, c := range cases() {
 		if seen[c.name] || !regexp.MustCompile(`^[A-Z]{2,3}/[A-Z0-9]\w+$`).MatchString(c.name) {
@@ -19,7 +19,7 @@ func TestCasesHaveNamesOfTheirOwn(t *testing.T) {
 	}
 }
 
-func TestAttemptNotesItsFirstComplaintAndCleansUp(t *testing.T) {
+func TestAttempt_NotesFirstFailureAndCleansUp(t *testing.T) {
 	var order []int
 	a := try(t, &mutantHarness{mutant: mutants[0]}, testCase{run: func(t *test) {
 		t.Cleanup(func() { order = append(order, 2) })

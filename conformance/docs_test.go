@@ -10,7 +10,7 @@ import (
 
 var caseName = regexp.MustCompile(`\b[A-Z]{2,3}/[A-Z0-9]\w+`)
 
-func TestDocsNameEveryCaseAndEveryLessonOnce(t *testing.T) {
+func TestDocs_NameEveryCaseAndLesson(t *testing.T) {
 	text, err := os.ReadFile("../docs/design/conformance.md")
 	if err != nil {
 		t.Fatal(err)

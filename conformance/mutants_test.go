@@ -361,7 +361,7 @@ var mutants = []mutant{
 
 // Each mutant must be noticed by the cases that it names, and these cases must
 // pass without it.
-func TestMutantsAreKilled(t *testing.T) {
+func TestMutants_AreKilled(t *testing.T) {
 	stalls := watchForStalls(t)
 	byName := map[string]testCase{}
 	for _, c := range cases() {

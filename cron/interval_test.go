@@ -106,7 +106,7 @@ func TestNext_NoFireAtEndsOfTime(t *testing.T) {
 	}
 }
 
-func TestFiresLieFrom1970To2199(t *testing.T) {
+func TestFires_LieFrom1970To2199(t *testing.T) {
 	s := mustParse(t, "0 0 0 1 1 ?", nil)
 	if got := s.Next(time.Time{}).Year(); got != 1970 {
 		t.Errorf("first fire in %d, want 1970", got)

@@ -34,7 +34,7 @@ func (c *counting) Commit(ctx context.Context, t store.Txn) (store.Result, error
 // The same budget that the memory store is held to, in virtual time and to the letter: one commit begins a fire and one ends it. Here
 // handlers that end together do so within milliseconds, and on a busy machine not always within those for which ends wait for each
 // other; so a few more ends are allowed, and nothing else.
-func TestAFireOnEtcdCostsTwoCommitsAndNoReads(t *testing.T) {
+func TestCost_FireIsTwoCommitsOnEtcd(t *testing.T) {
 	const shards, fires = 20, 5
 	etcd := testservers.StartEtcd(t)
 	driver, err := store.Open(t.Context(), etcd.URL("budget"))
@@ -90,7 +90,7 @@ func TestAFireOnEtcdCostsTwoCommitsAndNoReads(t *testing.T) {
 }
 
 // The instance that is left pays one commit for the assignment, one list for the job, one read for the proof, and one commit for all orphans.
-func TestALossOnEtcdCostsOneListOneReadAndTwoCommits(t *testing.T) {
+func TestCost_LossIsTwoCommitsOnEtcd(t *testing.T) {
 	const shards = 8
 	etcd := testservers.StartEtcd(t)
 	proxy := testservers.StartProxy(t, etcd.Addr())

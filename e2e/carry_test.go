@@ -9,7 +9,7 @@ import (
 )
 
 // The store is gone for so long that everybody's session is over. Nobody died, and so nothing is run again.
-func TestRunsThatCarryOnOutliveAStoreThatIsGone(t *testing.T) {
+func TestCarryOn_RunsOutliveStore(t *testing.T) {
 	onEveryStore(t, runsThatCarryOnOutliveAStoreThatIsGone)
 }
 

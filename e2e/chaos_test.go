@@ -24,9 +24,9 @@ type patient struct {
 	cut    bool
 }
 
-// TestNothingIsLostOrRunTwiceInAnyMixOfFaults does to three processes and their store whatever the seed draws, several things at
+// TestMix_NothingLostOrRunTwice does to three processes and their store whatever the seed draws, several things at
 // a time.
-func TestNothingIsLostOrRunTwiceInAnyMixOfFaults(t *testing.T) {
+func TestMix_NothingLostOrRunTwice(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, settings{shards: 8, schedule: "* * * * * ?", work: 200 * time.Millisecond, ttl: 2 * time.Second})
 	var all []*patient

@@ -44,7 +44,7 @@ func run(t *testing.T, when func(said string, p *exec.Cmd) bool, args ...string)
 	return cmd.ProcessState.ExitCode(), out.text()
 }
 
-func TestASecondSignalEndsAWorkerAtOnce(t *testing.T) {
+func TestExit_SecondSignalEndsWorker(t *testing.T) {
 	t.Parallel()
 	var asked time.Time
 	code, said := run(t, func(said string, p *exec.Cmd) bool {
@@ -63,7 +63,7 @@ func TestASecondSignalEndsAWorkerAtOnce(t *testing.T) {
 	}
 }
 
-func TestAWorkerThatIsAskedToEndExitsWithZero(t *testing.T) {
+func TestExit_ZeroAfterDrain(t *testing.T) {
 	t.Parallel()
 	code, said := run(t, func(said string, p *exec.Cmd) bool {
 		if !strings.Contains(said, `"msg":"working"`) {

@@ -11,7 +11,7 @@ import (
 // The story that this project began with. B dies while it runs a shard, A takes that over, B is back, and A dies, too: before it
 // takes over, while it runs what it took over, or after. ElasticJob 3.0.x never fired the shard again until somebody deleted
 // its nodes by hand.
-func TestAShardThatFailedOverFiresAgainWhenTheInstanceThatTookItOverDiesToo(t *testing.T) {
+func TestFailback_ShardFiresAfterSecondDeath(t *testing.T) {
 	onEveryStore(t, aShardThatFailedOverFiresAgain)
 }
 
@@ -74,7 +74,7 @@ func aShardThatFailedOverFiresAgain(t *testing.T, on kind) {
 }
 
 // The same with a store that is in the process: B is A, started again.
-func TestAShardFiresAgainHoweverOftenTheProcessOfAFileStoreDies(t *testing.T) {
+func TestFailback_FileStoreSurvivesDeaths(t *testing.T) {
 	t.Parallel()
 	s := settings{shards: 2, schedule: "0/4 * * * * ?", work: 2 * time.Second, ttl: 2 * time.Second, on: files}
 	f := newFleet(t, s)

@@ -24,7 +24,7 @@ func trio(t *testing.T, s settings) *fleet {
 	return f
 }
 
-func TestEveryFireCompletesWhereverInItsRunAProcessIsKilled(t *testing.T) {
+func TestKill_EveryFireCompletes(t *testing.T) {
 	onEveryStore(t, everyFireCompletesWhereverInItsRunAProcessIsKilled)
 }
 
@@ -84,7 +84,7 @@ func everyFireCompletesWhereverInItsRunAProcessIsKilled(t *testing.T, on kind) {
 	mustNotPass(t, f.Rand, f.finish())
 }
 
-func TestAFrozenProcessLosesItsRunsAndDoesNoHarmWhenItWakes(t *testing.T) {
+func TestFreeze_LosesRunsAndDoesNoHarm(t *testing.T) {
 	onEveryStore(t, aFrozenProcessLosesItsRunsAndDoesNoHarmWhenItWakes)
 }
 
@@ -130,7 +130,7 @@ func (f *fleet) midway() checker.Line {
 	}
 }
 
-func TestALeavingProcessFinishesItsRunsAndItsShardsGoOnWithoutADelay(t *testing.T) {
+func TestDrain_FinishesRunsAndMovesShardsAtOnce(t *testing.T) {
 	t.Parallel()
 	s := quick
 	s.ttl = 20 * time.Second // so that waiting for it would show
@@ -163,7 +163,7 @@ func TestALeavingProcessFinishesItsRunsAndItsShardsGoOnWithoutADelay(t *testing.
 	f.NoRepeats()
 }
 
-func TestARunThatALeavingProcessCannotFinishIsHandedOver(t *testing.T) {
+func TestDrain_HandsOverUnfinishedRuns(t *testing.T) {
 	t.Parallel()
 	s := settings{shards: 3, schedule: "0/4 * * * * ?", work: 2 * time.Second, ttl: 20 * time.Second, drain: 200 * time.Millisecond}
 	f := trio(t, s)
@@ -182,7 +182,7 @@ func TestARunThatALeavingProcessCannotFinishIsHandedOver(t *testing.T) {
 	f.finish()
 }
 
-func TestARollingRestartRepeatsNothing(t *testing.T) {
+func TestRollingRestart_RepeatsNothing(t *testing.T) {
 	t.Parallel()
 	f := trio(t, quick)
 	for _, w := range f.Processes()[:3] {
@@ -196,7 +196,7 @@ func TestARollingRestartRepeatsNothing(t *testing.T) {
 	f.NoRepeats()
 }
 
-func TestAFleetThatDiesAtOnceGoesOnWhereItWas(t *testing.T) {
+func TestKill_FleetContinuesAfterDeathOfAll(t *testing.T) {
 	t.Parallel()
 	f := trio(t, quick)
 	l := f.awaitStart(f.Rand.IntN(quick.shards))
@@ -218,7 +218,7 @@ func TestAFleetThatDiesAtOnceGoesOnWhereItWas(t *testing.T) {
 	f.finish()
 }
 
-func TestAProcessThatIsCutOffFromTheStoreStopsBeforeItsShardsBeginElsewhere(t *testing.T) {
+func TestCut_HandlersEndBeforeTakeOver(t *testing.T) {
 	onEveryStore(t, aProcessThatIsCutOffFromTheStoreStopsBeforeItsShardsBeginElsewhere)
 }
 
@@ -244,7 +244,7 @@ func aProcessThatIsCutOffFromTheStoreStopsBeforeItsShardsBeginElsewhere(t *testi
 	f.finish()
 }
 
-func TestAStoreThatWasDownCostsNoFire(t *testing.T) {
+func TestStoreDown_CostsNoFire(t *testing.T) {
 	onEveryStore(t, aStoreThatWasDownCostsNoFire)
 }
 

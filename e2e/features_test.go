@@ -28,7 +28,7 @@ import (
 //
 // Nothing here is about speed: the test waits until each thing has been seen, and then looks whether anything was seen that must not be. So sessions live
 // for a minute, which even a machine that has much else to do can't cost, and exclusive names spare the test to wait for the end of one.
-func TestEverythingThatAJobCanBeToldHoldsOnEveryStore(t *testing.T) {
+func TestFeatures_HoldOnEveryStore(t *testing.T) {
 	t.Parallel()
 	for _, on := range append(slices.Clone(kinds), files) {
 		if on.name == "zookeeper" {

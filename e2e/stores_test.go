@@ -10,7 +10,7 @@ import (
 )
 
 // The same program with the same file of jobs, on every store, with nothing changed but the URL.
-func TestAStoreIsSwappedByItsURLAlone(t *testing.T) {
+func TestStores_URLSelectsStore(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(t *testing.T) string{
 		"memory":    func(*testing.T) string { return "memory://alone" },

@@ -201,7 +201,7 @@ func TestAssign_ShardCountsAtEdges(t *testing.T) {
 	}
 }
 
-func TestByName(t *testing.T) {
+func TestByName_FindsBuiltIns(t *testing.T) {
 	for name, want := range map[string]Strategy{"": Sticky, "sticky": Sticky, "average": Average, "odevity": Odevity, "rotate": Rotate, "single": Single, "static": Static} {
 		if got, err := ByName(name); err != nil || got != want {
 			t.Errorf("ByName(%q) = %v, %v, want %v", name, got, err, want)

@@ -171,7 +171,7 @@ func TestSticky_CountsWeightsAsDocumented(t *testing.T) {
 	}
 }
 
-func TestStickyStaysMinimalOver1000JoinsAndLeaves(t *testing.T) {
+func TestSticky_MovesFewestOver1000Changes(t *testing.T) {
 	for _, weights := range [][]int{{1}, {1, 2, 4}, {1, 1000}} {
 		rng := rand.New(rand.NewPCG(7, 7))
 		s := situation{job: "job", shards: 1000, live: fleet(20)}

@@ -6,7 +6,7 @@ import (
 )
 
 // The oracle itself is held against days that were worked out by hand.
-func TestOracleKnowsTheCalendarOf2026(t *testing.T) {
+func TestOracle_KnowsCalendarOf2026(t *testing.T) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(-time.Second)
 	for expr, want := range map[string][]string{
 		"0 0 9 LW * ?":          {"2026-01-30 09:00:00", "2026-02-27 09:00:00", "2026-03-31 09:00:00"},

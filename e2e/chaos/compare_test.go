@@ -13,10 +13,10 @@ import (
 	"github.com/elasticjob-go/elastic/internal/checker"
 )
 
-// TestComparison puts another library's worker and ours through the same: the jobs, the work, the faults and their moments are the
+// TestComparison_WithPeers puts another library's worker and ours through the same: the jobs, the work, the faults and their moments are the
 // same, and so is the way in which their journals are judged. It knows of no promise but that each fire of each shard should be
 // run once.
-func TestComparison(t *testing.T) {
+func TestComparison_WithPeers(t *testing.T) {
 	if *peerFlag == "" {
 		t.Skip("no -peer: `make bench-peers` builds the worker of the other library, and runs this")
 	}
@@ -140,7 +140,7 @@ func (c comparison) row(name string) string {
 		name, c.due, c.neverBegun, c.cutOff, c.repeated, c.twice, million(c.lost()), million(c.twice))
 }
 
-func TestAComparisonCountsWhatIsLostAndWhatIsRunTwice(t *testing.T) {
+func TestPeers_CountsLostAndDoubleRuns(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC)
 	line := func(event string, pid int, after time.Duration, outcome string) checker.Line {
 		return checker.Line{Event: event, PID: pid, Fire: at, Time: at.Add(after), Outcome: outcome}

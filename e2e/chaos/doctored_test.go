@@ -14,7 +14,7 @@ import (
 
 // A table whose columns "lost" and "double" can't be anything but 0 would be worth nothing: what really happened is doctored, in the
 // ways in which an engine could go wrong, and has to be counted.
-func TestChaos_CountsDoctoredRun(t *testing.T) {
+func TestFigures_CountDoctoredRun(t *testing.T) {
 	l := small
 	l.schedule, l.nodes = "* * * * * ?", 0
 	k := kinds[slices.IndexFunc(kinds, kind.alone)]

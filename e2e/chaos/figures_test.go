@@ -158,7 +158,7 @@ func (g figures) row() string {
 	if g.longest > 0 {
 		recovery = g.longest.Round(10 * time.Millisecond).String()
 	}
-	return fmt.Sprintf("| %s | %d | %d | %d | %d | %d | %d | %d | **%d** | **%d** | %d | %d | %s | %d | %d | **%d** |\n", strings.TrimPrefix(g.run, "TestChaos/"),
+	return fmt.Sprintf("| %s | %d | %d | %d | %d | %d | %d | %d | **%d** | **%d** | %d | %d | %s | %d | %d | **%d** |\n", strings.TrimPrefix(g.run, "TestChaos_InvariantsHold/"),
 		n, g.due, g.begun, g.completed, g.repeated, g.skipped, g.givenUp, g.lost, g.double, g.stuck, g.residue, recovery, g.writes, g.refused, g.smaller)
 }
 

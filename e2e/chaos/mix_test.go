@@ -183,7 +183,7 @@ func always(do func()) func() bool {
 	return func() bool { do(); return true }
 }
 
-func TestAPlanDependsOnItsSeedAndNothingElse(t *testing.T) {
+func TestPlan_DependsOnSeedAlone(t *testing.T) {
 	draw := func(seed uint64) []fault {
 		return plan(rand.New(rand.NewPCG(seed, 0)), 10*time.Minute, 2*time.Second, 5, 1)
 	}
@@ -201,7 +201,7 @@ func TestAPlanDependsOnItsSeedAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestAFaultSaysWhatItIs(t *testing.T) {
+func TestFault_DescribesItself(t *testing.T) {
 	got := fault{at: 1500 * time.Millisecond, lasts: time.Second, what: "slow", place: 2, amount: 40 * time.Millisecond}.String()
 	for _, want := range []string{"1.50s", "w2", "slow", "1s", "40ms"} {
 		if !strings.Contains(got, want) {

@@ -26,7 +26,7 @@ var mutants = []struct {
 }
 
 // The mixes find nothing wrong with the product. That is worth something only if they would.
-func TestAMutatedProductIsCounted(t *testing.T) {
+func TestFigures_CountMutatedProduct(t *testing.T) {
 	for _, m := range mutants {
 		t.Run(strings.ReplaceAll(m.name, " ", "-"), func(t *testing.T) {
 			t.Parallel()

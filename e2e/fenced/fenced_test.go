@@ -26,7 +26,7 @@ func post(t *testing.T, s *Server, body string) int {
 	return answer.StatusCode
 }
 
-func TestASmallerFenceIsRefusedAndOthersAreNot(t *testing.T) {
+func TestResource_RefusesSmallerFences(t *testing.T) {
 	s := start(t)
 	for _, row := range []struct {
 		body string
@@ -50,7 +50,7 @@ func TestASmallerFenceIsRefusedAndOthersAreNot(t *testing.T) {
 	}
 }
 
-func TestAResourceThatTakesEverythingIsFoundOut(t *testing.T) {
+func TestCheck_FindsResourceThatTakesAll(t *testing.T) {
 	s := start(t)
 	s.blind = true
 	for _, body := range []string{"report/0 5 1", "report/0 7 2", "report/0 6 1"} {
@@ -61,7 +61,7 @@ func TestAResourceThatTakesEverythingIsFoundOut(t *testing.T) {
 	}
 }
 
-func TestALogThatIsDoctoredIsFoundOut(t *testing.T) {
+func TestCheck_FindsDoctoredLog(t *testing.T) {
 	for name, log := range map[string][]Write{
 		"a smaller fence accepted":         {{Key: "a/0", Fence: 2, PID: 1, Accepted: true}, {Key: "a/0", Fence: 1, PID: 2, Accepted: true}},
 		"a greater fence refused":          {{Key: "a/0", Fence: 2, PID: 1, Accepted: true}, {Key: "a/0", Fence: 3, PID: 2}},

@@ -10,7 +10,7 @@ import (
 	"github.com/elasticjob-go/elastic/internal/vtime"
 )
 
-func TestAFileIsReadAsStepsAndWrittenAsItWas(t *testing.T) {
+func TestFile_ReadAndWrittenUnchanged(t *testing.T) {
 	const text = "# why\n\njob report schedule=\"0 * * * * ?\" shards=2 failover\n----\nok\n\n# and\nput runs/report/0\n{}\n{}\n----\n\n# the end\n"
 	f, err := scenario.Parse(text)
 	if err != nil {
@@ -27,7 +27,7 @@ func TestAFileIsReadAsStepsAndWrittenAsItWas(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoStoryIsRefusedWithItsLine(t *testing.T) {
+func TestFile_ErrorsNameLine(t *testing.T) {
 	for text, want := range map[string]string{
 		"tick 1s\n":                  "line 1: tick has no line with ---- below it",
 		"\n\ntick 1s\n\n----\n":      "line 3: tick has no line",
@@ -42,7 +42,7 @@ func TestWhatIsNoStoryIsRefusedWithItsLine(t *testing.T) {
 
 const beginning = "job report schedule=\"0 * * * * ?\" shards=2 failover\n----\n\nwork report 20s\n----\n\nstart a b\n----\n\nfire report\n----\n\n"
 
-func TestAStoryThatDoesNotHoldFails(t *testing.T) {
+func TestScenario_FailsIfExpectationFails(t *testing.T) {
 	for rest, want := range map[string]string{
 		"expect report/0 idle\n----\n":        "line 13: expect report/0 idle: not so: report/0: running on a@1",
 		"expect runs report/0 = 2\n----\n":    "it ran 1 times",
@@ -82,7 +82,7 @@ func TestAStoryThatDoesNotHoldFails(t *testing.T) {
 	}
 }
 
-func TestTheOutputIsWhatHappenedAndNotWhatIsWritten(t *testing.T) {
+func TestScenario_OutputIsWhatHappened(t *testing.T) {
 	f, err := scenario.Parse(beginning + "kill b\n----\nnothing happens\n")
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 )
 
 // docs/design/hazards.md answers all 44 hazards, and every story and test that it names is there.
-func TestEveryHazardIsAnsweredByAStoryThatIsThere(t *testing.T) {
+func TestHazards_EachHasScenario(t *testing.T) {
 	page, err := os.ReadFile("../../docs/design/hazards.md")
 	if err != nil {
 		t.Fatal(err)
@@ -20,7 +20,7 @@ func TestEveryHazardIsAnsweredByAStoryThatIsThere(t *testing.T) {
 	}
 }
 
-func TestAHazardThatIsNotAnsweredIsFound(t *testing.T) {
+func TestHazards_FindsMissingAnswers(t *testing.T) {
 	page, err := os.ReadFile("../../docs/design/hazards.md")
 	if err != nil {
 		t.Fatal(err)

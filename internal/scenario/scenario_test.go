@@ -17,7 +17,7 @@ var (
 )
 
 // The stories in testdata go as they are written. -rewrite writes them as they go; what a story expects must be so all the same.
-func TestScenariosGoAsTheyAreWritten(t *testing.T) {
+func TestScenario_FilesHold(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scenarios: %v", err)

@@ -60,7 +60,7 @@ func TestMain(m *testing.M) {
 // TestConformance/etcd runs one of them.
 func TestConformance(t *testing.T) {
 	if os.Getenv(resultsVariable) != "" {
-		t.Skip("this is a process that runs one driver: see TestDriver")
+		t.Skip("this is a process that runs one driver: see TestDriver_Conforms")
 	}
 	t.Logf("servers run as: %s", testservers.RuntimeName(t))
 	scores := newScores()
@@ -80,8 +80,8 @@ func TestConformance(t *testing.T) {
 	scores.print(os.Stdout)
 }
 
-// TestDriver runs the suite on one driver, in the process of that.
-func TestDriver(t *testing.T) {
+// TestDriver_Conforms runs the suite on one driver, in the process of that.
+func TestDriver_Conforms(t *testing.T) {
 	path := os.Getenv(resultsVariable)
 	if path == "" {
 		t.Skip("TestConformance runs this, in a process for each driver")
@@ -107,11 +107,11 @@ func TestDriver(t *testing.T) {
 	<-written
 }
 
-// inProcess runs TestDriver for one driver in a process of its own and returns
+// inProcess runs TestDriver_Conforms for one driver in a process of its own and returns
 // its results. What that says is printed when it fails.
 func inProcess(t *testing.T, driver string) ([]conformance.Result, error) {
 	path := filepath.Join(t.TempDir(), "results")
-	args := []string{"-test.run", "^TestDriver$/^" + driver + "$", "-test.v", "-test.parallel", flag.Lookup("test.parallel").Value.String()}
+	args := []string{"-test.run", "^TestDriver_Conforms$/^" + driver + "$", "-test.v", "-test.parallel", flag.Lookup("test.parallel").Value.String()}
 	if skip := flag.Lookup("test.skip").Value.String(); skip != "" {
 		args = append(args, "-test.skip", skip)
 	}

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestMessagesAreCountedHoweverTheStreamIsCut(t *testing.T) {
+func TestWire_CountsMessagesInAnyPieces(t *testing.T) {
 	var http1 strings.Builder
 	for _, body := range []string{"", "0123456789", "x"} {
 		r, _ := http.NewRequest("PUT", "http://host/v1/txn", strings.NewReader(body))

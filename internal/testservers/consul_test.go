@@ -19,7 +19,7 @@ func has(c *testservers.Consul, key, value string) bool {
 	return err == nil && text == value
 }
 
-func TestConsulKeepsItsDataAndItsPort(t *testing.T) {
+func TestConsul_KeepsDataAndPort(t *testing.T) {
 	t.Parallel()
 	c := testservers.StartConsul(t)
 	put(t, c, "k", "v")
@@ -38,7 +38,7 @@ func TestConsulKeepsItsDataAndItsPort(t *testing.T) {
 	}
 }
 
-func TestPausedConsulIsSilent(t *testing.T) {
+func TestConsul_SilentWhilePaused(t *testing.T) {
 	t.Parallel()
 	c := testservers.StartConsul(t)
 	c.Pause()
@@ -49,7 +49,7 @@ func TestPausedConsulIsSilent(t *testing.T) {
 	await(t, "the server to answer again", func() bool { _, err := c.Ask("GET", "kv/k", ""); return err == nil })
 }
 
-func TestConsulGoesBackToASnapshot(t *testing.T) {
+func TestConsul_RestoresSnapshot(t *testing.T) {
 	t.Parallel()
 	c := testservers.StartConsul(t)
 	put(t, c, "k", "before")
@@ -59,7 +59,7 @@ func TestConsulGoesBackToASnapshot(t *testing.T) {
 	await(t, "the old state", func() bool { return has(c, "k", "before") })
 }
 
-func TestConsulCountsTransactions(t *testing.T) {
+func TestConsul_CountsTransactions(t *testing.T) {
 	t.Parallel()
 	c := testservers.StartConsul(t)
 	count := func() float64 { return c.Metric("consul_txn_apply_count") }
@@ -72,7 +72,7 @@ func TestConsulCountsTransactions(t *testing.T) {
 	equal(t, count()-before, 3)
 }
 
-func TestConsulGivesTheRightsOfAPolicy(t *testing.T) {
+func TestConsul_GrantsPolicy(t *testing.T) {
 	t.Parallel()
 	c := testservers.StartConsul(t, testservers.ConsulOptions{ACLs: true})
 	put(t, c, "mine/k", "v")
@@ -82,7 +82,7 @@ func TestConsulGivesTheRightsOfAPolicy(t *testing.T) {
 	}
 }
 
-func TestConsulClusterChoosesAnotherLeader(t *testing.T) {
+func TestConsul_ClusterElectsAnotherLeader(t *testing.T) {
 	t.Parallel()
 	cluster := testservers.StartConsulCluster(t, 3)
 	leader := func() *testservers.Consul {

@@ -24,7 +24,7 @@ func rest(t *testing.T, e *testservers.Etcd, what, body string) (string, error) 
 	return string(text), err
 }
 
-func TestEtcdKeepsItsDataAndItsPort(t *testing.T) {
+func TestEtcd_KeepsDataAndPort(t *testing.T) {
 	e := testservers.StartEtcd(t)
 	holds := func() {
 		t.Helper()
@@ -48,7 +48,7 @@ func TestEtcdKeepsItsDataAndItsPort(t *testing.T) {
 	holds()
 }
 
-func TestPausedEtcdIsSilent(t *testing.T) {
+func TestEtcd_SilentWhilePaused(t *testing.T) {
 	e := testservers.StartEtcd(t)
 	e.Pause()
 	if _, err := rest(t, e, "range", `{"key":"aw=="}`); err == nil {
@@ -61,7 +61,7 @@ func TestPausedEtcdIsSilent(t *testing.T) {
 	})
 }
 
-func TestTwoEtcdsAreStrangers(t *testing.T) {
+func TestEtcd_ServersAreSeparate(t *testing.T) {
 	a, b := testservers.StartEtcd(t), testservers.StartEtcd(t)
 	if _, err := rest(t, a, "put", `{"key":"aw==","value":"dg=="}`); err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func TestTwoEtcdsAreStrangers(t *testing.T) {
 	}
 }
 
-func TestMetricCountsRequests(t *testing.T) {
+func TestEtcd_MetricCountsRequests(t *testing.T) {
 	e := testservers.StartEtcd(t)
 	count := func() float64 { return e.Metric("grpc_server_handled_total", `grpc_method="Put"`, `grpc_code="OK"`) }
 	before := count()
@@ -83,7 +83,7 @@ func TestMetricCountsRequests(t *testing.T) {
 	equal(t, count()-before, 3)
 }
 
-func TestServerArgumentsArePassedOn(t *testing.T) {
+func TestEtcd_PassesArguments(t *testing.T) {
 	e := testservers.StartEtcd(t, "--max-txn-ops", "7")
 	equal(t, e.URL("ns"), "etcd://"+e.Addr()+"/ns")
 	op := `{"request_put":{"key":"aw==","value":"dg=="}}`
@@ -93,7 +93,7 @@ func TestServerArgumentsArePassedOn(t *testing.T) {
 	}
 }
 
-func TestClusterChoosesAnotherLeader(t *testing.T) {
+func TestEtcd_ClusterElectsAnotherLeader(t *testing.T) {
 	cluster := testservers.StartEtcdCluster(t, 3)
 	leader := func() *testservers.Etcd {
 		for _, e := range cluster {

@@ -119,7 +119,7 @@ func equal[T comparable](t *testing.T, got, want T) {
 	}
 }
 
-func TestHealthyProxyCarriesBothWays(t *testing.T) {
+func TestProxy_CarriesBothWays(t *testing.T) {
 	p := testservers.StartProxy(t, startEcho(t).addr)
 	c := dial(t, p)
 	c.ask("one")
@@ -129,7 +129,7 @@ func TestHealthyProxyCarriesBothWays(t *testing.T) {
 	await(t, "the proxy to forget the connection", func() bool { return p.Connections() == 0 })
 }
 
-func TestResetBreaksOldConnectionsOnly(t *testing.T) {
+func TestProxy_ResetBreaksOldConnections(t *testing.T) {
 	p := testservers.StartProxy(t, startEcho(t).addr)
 	c := dial(t, p)
 	c.ask("one")
@@ -141,7 +141,7 @@ func TestResetBreaksOldConnectionsOnly(t *testing.T) {
 	equal(t, c.answer(), "TWO")
 }
 
-func TestCutRefusesUntilHeal(t *testing.T) {
+func TestProxy_CutRefusesUntilHeal(t *testing.T) {
 	p := testservers.StartProxy(t, startEcho(t).addr)
 	c := dial(t, p)
 	c.ask("one")
@@ -155,7 +155,7 @@ func TestCutRefusesUntilHeal(t *testing.T) {
 	equal(t, c.answer(), "TWO")
 }
 
-func TestHoldLosesNothing(t *testing.T) {
+func TestProxy_HoldLosesNothing(t *testing.T) {
 	e := startEcho(t)
 	p := testservers.StartProxy(t, e.addr)
 	c := dial(t, p)
@@ -175,7 +175,7 @@ func TestHoldLosesNothing(t *testing.T) {
 	equal(t, c.answer(), "TWO")
 }
 
-func TestDropLosesRepliesAndHealBreaksTheConnection(t *testing.T) {
+func TestProxy_DropLosesReplies(t *testing.T) {
 	e := startEcho(t)
 	p := testservers.StartProxy(t, e.addr)
 	lossy, idle := dial(t, p), dial(t, p)
@@ -192,7 +192,7 @@ func TestDropLosesRepliesAndHealBreaksTheConnection(t *testing.T) {
 	equal(t, idle.answer(), "TWO")
 }
 
-func TestMutedConnectionStaysSilentForEver(t *testing.T) {
+func TestProxy_MutedConnectionStaysSilent(t *testing.T) {
 	e := startEcho(t)
 	p := testservers.StartProxy(t, e.addr)
 	c := dial(t, p)
@@ -210,7 +210,7 @@ func TestMutedConnectionStaysSilentForEver(t *testing.T) {
 	equal(t, p.Held(testservers.ToServer), len("two\n"))
 }
 
-func TestDelayIsAdded(t *testing.T) {
+func TestProxy_DelayIsAdded(t *testing.T) {
 	const by = 50 * time.Millisecond
 	p := testservers.StartProxy(t, startEcho(t).addr)
 	c := dial(t, p)
@@ -225,7 +225,7 @@ func TestDelayIsAdded(t *testing.T) {
 	}
 }
 
-func TestOrphanIsDeliveredLate(t *testing.T) {
+func TestProxy_OrphanArrivesLate(t *testing.T) {
 	e := startEcho(t)
 	p := testservers.StartProxy(t, e.addr)
 	c := dial(t, p)
@@ -244,7 +244,7 @@ func TestOrphanIsDeliveredLate(t *testing.T) {
 	equal(t, e.wasAsked(t), "late")
 }
 
-func TestTrickleLosesNothingAndTakesItsTime(t *testing.T) {
+func TestProxy_TrickleLosesNothing(t *testing.T) {
 	p := testservers.StartProxy(t, startEcho(t).addr)
 	c := dial(t, p)
 	p.Trickle(testservers.ToClient)
@@ -278,7 +278,7 @@ func (k *kept) String() string {
 	return k.text.String()
 }
 
-func TestTapSeesWhatIsSentWhateverBecomesOfIt(t *testing.T) {
+func TestProxy_TapSeesAllSentBytes(t *testing.T) {
 	p := testservers.StartProxy(t, startEcho(t).addr)
 	up, down := &kept{}, &kept{}
 	p.Tap(func() (io.Writer, io.Writer) { return up, down })

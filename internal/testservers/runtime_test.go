@@ -14,7 +14,7 @@ type engine struct {
 
 func (e engine) Check() (string, error) { return "an engine", e.err }
 
-func TestContainersAreChosenWhereTheyAnswerAndProcessesOtherwise(t *testing.T) {
+func TestRuntime_PrefersContainers(t *testing.T) {
 	well, dead := engine{}, engine{err: errors.New("nobody answers")}
 	for _, row := range []struct {
 		wanted     string

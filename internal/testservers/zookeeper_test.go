@@ -9,7 +9,7 @@ import (
 
 // The driver's own tests say more; these are what the starter promises by
 // itself.
-func TestZooKeeperStartsAndComesBack(t *testing.T) {
+func TestZooKeeper_StartsAndComesBack(t *testing.T) {
 	z := testservers.StartZooKeeper(t, "maxSessionTimeout=60000")
 	serves := func() bool {
 		text, err := z.Ask("srvr")
@@ -36,7 +36,7 @@ func TestZooKeeperStartsAndComesBack(t *testing.T) {
 	await(t, "the server to answer again", serves)
 }
 
-func TestEnsembleChoosesAnotherLeader(t *testing.T) {
+func TestZooKeeper_EnsembleElectsAnotherLeader(t *testing.T) {
 	ensemble := testservers.StartZooKeeperEnsemble(t, 3)
 	leader := func() *testservers.ZooKeeper {
 		for _, z := range ensemble {

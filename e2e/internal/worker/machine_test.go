@@ -29,7 +29,7 @@ const (
 	crowded = 40 * time.Millisecond // others run, too, and it comes round
 )
 
-func TestWhoWaitsForMostOfTheTimeIsStarved(t *testing.T) {
+func TestMachine_FindsStarvedProcesses(t *testing.T) {
 	mine := map[int]bool{7: true}
 	for name, row := range map[string]struct {
 		m    *machine
@@ -48,14 +48,14 @@ func TestWhoWaitsForMostOfTheTimeIsStarved(t *testing.T) {
 	}
 }
 
-func TestTheWorkersOfOthersAreNobodysServers(t *testing.T) {
+func TestMachine_IgnoresWorkersOfOthers(t *testing.T) {
 	spawned.Store(1<<30, true) // no process has such a number
 	if got := watched(1<<30, hungry, hungry).starved(nil); len(got) > 0 {
 		t.Errorf("got %v, want nothing that concerns a fleet whose process it is not", got)
 	}
 }
 
-func TestAMachineThatStandsStillStarvesEverybody(t *testing.T) {
+func TestMachine_StandstillStarvesAll(t *testing.T) {
 	m := &machine{last: at(0)}
 	m.look(at(100), nil)
 	m.look(at(1600), nil)
@@ -65,7 +65,7 @@ func TestAMachineThatStandsStillStarvesEverybody(t *testing.T) {
 	}
 }
 
-func TestWhatSeveralLackAtATimeIsLostOnce(t *testing.T) {
+func TestMachine_CountsOverlappingWaitsOnce(t *testing.T) {
 	all := []starvation{{7, at(0), at(1000)}, {server, at(500), at(1500)}, {0, at(3000), at(4000)}, {8, at(9000), at(9999)}}
 	for _, row := range []struct{ from, to, want int }{
 		{0, 5000, 2500}, {200, 1400, 1200}, {1500, 3000, 0}, {3500, 9100, 600}, {600, 700, 100},
@@ -76,14 +76,14 @@ func TestWhatSeveralLackAtATimeIsLostOnce(t *testing.T) {
 	}
 }
 
-func TestWhatWasBeforeAFleetIsNotItsOwn(t *testing.T) {
+func TestMachine_IgnoresTimeBeforeFleet(t *testing.T) {
 	all := []starvation{{0, at(0), at(1000)}, {7, at(500), at(1500)}, {0, at(2000), at(3000)}}
 	if got, want := since(all, at(1000)), []starvation{{7, at(1000), at(1500)}, {0, at(2000), at(3000)}}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
 
-func TestAProcessThatStarvedUntilItWasGoneIsNotForgotten(t *testing.T) {
+func TestMachine_KeepsStarvedProcessThatEnded(t *testing.T) {
 	m := watched(7, hungry, hungry)
 	m.look(at(300), nil)
 	if got, want := m.starved(map[int]bool{7: true}), []starvation{{7, at(0), at(300)}}; !slices.Equal(got, want) {
@@ -91,7 +91,7 @@ func TestAProcessThatStarvedUntilItWasGoneIsNotForgotten(t *testing.T) {
 	}
 }
 
-func TestAStandstillCountsOnceAndNoLongerThanItWas(t *testing.T) {
+func TestStandstill_CountsOnce(t *testing.T) {
 	const ttl = 2 * time.Second
 	act := func(ms int, kind checker.Kind) checker.Act { return checker.Act{Time: at(ms), Kind: kind, PID: 7} }
 	start := act(0, checker.Start)
@@ -118,7 +118,7 @@ func TestAStandstillCountsOnceAndNoLongerThanItWas(t *testing.T) {
 	}
 }
 
-func TestAStandstillDoesNotHealWhatIsCut(t *testing.T) {
+func TestStandstill_DoesNotHealCuts(t *testing.T) {
 	still := []starvation{{7, at(1000), at(2000)}}
 	cut := []checker.Act{{Time: at(500), Kind: checker.Cut, PID: 7}}
 	kinds := func(acts []checker.Act) (all []checker.Kind) {
@@ -139,7 +139,7 @@ func TestAStandstillDoesNotHealWhatIsCut(t *testing.T) {
 	}
 }
 
-func TestARepeatIsExcusedByAStandstillOfItsProcessAndNoOther(t *testing.T) {
+func TestStandstill_ExcusesOwnProcessOnly(t *testing.T) {
 	const ttl = 2 * time.Second
 	line := func(attempt, pid, ms int) checker.Line {
 		return checker.Line{Event: "start", Job: "report", Fire: at(0), Attempt: attempt, PID: pid, Time: at(ms)}

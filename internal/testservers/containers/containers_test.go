@@ -28,7 +28,7 @@ func await(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func TestAServerInAContainerKeepsItsDataAndItsPortAndCanBeFrozen(t *testing.T) {
+func TestContainer_KeepsDataAndPort(t *testing.T) {
 	t.Parallel()
 	z := testservers.StartZooKeeper(t)
 	serves := func() bool {
@@ -53,7 +53,7 @@ func TestAServerInAContainerKeepsItsDataAndItsPortAndCanBeFrozen(t *testing.T) {
 	await(t, "the server to answer again", serves)
 }
 
-func TestAnIsolatedLeaderIsReachedByItsClientsAndNotByItsPeers(t *testing.T) {
+func TestContainer_IsolatedLeaderServesClients(t *testing.T) {
 	t.Parallel()
 	cluster := testservers.StartEtcdCluster(t, 3)
 	leader := func(but *testservers.Etcd) *testservers.Etcd {
@@ -81,7 +81,7 @@ func TestAnIsolatedLeaderIsReachedByItsClientsAndNotByItsPeers(t *testing.T) {
 	t.Logf("has_leader right after it had rejoined: %v", before)
 }
 
-func TestWhatADeadTestProcessLeftIsRemoved(t *testing.T) {
+func TestSweep_RemovesLeftContainers(t *testing.T) {
 	t.Parallel()
 	c, err := dial()
 	if err != nil {
@@ -119,7 +119,7 @@ func TestWhatADeadTestProcessLeftIsRemoved(t *testing.T) {
 	}
 }
 
-func TestNothingIsLeftOfATestThatFailed(t *testing.T) {
+func TestContainer_NothingLeftAfterFailedTest(t *testing.T) {
 	t.Parallel()
 	c, err := dial()
 	if err != nil {
