@@ -72,6 +72,7 @@ type Scheduler struct {
 	events  *observers
 	history *history.Recorder // nil: none
 
+	namespace  string   // empty: it is not known
 	unobserve  []func() // ends what exporters hear of the store
 	middleware []Middleware
 	strategies map[string]sharding.Strategy
@@ -175,8 +176,10 @@ func newScheduler(s store.Store, c config) *Scheduler {
 		events.include(j.observe, recordedKinds)
 		cfg.Observe = events.observe()
 	}
+	c.traced(&cfg)
 	return &Scheduler{
 		engine:     engine.New(cfg),
+		namespace:  c.namespace,
 		store:      s,
 		events:     events,
 		history:    c.history,

@@ -28,7 +28,8 @@ type Exporter interface {
 	// can be called at the same time as Observe. It is called if the store is a
 	// [store.Portable], as those of Open are.
 	//
-	// [store.Portable]: https://pkg.go.dev/github.com/elasticjob-go/elastic/store#Portable
+	// [store.Portable]:
+	// https://pkg.go.dev/github.com/elasticjob-go/elastic/store#Portable
 	ObserveStore(store.Request)
 }
 
@@ -51,6 +52,7 @@ func WithExporter(x Exporter) Option {
 // second. It can be called at any time.
 func (s *Scheduler) Stats() observe.Stats {
 	stats := s.engine.Stats()
+	stats.Namespace = s.namespace
 	stats.EventsDropped = s.events.dropped.Load()
 	return stats
 }

@@ -34,6 +34,7 @@ type config struct {
 	history      *history.Recorder // nil: none
 	namespace    string            // that Open was given; empty: it is not known
 	exporters    []Exporter
+	tracer       Tracer // nil: none
 	middleware   []Middleware
 
 	faults faults.List

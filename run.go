@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/elasticjob-go/elastic/failover"
 	"github.com/elasticjob-go/elastic/internal/engine"
 )
 
@@ -70,8 +71,27 @@ type Run struct {
 	// It is empty on the first attempt, and after a hand-over.
 	Previous string
 
-	live *engine.Live // nil in a Run that a test made
+	live  *engine.Live // nil in a Run that a test made
+	trace Trace
 }
+
+// Trace names a run, and what came before it, in distributed traces.
+type Trace struct {
+	// Own names the span of this attempt. It is zero without a tracer, and for
+	// a job without claims; see [WithTracer].
+	Own failover.Trace
+
+	// Previous names the span of the attempt that this one repeats, which may
+	// have run on another instance. It is zero on the first attempt.
+	Previous failover.Trace
+
+	// Trigger is the traceparent of the span that gave the run's trigger. It is
+	// empty if there is none, and on later attempts.
+	Trigger string
+}
+
+// Trace returns the names of the run in distributed traces.
+func (run Run) Trace() Trace { return run.trace }
 
 func newRun(r engine.Run) Run {
 	return Run{
@@ -86,6 +106,7 @@ func newRun(r engine.Run) Run {
 		Attempt:      r.Attempt,
 		Previous:     r.PreviousAttempt,
 		live:         r.Live,
+		trace:        Trace{Own: r.Trace, Previous: r.PreviousTrace, Trigger: r.TraceParent},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/elasticjob-go/elastic/failover"
 	"github.com/elasticjob-go/elastic/internal/engine"
 	"github.com/elasticjob-go/elastic/internal/layout"
 )
@@ -34,7 +35,8 @@ import (
 // returns [ErrClosed]. After an error that is [store.ErrUnknown] the trigger
 // may have been given; after any other error it was not.
 //
-// [store.ErrUnknown]: https://pkg.go.dev/github.com/elasticjob-go/elastic/store#ErrUnknown
+// [store.ErrUnknown]:
+// https://pkg.go.dev/github.com/elasticjob-go/elastic/store#ErrUnknown
 func (s *Scheduler) Trigger(ctx context.Context, job string, options ...TriggerOption) (uint64, error) {
 	if ctx == nil {
 		return 0, fmt.Errorf("trigger job %q: the context is nil", job)
@@ -55,10 +57,19 @@ func (s *Scheduler) Trigger(ctx context.Context, job string, options ...TriggerO
 	if err := layout.CheckParameter(t.parameter); err != nil {
 		return 0, fmt.Errorf("trigger job %q: the parameter %w", job, err)
 	}
+	if t.traceParent != "" {
+		if _, _, err := failover.ParseTraceParent(t.traceParent); err != nil {
+			return 0, fmt.Errorf("trigger job %q: option WithTraceParent: %w", job, err)
+		}
+	}
 	if err := s.awaitRun(ctx); err != nil {
 		return 0, fmt.Errorf("trigger job %q: %w", job, err)
 	}
-	seq, err := s.engine.Trigger(ctx, job, t.shards, t.parameter, t.force)
+	seq, err := s.engine.Trigger(ctx, job, failover.Trigger{
+		Shards:      t.shards,
+		Parameter:   t.parameter,
+		TraceParent: t.traceParent,
+	}, t.force)
 	if errors.Is(err, engine.ErrStopped) {
 		err = ErrClosed
 	}
@@ -79,6 +90,8 @@ type trigger struct {
 	shards    []int
 	parameter string
 	force     bool
+
+	traceParent string
 }
 
 // Force gives the trigger even if no live instance has the job. The trigger
@@ -98,4 +111,12 @@ func OnShards(shards ...int) TriggerOption {
 // text of at most 4 KiB. An empty parameter leaves those of the shards.
 func WithParameter(parameter string) TriggerOption {
 	return func(t *trigger) { t.parameter = parameter }
+}
+
+// WithTraceParent sends the traceparent of the W3C Trace Context with the
+// trigger, so that spans of its runs can link to the span that gave it. Trigger
+// refuses text of another form than that of version 00. Package observe/otel
+// sets it.
+func WithTraceParent(traceParent string) TriggerOption {
+	return func(t *trigger) { t.traceParent = traceParent }
 }

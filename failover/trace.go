@@ -56,3 +56,21 @@ func ParseTrace(s string) (t Trace, err error) {
 	}
 	return t, nil
 }
+
+// traceParentBytes is the size of a traceparent.
+const traceParentBytes = len("00-") + traceBytes + len("-01")
+
+// ParseTraceParent reads a traceparent of the W3C Trace Context, version 00:
+// its trace, and whether it is sampled. It accepts no other text. The error
+// does not repeat the text.
+func ParseTraceParent(s string) (t Trace, sampled bool, err error) {
+	if len(s) != traceParentBytes || s[:3] != "00-" || s[52] != '-' {
+		return Trace{}, false, fmt.Errorf("a traceparent of %d bytes: want 00, trace, span and flags, of 55 bytes", len(s))
+	}
+	var flags [1]byte
+	if _, err := hex.Decode(flags[:], []byte(s[53:])); err != nil || s[53:] != hex.EncodeToString(flags[:]) {
+		return Trace{}, false, errors.New("a traceparent whose flags are not two digits, hexadecimal in lower case")
+	}
+	t, err = ParseTrace(s[3:52])
+	return t, flags[0]&1 == 1, err
+}

@@ -79,3 +79,28 @@ func TestTrace_IsOfOneAttempt(t *testing.T) {
 		}
 	}
 }
+
+// A traceparent of another form is refused.
+func TestParseTraceParent_TakesOneForm(t *testing.T) {
+	for text, want := range map[string]struct{ ok, sampled bool }{
+		"00-" + traceText + "-01":                  {true, true},
+		"00-" + traceText + "-00":                  {true, false},
+		"00-" + traceText + "-03":                  {true, true},
+		"":                                         {},
+		"01-" + traceText + "-01":                  {},
+		"00-" + traceText + "-0g":                  {},
+		"00-" + traceText + "-0A":                  {},
+		"00-" + traceText + "-01-more":             {},
+		"00_" + traceText + "_01":                  {},
+		"00-" + strings.ToUpper(traceText) + "-01": {},
+		"00-" + strings.Repeat("0", 32) + traceText[32:] + "-01": {},
+	} {
+		got, sampled, err := ParseTraceParent(text)
+		if (err == nil) != want.ok || want.ok && sampled != want.sampled {
+			t.Errorf("%q: got %v, sampled %v, error %v", text, got, sampled, err)
+		}
+		if want.ok && got.String() != traceText {
+			t.Errorf("%q: got the trace %s", text, got)
+		}
+	}
+}

@@ -25,6 +25,10 @@ type Trigger struct {
 	// the job, or a shard of it, was last enabled.
 	Resharded time.Time
 	Enabled   time.Time
+
+	// TraceParent is the traceparent of the span that gave the trigger; empty
+	// if there is none. It is no part of the record.
+	TraceParent string
 }
 
 // Manual is the part of a trigger that a record keeps. The zero Manual is that

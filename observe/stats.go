@@ -12,6 +12,10 @@ type Stats struct {
 
 	Health Health
 
+	// Namespace is that of the URL of the store; empty if the program made the
+	// store itself.
+	Namespace string
+
 	Driver  string // the scheme of the store
 	Running int    // runs, from claim to recorded end
 	Limit   int    // the most that may run; 0: no limit

@@ -97,6 +97,8 @@ type Run struct {
 	Fence           uint64 // with which it began
 	PreviousAttempt string // the instance whose run is repeated; empty on the first attempt
 	Trace           failover.Trace
+	PreviousTrace   failover.Trace // of the attempt that is repeated
+	TraceParent     string         // of the span that gave the trigger
 	Live            *Live
 }
 

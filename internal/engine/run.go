@@ -21,16 +21,18 @@ import (
 // result that waits to be recorded. It is one object, which holds all that a
 // quick handler needs.
 type run struct {
-	shard   *shard
-	phase   failover.Phase
-	owner   string // the incarnation that claimed it
-	fence   uint64
-	prior   observe.Prior      // the attempt that is repeated
-	why     *failover.Decision // to repeat it; nil on the first attempt
-	spec    *layout.Spec       // that the claim was guarded by
-	total   int                // the shards of the assignment that it was guarded by
-	ceiling uint64             // of the fences that this run may ever have
-	zone    *time.Location
+	shard       *shard
+	phase       failover.Phase
+	owner       string // the incarnation that claimed it
+	fence       uint64
+	prior       observe.Prior      // the attempt that is repeated
+	priorTrace  failover.Trace     // of that attempt
+	traceParent string             // of the trigger that is run; empty if there is none
+	why         *failover.Decision // to repeat it; nil on the first attempt
+	spec        *layout.Spec       // that the claim was guarded by
+	total       int                // the shards of the assignment that it was guarded by
+	ceiling     uint64             // of the fences that this run may ever have
+	zone        *time.Location
 
 	live    Live           // that the handler looks at
 	context runctx.Context // of the handler, unless the run may outlive its session
@@ -114,6 +116,8 @@ func (e *Engine) prepare(s *shard, now moments) {
 		Fence:           rec.Fence,
 		PreviousAttempt: r.prior.Owner,
 		Trace:           rec.Trace,
+		PreviousTrace:   r.priorTrace,
+		TraceParent:     r.traceParent,
 		Live:            &r.live,
 	}
 	if s.unclaimed {

@@ -12,16 +12,18 @@ import (
 )
 
 // Trigger asks for a run of a job outside its schedule, of the given shards or, with none, of all, and returns the trigger's number.
-// The store keeps it, so it is run whatever becomes of this instance. While this instance has no session it waits.
-func (e *Engine) Trigger(ctx context.Context, job string, shards []int, parameter string, force bool) (uint64, error) {
-	shards = slices.Compact(slices.Sorted(slices.Values(shards)))
+// The store keeps it, so it is run whatever becomes of this instance. While this instance has no session it waits. Of t, the fields
+// Shards, Parameter and TraceParent are used.
+func (e *Engine) Trigger(ctx context.Context, job string, t failover.Trigger, force bool) (uint64, error) {
+	t.Shards = slices.Compact(slices.Sorted(slices.Values(t.Shards)))
 	for tries := 0; ; tries++ {
 		m, err := e.askMember(ctx)
 		if err != nil {
 			return 0, err
 		}
 		if m != nil {
-			seq, err := e.trigger(ctx, m, job, failover.Trigger{By: m.id, At: e.cfg.Now(), Shards: shards, Parameter: parameter}, force)
+			t.By, t.At = m.id, e.cfg.Now()
+			seq, err := e.trigger(ctx, m, job, t, force)
 			if !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrSessionLost) && !errors.Is(err, errNotYet) {
 				return seq, err
 			}

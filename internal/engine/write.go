@@ -52,6 +52,10 @@ func (e *Engine) claim(s *shard, why failover.Decision, next failover.Record, gu
 	}
 	if next.Attempt > 1 {
 		r.why = &why
+		r.priorTrace = s.record.Trace
+	}
+	if why.Trigger != nil {
+		r.traceParent = why.Trigger.TraceParent
 	}
 	e.setRun(s, r)
 	var end *ending

@@ -38,6 +38,7 @@ type triggerDoc struct {
 	Parameter string    `json:"parameter,omitempty"`
 	Resharded time.Time `json:"resharded"`
 	Enabled   time.Time `json:"enabled,omitzero"`
+	Trace     string    `json:"trace,omitempty"` // a traceparent
 }
 
 // Add returns the signals with one more trigger, and its number. Numbers are
@@ -78,7 +79,16 @@ func (s Signal) Waiting(awaited func(failover.Trigger) bool) Signal {
 func (s Signal) Encode() []byte {
 	d := signalsDoc{V: version, Triggers: []triggerDoc{}}
 	for _, t := range s.Triggers {
-		d.Triggers = append(d.Triggers, triggerDoc{t.Seq, t.By, years.Clamp(t.At), t.Shards, t.Parameter, years.Clamp(t.Resharded), years.Clamp(t.Enabled)})
+		d.Triggers = append(d.Triggers, triggerDoc{
+			Seq:       t.Seq,
+			By:        t.By,
+			At:        years.Clamp(t.At),
+			Shards:    t.Shards,
+			Parameter: t.Parameter,
+			Resharded: years.Clamp(t.Resharded),
+			Enabled:   years.Clamp(t.Enabled),
+			Trace:     traceParent(t.TraceParent),
+		})
 	}
 	for _, c := range s.Cancels {
 		d.Cancels = append(d.Cancels, c.clamped())
@@ -112,7 +122,16 @@ func DecodeSignal(b []byte) (Signal, error) {
 			t.Shards = nil
 		}
 		last = t.Seq
-		s.Triggers = append(s.Triggers, failover.Trigger{Seq: t.Seq, By: t.By, At: t.At, Shards: t.Shards, Parameter: t.Parameter, Resharded: t.Resharded, Enabled: t.Enabled})
+		s.Triggers = append(s.Triggers, failover.Trigger{
+			Seq:         t.Seq,
+			By:          t.By,
+			At:          t.At,
+			Shards:      t.Shards,
+			Parameter:   t.Parameter,
+			Resharded:   t.Resharded,
+			Enabled:     t.Enabled,
+			TraceParent: traceParent(t.Trace),
+		})
 	}
 	s.Cancels = d.Cancels
 	if len(s.Cancels) > MaxCancels {
@@ -127,6 +146,15 @@ func DecodeSignal(b []byte) (Signal, error) {
 		}
 	}
 	return s, nil
+}
+
+// traceParent returns a traceparent, or nothing in place of other text: a trace
+// is never a reason not to run a job.
+func traceParent(s string) string {
+	if _, _, err := failover.ParseTraceParent(s); err != nil {
+		return ""
+	}
+	return s
 }
 
 // check returns an error unless the trigger can be written again.

@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 	"testing"
@@ -58,6 +59,28 @@ func TestSignalsThatAreNotOursAreRefused(t *testing.T) {
 	} {
 		if s, err := DecodeSignal([]byte(text)); err == nil {
 			t.Errorf("%q is accepted as %+v", text, s)
+		}
+	}
+}
+
+// A trigger carries a traceparent. Text of another form is dropped, as it is no
+// reason not to run the job.
+func TestSignal_CarriesTraceParent(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	for given, want := range map[string]string{parent: parent, "": "", "garbage": "", parent + "-x": ""} {
+		s, _, err := Signal{}.Add(failover.Trigger{By: "a@1", At: at, TraceParent: given})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := DecodeSignal(s.Encode())
+		if err != nil || got.Triggers[0].TraceParent != want {
+			t.Errorf("%q: got %+v, %v; want %q", given, got, err, want)
+		}
+		raw := bytes.Replace(Signal{Triggers: []failover.Trigger{{Seq: 1, By: "a@1", At: at}}}.Encode(),
+			[]byte(`"by"`), []byte(`"trace":"`+given+`","by"`), 1)
+		if got, err := DecodeSignal(raw); err != nil || got.Triggers[0].TraceParent != want {
+			t.Errorf("%s: got %+v, %v; want %q", raw, got, err, want)
 		}
 	}
 }

@@ -258,7 +258,7 @@ func (w *World) trigger(n *node, f Fault) {
 	asked := time.Now()
 	w.asking.Go(func() {
 		defer cancel()
-		seq, err := n.engine.Trigger(ctx, j.Name, shards, "", false)
+		seq, err := n.engine.Trigger(ctx, j.Name, failover.Trigger{Shards: shards}, false)
 		if w.gate.buried(n) {
 			return
 		}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,8 +26,9 @@ type handler struct {
 	headers     map[string]template
 	body        template
 	hasBody     bool
-	escape      func(string) string  // for the body
-	success     func(Response) error // nil: by the status
+	escape      func(string) string               // for the body
+	success     func(Response) error              // nil: by the status
+	header      func(context.Context) http.Header // nil: no more
 	timeout     time.Duration
 	maxResponse int
 	client      *http.Client
@@ -48,6 +50,7 @@ func (h *handler) Handle(ctx context.Context, run elastic.Run) error {
 	if err != nil { // a retry has the same parameters
 		return elastic.Permanent(fmt.Errorf("%s %s: %w", h.method, h.shown, err))
 	}
+	h.addHeader(ctx, req.Header)
 	within, cancel := context.WithTimeoutCause(ctx, h.timeout, fmt.Errorf("no answer within %s", h.timeout))
 	defer cancel()
 	a, err := h.call(req.WithContext(within))
@@ -117,6 +120,26 @@ func (h *handler) request(run elastic.Run) (*http.Request, error) {
 		req.Header.Set(name, value)
 	}
 	return req, nil
+}
+
+// addHeader adds the headers that Request.Header returns. What a request can't
+// have, or has already, is left out: such headers are about the call, and no
+// reason not to make it.
+func (h *handler) addHeader(ctx context.Context, to http.Header) {
+	if h.header == nil {
+		return
+	}
+	for name, values := range h.header(ctx) {
+		canonical := http.CanonicalHeaderKey(name)
+		if to.Values(canonical) != nil || slices.Contains(forbidden, canonical) || !validName(canonical) {
+			continue
+		}
+		for _, value := range values {
+			if !hasControls(value) {
+				to.Add(canonical, value)
+			}
+		}
+	}
 }
 
 // staysInPath returns an error if the path has a segment "." or "..". Servers

@@ -341,3 +341,39 @@ func TestCall_ErrorsHaveNoSecrets(t *testing.T) {
 		}
 	}
 }
+
+// Header adds headers to each call. It replaces none, and what a request can't
+// have is left out.
+func TestCall_AddsHeaders(t *testing.T) {
+	var got http.Header
+	s := server(t, func(_ http.ResponseWriter, r *http.Request) { got = r.Header.Clone() })
+	type key struct{}
+	h := handler(t, httpcall.Request{
+		URL:     s.URL,
+		Headers: map[string]string{"X-Own": "own"},
+		Header: func(ctx context.Context) http.Header {
+			return http.Header{
+				"Traceparent": {ctx.Value(key{}).(string)},
+				"x-own":       {"other"},
+				"Bad Name":    {"x"},
+				"X-Bad":       {"a\r\nX-Injected: b"},
+				"Host":        {"elsewhere"},
+				"User-Agent":  {"other"},
+			}
+		},
+	})
+	if err := h.Handle(context.WithValue(t.Context(), key{}, "00-1"), shard); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"Traceparent": "00-1",
+		"X-Own":       "own",
+		"X-Bad":       "",
+		"X-Injected":  "",
+		"User-Agent":  "elastic",
+	} {
+		if got.Get(name) != want {
+			t.Errorf("%s is %q, want %q", name, got.Get(name), want)
+		}
+	}
+}

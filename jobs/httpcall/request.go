@@ -2,6 +2,7 @@ package httpcall
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -38,6 +39,12 @@ type Request struct {
 
 	// Headers are templates by name. Their values are never part of an error.
 	Headers map[string]string
+
+	// Header returns more headers of a call, such as a traceparent; see
+	// observe/otel. ctx is the context of the run. They replace none of
+	// Headers, and those that a request can't have are left out. Nil means
+	// none.
+	Header func(ctx context.Context) http.Header
 
 	// Body is a template. The values of its fields are escaped as the header
 	// Content-Type asks: for JSON, XML, forms or text/plain. With another type
@@ -121,6 +128,7 @@ func (r Request) handler() (*handler, error) {
 	h := &handler{
 		method:      r.Method,
 		success:     r.Success,
+		header:      r.Header,
 		timeout:     cmp.Or(r.Timeout, DefaultTimeout),
 		maxResponse: cmp.Or(r.MaxResponse, DefaultMaxResponse),
 		headers:     make(map[string]template),

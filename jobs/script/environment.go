@@ -1,6 +1,7 @@
 package script
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"os"
@@ -79,6 +80,17 @@ func (h *handler) environ() []string {
 		env = withoutStore(env)
 	}
 	return slices.Concat(env, h.AddEnv)
+}
+
+// more returns the variables of a run that the program adds. What a script
+// can't have is left out: it is no reason not to run it.
+func (h *handler) more(ctx context.Context) []string {
+	if h.Variables == nil {
+		return nil
+	}
+	return slices.DeleteFunc(withoutRun(h.Variables(ctx)), func(e string) bool {
+		return checkEnvironment([]string{e}) != nil
+	})
 }
 
 // checkEnvironment returns an error unless all variables have the form

@@ -120,3 +120,22 @@ func TestScript_IsPrintedWithoutSecrets(t *testing.T) {
 		t.Errorf("a secret is shown:\n%s", &b)
 	}
 }
+
+// Variables adds variables to each run. It replaces none that describe the run,
+// and what a script can't have is left out.
+func TestEnv_AddsVariables(t *testing.T) {
+	type key struct{}
+	h, out := sh(t, `echo "$TRACEPARENT $ELASTICJOB_JOB $BASE"`, func(s *script.Script) {
+		s.AddEnv = []string{"BASE=base"}
+		s.Variables = func(ctx context.Context) []string {
+			parent := "TRACEPARENT=" + ctx.Value(key{}).(string)
+			return []string{parent, "ELASTICJOB_JOB=other", "BASE=more", "bad", "X=a\x00b"}
+		}
+	})
+	if err := h.Handle(context.WithValue(t.Context(), key{}, "00-1"), shard); err != nil {
+		t.Fatal(err)
+	}
+	if want := "00-1 " + shard.Job + " more"; !slices.Equal(out.get(), []string{want}) {
+		t.Errorf("got %q, want %q", out.get(), want)
+	}
+}

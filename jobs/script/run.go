@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,7 +28,7 @@ func (h *handler) run(ctx context.Context, run elastic.Run, out *output) error {
 
 	cmd := exec.CommandContext(ctx, h.path, h.Args...)
 	cmd.Dir = h.Dir
-	cmd.Env = append(h.environ(), variables(run)...)
+	cmd.Env = slices.Concat(h.environ(), h.more(ctx), variables(run))
 	// One pipe for both keeps the order of lines.
 	cmd.Stdout = out
 	cmd.Stderr = out

@@ -53,6 +53,12 @@ type Script struct {
 	// same name. Names that begin with ELASTICJOB_ are removed.
 	AddEnv []string
 
+	// Variables returns more variables of a run, as "name=value", such as a
+	// TRACEPARENT; see observe/otel. ctx is the context of the run. They
+	// replace variables of the same name. Those of another form, and names that
+	// begin with ELASTICJOB_, are left out. Nil means none.
+	Variables func(ctx context.Context) []string
+
 	// Grace is the time between SIGTERM and SIGKILL when a run must end, for
 	// the script and the processes it started. It is also how long processes in
 	// the background may keep the output open after the script has ended. Zero

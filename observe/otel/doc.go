@@ -10,4 +10,6 @@
 // The metrics are those of package observe/prom: a backend that translates them
 // to Prometheus has the same names, labels and values, so dashboards and rules
 // fit both. They are listed in docs/reference/metrics.md.
+//
+// Tracing makes spans of runs and of the calls of handlers; see NewTracing.
 package otel
