@@ -49,6 +49,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"sync"
@@ -71,6 +72,7 @@ type Scheduler struct {
 	store   store.Store
 	events  *observers
 	history *history.Recorder // nil: none
+	loggers []*slog.Logger
 
 	namespace  string   // empty: it is not known
 	unobserve  []func() // ends what exporters hear of the store
@@ -183,6 +185,7 @@ func newScheduler(s store.Store, c config) *Scheduler {
 		store:      s,
 		events:     events,
 		history:    c.history,
+		loggers:    c.loggers,
 		middleware: c.middleware,
 		strategies: c.strategies,
 		patience:   c.drain + c.grace,
@@ -333,7 +336,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		return fmt.Errorf("run the scheduler: %w", ErrClosed)
 	}
 	s.ran = true
-	ctx, s.cancel = context.WithCancel(ctx)
+	ctx, s.cancel = context.WithCancel(context.WithValue(ctx, schedulerKey{}, s))
 	close(s.began)
 	s.mu.Unlock()
 

@@ -42,3 +42,27 @@ func ExampleWithHistory() {
 	// Output:
 	// report 1 ok
 }
+
+// A handler logs to the log of its run, which is stored if the run fails.
+func ExampleLog() {
+	handler := elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+		log := elastic.Log(ctx)
+		log.Info("printing", "pages", 12)
+		return nil
+	})
+	// A test of a handler needs no scheduler: the records are discarded.
+	fmt.Println(handler.Handle(context.Background(), elastic.Run{Job: "report"}))
+	// Output:
+	// <nil>
+}
+
+// What is written to Output is part of the log of the run.
+func ExampleOutput() {
+	handler := elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+		_, err := fmt.Fprintln(elastic.Output(ctx), "12 pages")
+		return err
+	})
+	fmt.Println(handler.Handle(context.Background(), elastic.Run{Job: "report"}))
+	// Output:
+	// <nil>
+}

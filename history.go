@@ -41,6 +41,7 @@ type journal struct {
 	rec       *history.Recorder
 	namespace string
 	unclaimed history.Unclaimed
+	logs      history.Logs
 }
 
 func newJournal(rec *history.Recorder, namespace string) *journal {
@@ -49,6 +50,7 @@ func newJournal(rec *history.Recorder, namespace string) *journal {
 		rec:       rec,
 		namespace: cmp.Or(o.Namespace, namespace, store.DefaultNamespace),
 		unclaimed: o.Unclaimed,
+		logs:      o.Logs,
 	}
 }
 
@@ -61,6 +63,31 @@ func (j *journal) EndRun(run history.Run, live *engine.Live) {
 	}
 	run.Namespace = j.namespace
 	j.rec.AddRun(run)
+	if live != nil && j.wantsLog(run.Result) {
+		j.addLog(&run, live)
+	}
+}
+
+// wantsLog reports whether the log of a run with this result is stored.
+func (j *journal) wantsLog(result failover.Result) bool {
+	switch j.logs {
+	case history.OfAll:
+		return true
+	case history.OfNone:
+		return false
+	}
+	return result == failover.ResultFailed
+}
+
+// addLog records the log of a run, if it wrote any.
+func (j *journal) addLog(run *history.Run, live *engine.Live) {
+	o, ok := live.Output.Load().(*output)
+	if !ok {
+		return
+	}
+	if text, size := o.text(); size > 0 {
+		j.rec.AddOutput(run.RunKey, run.Ended, size, text)
+	}
 }
 
 // MissFires records fires that are not run.

@@ -31,6 +31,7 @@ type config struct {
 	names        *names  // nil: incarnation
 	chance       *chance // nil: math/rand
 	observers    []func(observe.Event)
+	loggers      []*slog.Logger
 	history      *history.Recorder // nil: none
 	namespace    string            // that Open was given; empty: it is not known
 	exporters    []Exporter
@@ -260,6 +261,7 @@ func WithLogger(l *slog.Logger) Option {
 			return
 		}
 		c.observers = append(c.observers, observe.Log(l))
+		c.loggers = append(c.loggers, l)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/elasticjob-go/elastic/failover"
 	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/internal/runctx"
 	"github.com/elasticjob-go/elastic/observe"
 	"github.com/elasticjob-go/elastic/store"
 )
@@ -31,7 +32,7 @@ type carry struct {
 
 // startCarry makes the context of a handler that may outlive its session.
 func (e *Engine) startCarry(r *run, timeout time.Duration) {
-	ctx, cancel := context.WithCancelCause(e.work)
+	ctx, cancel := context.WithCancelCause(runctx.WithRun(e.work, &r.told))
 	c := &carry{ctx: ctx, limited: ctx, cancel: cancel, stop: func() {}}
 	r.carry = c
 	if timeout > 0 {

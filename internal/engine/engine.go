@@ -120,7 +120,7 @@ type Tracing struct {
 type Live struct {
 	Fence  atomic.Uint64 // of the last claim; zero if runs are not claimed
 	Moving atomic.Bool   // the shard is no longer this instance's; once set it stays
-	Output atomic.Value  // for whoever wraps the handler; the journal gets it when the run has ended
+	Output atomic.Value  // for the caller of the handler; the journal gets it with the end of the run
 	hold   hold
 }
 

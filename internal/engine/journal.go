@@ -62,6 +62,7 @@ func (e *Engine) endRun(s *shard, result failover.Result, at time.Time) *ending 
 	}
 	r, row := s.run, s.row(s.record)
 	row.Shards = r.total
+	row.Revision = r.rev
 	row.Instance = r.owner
 	if due := s.due(); !due.IsZero() && !r.began.IsZero() {
 		row.Late = max(r.began.Sub(due), 0)
@@ -79,6 +80,14 @@ func (e *Engine) endRun(s *shard, result failover.Result, at time.Time) *ending 
 		row.Error = r.err.Error() // its text is made already
 	}
 	return &ending{run: row, live: &r.live}
+}
+
+// revisionOf returns the revision of a stored job; 0 if it is not known.
+func revisionOf(j *job) uint64 {
+	if j.doc == nil {
+		return 0
+	}
+	return j.doc.Rev
 }
 
 // endLost returns the ending of an attempt whose instance is gone; nil without a

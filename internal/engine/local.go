@@ -85,6 +85,7 @@ func (e *Engine) beginLocal(s *shard, fire time.Time, at moments) {
 		owner: next.Owner,
 		fence: next.Fence,
 		first: next.Fence,
+		rev:   revisionOf(s.job),
 		spec:  s.job.spec,
 		total: len(assigned.Owners),
 		zone:  s.job.zone,

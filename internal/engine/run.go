@@ -58,6 +58,7 @@ type run struct {
 	err     error
 	code    string // why it ended with result; empty if it succeeded
 	first   uint64 // the fence with which it began
+	rev     uint64 // of the job, when it was claimed
 }
 
 // handlerContext returns the context that the handler is called with.
@@ -150,6 +151,7 @@ func (e *Engine) startContext(r *run, now time.Time) {
 		e.watchRun(r, deadline)
 	}
 	r.context.Start(e.me.ctx, deadline, ErrTimeout)
+	r.context.SetRun(&r.told)
 	r.live.hold.member.Store(e.me)
 }
 

@@ -49,6 +49,7 @@ func (e *Engine) claim(s *shard, why failover.Decision, next failover.Record, gu
 		ceiling: s.job.assigned.Ceiling(),
 		zone:    s.job.zone,
 		first:   next.Fence,
+		rev:     revisionOf(s.job),
 	}
 	if next.Attempt > 1 {
 		r.why = &why

@@ -68,7 +68,7 @@ func TestHistory_HasARowForEachRun(t *testing.T) {
 				t.Errorf("shard %d: got %q, want %q", row.Shard, got, want)
 			}
 			retries := map[int]int{1: 1}[row.Shard]
-			sound := row.Fire.Equal(fire) && row.Attempt == 1 && row.Shards == 3 && row.FirstFence == row.Fence &&
+			sound := row.Fire.Equal(fire) && row.Attempt == 1 && row.Shards == 3 && row.Revision == 1 && row.FirstFence == row.Fence &&
 				row.Fence > 0 && row.Instance == c.ID("a") && row.Retries == retries && row.Late == 0 &&
 				row.Took >= 2*time.Second && !row.Ended.Before(row.Started.Add(2*time.Second))
 			if !sound {

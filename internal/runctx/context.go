@@ -20,6 +20,7 @@ type Context struct {
 	parent   context.Context
 	deadline time.Time
 	late     error
+	run      any
 
 	mu     sync.Mutex
 	ended  bool
@@ -104,10 +105,29 @@ func (c *Context) Err() error {
 	return c.real().Err()
 }
 
+// runKey is the key of the run of a context.
+type runKey struct{}
+
+// SetRun sets what [RunOf] returns. It must be called before the context is
+// used.
+func (c *Context) SetRun(run any) { c.run = run }
+
+// WithRun returns a context of package context with a run.
+func WithRun(ctx context.Context, run any) context.Context {
+	return context.WithValue(ctx, runKey{}, run)
+}
+
+// RunOf returns the run of a context, or of the context that it was made from;
+// nil if there is none.
+func RunOf(ctx context.Context) any { return ctx.Value(runKey{}) }
+
 // Value returns the value of the parent. Package context asks for a key of its
 // own to find the cause of a context, so once it may have ended a real context
 // answers.
 func (c *Context) Value(key any) any {
+	if key == (runKey{}) {
+		return c.run
+	}
 	c.mu.Lock()
 	alive := c.inner == nil && !c.ended && !c.passed()
 	c.mu.Unlock()

@@ -3,6 +3,7 @@ package script
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -25,6 +26,7 @@ func Log(l *slog.Logger) func(elastic.Run, string) {
 // output receives what one run of a script writes.
 type output struct {
 	run elastic.Run
+	log io.Writer // the log of the run; nil: none
 
 	mu    sync.Mutex // guards the fields below: a slow function can outlast the run
 	to    func(elastic.Run, string)
@@ -43,6 +45,9 @@ func (o *output) Write(p []byte) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.keep(p)
+	if o.log != nil {
+		_, _ = o.log.Write(p) // it never fails
+	}
 	if o.to == nil || o.ended {
 		return len(p), nil
 	}

@@ -72,7 +72,7 @@ type Script struct {
 	// Output receives the lines that the script writes to standard output and
 	// standard error, without line ends. A line of more than 4 KiB comes in
 	// pieces, and bytes that are not UTF-8 are replaced. Nil discards the
-	// output.
+	// output, but for the log of the run; see elastic.Output.
 	//
 	// The script blocks while Output does not return. Output is called from
 	// many goroutines at once, but never twice at a time for one run. See Log.
@@ -240,7 +240,7 @@ func (h *handler) Handle(ctx context.Context, run elastic.Run) error {
 			h.path)
 		return elastic.Permanent(err) // a retry has the same parameters
 	}
-	out := &output{run: run, to: h.Output, left: h.MaxOutput}
+	out := &output{run: run, to: h.Output, left: h.MaxOutput, log: elastic.Output(ctx)}
 	err := h.run(ctx, run, out)
 	last, fault := out.end()
 	switch {
