@@ -51,7 +51,9 @@ func budgetOps(t *test) {
 	if t.caps.Digest {
 		t.costs(w, b, "digest", n, b.Get, func(int) { c.digest("d") })
 	}
-	t.costs(w, b, "commit", n, b.Commit, func(i int) { c.do(ss, store.Set("d/k0", []byte(fmt.Sprint(i))), store.Set("d/k1", nil)) })
+	t.costs(w, b, "commit", n, b.Commit, func(i int) {
+		c.do(ss, store.Set("d/k0", []byte(fmt.Sprint(i))), store.Set("d/k1", nil))
+	})
 	b.IdleMinute *= n // so many sessions are renewed now, one after the other
 	t.costs(w, b, "new session", n, b.NewSession, func(int) { c.session(0) })
 	t.costs(w, b, "watch start", n, b.WatchStart+1, func(int) { t.follow(c, "d").reset() })

@@ -223,7 +223,10 @@ func minorityClient(t *test) {
 	if _, err := b.Get(t.ctx(), "d/eph"); err != nil && !errors.Is(err, store.ErrNotFound) {
 		t.Fatal(err)
 	}
-	watch.until("the key of the lost session to be gone", func() bool { _, there := watch.state["d/eph"]; return !there })
+	watch.until("the key of the lost session to be gone", func() bool {
+		_, there := watch.state["d/eph"]
+		return !there
+	})
 	if err := m.Rejoin(leader); err != nil {
 		t.Fatal(err)
 	}

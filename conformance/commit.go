@@ -59,7 +59,10 @@ func condExists(t *test) {
 	c.commit(store.Txn{If: []store.Cond{store.Exists("there")}, Do: []store.Op{store.Create("1", nil)}})
 	create := []store.Op{store.Create("2", nil)}
 	c.conflicts(store.Txn{If: []store.Cond{store.Exists("missing")}, Do: create}, "missing", store.Absent)
-	c.conflicts(store.Txn{If: []store.Cond{store.Exists("there"), store.Exists("a/b/miss")}, Do: create}, "a/b/miss", store.Absent)
+	c.conflicts(store.Txn{
+		If: []store.Cond{store.Exists("there"), store.Exists("a/b/miss")},
+		Do: create,
+	}, "a/b/miss", store.Absent)
 	c.wantKeys("", "1", "there")
 }
 
@@ -80,7 +83,10 @@ func condVersion(t *test) {
 func condVersionZero(t *test) {
 	c := t.open()
 	c.do(nil, store.Create("k", nil))
-	c.conflicts(store.Txn{If: []store.Cond{store.At("k", 0)}, Do: []store.Op{store.Set("k", []byte("v"))}}, "k", store.Changed)
+	c.conflicts(store.Txn{
+		If: []store.Cond{store.At("k", 0)},
+		Do: []store.Op{store.Set("k", []byte("v"))},
+	}, "k", store.Changed)
 	c.conflicts(store.Txn{If: []store.Cond{store.At("missing", 0)}}, "missing", store.Absent)
 	c.wantValue("k", "")
 }
@@ -97,7 +103,9 @@ func allConflicts(t *test) {
 	}
 	all := store.Txn{
 		If: []store.Cond{store.At("right", right), store.Exists("missing"), store.At("changed", old)},
-		Do: []store.Op{store.Set("changed", nil), store.Create("new", nil), store.Create("present", nil), store.Delete("never")},
+		Do: []store.Op{
+			store.Set("changed", nil), store.Create("new", nil), store.Create("present", nil), store.Delete("never"),
+		},
 	}
 	_, err := c.Commit(t.ctx(), all)
 	t.want("transaction", err, store.ErrConflict)
@@ -135,7 +143,9 @@ func allConflicts(t *test) {
 func createDeep(t *test) {
 	clients := []*client{t.open(), t.open()}
 	t.all(8, func(i int) error {
-		_, err := clients[i%2].Commit(t.ctx(), store.Txn{Do: []store.Op{store.Create(fmt.Sprintf("a/b/c/d/e/f/g/%d", i), nil)}})
+		_, err := clients[i%2].Commit(
+			t.ctx(), store.Txn{Do: []store.Op{store.Create(fmt.Sprintf("a/b/c/d/e/f/g/%d", i), nil)}},
+		)
 		return err
 	})
 	if got := len(clients[0].list("a/b/c")); got != 8 || len(clients[0].list("")) != 8 {
@@ -340,7 +350,9 @@ func deadSession(t *test) {
 	ss := c.session(0)
 	t.expire(ss)
 	for i := range 3 {
-		for _, op := range []store.Op{store.Create(fmt.Sprintf("l/%d", i), nil), store.CreateEphemeral(fmt.Sprintf("e/%d", i), nil)} {
+		for _, op := range []store.Op{
+			store.Create(fmt.Sprintf("l/%d", i), nil), store.CreateEphemeral(fmt.Sprintf("e/%d", i), nil),
+		} {
 			txn := store.Txn{Session: ss, Do: []store.Op{op}}
 			_, err := c.Commit(t.ctx(), txn)
 			t.want("in a dead session: "+text(txn), err, store.ErrSessionLost)

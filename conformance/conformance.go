@@ -18,7 +18,8 @@
 // same. One that fails while the process stood still, as on a machine that is
 // too busy, is run again.
 //
-// docs/design/conformance.md says which case keeps which lesson, and what is left out.
+// docs/design/conformance.md says which case keeps which lesson, and what is
+// left out.
 package conformance
 
 import (

@@ -36,7 +36,10 @@ func every(c *client, ss store.Session, call func(name string, f func(ctx contex
 		_, err := c.Commit(ctx, store.Txn{Session: ss, Do: []store.Op{store.CreateEphemeral("ghost/session", nil)}})
 		return err
 	})
-	call("new session", func(ctx context.Context) error { _, err := c.NewSession(ctx, store.SessionOptions{}); return err })
+	call("new session", func(ctx context.Context) error {
+		_, err := c.NewSession(ctx, store.SessionOptions{})
+		return err
+	})
 	call("watch", func(ctx context.Context) error { _, err := c.Watch(ctx, ""); return err })
 }
 
@@ -159,7 +162,10 @@ func cutCommitIsSettled(t *test) {
 	since := time.Now()
 	for i := 0; !ended; i++ {
 		key := fmt.Sprintf("d/%d", i)
-		_, err := a.Commit(t.within(50*time.Millisecond), store.Txn{Session: ss, Do: []store.Op{store.Create(key, nil)}})
+		_, err := a.Commit(t.within(50*time.Millisecond), store.Txn{
+			Session: ss,
+			Do:      []store.Op{store.Create(key, nil)},
+		})
 		if ended = errors.Is(err, store.ErrSessionLost); ended {
 			t.wantDone("a commit said that it is lost", ss, slack, store.ErrSessionLost)
 		} else {
@@ -222,7 +228,9 @@ func closeDuringEverything(t *test) {
 				if err == nil || errors.Is(err, store.ErrNotFound) {
 					continue
 				}
-				for _, fine := range []error{store.ErrClosed, store.ErrSessionLost, store.ErrUnknown, store.ErrUnavailable} {
+				for _, fine := range []error{
+					store.ErrClosed, store.ErrSessionLost, store.ErrUnknown, store.ErrUnavailable,
+				} {
 					if errors.Is(err, fine) {
 						return
 					}

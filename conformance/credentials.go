@@ -80,7 +80,9 @@ func writeDenied(t *test) {
 	c.wantValue("d/k", "v")
 	f := t.follow(c, "d")
 	f.untilEqual(owner.list("d"))
-	_, err = c.Commit(t.ctx(), store.Txn{Do: []store.Op{store.Create("d/new", nil), store.Set("d/k", []byte("stolen"))}})
+	_, err = c.Commit(
+		t.ctx(), store.Txn{Do: []store.Op{store.Create("d/new", nil), store.Set("d/k", []byte("stolen"))}},
+	)
 	t.wantDenied("commit "+string(Reader), err, secrets)
 	if _, err = c.NewSession(t.ctx(), store.SessionOptions{}); err == nil {
 		t.Fatal("somebody who may only read has a session, whose marker is a write")

@@ -145,7 +145,10 @@ func takeover(t *test) {
 				return err
 			}
 			for {
-				_, err := c.Commit(t.ctx(), store.Txn{Session: ss, Do: []store.Op{store.CreateEphemeral("d/leader", nil)}})
+				_, err := c.Commit(t.ctx(), store.Txn{
+					Session: ss,
+					Do:      []store.Op{store.CreateEphemeral("d/leader", nil)},
+				})
 				if err == nil {
 					break
 				}

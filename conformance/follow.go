@@ -143,7 +143,8 @@ func (f *follower) equal(want []store.Entry) bool {
 	}
 	for _, e := range want {
 		got, ok := f.state[e.Key]
-		if !ok || got.Version != e.Version || got.Created != e.Created || got.Owner != e.Owner || string(got.Value) != string(e.Value) {
+		if !ok || got.Version != e.Version || got.Created != e.Created || got.Owner != e.Owner ||
+			string(got.Value) != string(e.Value) {
 			return false
 		}
 	}

@@ -39,7 +39,9 @@ func counter(t *test) {
 			}
 			_, err = c.Commit(t.ctx(), store.Txn{
 				If: []store.Cond{store.At("d/count", count.Version)},
-				Do: []store.Op{store.Set("d/count", []byte(strconv.Itoa(number(count)+1))), store.Set("d/parity", parity)},
+				Do: []store.Op{
+					store.Set("d/count", []byte(strconv.Itoa(number(count)+1))), store.Set("d/parity", parity),
+				},
 			})
 			if err == nil {
 				done++
@@ -146,7 +148,9 @@ func election(t *test) {
 					return fmt.Errorf("leader of epoch %s reads %q of %q, %w", mine, leader.Value, leader.Owner, err)
 				}
 				_, err = c.Commit(t.ctx(), store.Txn{
-					Session: ss, If: []store.Cond{store.Exists("leader")}, Do: []store.Op{store.Create("log/"+mine, nil)},
+					Session: ss,
+					If:      []store.Cond{store.Exists("leader")},
+					Do:      []store.Op{store.Create("log/"+mine, nil)},
 				})
 				if err != nil {
 					return fmt.Errorf("leader of epoch %s writes: %w", mine, err)

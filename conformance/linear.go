@@ -79,7 +79,13 @@ func (j *journal) note(client int, began time.Time, in asked, out answered) {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.ops = append(j.ops, porcupine.Operation{ClientId: client, Input: in, Call: int64(began.Sub(j.start)), Output: out, Return: int64(time.Since(j.start))})
+	j.ops = append(j.ops, porcupine.Operation{
+		ClientId: client,
+		Input:    in,
+		Call:     int64(began.Sub(j.start)),
+		Output:   out,
+		Return:   int64(time.Since(j.start)),
+	})
 }
 
 // check fails the case with the calls on the first key that no order explains.
@@ -114,7 +120,9 @@ func story(ops []porcupine.Operation) string {
 		if in.get {
 			what = fmt.Sprintf("get: %q", out.value)
 		}
-		fmt.Fprintf(&b, "%9.3f to %9.3f ms  client %d  %s\n", float64(op.Call)/1e6, float64(op.Return)/1e6, op.ClientId, what)
+		fmt.Fprintf(
+			&b, "%9.3f to %9.3f ms  client %d  %s\n", float64(op.Call)/1e6, float64(op.Return)/1e6, op.ClientId, what,
+		)
 	}
 	return b.String()
 }
@@ -189,7 +197,9 @@ func (t *test) work(c *client, number, each int, disturbed <-chan struct{}, j *j
 				began = time.Now()
 				_, err := c.Portable.Commit(ctx, txn)
 				if errors.Is(err, store.ErrSessionLost) {
-					err = store.ErrUnknown // it may have been applied, and may still be until the store has ended the session
+					// It may have been applied, and may still be until the
+					// store has ended the session.
+					err = store.ErrUnknown
 					cancel()
 					if err := t.buried(c, ss); err != nil {
 						return err

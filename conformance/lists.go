@@ -56,7 +56,9 @@ func listEmpty(t *test) {
 // "a/10".
 func listPrefixBoundary(t *test) {
 	c := t.open()
-	for _, key := range []string{"a/keep/in", "a/keep/in2/deep", "a/keepX/k", "a/keepY", "a/kee", "a/keep-", "b/a/keep/k", "k"} {
+	for _, key := range []string{
+		"a/keep/in", "a/keep/in2/deep", "a/keepX/k", "a/keepY", "a/kee", "a/keep-", "b/a/keep/k", "k",
+	} {
 		c.do(nil, store.Create(key, nil))
 	}
 	c.wantKeys("a/keep", "a/keep/in", "a/keep/in2/deep")

@@ -117,7 +117,9 @@ func longKeys(t *test) {
 // Names that look alike, to a person or to a file system, are different keys.
 func distinctKeys(t *test) {
 	c := t.open()
-	all := []string{"d/A", "d/a", "d/e\u0301", "d/é", "d/a ", "d/ a", "d/%61", "d/=61", "d/ß", "d/ss", "d/K", "d/\u212a"}
+	all := []string{
+		"d/A", "d/a", "d/e\u0301", "d/é", "d/a ", "d/ a", "d/%61", "d/=61", "d/ß", "d/ss", "d/K", "d/\u212a",
+	}
 	slices.Sort(all)
 	for _, key := range all {
 		c.do(nil, store.Create(key, []byte(key)))

@@ -120,7 +120,9 @@ func binaryValue(t *test) {
 	for b := range 256 {
 		all = append(all, byte(b))
 	}
-	for i, value := range [][]byte{all, {0}, {0, 0, 0}, {0xff, 0xfe}, []byte("\xc3\x28 invalid UTF-8"), []byte("\r\n\t ")} {
+	for i, value := range [][]byte{
+		all, {0}, {0, 0, 0}, {0xff, 0xfe}, []byte("\xc3\x28 invalid UTF-8"), []byte("\r\n\t "),
+	} {
 		key := "k" + strconv.Itoa(i)
 		c.do(nil, store.Create(key, value))
 		if got := c.get(key); !bytes.Equal(got.Value, value) {

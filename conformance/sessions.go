@@ -315,7 +315,9 @@ func cutHealAfterTTL(t *test) {
 }
 
 func manySessions(t *test) {
-	const n, atOnce = 200, 20 // a server that two hundred ask for a session at the same moment may be a second late for all of them
+	// A server that two hundred ask for a session at the same moment may be a
+	// second late for all of them.
+	const n, atOnce = 200, 20
 	c := t.open()
 	list := make([]store.Session, n)
 	ttl := 4 * t.steady()

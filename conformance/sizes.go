@@ -47,12 +47,17 @@ func valueAtLimit(t *test) {
 	c := t.open()
 	ss := c.session(0)
 	if t.caps.MaxValue < store.SmallestValue {
-		t.Errorf("a value may have %d bytes, want at least %d: documents of the scheduler need them", t.caps.MaxValue, store.SmallestValue)
+		t.Errorf(
+			"a value may have %d bytes, want at least %d: documents of the scheduler need them",
+			t.caps.MaxValue, store.SmallestValue,
+		)
 	}
 	value := pattern(t.caps.MaxValue, 2)
 	c.do(ss, store.Create("k", value))
 	c.wantBytes("k", value)
-	for _, op := range []store.Op{store.Set("k", append(value, 0)), store.Create("new", pattern(2*t.caps.MaxValue+1, 3))} {
+	for _, op := range []store.Op{
+		store.Set("k", append(value, 0)), store.Create("new", pattern(2*t.caps.MaxValue+1, 3)),
+	} {
 		_, err := c.Commit(t.ctx(), store.Txn{Session: ss, Do: []store.Op{op}})
 		t.want(fmt.Sprintf("%d bytes of %d", len(op.Value), t.caps.MaxValue), err, store.ErrTooLarge)
 	}

@@ -49,13 +49,22 @@ func (h *history) note(client int, began time.Time, what string, err error) {
 	if h.total++; len(h.calls) == remembered {
 		h.calls = append(h.calls[:0], h.calls[1:]...)
 	}
-	h.calls = append(h.calls, fmt.Sprintf("%8.3f to %8.3f store %d: %s: %s", began.Sub(h.start).Seconds(), time.Since(h.start).Seconds(), client, what, outcome))
+	h.calls = append(
+		h.calls,
+		fmt.Sprintf(
+			"%8.3f to %8.3f store %d: %s: %s",
+			began.Sub(h.start).Seconds(), time.Since(h.start).Seconds(), client, what, outcome,
+		),
+	)
 }
 
 func (h *history) String() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return fmt.Sprintf("the last %d of %d calls, in seconds since the start:\n%s", len(h.calls), h.total, strings.Join(h.calls, "\n"))
+	return fmt.Sprintf(
+		"the last %d of %d calls, in seconds since the start:\n%s",
+		len(h.calls), h.total, strings.Join(h.calls, "\n"),
+	)
 }
 
 // tell says what a reader needs to understand a failure without running it
@@ -115,7 +124,9 @@ func (c *client) List(ctx context.Context, prefix string) ([]store.Entry, error)
 func (c *client) Commit(ctx context.Context, txn store.Txn) (store.Result, error) {
 	began := time.Now()
 	r, err := c.Portable.Commit(ctx, txn)
-	c.t.history.note(c.number, began, fmt.Sprintf("commit %.200s -> %v", text(txn), r.Versions[:min(4, len(r.Versions))]), err)
+	c.t.history.note(
+		c.number, began, fmt.Sprintf("commit %.200s -> %v", text(txn), r.Versions[:min(4, len(r.Versions))]), err,
+	)
 	return r, err
 }
 

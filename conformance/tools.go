@@ -50,7 +50,15 @@ type test struct {
 func newTest(t testing.TB, h Harness) *test {
 	life, cancel := context.WithTimeout(context.Background(), 4*patience) // calls are bounded by store.Portable besides
 	t.Cleanup(cancel)
-	return &test{TB: t, harness: h, ns: h.New(t), life: life, seed: seed(), history: &history{start: time.Now()}, opened: &atomic.Int64{}}
+	return &test{
+		TB:      t,
+		harness: h,
+		ns:      h.New(t),
+		life:    life,
+		seed:    seed(),
+		history: &history{start: time.Now()},
+		opened:  &atomic.Int64{},
+	}
 }
 
 // client is one store on the namespace, under the checks of store.Portable.
@@ -361,7 +369,10 @@ func text(t store.Txn) string {
 		if len(value) > 20 {
 			value = value[:20]
 		}
-		fmt.Fprintf(&b, "%s %s=%q ", [...]string{"?", "create", "create-ephemeral", "set", "delete"}[min(op.Kind, 4)], op.Key, value)
+		fmt.Fprintf(
+			&b, "%s %s=%q ",
+			[...]string{"?", "create", "create-ephemeral", "set", "delete"}[min(op.Kind, 4)], op.Key, value,
+		)
 	}
 	return strings.TrimSpace(b.String())
 }

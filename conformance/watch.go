@@ -37,7 +37,12 @@ func watches() []testCase {
 func firstIsReset(t *test) {
 	c := t.open()
 	ss := c.session(0)
-	c.do(ss, store.Create("d/a", []byte("1")), store.CreateEphemeral("d/b/c", []byte("2")), store.Create("other/k", nil))
+	c.do(
+		ss,
+		store.Create("d/a", []byte("1")),
+		store.CreateEphemeral("d/b/c", []byte("2")),
+		store.Create("other/k", nil),
+	)
 	for _, prefix := range []string{"d", "d/b", ""} {
 		f := t.follow(c, prefix)
 		if u := f.reset(); !u.Reset || !f.equal(c.list(prefix)) {
@@ -105,7 +110,9 @@ func churn(t *test, c *client, n int) error {
 
 func converges(t *test) {
 	clients := []*client{t.open(), t.open(), t.open(), t.open()}
-	followers := []*follower{t.follow(clients[0], "d"), t.follow(clients[1], "e"), t.follow(clients[2], ""), t.follow(clients[3], "d")}
+	followers := []*follower{
+		t.follow(clients[0], "d"), t.follow(clients[1], "e"), t.follow(clients[2], ""), t.follow(clients[3], "d"),
+	}
 	var writing atomic.Int32
 	writing.Store(4)
 	t.all(8, func(i int) error {
@@ -240,7 +247,10 @@ func noGapAtStart(t *test) {
 			ctx := t.within(patience / 4)
 			for slices.ContainsFunc(want, func(e store.Entry) bool { return f.state[e.Key].Version != e.Version }) {
 				if _, err := f.next(ctx); err != nil {
-					return fmt.Errorf("the watch has %d keys of %d that were there after its first update: %w", len(f.state), len(want), err)
+					return fmt.Errorf(
+						"the watch has %d keys of %d that were there after its first update: %w",
+						len(f.state), len(want), err,
+					)
 				}
 			}
 		}
@@ -319,7 +329,13 @@ func watchPrefixBoundary(t *test) {
 		t.Fatalf("got %s, want nothing", show(u))
 	}
 	itself.reset()
-	c.do(nil, store.Create("a/keepX/after", nil), store.Create("a/keeX", nil), store.Create("a/kee", nil), store.Create("b/a/keep/k", nil))
+	c.do(
+		nil,
+		store.Create("a/keepX/after", nil),
+		store.Create("a/keeX", nil),
+		store.Create("a/kee", nil),
+		store.Create("b/a/keep/k", nil),
+	)
 	c.do(nil, store.Create("a/other", nil))
 	c.do(nil, store.Delete("a/keepX/before"))
 	c.do(nil, store.Create("a/keep/in", nil))

@@ -52,7 +52,13 @@ func staleFlag(t *test) {
 
 func resumeAfterCut(t *test) {
 	writer, reader := t.open(), t.open()
-	writer.do(nil, store.Create("d/stays", nil), store.Create("d/changes", nil), store.Create("d/goes", nil), store.Create("d/again", nil))
+	writer.do(
+		nil,
+		store.Create("d/stays", nil),
+		store.Create("d/changes", nil),
+		store.Create("d/goes", nil),
+		store.Create("d/again", nil),
+	)
 	f := t.follow(reader, "d")
 	f.untilEqual(writer.list("d"))
 	t.cut(reader)

@@ -16,7 +16,14 @@ func (n *mutantNamespace) Wire(_ testing.TB, s store.Store) Wire {
 }
 
 func (n *mutantNamespace) Budget() Budget {
-	return Budget{Get: 1, List: 1, Commit: 1, NewSession: 1, WatchStart: 1, IdleMinute: 25}
+	return Budget{
+		Get:        1,
+		List:       1,
+		Commit:     1,
+		NewSession: 1,
+		WatchStart: 1,
+		IdleMinute: 25,
+	}
 }
 
 // mutantWire does to a memory client what a network does, as far as the cases

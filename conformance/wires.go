@@ -81,7 +81,9 @@ func appliedIsNotDenied(t *test) {
 		said := make(chan error, 1)
 		go func() {
 			_, err := a.Commit(t.ctx(), store.Txn{
-				Session: ss, If: []store.Cond{store.At("d/k", before.Version)}, Do: []store.Op{store.Set("d/k", []byte(mine))},
+				Session: ss,
+				If:      []store.Cond{store.At("d/k", before.Version)},
+				Do:      []store.Op{store.Set("d/k", []byte(mine))},
 			})
 			said <- err
 		}()
@@ -128,7 +130,9 @@ func noGhost(t *test) {
 	w.Release()
 	rival.wantValue("d/claim", "rival")
 	if after := rival.list("d"); !sameEntries(before, after) {
-		t.Fatalf("the late copy of a transaction that was settled (%v) was applied: %v, and later %v", err, before, after)
+		t.Fatalf(
+			"the late copy of a transaction that was settled (%v) was applied: %v, and later %v", err, before, after,
+		)
 	}
 	t.wantAlive("after a late copy", ss)
 	a.do(ss, store.Set("d/claim", []byte("the session goes on")))
