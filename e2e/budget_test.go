@@ -31,9 +31,11 @@ func (c *counting) Commit(ctx context.Context, t store.Txn) (store.Result, error
 	return c.Store.Commit(ctx, t)
 }
 
-// The same budget that the memory store is held to, in virtual time and to the letter: one commit begins a fire and one ends it. Here
-// handlers that end together do so within milliseconds, and on a busy machine not always within those for which ends wait for each
-// other; so a few more ends are allowed, and nothing else.
+// The same budget that the memory store is held to, in virtual time and to the
+// letter: one commit begins a fire and one ends it. Here handlers that end
+// together do so within milliseconds, and on a busy machine not always within
+// those for which ends wait for each other; so a few more ends are allowed, and
+// nothing else.
 func TestCost_FireIsTwoCommitsOnEtcd(t *testing.T) {
 	const shards, fires = 20, 5
 	etcd := testservers.StartEtcd(t)
@@ -49,7 +51,12 @@ func TestCost_FireIsTwoCommitsOnEtcd(t *testing.T) {
 	var mu sync.Mutex
 	ran := map[time.Time]int{}
 	complete := make(chan time.Time, 100)
-	s.MustAdd(elastic.Job{Name: "report", Schedule: "* * * * * ?", Shards: shards, Failover: true}, elastic.HandlerFunc(func(_ context.Context, run elastic.Run) error {
+	s.MustAdd(elastic.Job{
+		Name:     "report",
+		Schedule: "* * * * * ?",
+		Shards:   shards,
+		Failover: true,
+	}, elastic.HandlerFunc(func(_ context.Context, run elastic.Run) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if ran[run.Fire]++; ran[run.Fire] == shards {
@@ -75,7 +82,8 @@ func TestCost_FireIsTwoCommitsOnEtcd(t *testing.T) {
 	for range fires {
 		next()
 	}
-	// The last fire's end may be under way or not: it is not counted, and neither is that of the fire before the first.
+	// The last fire's end may be under way or not: it is not counted, and
+	// neither is that of the fire before the first.
 	got := driver.Counts().Sub(before)
 	if n := counts.claims.Load() - claims; n != fires {
 		t.Errorf("%d fires of %d shards took %d commits to begin, want %d", fires, shards, n, fires)
@@ -89,7 +97,8 @@ func TestCost_FireIsTwoCommitsOnEtcd(t *testing.T) {
 	t.Logf("%d fires of %d shards: %d commits, %d reads", fires, shards, got.Commits, got.Reads())
 }
 
-// The instance that is left pays one commit for the assignment, one list for the job, one read for the proof, and one commit for all orphans.
+// The instance that is left pays one commit for the assignment, one list for
+// the job, one read for the proof, and one commit for all orphans.
 func TestCost_LossIsTwoCommitsOnEtcd(t *testing.T) {
 	const shards = 8
 	etcd := testservers.StartEtcd(t)
@@ -112,7 +121,13 @@ func TestCost_LossIsTwoCommitsOnEtcd(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.MustAdd(elastic.Job{Name: "report", Schedule: "0/2 * * * * ?", Shards: shards, Failover: true, MaxAttempts: 10}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+		s.MustAdd(elastic.Job{
+			Name:        "report",
+			Schedule:    "0/2 * * * * ?",
+			Shards:      shards,
+			Failover:    true,
+			MaxAttempts: 10,
+		}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 			mu.Lock()
 			held := hold
 			latest[run.Shard] = name
@@ -157,7 +172,9 @@ func TestCost_LossIsTwoCommitsOnEtcd(t *testing.T) {
 	mu.Lock()
 	hold = true
 	mu.Unlock()
-	await("all shards to run, and to go on running", on, func(of map[string]int) bool { return of["a"]+of["b"] == shards && of["b"] > 0 })
+	await("all shards to run, and to go on running", on, func(of map[string]int) bool {
+		return of["a"]+of["b"] == shards && of["b"] > 0
+	})
 	before := a.Counts()
 	proxy.Cut()
 	await("a to run them all", on, func(of map[string]int) bool { return of["a"] == shards })

@@ -8,13 +8,20 @@ import (
 	"github.com/elasticjob-go/elastic/internal/checker"
 )
 
-// The store is gone for so long that everybody's session is over. Nobody died, and so nothing is run again.
+// The store is gone for so long that everybody's session is over. Nobody died,
+// and so nothing is run again.
 func TestCarryOn_RunsOutliveStore(t *testing.T) {
 	onEveryStore(t, runsThatCarryOnOutliveAStoreThatIsGone)
 }
 
 func runsThatCarryOnOutliveAStoreThatIsGone(t *testing.T, on kind) {
-	s := settings{shards: 3, schedule: "0/20 * * * * ?", work: 12 * time.Second, ttl: 3 * time.Second, on: on}
+	s := settings{
+		shards:   3,
+		schedule: "0/20 * * * * ?",
+		work:     12 * time.Second,
+		ttl:      3 * time.Second,
+		on:       on,
+	}
 	f := newFleet(t, s)
 	f.args = append(f.args, "-carry-on", "2m")
 	f.start("a")

@@ -24,8 +24,8 @@ type patient struct {
 	cut    bool
 }
 
-// TestMix_NothingLostOrRunTwice does to three processes and their store whatever the seed draws, several things at
-// a time.
+// TestMix_NothingLostOrRunTwice does to three processes and their store
+// whatever the seed draws, several things at a time.
 func TestMix_NothingLostOrRunTwice(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, settings{shards: 8, schedule: "* * * * * ?", work: 200 * time.Millisecond, ttl: 2 * time.Second})
@@ -59,7 +59,8 @@ func TestMix_NothingLostOrRunTwice(t *testing.T) {
 	f.finish()
 }
 
-// trouble does something to the process, or makes up for what was done to it, and says what.
+// trouble does something to the process, or makes up for what was done to it,
+// and says what.
 func (p *patient) trouble() string {
 	f := p.fleet
 	if p.dead {

@@ -62,7 +62,9 @@ func previousWorker(t *testing.T) string {
 	if *previous == "" {
 		tag, err := git("describe", "--tags", "--abbrev=0", "--match", "v*")
 		if err != nil {
-			t.Skipf("SKIPPED: nothing proves that two releases can share a fleet: there is no previous release: %s", tag)
+			t.Skipf(
+				"SKIPPED: nothing proves that two releases can share a fleet: there is no previous release: %s", tag,
+			)
 		}
 		*previous = tag
 	}

@@ -10,8 +10,10 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// mustNotPass doctors a history that is as promised, in ways that an engine could go wrong, and wants the checker to say so: a
-// checker that sleeps would let everything pass. It has files of its own for that; this is one that really happened.
+// mustNotPass doctors a history that is as promised, in ways that an engine
+// could go wrong, and wants the checker to say so: a checker that sleeps would
+// let everything pass. It has files of its own for that; this is one that
+// really happened.
 func mustNotPass(t *testing.T, draw *rand.Rand, h checker.History) {
 	t.Helper()
 	pick := func(wanted func(l checker.Line) bool) int {
@@ -27,7 +29,9 @@ func mustNotPass(t *testing.T, draw *rand.Rand, h checker.History) {
 		return found[draw.IntN(len(found))]
 	}
 	middle := func(l checker.Line) bool { // of the history, and of a run that was not repeated
-		again := slices.ContainsFunc(h.Lines, func(o checker.Line) bool { return o.Attempt > 1 && o.Shard == l.Shard && o.Fire.Equal(l.Fire) })
+		again := slices.ContainsFunc(h.Lines, func(o checker.Line) bool {
+			return o.Attempt > 1 && o.Shard == l.Shard && o.Fire.Equal(l.Fire)
+		})
 		return l.Attempt == 1 && !again && l.Time.After(h.Lines[0].Time.Add(bound)) && l.Time.Before(h.End.Add(-bound))
 	}
 	started := pick(func(l checker.Line) bool { return l.Event == "start" && middle(l) })
@@ -44,7 +48,9 @@ func mustNotPass(t *testing.T, draw *rand.Rand, h checker.History) {
 	}{
 		{"a run that never was", func(d *checker.History) {
 			l := d.Lines[started]
-			d.Lines = slices.DeleteFunc(d.Lines, func(o checker.Line) bool { return o.Shard == l.Shard && o.Fire.Equal(l.Fire) })
+			d.Lines = slices.DeleteFunc(d.Lines, func(o checker.Line) bool {
+				return o.Shard == l.Shard && o.Fire.Equal(l.Fire)
+			})
 		}},
 		{"a run that never ended", func(d *checker.History) { d.Lines = slices.Delete(d.Lines, ended, ended+1) }},
 		{"a run that another process has, too", func(d *checker.History) {
@@ -54,7 +60,9 @@ func mustNotPass(t *testing.T, draw *rand.Rand, h checker.History) {
 		}},
 		{"a fence that another fire had", func(d *checker.History) { d.Lines[started].Fence++ }},
 		{"a second attempt of a run to whose process nothing was done", func(d *checker.History) {
-			d.Acts = slices.DeleteFunc(d.Acts, func(a checker.Act) bool { return a.PID == 0 || a.Kind != checker.Start })
+			d.Acts = slices.DeleteFunc(d.Acts, func(a checker.Act) bool {
+				return a.PID == 0 || a.Kind != checker.Start
+			})
 		}},
 		{"a second attempt that counts as a first", func(d *checker.History) { d.Lines[repeated].Attempt = 1 }},
 		{"a record that says that it runs", func(d *checker.History) {
@@ -67,10 +75,15 @@ func mustNotPass(t *testing.T, draw *rand.Rand, h checker.History) {
 			}
 		}},
 		{"a shard without a record", func(d *checker.History) {
-			d.Final = slices.DeleteFunc(d.Final, func(e store.Entry) bool { return strings.HasPrefix(e.Key, "runs/") && strings.HasSuffix(e.Key, "/1") })
+			d.Final = slices.DeleteFunc(d.Final, func(e store.Entry) bool {
+				return strings.HasPrefix(e.Key, "runs/") && strings.HasSuffix(e.Key, "/1")
+			})
 		}},
 		{"an instance that is left over", func(d *checker.History) {
-			d.Final = append(d.Final, store.Entry{Key: "instances/x@y", Value: []byte(`{"v":1,"name":"x","pid":1,"weight":1,"state":"up","jobs":[]}`)})
+			d.Final = append(d.Final, store.Entry{
+				Key:   "instances/x@y",
+				Value: []byte(`{"v":1,"name":"x","pid":1,"weight":1,"state":"up","jobs":[]}`),
+			})
 		}},
 	} {
 		d := h

@@ -12,7 +12,8 @@ import (
 	"github.com/elasticjob-go/elastic/e2e/internal/worker"
 )
 
-// run runs a worker by itself until it ends, and returns its exit code, -1 if a signal ended it, and what it said.
+// run runs a worker by itself until it ends, and returns its exit code, -1 if a
+// signal ended it, and what it said.
 func run(t *testing.T, when func(said string, p *exec.Cmd) bool, args ...string) (code int, said string) {
 	t.Helper()
 	binary, err := worker.Binary()

@@ -8,15 +8,22 @@ import (
 	"github.com/elasticjob-go/elastic/internal/checker"
 )
 
-// The story that this project began with. B dies while it runs a shard, A takes that over, B is back, and A dies, too: before it
-// takes over, while it runs what it took over, or after. ElasticJob 3.0.x never fired the shard again until somebody deleted
-// its nodes by hand.
+// The story that this project began with. B dies while it runs a shard, A takes
+// that over, B is back, and A dies, too: before it takes over, while it runs
+// what it took over, or after. ElasticJob 3.0.x never fired the shard again
+// until somebody deleted its nodes by hand.
 func TestFailback_ShardFiresAfterSecondDeath(t *testing.T) {
 	onEveryStore(t, aShardThatFailedOverFiresAgain)
 }
 
 func aShardThatFailedOverFiresAgain(t *testing.T, on kind) {
-	slow := settings{shards: 2, schedule: "0/4 * * * * ?", work: 2 * time.Second, ttl: 3 * time.Second, on: on}
+	slow := settings{
+		shards:   2,
+		schedule: "0/4 * * * * ?",
+		work:     2 * time.Second,
+		ttl:      3 * time.Second,
+		on:       on,
+	}
 	begin := func(t *testing.T) (f *fleet, a, b *worker.Process, run checker.Line) {
 		f = newFleet(t, slow)
 		f.start("a")
@@ -76,7 +83,13 @@ func aShardThatFailedOverFiresAgain(t *testing.T, on kind) {
 // The same with a store that is in the process: B is A, started again.
 func TestFailback_FileStoreSurvivesDeaths(t *testing.T) {
 	t.Parallel()
-	s := settings{shards: 2, schedule: "0/4 * * * * ?", work: 2 * time.Second, ttl: 2 * time.Second, on: files}
+	s := settings{
+		shards:   2,
+		schedule: "0/4 * * * * ?",
+		work:     2 * time.Second,
+		ttl:      2 * time.Second,
+		on:       files,
+	}
 	f := newFleet(t, s)
 	f.start("a")
 	f.awaitAll()
@@ -93,7 +106,8 @@ func TestFailback_FileStoreSurvivesDeaths(t *testing.T) {
 	firesAgain(f, run)
 }
 
-// firesAgain waits until shard 1 has completed two fires that come later, and ends the test.
+// firesAgain waits until shard 1 has completed two fires that come later, and
+// ends the test.
 func firesAgain(f *fleet, after checker.Line) {
 	f.t.Helper()
 	f.AwaitLine(0, "shard 1 to complete later fires", func(l checker.Line) bool {

@@ -10,7 +10,8 @@ import (
 	"github.com/elasticjob-go/elastic/internal/testservers"
 )
 
-// quick is a job whose shards are busy a third of the time: a fleet that lost a process catches up in seconds.
+// quick is a job whose shards are busy a third of the time: a fleet that lost a
+// process catches up in seconds.
 var quick = settings{shards: 6, schedule: "* * * * * ?", work: 300 * time.Millisecond, ttl: 3 * time.Second}
 
 // trio starts three processes, and returns when every shard has run.
@@ -90,7 +91,8 @@ func TestFreeze_LosesRunsAndDoesNoHarm(t *testing.T) {
 
 func aFrozenProcessLosesItsRunsAndDoesNoHarmWhenItWakes(t *testing.T, on kind) {
 	f := trio(t, quick.at(on))
-	for _, at := range []time.Duration{quick.work / 2, quick.work + 100*time.Millisecond} { // while it runs, and while it does not
+	// while it runs, and while it does not
+	for _, at := range []time.Duration{quick.work / 2, quick.work + 100*time.Millisecond} {
 		l := f.awaitStart(f.Rand.IntN(quick.shards))
 		worker.Until(l.Time.Add(at))
 		w := f.worker(l)
@@ -104,7 +106,8 @@ func aFrozenProcessLosesItsRunsAndDoesNoHarmWhenItWakes(t *testing.T, on kind) {
 				t.Errorf("got fence %d for %s, want more than the frozen one's, %d", again.Fence, again, l.Fence)
 			}
 		}
-		// Whatever it owned runs elsewhere by now, or will: so late does it wake.
+		// Whatever it owned runs elsewhere by now, or will: so late does it
+		// wake.
 		next := f.AwaitLine(len(f.Lines), "the shard to run elsewhere", func(n checker.Line) bool {
 			return n.Event == "start" && n.Shard == l.Shard && n.PID != w.PID()
 		})
@@ -119,7 +122,8 @@ func aFrozenProcessLosesItsRunsAndDoesNoHarmWhenItWakes(t *testing.T, on kind) {
 	f.finish()
 }
 
-// midway waits until a run is half through, and returns it. It takes another one if it is this test that came too late.
+// midway waits until a run is half through, and returns it. It takes another
+// one if it is this test that came too late.
 func (f *fleet) midway() checker.Line {
 	f.t.Helper()
 	for {
@@ -165,7 +169,13 @@ func TestDrain_FinishesRunsAndMovesShardsAtOnce(t *testing.T) {
 
 func TestDrain_HandsOverUnfinishedRuns(t *testing.T) {
 	t.Parallel()
-	s := settings{shards: 3, schedule: "0/4 * * * * ?", work: 2 * time.Second, ttl: 20 * time.Second, drain: 200 * time.Millisecond}
+	s := settings{
+		shards:   3,
+		schedule: "0/4 * * * * ?",
+		work:     2 * time.Second,
+		ttl:      20 * time.Second,
+		drain:    200 * time.Millisecond,
+	}
 	f := trio(t, s)
 	l := f.awaitStart(f.Rand.IntN(s.shards))
 	w := f.worker(l)
@@ -175,7 +185,10 @@ func TestDrain_HandsOverUnfinishedRuns(t *testing.T) {
 	w.Gone()
 	again := f.awaitRepeat(l)
 	if took := again.Time.Sub(asked) - f.Starved(asked, again.Time); took > s.drain+2*time.Second {
-		t.Errorf("%s began %v after %s was asked to leave, want soon after the drain timeout of %v", again, took, w, s.drain)
+		t.Errorf(
+			"%s began %v after %s was asked to leave, want soon after the drain timeout of %v",
+			again, took, w, s.drain,
+		)
 	}
 	t.Logf("handed over after %v", again.Time.Sub(asked).Round(time.Millisecond))
 	f.start(w.Name)
@@ -190,7 +203,9 @@ func TestRollingRestart_RepeatsNothing(t *testing.T) {
 		w.Ask()
 		w.Gone()
 		again := f.start(w.Name)
-		f.AwaitLine(len(f.Lines), fmt.Sprintf("%s to run shards", again), func(l checker.Line) bool { return l.PID == again.PID() })
+		f.AwaitLine(len(f.Lines), fmt.Sprintf("%s to run shards", again), func(l checker.Line) bool {
+			return l.PID == again.PID()
+		})
 	}
 	f.finish()
 	f.NoRepeats()
@@ -223,7 +238,13 @@ func TestCut_HandlersEndBeforeTakeOver(t *testing.T) {
 }
 
 func aProcessThatIsCutOffFromTheStoreStopsBeforeItsShardsBeginElsewhere(t *testing.T, on kind) {
-	s := settings{shards: 3, schedule: "0/4 * * * * ?", work: 3 * time.Second, ttl: 3 * time.Second, on: on}
+	s := settings{
+		shards:   3,
+		schedule: "0/4 * * * * ?",
+		work:     3 * time.Second,
+		ttl:      3 * time.Second,
+		on:       on,
+	}
 	f := newFleet(t, s)
 	proxy := testservers.StartProxy(t, f.server.Addr())
 	cut := f.startOn("a", s.on.url(proxy.Addr()))
@@ -240,7 +261,9 @@ func aProcessThatIsCutOffFromTheStoreStopsBeforeItsShardsBeginElsewhere(t *testi
 	f.ToldToStop(at, run, again)
 	proxy.Heal()
 	f.Act(time.Now(), checker.Heal, cut)
-	f.AwaitLine(len(f.Lines), "it to run shards again", func(l checker.Line) bool { return l.Event == "start" && l.PID == cut.PID() })
+	f.AwaitLine(len(f.Lines), "it to run shards again", func(l checker.Line) bool {
+		return l.Event == "start" && l.PID == cut.PID()
+	})
 	f.finish()
 }
 

@@ -10,7 +10,8 @@ import (
 	"github.com/elasticjob-go/elastic/internal/checker"
 )
 
-// long is how long these tests wait for anything: much happens at once, and nothing that is claimed is about speed.
+// long is how long these tests wait for anything: much happens at once, and
+// nothing that is claimed is about speed.
 const long = time.Minute
 
 // execution is one run of a handler, its retries included.
@@ -69,7 +70,13 @@ func executions(t *testing.T, path string) (all []*execution) {
 			x.Calls++
 			x.End, x.Outcome = time.Time{}, ""
 		case l.Event == "start" && l.Retry == 0:
-			x = &execution{Line: l.Line, Total: l.Total, Parameter: l.Parameter, Trigger: l.Trigger, Calls: 1}
+			x = &execution{
+				Line:      l.Line,
+				Total:     l.Total,
+				Parameter: l.Parameter,
+				Trigger:   l.Trigger,
+				Calls:     1,
+			}
 			running[of] = x
 			all = append(all, x)
 		default:
@@ -79,7 +86,8 @@ func executions(t *testing.T, path string) (all []*execution) {
 	return all
 }
 
-// lines are the runs as the checker reads them: those that were claimed, each with one start and at most one end.
+// lines are the runs as the checker reads them: those that were claimed, each
+// with one start and at most one end.
 func lines(all []*execution) (lines []checker.Line) {
 	for _, x := range all {
 		if x.Fence == 0 {

@@ -15,8 +15,10 @@ import (
 // plain are the jobs of which each fire must run, whatever happens.
 var plain = []string{"sticky", "average", "odevity", "rotate", "single", "static", "misfire-all", "retries", "long"}
 
-// known says whether a breach is one of what the checker knows about. It goes by schedules; it takes triggers of one second for one; and it does not
-// know that the shards of a broadcast come and go, and their fences with them: those of instances that have left last are removed by who comes next.
+// known says whether a breach is one of what the checker knows about. It goes
+// by schedules; it takes triggers of one second for one; and it does not know
+// that the shards of a broadcast come and go, and their fences with them: those
+// of instances that have left last are removed by who comes next.
 func known(v checker.Violation) bool {
 	switch v.Invariant {
 	case 1:
@@ -41,16 +43,22 @@ var sights = []struct {
 	}},
 	{"a job that requires a label runs", ran("european", func(x *execution) bool { return true })},
 	{"a run is slow, and a later one follows it", func(f *features, all []*execution) bool {
-		return !slices.ContainsFunc([]string{"misfire-once", "misfire-skip", "misfire-all", "overlap-skip"}, func(job string) bool {
+		return !slices.ContainsFunc([]string{
+			"misfire-once", "misfire-skip", "misfire-all", "overlap-skip",
+		}, func(job string) bool {
 			_, next := slow(all, job)
 			return !slices.ContainsFunc(slices.Collect(maps.Keys(next)), (*execution).ok)
 		})
 	}},
 	{"a run is replaced by a later one", func(f *features, all []*execution) bool {
 		_, next := slow(all, "overlap-replace")
-		return slices.ContainsFunc(slices.Collect(maps.Keys(next)), func(x *execution) bool { return x.Outcome == elastic.ErrReplaced.Error() })
+		return slices.ContainsFunc(slices.Collect(maps.Keys(next)), func(x *execution) bool {
+			return x.Outcome == elastic.ErrReplaced.Error()
+		})
 	}},
-	{"a run ends because of its timeout", ran("timeout", func(x *execution) bool { return x.Outcome == elastic.ErrTimeout.Error() })},
+	{"a run ends because of its timeout", ran("timeout", func(x *execution) bool {
+		return x.Outcome == elastic.ErrTimeout.Error()
+	})},
 	{"a run succeeds at its third call", ran("retries", func(x *execution) bool { return x.ok() && x.Calls == 3 })},
 	{"a run that asks to be called again is", ran("again", func(x *execution) bool { return x.ok() && x.Calls == 3 })},
 	{"a run fails for good", ran("hopeless", func(x *execution) bool { return x.done() && !x.ok() })},
@@ -71,7 +79,9 @@ var sights = []struct {
 		}
 		return len(shards) == 4
 	}},
-	{"a job has its new schedule", ran("even-then-odd", func(x *execution) bool { return x.Fire.Second()%2 == 1 && x.Shard == 1 })},
+	{"a job has its new schedule", ran("even-then-odd", func(x *execution) bool {
+		return x.Fire.Second()%2 == 1 && x.Shard == 1
+	})},
 	{"a job that was enabled runs", ran("starting", func(x *execution) bool { return true })},
 	{"a shard that was enabled runs", ran("one-shard-off", func(x *execution) bool { return x.Shard == 1 })},
 	{"a job that was disabled has stopped", func(f *features, all []*execution) bool {
@@ -83,7 +93,8 @@ var sights = []struct {
 	}},
 }
 
-// rules are what must not be seen, ever. Each comes with a run that breaks it, so that a rule that sees nothing does not go unnoticed.
+// rules are what must not be seen, ever. Each comes with a run that breaks it,
+// so that a rule that sees nothing does not go unnoticed.
 var rules = []struct {
 	what   string
 	broken func(f *features, all []*execution) []string
@@ -92,7 +103,9 @@ var rules = []struct {
 	{"a job that requires a label runs where it is", each(func(f *features, x *execution) bool {
 		return x.Job != "european" || f.members[x.Instance].zone == "eu"
 	}), one("european", func(_ *features, x *execution) { x.Instance = "elsewhere" })},
-	{"a job that requires a label that nobody has does not run", each(func(f *features, x *execution) bool { return x.Job != "lunar" }),
+	{"a job that requires a label that nobody has does not run", each(func(f *features, x *execution) bool {
+		return x.Job != "lunar"
+	}),
 		one("sticky", func(_ *features, x *execution) { x.Job = "lunar" })},
 	{"static sharding moves nothing that has a live owner", func(f *features, all []*execution) (broken []string) {
 		owner := map[int]string{}
@@ -108,7 +121,9 @@ var rules = []struct {
 		return broken
 	}, one("static", func(f *features, x *execution) { x.Instance, x.Fire = "elsewhere", f.killed })},
 	{"of fires that were missed the latest runs for all", func(f *features, all []*execution) (broken []string) {
-		return between(all, "misfire-once", func(fire, end time.Time) bool { return fire.Before(end.Truncate(time.Second)) })
+		return between(all, "misfire-once", func(fire, end time.Time) bool {
+			return fire.Before(end.Truncate(time.Second))
+		})
 	}, missed("misfire-once")},
 	{"fires that are older than their window are not run", func(f *features, all []*execution) (broken []string) {
 		return between(all, "misfire-skip", func(fire, end time.Time) bool { return end.Sub(fire) > time.Second })
@@ -132,12 +147,15 @@ var rules = []struct {
 		return all
 	}},
 	{"no run is longer than its timeout allows", each(func(f *features, x *execution) bool {
-		return x.Job != "timeout" || !x.done() || x.Outcome == elastic.ErrTimeout.Error() || strings.HasPrefix(x.Outcome, "unfinished")
+		return x.Job != "timeout" || !x.done() || x.Outcome == elastic.ErrTimeout.Error() ||
+			strings.HasPrefix(x.Outcome, "unfinished")
 	}), one("timeout", func(_ *features, x *execution) { x.Outcome = "ok" })},
 	{"what fails twice succeeds at the third call", each(func(f *features, x *execution) bool {
 		return x.Job != "retries" && x.Job != "again" || !x.ok() || x.Calls == 3
 	}), one("again", func(_ *features, x *execution) { x.Calls = 1 })},
-	{"what fails for good is not called again", each(func(f *features, x *execution) bool { return x.Job != "hopeless" || x.Calls == 1 }),
+	{"what fails for good is not called again", each(func(f *features, x *execution) bool {
+		return x.Job != "hopeless" || x.Calls == 1
+	}),
 		one("hopeless", func(_ *features, x *execution) { x.Calls = 2 })},
 	{"an instance runs no more shards of a job than the job allows", func(f *features, all []*execution) []string {
 		return crowded(all, 1, func(x *execution) string {
@@ -173,7 +191,8 @@ var rules = []struct {
 				want = own[x.Shard]
 			}
 			key := fmt.Sprint(x.Trigger, x.Shard, x.Attempt)
-			if !known || len(of.shards) > 0 && !slices.Contains(of.shards, x.Shard) || x.Parameter != want || began[key] {
+			if !known || len(of.shards) > 0 && !slices.Contains(of.shards, x.Shard) || x.Parameter != want ||
+				began[key] {
 				broken = append(broken, fmt.Sprintf("trigger %d with %q: %s", x.Trigger, x.Parameter, tell(x)))
 			}
 			began[key] = true
@@ -182,9 +201,13 @@ var rules = []struct {
 	}, one("by-hand", func(*features, *execution) {})},
 	{"a job runs for each fire that all shards of the one before it have ended, and not earlier", followed,
 		one("after-retries", func(_ *features, x *execution) { x.Fire = x.Fire.Add(time.Second) })},
-	{"a job does not follow one that failed", each(func(f *features, x *execution) bool { return x.Job != "after-hopeless" }),
+	{"a job does not follow one that failed", each(func(f *features, x *execution) bool {
+		return x.Job != "after-hopeless"
+	}),
 		one("sticky", func(_ *features, x *execution) { x.Job = "after-hopeless" })},
-	{"a run has a fence, or no claim", each(func(f *features, x *execution) bool { return (x.Fence == 0) == (x.Job == "unclaimed") }),
+	{"a run has a fence, or no claim", each(func(f *features, x *execution) bool {
+		return (x.Fence == 0) == (x.Job == "unclaimed")
+	}),
 		one("sticky", func(_ *features, x *execution) { x.Fence = 0 })},
 	{"a job that has grown computes with one total", func(f *features, all []*execution) (broken []string) {
 		total := map[int]int{}
@@ -217,7 +240,8 @@ var rules = []struct {
 	}), one("starting", func(f *features, x *execution) { x.Fire = f.changed })},
 }
 
-// one doctors a history: there is one more run of a job, at the end, that is like its last one and yet different.
+// one doctors a history: there is one more run of a job, at the end, that is
+// like its last one and yet different.
 func one(job string, change func(f *features, x *execution)) func(f *features, all []*execution) []*execution {
 	return func(f *features, all []*execution) []*execution {
 		for _, x := range slices.Backward(all) {
@@ -231,7 +255,8 @@ func one(job string, change func(f *features, x *execution)) func(f *features, a
 	}
 }
 
-// missed doctors a history: a fire that came while a slow run was under way was not missed.
+// missed doctors a history: a fire that came while a slow run was under way was
+// not missed.
 func missed(job string) func(f *features, all []*execution) []*execution {
 	return func(f *features, all []*execution) []*execution {
 		runs, _ := slow(all, job)
@@ -247,7 +272,10 @@ func missed(job string) func(f *features, all []*execution) []*execution {
 }
 
 func tell(x *execution) string {
-	return fmt.Sprintf("%s/%d on %s, %s, from %s to %s: %s", x.Job, x.Shard, x.Instance, x.Line, x.Time.Format("15:04:05.000"), x.End.Format("15:04:05.000"), x.Outcome)
+	return fmt.Sprintf(
+		"%s/%d on %s, %s, from %s to %s: %s",
+		x.Job, x.Shard, x.Instance, x.Line, x.Time.Format("15:04:05.000"), x.End.Format("15:04:05.000"), x.Outcome,
+	)
 }
 
 // ran is the sight of a run of a job.
@@ -280,7 +308,8 @@ func instances(all []*execution, job string) map[string]bool {
 	return on
 }
 
-// slow returns the runs of a job, of one shard, that were to take three seconds and have ended, and for each that was followed by another that one.
+// slow returns the runs of a job, of one shard, that were to take three seconds
+// and have ended, and for each that was followed by another that one.
 func slow(all []*execution, job string) (runs []*execution, next map[*execution]*execution) {
 	next = map[*execution]*execution{}
 	var last *execution
@@ -299,7 +328,8 @@ func slow(all []*execution, job string) (runs []*execution, next map[*execution]
 	return runs, next
 }
 
-// between returns the runs that must not have been: for fires after that of a slow run, and its end, at which they were to be missed.
+// between returns the runs that must not have been: for fires after that of a
+// slow run, and its end, at which they were to be missed.
 func between(all []*execution, job string, missed func(fire, end time.Time) bool) (broken []string) {
 	runs, _ := slow(all, job)
 	for _, s := range runs {
@@ -312,7 +342,8 @@ func between(all []*execution, job string, missed func(fire, end time.Time) bool
 	return broken
 }
 
-// crowded returns when more than so many runs of a place were under way at once; an empty place does not count.
+// crowded returns when more than so many runs of a place were under way at
+// once; an empty place does not count.
 func crowded(all []*execution, most int, place func(x *execution) string) (broken []string) {
 	under := map[string][]*execution{}
 	for _, x := range all {
@@ -328,7 +359,8 @@ func crowded(all []*execution, most int, place func(x *execution) string) (broke
 	return broken
 }
 
-// triggersRan says whether every shard has run the triggers that it was asked for.
+// triggersRan says whether every shard has run the triggers that it was asked
+// for.
 func triggersRan(f *features, all []*execution) bool {
 	for n, of := range f.asked {
 		done := map[int]bool{}
@@ -348,7 +380,8 @@ func triggersRan(f *features, all []*execution) bool {
 	return true
 }
 
-// followed compares the runs of after-retries with those of retries, which fires every other second.
+// followed compares the runs of after-retries with those of retries, which
+// fires every other second.
 func followed(_ *features, all []*execution) (broken []string) {
 	ended := map[time.Time]map[int]time.Time{} // by fire and shard of retries
 	last := map[int]time.Time{}                // by shard of after-retries: the fire before

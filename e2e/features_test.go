@@ -22,12 +22,16 @@ import (
 	"github.com/elasticjob-go/elastic/sharding"
 )
 
-// Three instances share a file of jobs that uses everything that a job can be told. One is killed in the middle and started again, one leaves and comes
-// back, one has its exclusive name taken by another process, and the jobs are changed while they run. The file store has one process, which is
-// all three, and so can only be killed.
+// Three instances share a file of jobs that uses everything that a job can be
+// told. One is killed in the middle and started again, one leaves and comes
+// back, one has its exclusive name taken by another process, and the jobs are
+// changed while they run. The file store has one process, which is all three,
+// and so can only be killed.
 //
-// Nothing here is about speed: the test waits until each thing has been seen, and then looks whether anything was seen that must not be. So sessions live
-// for a minute, which even a machine that has much else to do can't cost, and exclusive names spare the test to wait for the end of one.
+// Nothing here is about speed: the test waits until each thing has been seen,
+// and then looks whether anything was seen that must not be. So sessions live
+// for a minute, which even a machine that has much else to do can't cost, and
+// exclusive names spare the test to wait for the end of one.
 func TestFeatures_HoldOnEveryStore(t *testing.T) {
 	t.Parallel()
 	for _, on := range append(slices.Clone(kinds), files) {
@@ -63,14 +67,17 @@ func everythingThatAJobCanBeToldHolds(t *testing.T, on kind) {
 	f.trigger(asked{})
 	a = f.join("a")
 	f.awaitRun("what was cut off to be repeated", func(x *execution) bool {
-		return x.Job == cut.Job && x.Shard == cut.Shard && x.Fire.Equal(cut.Fire) && x.Attempt == cut.Attempt+1 && x.PID != cut.PID
+		return x.Job == cut.Job && x.Shard == cut.Shard && x.Fire.Equal(cut.Fire) &&
+			x.Attempt == cut.Attempt+1 && x.PID != cut.PID
 	})
 	f.awaitTriggers()
 	if f.shared() {
 		b.Ask()
 		b.Gone()
 		f.since = time.Now()
-		f.awaitRun("a broadcast to the two that are left", func(x *execution) bool { return x.after("broadcast", f.since) && x.Total == 2 })
+		f.awaitRun("a broadcast to the two that are left", func(x *execution) bool {
+			return x.after("broadcast", f.since) && x.Total == 2
+		})
 		b = f.join("b")
 	} else {
 		b = a
@@ -122,10 +129,27 @@ type asked struct {
 
 func newFeatures(t *testing.T, on kind) *features {
 	t.Helper()
-	f := &features{fleet: newFleet(t, settings{schedule: "@daily", ttl: time.Minute, on: on}), asked: map[uint64]asked{}}
+	f := &features{
+		fleet: newFleet(t, settings{schedule: "@daily", ttl: time.Minute, on: on}),
+		asked: map[uint64]asked{},
+	}
 	f.jobs = filepath.Join(f.Dir, "features.yaml")
 	f.writeJobs(featureJobs)
-	f.common = []string{"-jobs", f.jobs, "-act", "-work", "0s", "-ttl", f.settings.ttl.String(), "-drain", patience.String(), "-out", f.Journal, "-log-level", "debug"}
+	f.common = []string{
+		"-jobs",
+		f.jobs,
+		"-act",
+		"-work",
+		"0s",
+		"-ttl",
+		f.settings.ttl.String(),
+		"-drain",
+		patience.String(),
+		"-out",
+		f.Journal,
+		"-log-level",
+		"debug",
+	}
 	f.members = map[string]member{"a": {"eu", 2}, "b": {"eu", 1}, "c": {"us", 1}}
 	if !f.shared() {
 		f.members = map[string]member{"a-1": {"eu", 1}, "a-2": {"eu", 1}, "a-3": {"eu", 1}}
@@ -196,7 +220,8 @@ func (f *features) awaitRun(what string, wanted func(x *execution) bool) (found 
 	return found
 }
 
-// awaitSpread waits until all instances share the jobs as each strategy has it: by runs for one fire after what was last done to a process.
+// awaitSpread waits until all instances share the jobs as each strategy has it:
+// by runs for one fire after what was last done to a process.
 func (f *features) awaitSpread() {
 	f.t.Helper()
 	var live []sharding.Instance
@@ -236,7 +261,8 @@ func (f *features) awaitSpread() {
 	})
 }
 
-// awaitFire waits for a fire of a job, after what was last done to a process, whose shards ran on instances that are as wanted.
+// awaitFire waits for a fire of a job, after what was last done to a process,
+// whose shards ran on instances that are as wanted.
 func (f *features) awaitFire(what, job string, wanted func(on map[int]string) bool) {
 	f.t.Helper()
 	f.await(what, func(all []*execution) bool {
@@ -253,11 +279,13 @@ func (f *features) awaitFire(what, job string, wanted func(on map[int]string) bo
 	})
 }
 
-// takeName starts a process under the exclusive name of another, which must end and say why.
+// takeName starts a process under the exclusive name of another, which must end
+// and say why.
 func (f *features) takeName(first *worker.Process) {
 	f.t.Helper()
 	f.awaitRun(fmt.Sprintf("a run of %s", first), func(x *execution) bool { return x.PID == first.PID() })
-	// From when its place is taken until it knows, it is as one that stands still: out of reach of everything but its fences.
+	// From when its place is taken until it knows, it is as one that stands
+	// still: out of reach of everything but its fences.
 	f.Act(time.Now(), checker.Stop, first)
 	first.MayEnd()
 	second := f.join(first.Name)
@@ -268,7 +296,11 @@ func (f *features) takeName(first *worker.Process) {
 	}
 	f.Act(time.Now(), checker.Exit, first)
 	if code := first.ExitCode(); code != 1 || !strings.Contains(first.Tail(), elastic.ErrNameTaken.Error()) {
-		f.t.Errorf("the first process under an exclusive name ended with %d and said\n%s\nwant 1 and that its name was taken", code, first.Tail())
+		f.t.Errorf(
+			"the first process under an exclusive name ended with %d and said\n%s\nwant 1 and that its name was taken",
+			code,
+			first.Tail(),
+		)
 	}
 	f.awaitRun(fmt.Sprintf("a run of %s", second), func(x *execution) bool { return x.PID == second.PID() })
 }
@@ -277,7 +309,9 @@ func (f *features) takeName(first *worker.Process) {
 func (f *features) killIn(w *worker.Process, job string) *execution {
 	f.t.Helper()
 	fits := func(x *execution) bool { return x.Job == job && x.PID == w.PID() && !x.done() }
-	f.awaitRun(fmt.Sprintf("a run of %s on %s", job, w), func(x *execution) bool { return fits(x) && time.Since(x.Time) < 2*time.Second })
+	f.awaitRun(fmt.Sprintf("a run of %s on %s", job, w), func(x *execution) bool {
+		return fits(x) && time.Since(x.Time) < 2*time.Second
+	})
 	w.Kill()
 	f.killed, f.since = time.Now(), time.Now()
 	all := executions(f.t, f.Journal)
@@ -299,7 +333,9 @@ func (f *features) trigger(of asked) {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- operator.Run(ctx) }()
-	options := []elastic.TriggerOption{elastic.OnShards(of.shards...), elastic.WithParameter(of.parameter), elastic.Force()}
+	options := []elastic.TriggerOption{
+		elastic.OnShards(of.shards...), elastic.WithParameter(of.parameter), elastic.Force(),
+	}
 	n, err := operator.Trigger(ctx, "by-hand", options...)
 	for err != nil && strings.Contains(err.Error(), "does not run") { // Run has not begun yet
 		n, err = operator.Trigger(ctx, "by-hand", options...)
@@ -324,7 +360,8 @@ func (f *features) change(w *worker.Process) {
 	w.Signal(syscall.SIGHUP)
 }
 
-// finish has everybody leave, and looks whether anything was seen that must not be.
+// finish has everybody leave, and looks whether anything was seen that must not
+// be.
 func (f *features) finish() {
 	f.t.Helper()
 	f.LeaveAll()

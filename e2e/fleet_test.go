@@ -15,11 +15,13 @@ import (
 )
 
 const (
-	// patience is how long a test waits for anything: long even for a loaded machine.
+	// patience is how long a test waits for anything: long even for a loaded
+	// machine.
 	patience = 30 * time.Second
 
-	// bound is what recovery may take besides the TTL and what the store takes longer than that. It has room for etcd,
-	// which looks for sessions that are over twice a second, and for a busy machine.
+	// bound is what recovery may take besides the TTL and what the store takes
+	// longer than that. It has room for etcd, which looks for sessions that are
+	// over twice a second, and for a busy machine.
 	bound = 3 * time.Second
 )
 
@@ -58,7 +60,11 @@ func newFleet(t *testing.T, s settings) *fleet {
 	}
 	f := &fleet{t: t, settings: s}
 	f.Fleet = worker.NewFleet(t, worker.Settings{
-		Jobs: map[string]int{job: s.shards}, Schedule: schedule, Patience: patience, TTL: s.ttl, Bound: bound + s.on.late(s.ttl),
+		Jobs:     map[string]int{job: s.shards},
+		Schedule: schedule,
+		Patience: patience,
+		TTL:      s.ttl,
+		Bound:    bound + s.on.late(s.ttl),
 	})
 	if s.on.start == nil {
 		f.URL = s.on.url(filepath.Join(f.Dir, "store"))
@@ -127,7 +133,8 @@ func (f *fleet) awaitAll() {
 	f.Await("every shard to have completed what is due", func() bool { return f.Completed(time.Now()) })
 }
 
-// finish lets the fleet settle, has everybody leave, and has the checker look at it all.
+// finish lets the fleet settle, has everybody leave, and has the checker look
+// at it all.
 func (f *fleet) finish() checker.History {
 	f.t.Helper()
 	f.AwaitEverybody()
@@ -145,8 +152,9 @@ func (f *fleet) finish() checker.History {
 	return h
 }
 
-// awaitFuneral waits until the store has ended the sessions of processes that were killed, and those that were lost while it was away, or until
-// it should have: what it holds after that is the checker's to judge.
+// awaitFuneral waits until the store has ended the sessions of processes that
+// were killed, and those that were lost while it was away, or until it should
+// have: what it holds after that is the checker's to judge.
 func (f *fleet) awaitFuneral() {
 	f.t.Helper()
 	if f.server == nil {
@@ -189,7 +197,8 @@ func recoveries(h checker.History) string {
 				continue
 			}
 			for _, again := range h.Lines {
-				if again.Event == "start" && again.Shard == l.Shard && again.Fire.Equal(l.Fire) && again.Attempt == l.Attempt+1 && again.Time.After(a.Time) {
+				if again.Event == "start" && again.Shard == l.Shard && again.Fire.Equal(l.Fire) &&
+					again.Attempt == l.Attempt+1 && again.Time.After(a.Time) {
 					took = append(took, again.Time.Sub(a.Time))
 				}
 			}

@@ -30,16 +30,23 @@ type kind struct {
 var kinds = []kind{
 	{name: "etcd", start: func(t *testing.T) server { return testservers.StartEtcd(t) }, late: onTime},
 	{name: "zookeeper", start: func(t *testing.T) server { return testservers.StartZooKeeper(t) }, late: onTime},
-	{name: "consul", query: "?session_ttl_min=1s", start: func(t *testing.T) server { return testservers.StartConsul(t) }, late: twice},
+	{
+		name:  "consul",
+		query: "?session_ttl_min=1s",
+		start: func(t *testing.T) server { return testservers.StartConsul(t) },
+		late:  twice,
+	},
 }
 
-// files is the store of one process: whoever starts next finds what the one before has left.
+// files is the store of one process: whoever starts next finds what the one
+// before has left.
 var files = kind{name: "file", late: onTime}
 
 func onTime(time.Duration) time.Duration    { return 0 }
 func twice(ttl time.Duration) time.Duration { return ttl } // Consul lets two TTLs pass
 
-// url is that of the tests' namespace at an address, which is a path if there is no server.
+// url is that of the tests' namespace at an address, which is a path if there
+// is no server.
 func (k kind) url(addr string) string {
 	if k.start == nil {
 		return k.name + "://" + addr
@@ -53,7 +60,8 @@ func (s settings) at(on kind) settings {
 	return s
 }
 
-// onEveryStore runs a test on each kind of store, all at once: what a fleet does most is wait.
+// onEveryStore runs a test on each kind of store, all at once: what a fleet
+// does most is wait.
 func onEveryStore(t *testing.T, test func(t *testing.T, on kind)) {
 	t.Parallel()
 	for _, k := range kinds {

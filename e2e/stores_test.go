@@ -9,7 +9,8 @@ import (
 	"github.com/elasticjob-go/elastic/internal/testservers"
 )
 
-// The same program with the same file of jobs, on every store, with nothing changed but the URL.
+// The same program with the same file of jobs, on every store, with nothing
+// changed but the URL.
 func TestStores_URLSelectsStore(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(t *testing.T) string{
@@ -31,7 +32,10 @@ func TestStores_URLSelectsStore(t *testing.T) {
 					return true
 				}, "-store", url, "-jobs", "../examples/worker/jobs.yaml", "-work", "10ms", "-log", "json", "-log-level", "debug")
 				if code != 0 || !strings.Contains(said, `"kind":"left"`) || strings.Contains(said, `"level":"WARN"`) {
-					t.Errorf("the %s start: exit code %d, want 0, two fires of both jobs, and nothing to warn of:\n%s", start, code, said)
+					t.Errorf(
+						"the %s start: exit code %d, want 0, two fires of both jobs, and nothing to warn of:\n%s",
+						start, code, said,
+					)
 				}
 			}
 		})

@@ -10,8 +10,8 @@ import (
 	"github.com/elasticjob-go/elastic/cron/crontest"
 )
 
-// Weekdays are names where a peer counts them otherwise than Quartz, so that one difference does not hide the others; two
-// expressions have numbers.
+// Weekdays are names where a peer counts them otherwise than Quartz, so that
+// one difference does not hide the others; two expressions have numbers.
 var quartzExpressions = []string{
 	"0/5 * * * * ?", "0 0/5 * * * ?", "0 0 * * * ?", "0 0 0 * * ?", "0 30 1 * * ?", "0 30 2 * * ?", "0 0 3 * * ?", "0 0 10 * * ?",
 	"0 15 10 ? * MON-FRI", "0 15 10 ? * 2-6", "0 0 12 1/5 * ?", "0 0 0 1 * ?", "0 0 0 31 * ?", "0 30 8 23 * ?", "0 0 0 L * ?",
@@ -50,7 +50,10 @@ func agreement(dialect string, expressions []string, peers []peer) {
 			compare(p, expr, steadyZones, &steady)
 			compare(p, expr, changingZones, &changing)
 		}
-		fmt.Fprintf(w, "%s\t%d\t%d of %d\t%d of %d\n", p.name, refused, steady.same, steady.cases, changing.same, changing.cases)
+		fmt.Fprintf(
+			w, "%s\t%d\t%d of %d\t%d of %d\n",
+			p.name, refused, steady.same, steady.cases, changing.same, changing.cases,
+		)
 	}
 	w.Flush()
 	fmt.Println()
@@ -71,7 +74,8 @@ func compare(p peer, expr string, zones []string, t *tally) {
 	}
 }
 
-// starts returns a moment in 2026 without a change near, and one shortly before each change.
+// starts returns a moment in 2026 without a change near, and one shortly before
+// each change.
 func starts(loc *time.Location) []time.Time {
 	list := []time.Time{time.Date(2026, 1, 14, 23, 59, 30, 0, loc)}
 	for at := list[0]; ; {

@@ -1,11 +1,14 @@
-// Command cron holds this module's schedules and those of its peers against a second opinion, and measures Next.
+// Command cron holds this module's schedules and those of its peers against a
+// second opinion, and measures Next.
 //
 //	GOWORK=off go run .                     both tables
 //	GOWORK=off go run . -raw figures.csv    and every single measurement
 //
-// Agreement: an expression in a zone from a moment on is a case; it agrees when the next 10 fires are those of
-// crontest.Oracle. Cases are apart for zones whose clock never changes, where all crons should be of one mind, and for those
-// near a change, where a library may have another policy than ours and not be wrong for it.
+// Agreement: an expression in a zone from a moment on is a case; it agrees when
+// the next 10 fires are those of crontest.Oracle. Cases are apart for zones
+// whose clock never changes, where all crons should be of one mind, and for
+// those near a change, where a library may have another policy than ours and
+// not be wrong for it.
 package main
 
 import (

@@ -33,7 +33,10 @@ var quartzPeers = []peer{
 
 var unixPeers = []peer{
 	{"elastic/cron", ours},
-	{"robfig/cron v3.0.1", withRobfig(robfig.NewParser(robfig.Minute | robfig.Hour | robfig.Dom | robfig.Month | robfig.Dow))},
+	{
+		"robfig/cron v3.0.1",
+		withRobfig(robfig.NewParser(robfig.Minute | robfig.Hour | robfig.Dom | robfig.Month | robfig.Dow)),
+	},
 	{"netresearch/go-cron v0.9.1", withNetresearch(netresearch.MustNewParser(netresearch.Minute | netresearch.Hour |
 		netresearch.Dom | netresearch.Month | netresearch.Dow | netresearch.DowOrDom).WithMaxSearchYears(50))},
 	{"adhocore/gronx v1.20.4", withGronx},

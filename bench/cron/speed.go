@@ -10,19 +10,22 @@ import (
 	"time"
 )
 
-// measured are expressions that most peers read, from the most frequent to a rare one.
+// measured are expressions that most peers read, from the most frequent to a
+// rare one.
 var measured = []string{"0/5 * * * * ?", "0 0 3 * * ?", "0 15 10 ? * MON-FRI", "0 0 0 L * ?", "0 0 0 29 2 ?"}
 
 var measuredZones = []string{"UTC", "America/New_York"}
 
-// figure is one library's Next of one expression in one zone, in ns a call, one value a round.
+// figure is one library's Next of one expression in one zone, in ns a call, one
+// value a round.
 type figure struct {
 	peer, expr, zone string
 	next             next
 	ns               []float64
 }
 
-// speed measures all in one process, each round in another order, and returns all values as CSV.
+// speed measures all in one process, each round in another order, and returns
+// all values as CSV.
 func speed(rounds int) string {
 	figures := prepare()
 	for range rounds {

@@ -13,7 +13,8 @@ type row struct {
 // mixed is the last row: everything at once, for as long as one likes.
 var mixed = row{name: "mix", run: mix}
 
-// TestChaos_InvariantsHold runs every row on every store: TestChaos_InvariantsHold/E08/etcd.
+// TestChaos_InvariantsHold runs every row on every store:
+// TestChaos_InvariantsHold/E08/etcd.
 func TestChaos_InvariantsHold(t *testing.T) {
 	for _, r := range append(rows, mixed) {
 		t.Run(r.name, func(t *testing.T) {

@@ -13,9 +13,10 @@ import (
 	"github.com/elasticjob-go/elastic/internal/checker"
 )
 
-// TestComparison_WithPeers puts another library's worker and ours through the same: the jobs, the work, the faults and their moments are the
-// same, and so is the way in which their journals are judged. It knows of no promise but that each fire of each shard should be
-// run once.
+// TestComparison_WithPeers puts another library's worker and ours through the
+// same: the jobs, the work, the faults and their moments are the same, and so
+// is the way in which their journals are judged. It knows of no promise but
+// that each fire of each shard should be run once.
 func TestComparison_WithPeers(t *testing.T) {
 	if *peerFlag == "" {
 		t.Skip("no -peer: `make bench-peers` builds the worker of the other library, and runs this")
@@ -67,8 +68,10 @@ type comparison struct {
 	due, neverBegun, cutOff, repeated, twice int
 }
 
-// compare looks at the fires between two moments. A run is repeated if it begins again after what ran it was killed, frozen or cut off from
-// the store; it is run twice if it begins again though it was through, or though its process lived and knew nothing of it.
+// compare looks at the fires between two moments. A run is repeated if it
+// begins again after what ran it was killed, frozen or cut off from the store;
+// it is run twice if it begins again though it was through, or though its
+// process lived and knew nothing of it.
 func (f *fleet) compare(by judge, from, to time.Time) (c comparison) {
 	runs := map[fire][]checker.Line{}
 	for _, l := range f.Lines {
@@ -123,11 +126,13 @@ func (j judge) count(lines []checker.Line, c *comparison) {
 	}
 }
 
-// disturbed says whether something had happened to a run's process, or to the store, before another began.
+// disturbed says whether something had happened to a run's process, or to the
+// store, before another began.
 func (j judge) disturbed(run, again checker.Line) bool {
 	return slices.ContainsFunc(j.acts, func(a checker.Act) bool {
 		mine := a.PID == run.PID || a.PID == 0
-		// A process that was cut off before the run began has not recovered for a while.
+		// A process that was cut off before the run began has not recovered for
+		// a while.
 		return mine && a.Kind != checker.Start && a.Time.After(run.Fire.Add(-j.ttl)) && a.Time.Before(again.Time)
 	})
 }
@@ -143,7 +148,13 @@ func (c comparison) row(name string) string {
 func TestPeers_CountsLostAndDoubleRuns(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC)
 	line := func(event string, pid int, after time.Duration, outcome string) checker.Line {
-		return checker.Line{Event: event, PID: pid, Fire: at, Time: at.Add(after), Outcome: outcome}
+		return checker.Line{
+			Event:   event,
+			PID:     pid,
+			Fire:    at,
+			Time:    at.Add(after),
+			Outcome: outcome,
+		}
 	}
 	kill := []checker.Act{{Time: at.Add(500 * time.Millisecond), Kind: checker.Kill, PID: 1}}
 	start, end := line("start", 1, 0, ""), line("end", 1, time.Second, "ok")
@@ -152,13 +163,29 @@ func TestPeers_CountsLostAndDoubleRuns(t *testing.T) {
 		acts  []checker.Act
 		want  comparison
 	}{
-		"once":                         {[]checker.Line{start, end}, nil, comparison{due: 1}},
-		"never":                        {nil, nil, comparison{due: 1, neverBegun: 1}},
-		"cut off":                      {[]checker.Line{start}, kill, comparison{due: 1, cutOff: 1}},
-		"repeated":                     {[]checker.Line{start, line("start", 2, 2*time.Second, ""), line("end", 2, 3*time.Second, "ok")}, kill, comparison{due: 1, repeated: 1}},
-		"again though through":         {[]checker.Line{start, end, line("start", 2, 2*time.Second, ""), line("end", 2, 3*time.Second, "ok")}, nil, comparison{due: 1, twice: 1}},
-		"two at a time":                {[]checker.Line{start, line("start", 2, time.Millisecond, ""), end, line("end", 2, time.Second, "ok")}, nil, comparison{due: 1, twice: 1}},
-		"told to stop, never repeated": {[]checker.Line{start, line("end", 1, time.Second, "unfinished: no session")}, nil, comparison{due: 1, cutOff: 1}},
+		"once":    {[]checker.Line{start, end}, nil, comparison{due: 1}},
+		"never":   {nil, nil, comparison{due: 1, neverBegun: 1}},
+		"cut off": {[]checker.Line{start}, kill, comparison{due: 1, cutOff: 1}},
+		"repeated": {
+			[]checker.Line{start, line("start", 2, 2*time.Second, ""), line("end", 2, 3*time.Second, "ok")},
+			kill,
+			comparison{due: 1, repeated: 1},
+		},
+		"again though through": {
+			[]checker.Line{start, end, line("start", 2, 2*time.Second, ""), line("end", 2, 3*time.Second, "ok")},
+			nil,
+			comparison{due: 1, twice: 1},
+		},
+		"two at a time": {
+			[]checker.Line{start, line("start", 2, time.Millisecond, ""), end, line("end", 2, time.Second, "ok")},
+			nil,
+			comparison{due: 1, twice: 1},
+		},
+		"told to stop, never repeated": {
+			[]checker.Line{start, line("end", 1, time.Second, "unfinished: no session")},
+			nil,
+			comparison{due: 1, cutOff: 1},
+		},
 	} {
 		var got comparison
 		if (judge{row.acts, 2 * time.Second}).count(row.lines, &got); got != row.want {

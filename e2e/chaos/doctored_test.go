@@ -12,8 +12,9 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// A table whose columns "lost" and "double" can't be anything but 0 would be worth nothing: what really happened is doctored, in the
-// ways in which an engine could go wrong, and has to be counted.
+// A table whose columns "lost" and "double" can't be anything but 0 would be
+// worth nothing: what really happened is doctored, in the ways in which an
+// engine could go wrong, and has to be counted.
 func TestFigures_CountDoctoredRun(t *testing.T) {
 	l := small
 	l.schedule, l.nodes = "* * * * * ?", 0
@@ -26,7 +27,8 @@ func TestFigures_CountDoctoredRun(t *testing.T) {
 	f.awaitAll()
 	h := f.settle()
 	log := f.resource.Log()
-	if g := count(h, log); g.lost+g.double+g.stuck+g.residue+g.smaller > 0 || g.repeated == 0 || g.due != g.begun || g.due != g.completed {
+	if g := count(h, log); g.lost+g.double+g.stuck+g.residue+g.smaller > 0 || g.repeated == 0 ||
+		g.due != g.begun || g.due != g.completed {
 		t.Fatalf("got %+v, want nothing wrong, runs that were repeated, and every fire completed", g)
 	}
 
@@ -40,7 +42,9 @@ func TestFigures_CountDoctoredRun(t *testing.T) {
 		wrong  func(g figures) bool
 	}{
 		{"a fire that nobody ran", func(d *checker.History, _ *[]fenced.Write) {
-			d.Lines = slices.DeleteFunc(d.Lines, func(l checker.Line) bool { return worker.Of(l) == worker.Of(run) && l.Fire.Equal(run.Fire) })
+			d.Lines = slices.DeleteFunc(d.Lines, func(l checker.Line) bool {
+				return worker.Of(l) == worker.Of(run) && l.Fire.Equal(run.Fire)
+			})
 		}, func(g figures) bool { return g.lost > 0 && g.begun == g.due-1 && g.skipped == 0 }},
 		{"a run that another process has, too", func(d *checker.History, _ *[]fenced.Write) {
 			again := run
@@ -48,12 +52,17 @@ func TestFigures_CountDoctoredRun(t *testing.T) {
 			d.Lines = append(d.Lines, again)
 		}, func(g figures) bool { return g.double > 0 }},
 		{"a repetition though nobody had died", func(d *checker.History, _ *[]fenced.Write) {
-			d.Acts = slices.DeleteFunc(d.Acts, func(a checker.Act) bool { return a.PID == 0 || a.Kind != checker.Start })
+			d.Acts = slices.DeleteFunc(d.Acts, func(a checker.Act) bool {
+				return a.PID == 0 || a.Kind != checker.Start
+			})
 		}, func(g figures) bool { return g.double > 0 }},
 		{"a shard that stopped", func(d *checker.History, _ *[]fenced.Write) { d.End = d.End.Add(time.Minute) },
 			func(g figures) bool { return g.stuck > 0 }},
 		{"an instance that is left over", func(d *checker.History, _ *[]fenced.Write) {
-			d.Final = append(d.Final, store.Entry{Key: "instances/x@y", Value: []byte(`{"v":1,"name":"x","pid":1,"weight":1,"state":"up","jobs":[]}`)})
+			d.Final = append(d.Final, store.Entry{
+				Key:   "instances/x@y",
+				Value: []byte(`{"v":1,"name":"x","pid":1,"weight":1,"state":"up","jobs":[]}`),
+			})
 		}, func(g figures) bool { return g.residue > 0 }},
 		{"a resource that took an outdated fence", func(_ *checker.History, log *[]fenced.Write) {
 			late := slices.Clone(*log)

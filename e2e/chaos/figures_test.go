@@ -117,8 +117,9 @@ func dueOf(h checker.History) map[fire]bool {
 	return all
 }
 
-// longest returns the longest time from the first fault that hit a run's process to the start of its next attempt; from when the store
-// was back, if it was away meanwhile.
+// longest returns the longest time from the first fault that hit a run's
+// process to the start of its next attempt; from when the store was back, if it
+// was away meanwhile.
 func longest(h checker.History) (most time.Duration) {
 	last := map[fire]checker.Line{}
 	for _, l := range h.Lines {
@@ -134,7 +135,8 @@ func longest(h checker.History) (most time.Duration) {
 		var from time.Time
 		for _, a := range h.Acts {
 			back := a.PID == 0 && (a.Kind == checker.Start || a.Kind == checker.Cont)
-			hit := a.PID == before.PID && from.IsZero() && (a.Kind == checker.Kill || a.Kind == checker.Stop || a.Kind == checker.Cut || a.Kind == checker.Term)
+			hit := a.PID == before.PID && from.IsZero() && (a.Kind == checker.Kill || a.Kind == checker.Stop ||
+				a.Kind == checker.Cut || a.Kind == checker.Term)
 			if (back || hit) && a.Time.After(before.Time) && a.Time.Before(l.Time) {
 				from = a.Time
 			}
@@ -158,7 +160,9 @@ func (g figures) row() string {
 	if g.longest > 0 {
 		recovery = g.longest.Round(10 * time.Millisecond).String()
 	}
-	return fmt.Sprintf("| %s | %d | %d | %d | %d | %d | %d | %d | **%d** | **%d** | %d | %d | %s | %d | %d | **%d** |\n", strings.TrimPrefix(g.run, "TestChaos_InvariantsHold/"),
+	return fmt.Sprintf("| %s | %d | %d | %d | %d | %d | %d | %d | **%d** | **%d** | %d | %d | %s | %d | %d | **%d** |\n", strings.TrimPrefix(
+		g.run, "TestChaos_InvariantsHold/",
+	),
 		n, g.due, g.begun, g.completed, g.repeated, g.skipped, g.givenUp, g.lost, g.double, g.stuck, g.residue, recovery, g.writes, g.refused, g.smaller)
 }
 

@@ -9,7 +9,8 @@ import (
 	"github.com/elasticjob-go/elastic/internal/layout"
 )
 
-// finish lets the fleet settle, has everybody leave, and has the checkers look at it all.
+// finish lets the fleet settle, has everybody leave, and has the checkers look
+// at it all.
 func (f *fleet) finish() figures {
 	f.t.Helper()
 	h := f.settle()
@@ -42,7 +43,8 @@ func (f *fleet) finish() figures {
 	return g
 }
 
-// settle waits until nothing is left of what was done, has everybody leave, and returns what happened.
+// settle waits until nothing is left of what was done, has everybody leave, and
+// returns what happened.
 func (f *fleet) settle() checker.History {
 	f.t.Helper()
 	f.AwaitEverybody()
@@ -64,7 +66,8 @@ func (f *fleet) settle() checker.History {
 	return h
 }
 
-// onlyTheLiving says whether the store holds no instance of a process that is gone.
+// onlyTheLiving says whether the store holds no instance of a process that is
+// gone.
 func (f *fleet) onlyTheLiving() bool {
 	living := map[int]bool{}
 	for _, p := range f.places {

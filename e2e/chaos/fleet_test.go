@@ -16,13 +16,16 @@ import (
 )
 
 const (
-	// patience is how long a test waits for anything: long even for a loaded machine.
+	// patience is how long a test waits for anything: long even for a loaded
+	// machine.
 	patience = time.Minute
 
-	// bound is what recovery may take besides the TTL, on a machine that has other things to do.
+	// bound is what recovery may take besides the TTL, on a machine that has
+	// other things to do.
 	bound = 3 * time.Second
 
-	// skew is by how much a mix sets clocks wrong: well within what the product tolerates, failover.MaxSkew.
+	// skew is by how much a mix sets clocks wrong: well within what the product
+	// tolerates, failover.MaxSkew.
 	skew = 2 * time.Second
 )
 
@@ -53,13 +56,24 @@ func newFleet(t *testing.T, k kind, l load) *fleet {
 		t.Fatal(err)
 	}
 	l.ttl, l.nodes = cmp.Or(l.ttl, k.ttl), cmp.Or(l.nodes, *nodesFlag)
-	f := &fleet{t: t, kind: k, load: l, jobs: l.list(), did: map[string]int{}, environment: l.environment}
+	f := &fleet{
+		t:           t,
+		kind:        k,
+		load:        l,
+		jobs:        l.list(),
+		did:         map[string]int{},
+		environment: l.environment,
+	}
 	shards := map[string]int{}
 	for _, j := range f.jobs {
 		shards[j.Name] = j.Shards
 	}
 	f.Fleet = worker.NewFleet(t, worker.Settings{
-		Jobs: shards, Schedule: schedule, Patience: patience, TTL: l.ttl, Bound: bound + k.late(l.ttl) + l.skew,
+		Jobs:     shards,
+		Schedule: schedule,
+		Patience: patience,
+		TTL:      l.ttl,
+		Bound:    bound + k.late(l.ttl) + l.skew,
 	})
 	f.Revive = f.revive
 	if f.resource, err = fenced.Start(); err != nil {
@@ -101,18 +115,23 @@ func (f *fleet) start() {
 // awaitStart waits until a place's process starts a run.
 func (f *fleet) awaitStart(p *place) checker.Line {
 	f.t.Helper()
-	return f.Next("a start by "+p.Process.String(), func(l checker.Line) bool { return l.Event == "start" && l.PID == p.PID() })
+	return f.Next("a start by "+p.Process.String(), func(l checker.Line) bool {
+		return l.Event == "start" && l.PID == p.PID()
+	})
 }
 
 // awaitRepeat waits for the next attempt of a run.
 func (f *fleet) awaitRepeat(run checker.Line) checker.Line {
 	f.t.Helper()
-	return f.AwaitLine(0, fmt.Sprintf("another attempt of %s/%d, %s", run.Job, run.Shard, run), func(l checker.Line) bool {
+	return f.AwaitLine(0, fmt.Sprintf(
+		"another attempt of %s/%d, %s", run.Job, run.Shard, run,
+	), func(l checker.Line) bool {
 		return l.Event == "start" && worker.Of(l) == worker.Of(run) && l.Fire.Equal(run.Fire) && l.Attempt > run.Attempt
 	})
 }
 
-// awaitAll waits until every shard has completed what is due; a fire that is due for little more than a run takes does not count.
+// awaitAll waits until every shard has completed what is due; a fire that is
+// due for little more than a run takes does not count.
 func (f *fleet) awaitAll() {
 	f.t.Helper()
 	f.Await("every shard to have completed what is due", func() bool {

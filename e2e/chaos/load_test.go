@@ -25,15 +25,36 @@ type load struct {
 }
 
 // whole is the load of a mix: 5 instances, 20 jobs of 4 shards.
-var whole = load{places: 5, jobs: 20, shards: 4, schedule: "0/2 * * * * ?", work: 700 * time.Millisecond, varied: true, skew: skew}
+var whole = load{
+	places:   5,
+	jobs:     20,
+	shards:   4,
+	schedule: "0/2 * * * * ?",
+	work:     700 * time.Millisecond,
+	varied:   true,
+	skew:     skew,
+}
 
 // small is the load of a row.
-var small = load{places: 3, jobs: 4, shards: 4, schedule: "* * * * * ?", work: 300 * time.Millisecond}
+var small = load{
+	places:   3,
+	jobs:     4,
+	shards:   4,
+	schedule: "* * * * * ?",
+	work:     300 * time.Millisecond,
+}
 
 // list returns the jobs of the load.
 func (l load) list() (all []elastic.Job) {
 	for i := range l.jobs {
-		j := elastic.Job{Name: fmt.Sprintf("job-%d", i), Schedule: l.schedule, Shards: l.shards, Failover: true, MaxAttempts: 100, Misfire: elastic.MisfireAll}
+		j := elastic.Job{
+			Name:        fmt.Sprintf("job-%d", i),
+			Schedule:    l.schedule,
+			Shards:      l.shards,
+			Failover:    true,
+			MaxAttempts: 100,
+			Misfire:     elastic.MisfireAll,
+		}
 		switch {
 		case !l.varied:
 		case i%5 == 2:

@@ -72,7 +72,8 @@ func (f *fleet) suffer(faults []fault) {
 	}
 }
 
-// hit does a fault, and returns what makes up for it, which says whether it has.
+// hit does a fault, and returns what makes up for it, which says whether it
+// has.
 func (f *fleet) hit(a *fault) (cure func() bool) {
 	f.t.Helper()
 	if a.place < 0 {
@@ -202,7 +203,13 @@ func TestPlan_DependsOnSeedAlone(t *testing.T) {
 }
 
 func TestFault_DescribesItself(t *testing.T) {
-	got := fault{at: 1500 * time.Millisecond, lasts: time.Second, what: "slow", place: 2, amount: 40 * time.Millisecond}.String()
+	got := fault{
+		at:     1500 * time.Millisecond,
+		lasts:  time.Second,
+		what:   "slow",
+		place:  2,
+		amount: 40 * time.Millisecond,
+	}.String()
 	for _, want := range []string{"1.50s", "w2", "slow", "1s", "40ms"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("got %q, want something about %s", got, want)

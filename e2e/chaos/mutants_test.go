@@ -12,7 +12,8 @@ import (
 	"github.com/elasticjob-go/elastic/e2e/internal/worker"
 )
 
-// mutants are ways in which the product could be wrong: a piece of a file of the root module, and what it is replaced by.
+// mutants are ways in which the product could be wrong: a piece of a file of
+// the root module, and what it is replaced by.
 var mutants = []struct {
 	name, file, from, to string
 	wrong                func(g figures) bool
@@ -25,7 +26,8 @@ var mutants = []struct {
 		func(g figures) bool { return g.lost > 0 }},
 }
 
-// The mixes find nothing wrong with the product. That is worth something only if they would.
+// The mixes find nothing wrong with the product. That is worth something only
+// if they would.
 func TestFigures_CountMutatedProduct(t *testing.T) {
 	for _, m := range mutants {
 		t.Run(strings.ReplaceAll(m.name, " ", "-"), func(t *testing.T) {

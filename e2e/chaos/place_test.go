@@ -13,7 +13,8 @@ import (
 	"github.com/elasticjob-go/elastic/internal/testservers"
 )
 
-// place is where a worker runs: it has a name, a clock and a way to the store, and one process after the other.
+// place is where a worker runs: it has a name, a clock and a way to the store,
+// and one process after the other.
 type place struct {
 	fleet           *fleet
 	name            string
@@ -53,11 +54,13 @@ func (p *place) start(more ...string) {
 	})
 }
 
-// revive starts a process again that has ended because the store did not answer for as long as it is waited for at the start. That is
-// what it should do; whoever runs it starts it again.
+// revive starts a process again that has ended because the store did not answer
+// for as long as it is waited for at the start. That is what it should do;
+// whoever runs it starts it again.
 func (f *fleet) revive(w *worker.Process) bool {
 	i := slices.IndexFunc(f.places, func(p *place) bool { return p.Process == w })
-	if i < 0 || w.ExitCode() != 1 || time.Since(w.Started) >= patience || !strings.Contains(w.Tail(), "worker: open store") {
+	if i < 0 || w.ExitCode() != 1 || time.Since(w.Started) >= patience ||
+		!strings.Contains(w.Tail(), "worker: open store") {
 		return false
 	}
 	f.Act(time.Now(), checker.Exit, w)

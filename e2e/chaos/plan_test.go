@@ -31,9 +31,11 @@ func (f fault) String() string {
 // pause is how much time lies between two faults on average.
 const pause = 1500 * time.Millisecond
 
-// plan draws the faults of a mix. They depend on nothing but its arguments, so that others can be put through the very same.
+// plan draws the faults of a mix. They depend on nothing but its arguments, so
+// that others can be put through the very same.
 //
-// A place suffers one thing at a time, and so does the store; but all of them at the same time.
+// A place suffers one thing at a time, and so does the store; but all of them
+// at the same time.
 func plan(r *rand.Rand, duration, ttl time.Duration, places, nodes int) (all []fault) {
 	free := make([]time.Duration, places) // when each is well again, with a moment to find out
 	storeFree := 2 * ttl
@@ -85,7 +87,8 @@ func plan(r *rand.Rand, duration, ttl time.Duration, places, nodes int) (all []f
 	}
 }
 
-// onPlaces is what happens to a process, and on its way to the store. Twice in the list is twice as often.
+// onPlaces is what happens to a process, and on its way to the store. Twice in
+// the list is twice as often.
 var onPlaces = []string{
 	"kill", "kill", "kill", "leave", "freeze", "stutter", "clock",
 	"cut", "black hole", "deaf", "dumb", "slow", "flap", "mute",

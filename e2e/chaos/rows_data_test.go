@@ -21,8 +21,10 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// wrongClock sets the clock of one place wrong by more than the product tolerates. What it does to its own shards is not promised: it
-// runs the fires of its own time. The others are not disturbed, and when the clock is right again everything is.
+// wrongClock sets the clock of one place wrong by more than the product
+// tolerates. What it does to its own shards is not promised: it runs the fires
+// of its own time. The others are not disturbed, and when the clock is right
+// again everything is.
 func wrongClock(t *testing.T, k kind) {
 	l := small
 	l.skew = failover.MaxSkew
@@ -46,7 +48,8 @@ func wrongClock(t *testing.T, k kind) {
 		}
 	}
 	f.tolerate = func(v checker.Violation) bool {
-		return touched[worker.Shard{Job: v.Job, Item: v.Shard}] && (v.Invariant == 2 || v.Invariant == 4 || v.Invariant == 5 && !v.Time.IsZero())
+		return touched[worker.Shard{Job: v.Job, Item: v.Shard}] && (v.Invariant == 2 || v.Invariant == 4 ||
+			v.Invariant == 5 && !v.Time.IsZero())
 	}
 	f.finish()
 }
@@ -110,7 +113,8 @@ func dataAttacks(t *testing.T, k kind) {
 	f.finish()
 }
 
-// goingOn returns whether every shard of some jobs has completed a fire that was not due yet when this was called.
+// goingOn returns whether every shard of some jobs has completed a fire that
+// was not due yet when this was called.
 func (f *fleet) goingOn(job func(string) bool) func() bool {
 	now := time.Now()
 	return func() bool {
@@ -172,9 +176,11 @@ type saver interface {
 	Restore(snapshot string)
 }
 
-// storeRestored has the store go back by some seconds, while the fleet lives: the server itself if it has a call for that, else all records
-// by hand. That is not promised to be without consequences: fires that were run since are run again. But their fences are
-// those of then, and a resource refuses them until they have caught up; and the fleet goes on by itself.
+// storeRestored has the store go back by some seconds, while the fleet lives:
+// the server itself if it has a call for that, else all records by hand. That
+// is not promised to be without consequences: fires that were run since are run
+// again. But their fences are those of then, and a resource refuses them until
+// they have caught up; and the fleet goes on by itself.
 func storeRestored(t *testing.T, k kind) {
 	l := small
 	l.ttl = 3 * k.ttl
@@ -220,7 +226,10 @@ func storeFull(t *testing.T, k kind) {
 	}
 	full := false
 	for i := 0; i < 64 && !full; i++ {
-		err := gateway("kv/put", map[string]any{"key": fmt.Appendf(nil, "filler/%d", i), "value": bytes.Repeat([]byte{'x'}, 1<<20)}, nil)
+		err := gateway("kv/put", map[string]any{
+			"key":   fmt.Appendf(nil, "filler/%d", i),
+			"value": bytes.Repeat([]byte{'x'}, 1<<20),
+		}, nil)
 		full = err != nil && strings.Contains(err.Error(), "space exceeded")
 	}
 	if !full {
@@ -238,7 +247,10 @@ func storeFull(t *testing.T, k kind) {
 	}
 	for _, step := range []func() error{
 		func() error {
-			return gateway("kv/deleterange", map[string]any{"key": []byte("filler/"), "range_end": []byte("filler0")}, &deleted)
+			return gateway("kv/deleterange", map[string]any{
+				"key":       []byte("filler/"),
+				"range_end": []byte("filler0"),
+			}, &deleted)
 		},
 		func() error {
 			return gateway("kv/compaction", map[string]any{"revision": deleted.Header.Revision, "physical": true}, nil)

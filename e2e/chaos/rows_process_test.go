@@ -33,7 +33,8 @@ func (f *fleet) busy() *place {
 // hits counts a fault.
 func (f *fleet) hits(what string) { f.did[what]++ }
 
-// repeated checks that runs which were cut off begin again, with the next attempt, in time.
+// repeated checks that runs which were cut off begin again, with the next
+// attempt, in time.
 func (f *fleet) repeated(cut []checker.Line, since time.Time) {
 	f.t.Helper()
 	if len(cut) == 0 {
@@ -74,7 +75,10 @@ func killWhileRunning(t *testing.T, k kind) {
 		f.awaitAll()
 		for s, owner := range f.owners() {
 			if before[s] != dead && owner != before[s] {
-				t.Errorf("shard %d of %s moved from %d to %d, though neither had died: want no more to move than must", s.Item, s.Job, before[s], owner)
+				t.Errorf(
+					"shard %d of %s moved from %d to %d, though neither had died: want no more to move than must",
+					s.Item, s.Job, before[s], owner,
+				)
 			}
 		}
 		p.start()
@@ -211,7 +215,8 @@ func leaveDeaf(t *testing.T, k kind) {
 	cut := f.Unfinished(p.Process)
 	p.start()
 	f.repeated(cut, left)
-	// Its session ends when it has given up waiting, and the process a moment later; the handlers have been told to stop long before.
+	// Its session ends when it has given up waiting, and the process a moment
+	// later; the handlers have been told to stop long before.
 	f.tolerate = func(v checker.Violation) bool {
 		return (v.Invariant == 1 || v.Invariant == 3) && v.Time.After(left.Add(-time.Second)) && v.Time.Before(left)
 	}
@@ -242,8 +247,10 @@ func freeze(t *testing.T, k kind) {
 	}
 }
 
-// freezeAtTheAnswer stops a process again and again just when its claims are on their way, for longer than its session lives. When it wakes it has their answers, and must
-// enter no handler whose run has begun elsewhere as a later attempt.
+// freezeAtTheAnswer stops a process again and again just when its claims are on
+// their way, for longer than its session lives. When it wakes it has their
+// answers, and must enter no handler whose run has begun elsewhere as a later
+// attempt.
 func freezeAtTheAnswer(t *testing.T, k kind) {
 	l := small
 	l.shards, l.work = 12, 5*time.Millisecond
@@ -266,7 +273,8 @@ func freezeAtTheAnswer(t *testing.T, k kind) {
 			continue
 		}
 		i := slices.IndexFunc(f.Lines, func(early checker.Line) bool {
-			return early.Event == "start" && worker.Of(early) == worker.Of(late) && early.Fire.Equal(late.Fire) && early.Attempt > late.Attempt && early.Time.Before(late.Time)
+			return early.Event == "start" && worker.Of(early) == worker.Of(late) &&
+				early.Fire.Equal(late.Fire) && early.Attempt > late.Attempt && early.Time.Before(late.Time)
 		})
 		if i >= 0 {
 			t.Errorf("%s began %v after %s", late, late.Time.Sub(f.Lines[i].Time), f.Lines[i])
@@ -326,7 +334,8 @@ func starvation(t *testing.T, k kind) {
 	f.finish()
 }
 
-// noDisk starts a process that can't write a file, and tells its journal through a pipe.
+// noDisk starts a process that can't write a file, and tells its journal
+// through a pipe.
 func noDisk(t *testing.T, k kind) {
 	f := launch(t, k, small)
 	p := f.place("diskless")
@@ -335,7 +344,9 @@ func noDisk(t *testing.T, k kind) {
 		t.Fatal(err)
 	}
 	f.command = func(cmd *exec.Cmd) {
-		shell := exec.Command("/bin/sh", append([]string{"-c", `ulimit -f 0 && cd / && exec "$0" "$@"`, cmd.Path}, cmd.Args[1:]...)...)
+		shell := exec.Command(
+			"/bin/sh", append([]string{"-c", `ulimit -f 0 && cd / && exec "$0" "$@"`, cmd.Path}, cmd.Args[1:]...)...,
+		)
 		cmd.Path, cmd.Args = shell.Path, shell.Args
 		cmd.Env = append(cmd.Env, "TMPDIR=/nonexistent", "HOME=/nonexistent")
 		cmd.Stdout, cmd.Stderr = lines{journal}, lines{os.Stderr}
@@ -355,7 +366,13 @@ type lines struct{ file *os.File }
 func (l lines) Write(b []byte) (int, error) { return l.file.Write(b) }
 
 func restartStorm(t *testing.T, k kind) {
-	l := load{places: 8, jobs: 20, shards: 10, schedule: "0/4 * * * * ?", work: 200 * time.Millisecond}
+	l := load{
+		places:   8,
+		jobs:     20,
+		shards:   10,
+		schedule: "0/4 * * * * ?",
+		work:     200 * time.Millisecond,
+	}
 	f := launch(t, k, l)
 	for round := range 2 {
 		for _, p := range f.places {

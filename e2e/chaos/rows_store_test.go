@@ -21,7 +21,8 @@ func (f *fleet) down(m member) (up func()) {
 
 func storeCrash(t *testing.T, k kind) {
 	f := launch(t, k, small)
-	for _, long := range []time.Duration{0, f.load.ttl / 2, f.load.ttl + 2*time.Second} { // too short to cost sessions, and long enough
+	// too short to cost sessions, and long enough
+	for _, long := range []time.Duration{0, f.load.ttl / 2, f.load.ttl + 2*time.Second} {
 		f.busy()
 		f.hits("store down")
 		up := f.down(f.members[0])
@@ -59,7 +60,10 @@ func quorumLoss(t *testing.T, k kind) {
 	f.Look()
 	for _, l := range f.Lines {
 		if l.Event == "start" && l.Time.After(lost.Add(time.Second)) {
-			t.Errorf("%s/%d began at %s: %s, want nothing to begin without a quorum", l.Job, l.Shard, l.Time.Format(time.TimeOnly), l)
+			t.Errorf(
+				"%s/%d began at %s: %s, want nothing to begin without a quorum",
+				l.Job, l.Shard, l.Time.Format(time.TimeOnly), l,
+			)
 		}
 	}
 	both := make(chan struct{}) // a server is not ready without another
@@ -69,8 +73,10 @@ func quorumLoss(t *testing.T, k kind) {
 	f.finish()
 }
 
-// minorityFrozen has an instance that knows one of three servers only, and freezes that server: what is isolated answers as
-// little. Where servers can be cut off from each other and not from their clients, the driver's own tests do that.
+// minorityFrozen has an instance that knows one of three servers only, and
+// freezes that server: what is isolated answers as little. Where servers can be
+// cut off from each other and not from their clients, the driver's own tests do
+// that.
 func minorityFrozen(t *testing.T, k kind) {
 	l := small
 	l.nodes = 3
@@ -175,7 +181,8 @@ func latency(t *testing.T, k kind) {
 	f.finish()
 }
 
-// loss stalls connections as lost packets do: TCP sends them again, and what comes later waits for them.
+// loss stalls connections as lost packets do: TCP sends them again, and what
+// comes later waits for them.
 func loss(t *testing.T, k kind) {
 	l := small
 	l.ttl = 3 * k.ttl
@@ -219,7 +226,8 @@ func flapping(t *testing.T, k kind) {
 	f.finish()
 }
 
-// slowStore stops the servers for half of each second: what a slow disk looks like from outside.
+// slowStore stops the servers for half of each second: what a slow disk looks
+// like from outside.
 func slowStore(t *testing.T, k kind) {
 	l := small
 	l.schedule, l.ttl = "0/4 * * * * ?", 4*k.ttl

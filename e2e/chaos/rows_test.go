@@ -1,6 +1,7 @@
 package chaos
 
-// The faults of docs/design/chaos.md, by their numbers there. Names that end in the same way are the same fault in another dress.
+// The faults of docs/design/chaos.md, by their numbers there. Names that end in
+// the same way are the same fault in another dress.
 var rows = []row{
 	{name: "E01-kill-while-running", run: killWhileRunning, not: needsProcesses},
 	{name: "E02-kill-while-idle", run: killWhileIdle},
@@ -28,13 +29,24 @@ var rows = []row{
 		"file":      "a full disk is a test of the driver: it needs a file system of its own",
 	}},
 	{name: "E21-worker-without-a-disk", run: noDisk, not: map[string]string{"file": "its store is on that disk"}},
-	{name: "E22-wrong-clock", run: wrongClock, not: map[string]string{"file": "all instances are one process, and have one clock"}},
-	{name: "E23-store-clock-jumps", why: "the servers have the machine's clock. etcd and Consul are static binaries, which faketime does not reach; to set the machine's clock would be unfair to everything else on it"},
+	{
+		name: "E22-wrong-clock",
+		run:  wrongClock,
+		not:  map[string]string{"file": "all instances are one process, and have one clock"},
+	},
+	{
+		name: "E23-store-clock-jumps",
+		why:  "the servers have the machine's clock. etcd and Consul are static binaries, which faketime does not reach; to set the machine's clock would be unfair to everything else on it",
+	},
 	{name: "E24-memory-pressure", run: memoryPressure},
 	{name: "E25-cpu-starvation", run: starvation, not: needsProcesses},
 	{name: "E26-restart-storm", run: restartStorm, not: needsProcesses},
 	{name: "E27-data-attacks", run: dataAttacks, not: map[string]string{"file": "no second process gets at its data"}},
-	{name: "E28-store-restored", run: storeRestored, not: map[string]string{"file": "no second process gets at its data"}},
+	{
+		name: "E28-store-restored",
+		run:  storeRestored,
+		not:  map[string]string{"file": "no second process gets at its data"},
+	},
 }
 
 var (

@@ -33,9 +33,16 @@ type kind struct {
 
 var kinds = []kind{
 	{name: "etcd", start: etcd, ttl: 2 * time.Second, late: by(time.Second)}, // it looks twice a second
-	// Ticks of half a second. The driver trusts a ping that is older by a quarter of the TTL: of two seconds hardly one would be left.
+	// Ticks of half a second. The driver trusts a ping that is older by a
+	// quarter of the TTL: of two seconds hardly one would be left.
 	{name: "zookeeper", start: zooKeeper, ttl: 4 * time.Second, late: by(time.Second)},
-	{name: "consul", start: consul, query: "?session_ttl_min=1s", ttl: 2 * time.Second, late: again},
+	{
+		name:  "consul",
+		start: consul,
+		query: "?session_ttl_min=1s",
+		ttl:   2 * time.Second,
+		late:  again,
+	},
 	{name: "file", ttl: 2 * time.Second, late: by(0)},
 }
 

@@ -1,8 +1,11 @@
-// Package fenced is a resource as a handler's work should have one: it remembers the greatest fence it has seen for each shard, takes
-// writes that carry that one or a greater, and refuses those that carry a smaller, which can only come from an instance that was
-// declared dead while its code still ran. It is the outside world of the chaos tests.
+// Package fenced is a resource as a handler's work should have one: it
+// remembers the greatest fence it has seen for each shard, takes writes that
+// carry that one or a greater, and refuses those that carry a smaller, which
+// can only come from an instance that was declared dead while its code still
+// ran. It is the outside world of the chaos tests.
 //
-// It keeps a log of all that it was asked, and [Check] looks at that log alone: a resource that forgets to refuse is found out.
+// It keeps a log of all that it was asked, and [Check] looks at that log alone:
+// a resource that forgets to refuse is found out.
 package fenced
 
 import (
@@ -16,7 +19,8 @@ import (
 	"time"
 )
 
-// Server is a resource that listens on 127.0.0.1. Its methods are safe for concurrent use.
+// Server is a resource that listens on 127.0.0.1. Its methods are safe for
+// concurrent use.
 type Server struct {
 	listener net.Listener
 	http     http.Server
@@ -49,8 +53,9 @@ func Start() (*Server, error) {
 	return s, nil
 }
 
-// URL is where to post writes to, each with a body of key, fence and the writer's process: "report/3 17 4711". The answer is 200 if
-// the write was accepted, 409 if its fence is smaller than one seen before.
+// URL is where to post writes to, each with a body of key, fence and the
+// writer's process: "report/3 17 4711". The answer is 200 if the write was
+// accepted, 409 if its fence is smaller than one seen before.
 func (s *Server) URL() string { return "http://" + s.listener.Addr().String() + "/" }
 
 // Close ends the resource. Its log stays.
@@ -59,7 +64,8 @@ func (s *Server) Close() {
 	s.wg.Wait()
 }
 
-// Log returns all writes that were asked for, in the order in which the resource decided on them.
+// Log returns all writes that were asked for, in the order in which the
+// resource decided on them.
 func (s *Server) Log() []Write {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,7 +90,8 @@ func (s *Server) ServeHTTP(answer http.ResponseWriter, request *http.Request) {
 }
 
 func parse(body string) (w Write, err error) {
-	if n, err := fmt.Sscan(body, &w.Key, &w.Fence, &w.PID); err != nil || n != 3 || w.Fence == 0 || len(strings.Fields(body)) != 3 {
+	if n, err := fmt.Sscan(body, &w.Key, &w.Fence, &w.PID); err != nil || n != 3 || w.Fence == 0 ||
+		len(strings.Fields(body)) != 3 {
 		return w, fmt.Errorf("write %q: want a key, a fence from 1 and a process", body)
 	}
 	return w, nil
@@ -101,8 +108,8 @@ func (s *Server) write(w Write) bool {
 	return w.Accepted
 }
 
-// Check returns what is wrong with a log: a write that was accepted though a greater fence had been, and one that was refused for
-// nothing.
+// Check returns what is wrong with a log: a write that was accepted though a
+// greater fence had been, and one that was refused for nothing.
 func Check(log []Write) (wrong []string) {
 	greatest := map[string]uint64{}
 	for _, w := range log {
@@ -118,8 +125,9 @@ func Check(log []Write) (wrong []string) {
 	return wrong
 }
 
-// Shared returns the writes whose fence another process had used before: no resource can tell the two apart. That needs a store that gave
-// the same fence twice, such as one that was put back to what it had been.
+// Shared returns the writes whose fence another process had used before: no
+// resource can tell the two apart. That needs a store that gave the same fence
+// twice, such as one that was put back to what it had been.
 func Shared(log []Write) (wrong []string) {
 	type use struct {
 		key   string
@@ -149,5 +157,7 @@ func Refused(log []Write) (n int) {
 }
 
 func (w Write) String() string {
-	return fmt.Sprintf("%s write to %s with fence %d by process %d", w.Time.UTC().Format("15:04:05.000"), w.Key, w.Fence, w.PID)
+	return fmt.Sprintf(
+		"%s write to %s with fence %d by process %d", w.Time.UTC().Format("15:04:05.000"), w.Key, w.Fence, w.PID,
+	)
 }

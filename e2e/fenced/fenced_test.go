@@ -46,7 +46,9 @@ func TestResource_RefusesSmallerFences(t *testing.T) {
 		}
 	}
 	if wrong := Check(s.Log()); len(wrong) > 0 || len(s.Log()) != 5 || Refused(s.Log()) != 1 {
-		t.Errorf("got %d writes, %d refused, and %v, want 5, 1 and nothing wrong", len(s.Log()), Refused(s.Log()), wrong)
+		t.Errorf(
+			"got %d writes, %d refused, and %v, want 5, 1 and nothing wrong", len(s.Log()), Refused(s.Log()), wrong,
+		)
 	}
 }
 
@@ -63,12 +65,26 @@ func TestCheck_FindsResourceThatTakesAll(t *testing.T) {
 
 func TestCheck_FindsDoctoredLog(t *testing.T) {
 	for name, log := range map[string][]Write{
-		"a smaller fence accepted":         {{Key: "a/0", Fence: 2, PID: 1, Accepted: true}, {Key: "a/0", Fence: 1, PID: 2, Accepted: true}},
-		"a greater fence refused":          {{Key: "a/0", Fence: 2, PID: 1, Accepted: true}, {Key: "a/0", Fence: 3, PID: 2}},
-		"the first write refused":          {{Key: "a/0", Fence: 2, PID: 1}},
-		"one fence used by two processes":  {{Key: "a/0", Fence: 2, PID: 1, Accepted: true}, {Key: "a/0", Fence: 2, PID: 2, Accepted: true}},
-		"a smaller fence after a pause":    {{Key: "a/0", Fence: 2, PID: 1, Accepted: true}, {Key: "b/0", Fence: 1, PID: 2, Accepted: true}, {Key: "a/0", Fence: 1, PID: 1, Accepted: true}},
-		"smaller after an equal was taken": {{Key: "a/0", Fence: 2, PID: 1, Accepted: true}, {Key: "a/0", Fence: 2, PID: 1, Accepted: true}, {Key: "a/0", Fence: 1, PID: 1, Accepted: true}},
+		"a smaller fence accepted": {
+			{Key: "a/0", Fence: 2, PID: 1, Accepted: true}, {Key: "a/0", Fence: 1, PID: 2, Accepted: true},
+		},
+		"a greater fence refused": {
+			{Key: "a/0", Fence: 2, PID: 1, Accepted: true}, {Key: "a/0", Fence: 3, PID: 2},
+		},
+		"the first write refused": {{Key: "a/0", Fence: 2, PID: 1}},
+		"one fence used by two processes": {
+			{Key: "a/0", Fence: 2, PID: 1, Accepted: true}, {Key: "a/0", Fence: 2, PID: 2, Accepted: true},
+		},
+		"a smaller fence after a pause": {
+			{Key: "a/0", Fence: 2, PID: 1, Accepted: true},
+			{Key: "b/0", Fence: 1, PID: 2, Accepted: true},
+			{Key: "a/0", Fence: 1, PID: 1, Accepted: true},
+		},
+		"smaller after an equal was taken": {
+			{Key: "a/0", Fence: 2, PID: 1, Accepted: true},
+			{Key: "a/0", Fence: 2, PID: 1, Accepted: true},
+			{Key: "a/0", Fence: 1, PID: 1, Accepted: true},
+		},
 	} {
 		if wrong := append(Check(log), Shared(log)...); len(wrong) != 1 {
 			t.Errorf("%s: got %q, want one thing", name, wrong)

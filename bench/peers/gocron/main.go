@@ -1,9 +1,11 @@
-// Gocron is the worker of examples/worker with another library in it: gocron, made a fleet in the two ways that it offers, with an
-// elector and with a locker, both on etcd. It takes the flags that the tests of e2e/chaos give to a worker, as far as they mean
-// something to it, and writes the same journal.
+// Gocron is the worker of examples/worker with another library in it: gocron,
+// made a fleet in the two ways that it offers, with an elector and with a
+// locker, both on etcd. It takes the flags that the tests of e2e/chaos give to
+// a worker, as far as they mean something to it, and writes the same journal.
 //
-// gocron has neither shards nor runs with a scheduled time: each shard is a job here, and the time of a fire is the time at which it
-// starts, rounded down to the second of the schedule.
+// gocron has neither shards nor runs with a scheduled time: each shard is a job
+// here, and the time of a fire is the time at which it starts, rounded down to
+// the second of the schedule.
 package main
 
 import (
@@ -80,7 +82,8 @@ func run(ctx context.Context, c config) error {
 	}
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints: strings.Split(u.Host, ","), DialTimeout: 5 * time.Second,
-		// What etcd advises for clients that must find out about a connection that is dead.
+		// What etcd advises for clients that must find out about a connection
+		// that is dead.
 		DialKeepAliveTime: c.ttl / 2, DialKeepAliveTimeout: c.ttl / 2,
 	})
 	if err != nil {
@@ -129,7 +132,15 @@ func (c config) handle(out *os.File, name string, item int) {
 	fire := time.Now().UTC().Truncate(c.every)
 	tell := func(event, outcome string) {
 		line := map[string]any{
-			"event": event, "job": name, "shard": item, "fire": fire, "attempt": 1, "fence": 1, "pid": os.Getpid(), "instance": c.name, "time": time.Now().UTC(),
+			"event":    event,
+			"job":      name,
+			"shard":    item,
+			"fire":     fire,
+			"attempt":  1,
+			"fence":    1,
+			"pid":      os.Getpid(),
+			"instance": c.name,
+			"time":     time.Now().UTC(),
 		}
 		if outcome != "" {
 			line["outcome"] = outcome
@@ -147,7 +158,8 @@ func (c config) handle(out *os.File, name string, item int) {
 	tell("end", "ok")
 }
 
-// sessions keeps a session with etcd, and makes an elector and a locker of it with etcd's own recipes.
+// sessions keeps a session with etcd, and makes an elector and a locker of it
+// with etcd's own recipes.
 type sessions struct {
 	client  *clientv3.Client
 	ttl     int // seconds
@@ -171,7 +183,8 @@ func (s *sessions) keep(ctx context.Context) {
 // campaign wants to lead until ctx ends.
 func (s *sessions) campaign(ctx context.Context) {
 	s.with(ctx, func(session *concurrency.Session) {
-		// A campaign goes on for as long as it takes, but not beyond its session.
+		// A campaign goes on for as long as it takes, but not beyond its
+		// session.
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
 		go func() {
@@ -198,7 +211,8 @@ func (s *sessions) with(ctx context.Context, use func(*concurrency.Session)) {
 			continue
 		}
 		use(session)
-		// The session's own context has ended if ctx has; its lease goes with it, so that the others need not wait for it.
+		// The session's own context has ended if ctx has; its lease goes with
+		// it, so that the others need not wait for it.
 		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		_, _ = s.client.Revoke(bye, session.Lease())
 		cancel()
@@ -213,7 +227,8 @@ func (s *sessions) IsLeader(context.Context) error {
 	return errors.New("another process leads")
 }
 
-// Lock takes the lock of a job for a run, or returns an error if another process has it.
+// Lock takes the lock of a job for a run, or returns an error if another
+// process has it.
 func (s *sessions) Lock(ctx context.Context, key string) (gocron.Lock, error) {
 	session := s.session.Load()
 	if session == nil {

@@ -7,8 +7,9 @@ import (
 	"github.com/elasticjob-go/elastic/internal/checker"
 )
 
-// Repeats returns those of the lines that start a run again, but for runs whose process, or the store, had stood still for want of time so
-// long that it may have cost the session.
+// Repeats returns those of the lines that start a run again, but for runs whose
+// process, or the store, had stood still for want of time so long that it may
+// have cost the session.
 func (f *Fleet) Repeats(lines []checker.Line) []checker.Line {
 	f.mu.Lock()
 	still := f.standstills()
@@ -27,9 +28,11 @@ func repeats(lines, all []checker.Line, still []starvation, ttl time.Duration) (
 				before = a
 			}
 		}
-		// A renewal that came late before the run began may be what ends the session while it runs.
+		// A renewal that came late before the run began may be what ends the
+		// session while it runs.
 		if !slices.ContainsFunc(still, func(s starvation) bool {
-			return (s.pid == 0 || s.pid == before.PID || before.PID == 0) && s.to.After(before.Time.Add(-ttl)) && s.from.Before(l.Time)
+			return (s.pid == 0 || s.pid == before.PID || before.PID == 0) &&
+				s.to.After(before.Time.Add(-ttl)) && s.from.Before(l.Time)
 		}) {
 			again = append(again, l)
 		}
@@ -45,8 +48,9 @@ func (f *Fleet) NoRepeats() {
 	}
 }
 
-// ToldToStop checks that a run whose process was cut off from the store at a time was told to stop before it began again. A process that got
-// no time may be as late as that, and not later.
+// ToldToStop checks that a run whose process was cut off from the store at a
+// time was told to stop before it began again. A process that got no time may
+// be as late as that, and not later.
 func (f *Fleet) ToldToStop(cut time.Time, run, again checker.Line) {
 	f.t.Helper()
 	end := f.AwaitLine(0, "the end of "+run.String(), func(l checker.Line) bool {
@@ -55,9 +59,14 @@ func (f *Fleet) ToldToStop(cut time.Time, run, again checker.Line) {
 	f.mu.Lock()
 	own := slices.DeleteFunc(f.starved(), func(s starvation) bool { return s.pid != run.PID && s.pid != 0 })
 	f.mu.Unlock()
-	late := within(own, cut, end.Time) // a session is given up a tenth of its TTL before it is over: who lacked less than that had time to stop
+	// A session is given up a tenth of its TTL before it is over: who lacked
+	// less than that had time to stop.
+	late := within(own, cut, end.Time)
 	if !end.Time.Before(again.Time.Add(late)) || end.Outcome == "ok" && late < f.TTL/10 {
-		f.t.Errorf("%s ended at %s (%s), %s began at %s: want it to be told to stop before", run, end.Time, end.Outcome, again, again.Time)
+		f.t.Errorf(
+			"%s ended at %s (%s), %s began at %s: want it to be told to stop before",
+			run, end.Time, end.Outcome, again, again.Time,
+		)
 	}
 	f.t.Logf("it was told to stop %v before its run began elsewhere", again.Time.Sub(end.Time).Round(time.Millisecond))
 }

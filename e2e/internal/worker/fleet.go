@@ -34,8 +34,9 @@ type Settings struct {
 	Bound    time.Duration  // what recovery may take besides the TTL: see checker.History
 }
 
-// Fleet is processes that share jobs on a store, with an account of what was done to them and of what their handlers wrote. It is used by
-// one goroutine, that of its test; only Act may be called by others.
+// Fleet is processes that share jobs on a store, with an account of what was
+// done to them and of what their handlers wrote. It is used by one goroutine,
+// that of its test; only Act may be called by others.
 type Fleet struct {
 	Settings
 	Dir     string // takes what the fleet writes
@@ -44,8 +45,9 @@ type Fleet struct {
 	URL     string // of the store; to be set before anybody looks into it
 	Rand    *rand.Rand
 
-	// Revive is asked about a process that has ended though nobody had told it to, and says whether that was made up for. Nil never does: the
-	// test fails.
+	// Revive is asked about a process that has ended though nobody had told it
+	// to, and says whether that was made up for. Nil never does: the test
+	// fails.
 	Revive func(*Process) bool
 
 	Lines  []checker.Line      // what was read of the journal
@@ -74,7 +76,8 @@ func Of(l checker.Line) Shard { return Shard{l.Job, l.Shard} }
 // Seed returns the seed that was asked for, or draws one.
 func Seed() uint64 { return cmp.Or(*seedFlag, rand.Uint64N(1_000_000)) }
 
-// NewFleet returns a fleet without a store and without processes. What there is to see of it is told if the test fails.
+// NewFleet returns a fleet without a store and without processes. What there is
+// to see of it is told if the test fails.
 func NewFleet(t *testing.T, s Settings) *Fleet {
 	t.Helper()
 	binary, err := Binary()
@@ -84,8 +87,14 @@ func NewFleet(t *testing.T, s Settings) *Fleet {
 	seed := Seed()
 	t.Logf("seed %d", seed)
 	f := &Fleet{
-		t: t, Settings: s, began: time.Now(), leaving: s.Patience, Dir: directory(t), Binary: binary,
-		Rand: rand.New(rand.NewPCG(seed, 0)), Latest: map[Shard]time.Time{},
+		t:        t,
+		Settings: s,
+		began:    time.Now(),
+		leaving:  s.Patience,
+		Dir:      directory(t),
+		Binary:   binary,
+		Rand:     rand.New(rand.NewPCG(seed, 0)),
+		Latest:   map[Shard]time.Time{},
 	}
 	f.Journal = filepath.Join(f.Dir, "journal")
 	if f.journal, err = os.OpenFile(f.Journal, os.O_CREATE|os.O_RDONLY, 0o600); err != nil {
@@ -157,7 +166,8 @@ func (f *Fleet) LeaveAll() {
 	}
 }
 
-// NoneDied fails the test if a process has ended that was not to, and is not revived.
+// NoneDied fails the test if a process has ended that was not to, and is not
+// revived.
 func (f *Fleet) NoneDied() {
 	f.t.Helper()
 	for _, p := range f.Processes() {
@@ -201,8 +211,9 @@ func (f *Fleet) Content(prefix string) []store.Entry {
 	return entries
 }
 
-// History returns what has happened so far: everything but the end, and what the store holds then. A machine that gave somebody no time is
-// one of the things that were done.
+// History returns what has happened so far: everything but the end, and what
+// the store holds then. A machine that gave somebody no time is one of the
+// things that were done.
 func (f *Fleet) History() checker.History {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -210,7 +221,8 @@ func (f *Fleet) History() checker.History {
 	return checker.History{Lines: f.Lines, Acts: acts, TTL: f.TTL, Bound: f.Bound}
 }
 
-// Report fails the test by what was found in a history, and tells the lives of the first shards that are concerned.
+// Report fails the test by what was found in a history, and tells the lives of
+// the first shards that are concerned.
 func (f *Fleet) Report(h checker.History, found []checker.Violation) {
 	f.t.Helper()
 	told := map[Shard]bool{}
@@ -223,7 +235,8 @@ func (f *Fleet) Report(h checker.History, found []checker.Violation) {
 	}
 }
 
-// Keep writes a history to be looked at, or to become a test of the checker: one that is not as promised even if nobody asked.
+// Keep writes a history to be looked at, or to become a test of the checker:
+// one that is not as promised even if nobody asked.
 func (f *Fleet) Keep(h checker.History, bad bool) {
 	f.t.Helper()
 	path := filepath.Join(f.Dir, "history.txt")

@@ -10,7 +10,8 @@ import (
 	"github.com/elasticjob-go/elastic/internal/checker"
 )
 
-// Look reads what handlers have written since the last time, and fails the test if a process has died of itself.
+// Look reads what handlers have written since the last time, and fails the test
+// if a process has died of itself.
 func (f *Fleet) Look() {
 	f.t.Helper()
 	text, err := io.ReadAll(f.journal)
@@ -93,7 +94,8 @@ func (f *Fleet) Unfinished(p *Process) (starts []checker.Line) {
 	return starts
 }
 
-// Completed says whether every shard has completed the last fire that was due at a time.
+// Completed says whether every shard has completed the last fire that was due
+// at a time.
 func (f *Fleet) Completed(by time.Time) bool {
 	due := time.Time{}
 	for at := f.Schedule.Next(by.Add(-time.Minute)); !at.After(by); at = f.Schedule.Next(at) {
@@ -109,7 +111,8 @@ func (f *Fleet) Completed(by time.Time) bool {
 	return true
 }
 
-// AwaitEverybody waits until every process has run a shard. One that has not may not be ready for a signal yet, which ends it then.
+// AwaitEverybody waits until every process has run a shard. One that has not
+// may not be ready for a signal yet, which ends it then.
 func (f *Fleet) AwaitEverybody() {
 	f.t.Helper()
 	for _, p := range f.Running() {
@@ -117,7 +120,8 @@ func (f *Fleet) AwaitEverybody() {
 	}
 }
 
-// AwaitQuiet waits for a moment at which every shard has completed all that is due, and nothing more is for a while.
+// AwaitQuiet waits for a moment at which every shard has completed all that is
+// due, and nothing more is for a while.
 func (f *Fleet) AwaitQuiet() (now time.Time) {
 	f.t.Helper()
 	const while = 400 * time.Millisecond // to ask everybody to leave

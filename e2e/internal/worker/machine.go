@@ -7,9 +7,10 @@ import (
 	"time"
 )
 
-// machine knows who gets no time, because there is too much to do: a process that gets no processor is as good as frozen, whoever did
-// it. It is not the workers who are asked, but the kernel, which counts for how long each thread waits; and this process, for machines that
-// stand still as a whole.
+// machine knows who gets no time, because there is too much to do: a process
+// that gets no processor is as good as frozen, whoever did it. It is not the
+// workers who are asked, but the kernel, which counts for how long each thread
+// waits; and this process, for machines that stand still as a whole.
 type machine struct {
 	mu     sync.Mutex
 	last   time.Time                        // when it was looked at last
@@ -18,7 +19,8 @@ type machine struct {
 	past   []starvation
 }
 
-// starvation is a time in which a process got hardly any time; 0 is the whole machine.
+// starvation is a time in which a process got hardly any time; 0 is the whole
+// machine.
 type starvation struct {
 	pid      int
 	from, to time.Time
@@ -60,8 +62,9 @@ func (m *machine) watch() (stop func()) {
 	return func() { close(done); group.Wait() }
 }
 
-// look compares for how long each thread of each process has waited since it began with what it was the last time. Who waited for more
-// than half of the time between is starved.
+// look compares for how long each thread of each process has waited since it
+// began with what it was the last time. Who waited for more than half of the
+// time between is starved.
 func (m *machine) look(now time.Time, waited map[int]map[string]time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -89,8 +92,9 @@ func (m *machine) look(now time.Time, waited map[int]map[string]time.Duration) {
 	m.last, m.waited, m.since = now, waited, since
 }
 
-// starved returns when somebody got no time that concerns the owner of some processes: those, and the servers. Whose server it is
-// can't be told, so that each counts for everybody.
+// starved returns when somebody got no time that concerns the owner of some
+// processes: those, and the servers. Whose server it is can't be told, so that
+// each counts for everybody.
 func (m *machine) starved(mine map[int]bool) []starvation {
 	m.mu.Lock()
 	all := slices.Clone(m.past)

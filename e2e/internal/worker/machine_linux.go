@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// waits returns how long each thread of a process has waited for a processor since it began, by the kernel's account.
+// waits returns how long each thread of a process has waited for a processor
+// since it began, by the kernel's account.
 func waits(pid int) map[string]time.Duration {
 	all := map[string]time.Duration{}
 	paths, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid)) // the pattern is well-formed
@@ -26,7 +27,8 @@ func waits(pid int) map[string]time.Duration {
 	return all
 }
 
-// children returns the processes that this one has started: workers and servers.
+// children returns the processes that this one has started: workers and
+// servers.
 func children() (pids []int) {
 	paths, _ := filepath.Glob("/proc/self/task/*/children") // the pattern is well-formed
 	for _, path := range paths {

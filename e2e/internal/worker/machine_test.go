@@ -12,8 +12,8 @@ var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 func at(ms int) time.Time { return noon.Add(time.Duration(ms) * time.Millisecond) }
 
-// watched returns a machine on which one process with two threads lived for as many looks as are given: for how much of each interval the
-// second one waited.
+// watched returns a machine on which one process with two threads lived for as
+// many looks as are given: for how much of each interval the second one waited.
 func watched(pid int, waited ...time.Duration) *machine {
 	m, total := &machine{last: at(0)}, time.Duration(0)
 	for i, w := range append([]time.Duration{0}, waited...) {
@@ -39,8 +39,10 @@ func TestMachine_FindsStarvedProcesses(t *testing.T) {
 		"crowded":        {watched(7, crowded, crowded), nil},
 		"for a while":    {watched(7, idle, hungry, hungry, idle, idle), []starvation{{7, at(100), at(400)}}},
 		"to this moment": {watched(7, idle, hungry, hungry), []starvation{{7, at(100), at(300)}}},
-		"twice":          {watched(7, hungry, idle, idle, hungry), []starvation{{7, at(0), at(200)}, {7, at(300), at(400)}}},
-		"a server":       {watched(8, hungry, idle), []starvation{{server, at(0), at(200)}}},
+		"twice": {
+			watched(7, hungry, idle, idle, hungry), []starvation{{7, at(0), at(200)}, {7, at(300), at(400)}},
+		},
+		"a server": {watched(8, hungry, idle), []starvation{{server, at(0), at(200)}}},
 	} {
 		if got := row.m.starved(mine); !slices.Equal(got, row.want) {
 			t.Errorf("%s: got %v, want %v", name, got, row.want)
@@ -66,7 +68,9 @@ func TestMachine_StandstillStarvesAll(t *testing.T) {
 }
 
 func TestMachine_CountsOverlappingWaitsOnce(t *testing.T) {
-	all := []starvation{{7, at(0), at(1000)}, {server, at(500), at(1500)}, {0, at(3000), at(4000)}, {8, at(9000), at(9999)}}
+	all := []starvation{
+		{7, at(0), at(1000)}, {server, at(500), at(1500)}, {0, at(3000), at(4000)}, {8, at(9000), at(9999)},
+	}
 	for _, row := range []struct{ from, to, want int }{
 		{0, 5000, 2500}, {200, 1400, 1200}, {1500, 3000, 0}, {3500, 9100, 600}, {600, 700, 100},
 	} {
@@ -99,15 +103,28 @@ func TestStandstill_CountsOnce(t *testing.T) {
 		acts []checker.Act
 		want []starvation // of a process that got no time from 1 s to 2 s
 	}{
-		"alive":                  {[]checker.Act{start}, []starvation{{7, at(1000), at(2000)}}},
-		"frozen":                 {[]checker.Act{start, act(900, checker.Stop)}, nil},
-		"frozen, and back":       {[]checker.Act{start, act(500, checker.Stop), act(900, checker.Cont)}, []starvation{{7, at(1000), at(2000)}}},
-		"back meanwhile":         {[]checker.Act{start, act(500, checker.Stop), act(1200, checker.Cont)}, []starvation{{7, at(1200).Add(1), at(2000)}}},
-		"killed meanwhile":       {[]checker.Act{start, act(1600, checker.Kill)}, []starvation{{7, at(1000), at(1600).Add(-1)}}},
-		"killed soon":            {[]checker.Act{start, act(1400, checker.Kill)}, nil},
-		"killed later":           {[]checker.Act{start, act(2100, checker.Kill)}, []starvation{{7, at(1000), at(2000)}}},
-		"asked to leave":         {[]checker.Act{start, act(900, checker.Term)}, []starvation{{7, at(1000), at(2000)}}},
-		"noted in another order": {[]checker.Act{act(900, checker.Cont), act(500, checker.Stop), start}, []starvation{{7, at(1000), at(2000)}}},
+		"alive":  {[]checker.Act{start}, []starvation{{7, at(1000), at(2000)}}},
+		"frozen": {[]checker.Act{start, act(900, checker.Stop)}, nil},
+		"frozen, and back": {
+			[]checker.Act{start, act(500, checker.Stop), act(900, checker.Cont)},
+			[]starvation{{7, at(1000), at(2000)}},
+		},
+		"back meanwhile": {
+			[]checker.Act{start, act(500, checker.Stop), act(1200, checker.Cont)},
+			[]starvation{{7, at(1200).Add(1), at(2000)}},
+		},
+		"killed meanwhile": {
+			[]checker.Act{start, act(1600, checker.Kill)}, []starvation{{7, at(1000), at(1600).Add(-1)}},
+		},
+		"killed soon": {[]checker.Act{start, act(1400, checker.Kill)}, nil},
+		"killed later": {
+			[]checker.Act{start, act(2100, checker.Kill)}, []starvation{{7, at(1000), at(2000)}},
+		},
+		"asked to leave": {[]checker.Act{start, act(900, checker.Term)}, []starvation{{7, at(1000), at(2000)}}},
+		"noted in another order": {
+			[]checker.Act{act(900, checker.Cont), act(500, checker.Stop), start},
+			[]starvation{{7, at(1000), at(2000)}},
+		},
 	} {
 		if got := standstills(row.acts, []starvation{{7, at(1000), at(2000)}}, ttl); !slices.Equal(got, row.want) {
 			t.Errorf("%s: got %v, want %v", name, got, row.want)
@@ -142,7 +159,14 @@ func TestStandstill_DoesNotHealCuts(t *testing.T) {
 func TestStandstill_ExcusesOwnProcessOnly(t *testing.T) {
 	const ttl = 2 * time.Second
 	line := func(attempt, pid, ms int) checker.Line {
-		return checker.Line{Event: "start", Job: "report", Fire: at(0), Attempt: attempt, PID: pid, Time: at(ms)}
+		return checker.Line{
+			Event:   "start",
+			Job:     "report",
+			Fire:    at(0),
+			Attempt: attempt,
+			PID:     pid,
+			Time:    at(ms),
+		}
 	}
 	all := []checker.Line{line(1, 7, 100), line(2, 8, 4000)}
 	for name, row := range map[string]struct {

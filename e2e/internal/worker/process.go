@@ -12,8 +12,9 @@ import (
 	"github.com/elasticjob-go/elastic/internal/checker"
 )
 
-// Spawn starts a process that dies with this one, and returns what is closed when it has ended. Tests start workers in no other way: other
-// children of this process are servers.
+// Spawn starts a process that dies with this one, and returns what is closed
+// when it has ended. Tests start workers in no other way: other children of
+// this process are servers.
 func Spawn(cmd *exec.Cmd) (ended <-chan struct{}, err error) {
 	cmd.SysProcAttr = dieWithParent()
 	if err := cmd.Start(); err != nil {
@@ -28,7 +29,8 @@ func Spawn(cmd *exec.Cmd) (ended <-chan struct{}, err error) {
 	return done, nil
 }
 
-// Process is one process of a fleet. What is done to it goes into the fleet's account.
+// Process is one process of a fleet. What is done to it goes into the fleet's
+// account.
 type Process struct {
 	Name    string
 	Log     string // file that takes what processes of that name say
@@ -41,10 +43,17 @@ type Process struct {
 	asked bool // it was asked to leave
 }
 
-// Start starts a process. Its name can be that of one that has ended. Change, if it is not nil, changes how it is started.
+// Start starts a process. Its name can be that of one that has ended. Change,
+// if it is not nil, changes how it is started.
 func (f *Fleet) Start(name string, args []string, change func(*exec.Cmd)) *Process {
 	f.t.Helper()
-	p := &Process{fleet: f, Name: name, Log: f.log(name), cmd: exec.Command(f.Binary, args...), Started: time.Now()}
+	p := &Process{
+		fleet:   f,
+		Name:    name,
+		Log:     f.log(name),
+		cmd:     exec.Command(f.Binary, args...),
+		Started: time.Now(),
+	}
 	log, err := os.OpenFile(p.Log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		f.t.Fatal(err)
@@ -69,7 +78,8 @@ func (f *Fleet) Start(name string, args []string, change func(*exec.Cmd)) *Proce
 	return p
 }
 
-// MayEnd notes that the process is to end. One that ends without that fails the test.
+// MayEnd notes that the process is to end. One that ends without that fails the
+// test.
 func (p *Process) MayEnd() {
 	p.fleet.mu.Lock()
 	defer p.fleet.mu.Unlock()
@@ -136,7 +146,8 @@ func (p *Process) Gone() {
 	}
 }
 
-// Code waits until the process has ended by itself, notes that, and returns its exit code.
+// Code waits until the process has ended by itself, notes that, and returns its
+// exit code.
 func (p *Process) Code() int {
 	p.fleet.t.Helper()
 	select {

@@ -6,7 +6,8 @@ import (
 	"syscall"
 )
 
-// dieWithParent has the kernel kill a worker when the test process ends, however it ends.
+// dieWithParent has the kernel kill a worker when the test process ends,
+// however it ends.
 func dieWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
 
 // Files returns how many files and connections the process holds.

@@ -4,7 +4,8 @@ package worker
 
 import "syscall"
 
-// dieWithParent can't be had here: a test that is killed leaves its workers behind.
+// dieWithParent can't be had here: a test that is killed leaves its workers
+// behind.
 func dieWithParent() *syscall.SysProcAttr { return nil }
 
 // Files can't be counted here.

@@ -8,9 +8,12 @@ import (
 	"github.com/elasticjob-go/elastic/internal/checker"
 )
 
-// standstills returns the times in which somebody got hardly any time for so long that it may have cost a session, and nothing else
-// accounts for them: of one that was killed or frozen then only what came before, of one that came back only what came after. They end before
-// what was really done, and begin after it: at the same moment, the end of the one would be taken for that of the other.
+// standstills returns the times in which somebody got hardly any time for so
+// long that it may have cost a session, and nothing else accounts for them: of
+// one that was killed or frozen then only what came before, of one that came
+// back only what came after. They end before what was really done, and begin
+// after it: at the same moment, the end of the one would be taken for that of
+// the other.
 func standstills(acts []checker.Act, starved []starvation, ttl time.Duration) (all []starvation) {
 	acts = byTime(acts)
 	for _, s := range starved {
@@ -36,19 +39,30 @@ func standstills(acts []checker.Act, starved []starvation, ttl time.Duration) (a
 	return all
 }
 
-// frozen returns what a history says of standstills: whoever it was stood still, as if by SIGSTOP. A worker may not have stood still for
-// so long that it counts as frozen, and yet for so long that a renewal came late: that is as if the store had been out of reach.
+// frozen returns what a history says of standstills: whoever it was stood
+// still, as if by SIGSTOP. A worker may not have stood still for so long that
+// it counts as frozen, and yet for so long that a renewal came late: that is as
+// if the store had been out of reach.
 func frozen(acts []checker.Act, all []starvation) (more []checker.Act) {
 	for _, s := range all {
-		more = append(more, checker.Act{Time: s.from, Kind: checker.Stop, PID: s.pid}, checker.Act{Time: s.to, Kind: checker.Cont, PID: s.pid})
+		more = append(more, checker.Act{
+			Time: s.from,
+			Kind: checker.Stop,
+			PID:  s.pid,
+		}, checker.Act{Time: s.to, Kind: checker.Cont, PID: s.pid})
 		if s.pid != 0 && !cutAt(acts, s.pid, s.to) {
-			more = append(more, checker.Act{Time: s.from, Kind: checker.Cut, PID: s.pid}, checker.Act{Time: s.to, Kind: checker.Heal, PID: s.pid})
+			more = append(more, checker.Act{
+				Time: s.from,
+				Kind: checker.Cut,
+				PID:  s.pid,
+			}, checker.Act{Time: s.to, Kind: checker.Heal, PID: s.pid})
 		}
 	}
 	return more
 }
 
-// cutAt says whether a process is cut off from the store at a time. One that is must not be healed before it was.
+// cutAt says whether a process is cut off from the store at a time. One that is
+// must not be healed before it was.
 func cutAt(acts []checker.Act, pid int, at time.Time) (cut bool) {
 	for _, a := range byTime(acts) {
 		if a.PID == pid && !a.Time.After(at) && (a.Kind == checker.Cut || a.Kind == checker.Heal) {
@@ -64,7 +78,8 @@ func byTime(acts []checker.Act) []checker.Act {
 	return acts
 }
 
-// starved returns when the fleet's processes and the servers got no time; the fleet's mutex is held.
+// starved returns when the fleet's processes and the servers got no time; the
+// fleet's mutex is held.
 func (f *Fleet) starved() []starvation {
 	mine := map[int]bool{}
 	for _, p := range f.processes {
@@ -83,8 +98,9 @@ func since(all []starvation, at time.Time) (rest []starvation) {
 	return rest
 }
 
-// standstills returns when somebody stood still for want of time, long enough to cost a session; the fleet's mutex is held. The store and the
-// whole machine are the same here: nobody can reach the store.
+// standstills returns when somebody stood still for want of time, long enough
+// to cost a session; the fleet's mutex is held. The store and the whole machine
+// are the same here: nobody can reach the store.
 func (f *Fleet) standstills() []starvation {
 	all := f.starved()
 	for i := range all {
@@ -105,11 +121,15 @@ func (f *Fleet) tellStandstills() {
 				who = p.String()
 			}
 		}
-		f.t.Logf("%s got no time for %s at %s", who, s.to.Sub(s.from).Round(time.Millisecond), s.from.Format("15:04:05.000"))
+		f.t.Logf(
+			"%s got no time for %s at %s",
+			who, s.to.Sub(s.from).Round(time.Millisecond), s.from.Format("15:04:05.000"),
+		)
 	}
 }
 
-// Starved returns for how much of a time somebody of the fleet, or a server, got hardly any: who is late by no more than that was not slow.
+// Starved returns for how much of a time somebody of the fleet, or a server,
+// got hardly any: who is late by no more than that was not slow.
 func (f *Fleet) Starved(from, to time.Time) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
