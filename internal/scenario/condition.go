@@ -11,7 +11,8 @@ import (
 	"github.com/elasticjob-go/elastic/observe"
 )
 
-// conditions is what until and expect take; the words of a record may be given in any order, and some left out.
+// conditions is what until and expect take; the words of a record may be given
+// in any order, and some left out.
 const conditions = `JOB/SHARD idle|running|gone [ok|failed|lost|replaced|cancelled] [on NAME] [fire T] [attempt N] [fence N];
 	JOB shared by NAME…; JOB/SHARD owned by NAME; runs JOB/SHARD [of T] [on NAME] = N; alive NAME; dead NAME; events KIND = N; quiet`
 
@@ -46,7 +47,8 @@ func expect(w *world, s Step) error {
 	return nil
 }
 
-// condition reads a condition. What it returns says why it does not hold; empty if it does.
+// condition reads a condition. What it returns says why it does not hold; empty
+// if it does.
 func (w *world) condition(args []Arg) (func() string, error) {
 	text := make([]string, len(args))
 	for i, a := range args {
@@ -142,7 +144,8 @@ func (w *world) countEvents(text []string, bad error) (func() string, error) {
 	}, nil
 }
 
-// shared says why a job's shards are not spread evenly over exactly these instances.
+// shared says why a job's shards are not spread evenly over exactly these
+// instances.
 func (w *world) shared(job string, names []string) string {
 	counts := map[string]int{}
 	for _, name := range w.Owners(job) {
@@ -152,7 +155,9 @@ func (w *world) shared(job string, names []string) string {
 	for _, n := range counts {
 		least, most = min(least, n), max(most, n)
 	}
-	if len(counts) != len(names) || most-least > 1 || slices.ContainsFunc(names, func(name string) bool { return counts[name] == 0 }) {
+	if len(counts) != len(names) || most-least > 1 || slices.ContainsFunc(names, func(name string) bool {
+		return counts[name] == 0
+	}) {
 		return "owned by " + w.owners(job)
 	}
 	return ""
@@ -192,7 +197,9 @@ func (w *world) recordIs(what string, text []string, bad error) (func() string, 
 		case "ok", "failed", "lost", "replaced", "cancelled":
 			checks = append(checks, func(r failover.Record) bool { return string(r.Result) == word })
 		case "on":
-			checks = append(checks, func(r failover.Record) bool { return w.NameOf(r.Owner) == value || r.Owner == value })
+			checks = append(checks, func(r failover.Record) bool {
+				return w.NameOf(r.Owner) == value || r.Owner == value
+			})
 		case "fire":
 			checks = append(checks, func(r failover.Record) bool { return clock(r.Fire) == value })
 		case "attempt":

@@ -12,8 +12,9 @@ import (
 	"github.com/elasticjob-go/elastic/internal/layout"
 )
 
-// close ends a story: all that was broken is mended, all instances leave, and then the store must hold nothing but what it may hold
-// at rest, and no two runs may have been beside each other that must not.
+// close ends a story: all that was broken is mended, all instances leave, and
+// then the store must hold nothing but what it may hold at rest, and no two
+// runs may have been beside each other that must not.
 func (w *world) close() error {
 	w.mu.Lock()
 	for what := range w.work {
@@ -49,7 +50,8 @@ func (w *world) close() error {
 	return errors.Join(append(faults, w.overlaps()...)...)
 }
 
-// unfinished names a run that nobody will ever finish: one whose handler has returned, or whose instance is gone.
+// unfinished names a run that nobody will ever finish: one whose handler has
+// returned, or whose instance is gone.
 func (w *world) unfinished() string {
 	if len(w.Up()) == 0 {
 		return ""
@@ -66,7 +68,8 @@ func (w *world) residue(key string, value []byte) string {
 	case "runs":
 		job, _, _ := strings.Cut(rest, "/")
 		shard, err := layout.ShardOf(key)
-		if r, err2 := failover.Decode(value); err != nil || err2 != nil || shard < len(w.Owners(job)) && r.State == failover.StateIdle {
+		if r, err2 := failover.Decode(value); err != nil || err2 != nil || shard < len(w.Owners(job)) &&
+			r.State == failover.StateIdle {
 			return "" // what can't be read was put there by the story
 		}
 	}
@@ -76,8 +79,9 @@ func (w *world) residue(key string, value []byte) string {
 	return fmt.Sprintf("%s = %s", key, value)
 }
 
-// overlaps finds runs of one shard beside each other, fires that began twice, and fences that did not grow. What an instance
-// does that was paused, or declared dead by hand, only its fence can judge.
+// overlaps finds runs of one shard beside each other, fires that began twice,
+// and fences that did not grow. What an instance does that was paused, or
+// declared dead by hand, only its fence can judge.
 func (w *world) overlaps() []error {
 	last := map[string]elastictest.Run{}
 	first := map[string]bool{}

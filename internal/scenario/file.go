@@ -1,6 +1,7 @@
-// Package scenario tells stories of a cluster in text files, and what came of them: a line says what happens, and what the cluster
-// does and holds then is written below it, as in the files of etcd/raft. A reader who knows nothing of the code can check
-// them; a change of behaviour is a change of text.
+// Package scenario tells stories of a cluster in text files, and what came of
+// them: a line says what happens, and what the cluster does and holds then is
+// written below it, as in the files of etcd/raft. A reader who knows nothing of
+// the code can check them; a change of behaviour is a change of text.
 package scenario
 
 import (
@@ -42,8 +43,9 @@ type File struct {
 
 const separator = "----"
 
-// Parse reads a story. Each step is a line with a verb and its arguments, lines of input if it has any, a line with ----, and lines of
-// output up to an empty line. Lines that begin with # are comments.
+// Parse reads a story. Each step is a line with a verb and its arguments, lines
+// of input if it has any, a line with ----, and lines of output up to an empty
+// line. Lines that begin with # are comments.
 func Parse(text string) (File, error) {
 	var f File
 	var before strings.Builder
@@ -92,7 +94,8 @@ func (f File) String() string {
 	return b.String()
 }
 
-// split cuts a line into arguments. A value may be quoted, and may hold spaces then.
+// split cuts a line into arguments. A value may be quoted, and may hold spaces
+// then.
 func split(line string) ([]Arg, error) {
 	var args []Arg
 	for rest := strings.TrimSpace(line); rest != ""; rest = strings.TrimLeft(rest, " \t") {

@@ -16,10 +16,12 @@ func TestFile_ReadAndWrittenUnchanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(f.Steps) != 2 || f.Steps[0].Line != 3 || f.Steps[0].Verb != "job" || f.Steps[0].Output != "ok\n" || f.Steps[1].Input != "{}\n{}\n" || f.After != "\n# the end\n" {
+	if len(f.Steps) != 2 || f.Steps[0].Line != 3 || f.Steps[0].Verb != "job" || f.Steps[0].Output != "ok\n" ||
+		f.Steps[1].Input != "{}\n{}\n" || f.After != "\n# the end\n" {
 		t.Errorf("read as %+v", f)
 	}
-	if args := f.Steps[0].Args; len(args) != 4 || args[1].Name != "schedule" || args[1].Value != "0 * * * * ?" || args[3].Valued {
+	if args := f.Steps[0].Args; len(args) != 4 || args[1].Name != "schedule" ||
+		args[1].Value != "0 * * * * ?" || args[3].Valued {
 		t.Errorf("its arguments were read as %+v", args)
 	}
 	if got := f.String(); got != text {
@@ -92,7 +94,8 @@ func TestScenario_OutputIsWhatHappened(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := told.Steps[4].Output; !strings.Contains(got, "00:01:00  b dies in report/1 of 00:01:00\n") || strings.Contains(got, "nothing") {
+		if got := told.Steps[4].Output; !strings.Contains(got, "00:01:00  b dies in report/1 of 00:01:00\n") ||
+			strings.Contains(got, "nothing") {
 			t.Errorf("the output is\n%s", got)
 		}
 	})

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// docs/design/hazards.md answers all 44 hazards, and every story and test that it names is there.
+// docs/design/hazards.md answers all 44 hazards, and every story and test that
+// it names is there.
 func TestHazards_EachHasScenario(t *testing.T) {
 	page, err := os.ReadFile("../../docs/design/hazards.md")
 	if err != nil {
@@ -27,9 +28,13 @@ func TestHazards_FindsMissingAnswers(t *testing.T) {
 	}
 	told, tests := stories(t), testNames(t)
 	for name, bend := range map[string]func(page string) string{
-		"a row is missing":      func(page string) string { return regexp.MustCompile(`(?m)^\| H17 .*\n`).ReplaceAllString(page, "") },
-		"a row is there twice":  func(page string) string { return strings.Replace(page, "| H17 |", "| H18 |", 1) },
-		"a row names no story":  func(page string) string { return strings.Replace(page, "h44-failover-needs-nothing-else.txt", "", 1) },
+		"a row is missing": func(page string) string {
+			return regexp.MustCompile(`(?m)^\| H17 .*\n`).ReplaceAllString(page, "")
+		},
+		"a row is there twice": func(page string) string { return strings.Replace(page, "| H17 |", "| H18 |", 1) },
+		"a row names no story": func(page string) string {
+			return strings.Replace(page, "h44-failover-needs-nothing-else.txt", "", 1)
+		},
 		"a story is of another": func(page string) string { return strings.Replace(page, "| h01-", "| h02-", 1) },
 		"a story that is not there": func(page string) string {
 			return strings.Replace(page, "h10-a-run-that-fails.txt", "h10-a-run-that-falls.txt", 1)
@@ -37,8 +42,12 @@ func TestHazards_FindsMissingAnswers(t *testing.T) {
 		"a test that is not there": func(page string) string {
 			return strings.Replace(page, "`Test", "`TestNone_", 1)
 		},
-		"a story that nobody names":    func(page string) string { return strings.Replace(page, "story-10-without-failover.txt", "", 1) },
-		"a hazard that does not exist": func(page string) string { return strings.Replace(page, "| H44 |", "| H45 |", 1) },
+		"a story that nobody names": func(page string) string {
+			return strings.Replace(page, "story-10-without-failover.txt", "", 1)
+		},
+		"a hazard that does not exist": func(page string) string {
+			return strings.Replace(page, "| H44 |", "| H45 |", 1)
+		},
 	} {
 		if len(pageFaults(bend(string(page)), told, tests)) == 0 {
 			t.Errorf("%s, and it is not found", name)
@@ -55,7 +64,8 @@ var (
 	header    = regexp.MustCompile(`(?s)^# H(\d+)\. .*\n# Upstream: `)
 )
 
-// pageFaults says what is wrong with the page, given the stories there are, with their texts, and the names of all tests.
+// pageFaults says what is wrong with the page, given the stories there are,
+// with their texts, and the names of all tests.
 func pageFaults(page string, told map[string]string, tests map[string]bool) []string {
 	var faults []string
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
@@ -69,7 +79,10 @@ func pageFaults(page string, told map[string]string, tests map[string]bool) []st
 		}
 		for _, name := range named {
 			if h := header.FindStringSubmatch(told[name]); h == nil || h[1] != number {
-				fault("H%s names %s, which does not begin with its number, or does not say what it is upstream", number, name)
+				fault(
+					"H%s names %s, which does not begin with its number, or does not say what it is upstream",
+					number, name,
+				)
 			}
 		}
 	}

@@ -24,12 +24,19 @@ type line struct {
 	text     string
 }
 
-// report says what has happened since the last report, and how things stand. What happens at one instant on two instances has no
-// order, so it is put into one.
+// report says what has happened since the last report, and how things stand.
+// What happens at one instant on two instances has no order, so it is put into
+// one.
 func (w *world) report(brief bool) string {
 	lines := append(w.newRuns(), w.newEvents()...)
 	slices.SortStableFunc(lines, func(a, b line) int {
-		return cmp.Or(a.at.Truncate(time.Second).Compare(b.at.Truncate(time.Second)), strings.Compare(a.job, b.job), cmp.Compare(a.shard, b.shard), a.at.Compare(b.at), strings.Compare(a.instance, b.instance))
+		return cmp.Or(
+			a.at.Truncate(time.Second).Compare(b.at.Truncate(time.Second)),
+			strings.Compare(a.job, b.job),
+			cmp.Compare(a.shard, b.shard),
+			a.at.Compare(b.at),
+			strings.Compare(a.instance, b.instance),
+		)
 	})
 	var b strings.Builder
 	for _, l := range lines {
@@ -60,7 +67,16 @@ func (w *world) newRuns() []line {
 			if run.Attempt > 1 {
 				verb = fmt.Sprintf("repeats, attempt %d,", run.Attempt)
 			}
-			add(r.Began, "%s %s %s of %s, fence %d, %d shards", r.Instance, verb, what, w.occasion(run.Job, run.Trigger, run.Fire), w.fence(run.Job, run.Shard, run.Fence()), run.Shards)
+			add(
+				r.Began,
+				"%s %s %s of %s, fence %d, %d shards",
+				r.Instance,
+				verb,
+				what,
+				w.occasion(run.Job, run.Trigger, run.Fire),
+				w.fence(run.Job, run.Shard, run.Fence()),
+				run.Shards,
+			)
 		}
 		if !r.Ended.IsZero() && !w.ending[n] {
 			w.ending[n] = true
@@ -88,7 +104,10 @@ func ended(r elastictest.Run) string {
 		return "ends"
 	}
 	for err, why := range map[error]string{
-		elastic.ErrSessionLost: "its session is lost", elastic.ErrShutdown: "it leaves", elastic.ErrReplaced: "a later fire replaces it", elastic.ErrTimeout: "it took too long",
+		elastic.ErrSessionLost: "its session is lost",
+		elastic.ErrShutdown:    "it leaves",
+		elastic.ErrReplaced:    "a later fire replaces it",
+		elastic.ErrTimeout:     "it took too long",
 	} {
 		if errors.Is(r.Cause, err) {
 			return "stops (" + why + ")"
@@ -99,9 +118,20 @@ func ended(r elastictest.Run) string {
 
 // told are the events that a reader of a story needs beside runs.
 var told = map[observe.Kind]string{
-	observe.SessionLost: "loses its session", observe.Left: "has left", observe.HandedOver: "hands over", observe.Abandoned: "gives up", observe.Missed: "misses",
-	observe.Stuck: "reports stuck", observe.Panicked: "reports a panic in", observe.Unreadable: "can't read", observe.FutureFire: "reports a fire of the future in",
-	observe.Refused: "refuses", observe.ClockOff: "reports that its clock is off", observe.ClockAgrees: "reports that its clock agrees", observe.Evicted: "evicts another", observe.Differs: "sees another job in the store than its own,",
+	observe.SessionLost: "loses its session",
+	observe.Left:        "has left",
+	observe.HandedOver:  "hands over",
+	observe.Abandoned:   "gives up",
+	observe.Missed:      "misses",
+	observe.Stuck:       "reports stuck",
+	observe.Panicked:    "reports a panic in",
+	observe.Unreadable:  "can't read",
+	observe.FutureFire:  "reports a fire of the future in",
+	observe.Refused:     "refuses",
+	observe.ClockOff:    "reports that its clock is off",
+	observe.ClockAgrees: "reports that its clock agrees",
+	observe.Evicted:     "evicts another",
+	observe.Differs:     "sees another job in the store than its own,",
 }
 
 // newEvents tells of what instances have reported.

@@ -16,7 +16,8 @@ var (
 	times   = flag.Int("times", 1, "tell each scenario so many times")
 )
 
-// The stories in testdata go as they are written. -rewrite writes them as they go; what a story expects must be so all the same.
+// The stories in testdata go as they are written. -rewrite writes them as they
+// go; what a story expects must be so all the same.
 func TestScenario_FilesHold(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -65,7 +66,9 @@ func diff(want, got string) string {
 	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
 	for i := range min(len(w), len(g)) {
 		if w[i] != g[i] {
-			return "want\n\t" + strings.Join(w[max(0, i-4):min(len(w), i+6)], "\n\t") + "\ngot\n\t" + strings.Join(g[max(0, i-4):min(len(g), i+6)], "\n\t")
+			return "want\n\t" + strings.Join(
+				w[max(0, i-4):min(len(w), i+6)], "\n\t",
+			) + "\ngot\n\t" + strings.Join(g[max(0, i-4):min(len(g), i+6)], "\n\t")
 		}
 	}
 	return "one is longer"

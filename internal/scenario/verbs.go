@@ -25,27 +25,52 @@ var verbs map[string]verb
 
 func init() { // it names functions that name it
 	verbs = map[string]verb{
-		"job":     {"job NAME schedule=… [shards=N] [failover] [misfire=…] [window=…] [overlap=…] [attempts=N] [timeout=…] [sharding=…] [disabled]", true, addJob},
-		"work":    {"work JOB[/SHARD] DURATION [deaf] [fail|panic|crash]: what handlers do that begin from now on", true, setWork},
-		"start":   {"start NAME… [name=…] [ttl=…] [drain=…] [weight=N] [clock=±…] [only]: with only, without waiting for their shares", false, start},
-		"kill":    {"kill NAME…: as kill -9", false, each((*world).Crash)},
-		"pause":   {"pause NAME…: as SIGSTOP", false, each(func(w *world, name string) { w.doubt(name); w.Pause(name) })},
-		"resume":  {"resume NAME…", false, each((*world).Resume)},
-		"cut":     {"cut NAME…: from the store", false, each((*world).Cut)},
-		"heal":    {"heal NAME…", false, each((*world).Heal)},
-		"leave":   {"leave NAME…: as SIGTERM; waits for nothing", false, each((*world).Leave)},
-		"evict":   {"evict NAME…: an operator deletes its key", false, evict},
-		"expire":  {"expire NAME…: the store ends its session", false, expire},
-		"doom":    {"doom NAME before|after write N: it dies then", true, doom},
-		"fault":   {"fault NAME reads|writes|all|none [below=PREFIX] [refuse] [slow=…] [late=…] [lose=reply|request] [nth=N]: of its requests from now on", true, fault},
-		"slow":    {"slow NAME DURATION: its watches are late", true, slow},
-		"clock":   {"clock NAME ±DURATION: its clock is wrong by that", true, setClock},
-		"tick":    {"tick DURATION: time passes", false, tick},
-		"fire":    {"fire JOB: time passes to its next fire", false, fire},
-		"until":   {"until CONDITION: time passes", false, until},
-		"expect":  {"expect CONDITION", true, expect},
-		"spec":    {"spec JOB [shards=N] [schedule=…] [failover=…] [disabled=…] [sharding=…]: an operator changes it", false, changeSpec},
-		"put":     {"put KEY, and the value below: an operator, or a bug, writes it. {a} is the ID of instance a", false, put},
+		"job": {
+			"job NAME schedule=… [shards=N] [failover] [misfire=…] [window=…] [overlap=…] [attempts=N] [timeout=…] [sharding=…] [disabled]",
+			true,
+			addJob,
+		},
+		"work": {
+			"work JOB[/SHARD] DURATION [deaf] [fail|panic|crash]: what handlers do that begin from now on",
+			true,
+			setWork,
+		},
+		"start": {
+			"start NAME… [name=…] [ttl=…] [drain=…] [weight=N] [clock=±…] [only]: with only, without waiting for their shares",
+			false,
+			start,
+		},
+		"kill": {"kill NAME…: as kill -9", false, each((*world).Crash)},
+		"pause": {"pause NAME…: as SIGSTOP", false, each(func(w *world, name string) {
+			w.doubt(name)
+			w.Pause(name)
+		})},
+		"resume": {"resume NAME…", false, each((*world).Resume)},
+		"cut":    {"cut NAME…: from the store", false, each((*world).Cut)},
+		"heal":   {"heal NAME…", false, each((*world).Heal)},
+		"leave":  {"leave NAME…: as SIGTERM; waits for nothing", false, each((*world).Leave)},
+		"evict":  {"evict NAME…: an operator deletes its key", false, evict},
+		"expire": {"expire NAME…: the store ends its session", false, expire},
+		"doom":   {"doom NAME before|after write N: it dies then", true, doom},
+		"fault": {
+			"fault NAME reads|writes|all|none [below=PREFIX] [refuse] [slow=…] [late=…] [lose=reply|request] [nth=N]: of its requests from now on",
+			true,
+			fault,
+		},
+		"slow":   {"slow NAME DURATION: its watches are late", true, slow},
+		"clock":  {"clock NAME ±DURATION: its clock is wrong by that", true, setClock},
+		"tick":   {"tick DURATION: time passes", false, tick},
+		"fire":   {"fire JOB: time passes to its next fire", false, fire},
+		"until":  {"until CONDITION: time passes", false, until},
+		"expect": {"expect CONDITION", true, expect},
+		"spec": {
+			"spec JOB [shards=N] [schedule=…] [failover=…] [disabled=…] [sharding=…]: an operator changes it",
+			false,
+			changeSpec,
+		},
+		"put": {
+			"put KEY, and the value below: an operator, or a bug, writes it. {a} is the ID of instance a", false, put,
+		},
 		"delete":  {"delete KEY…", false, deleteKeys},
 		"add":     {"add NAME JOB: an instance takes part in a job again", false, addTo},
 		"remove":  {"remove NAME JOB: an instance takes part in a job no more", false, removeFrom},
@@ -64,7 +89,8 @@ var errUsage = errors.New("it is used otherwise")
 
 func usage(s Step) error { return fmt.Errorf("%w: %s", errUsage, verbs[s.Verb].usage) }
 
-// words returns the arguments that have no value, and the others by name; all must be among those allowed.
+// words returns the arguments that have no value, and the others by name; all
+// must be among those allowed.
 func words(s Step, allowed ...string) (plain []string, named map[string]string, err error) {
 	named = map[string]string{}
 	for _, a := range s.Args {
@@ -196,7 +222,11 @@ func start(w *world, s Step) error {
 			wait = false
 			continue
 		}
-		w.StartAs(name, cmp.Or(with["name"], name), append(options, elastic.WithTesting(elastic.Testing{Now: w.clock(name)}))...)
+		w.StartAs(
+			name,
+			cmp.Or(with["name"], name),
+			append(options, elastic.WithTesting(elastic.Testing{Now: w.clock(name)}))...,
+		)
 	}
 	if wait {
 		w.Settle()

@@ -30,11 +30,13 @@ type world struct {
 	specs map[string]elastic.Job
 	stray map[string]bool // keys that the story has put into the store, and that are nobody's
 
-	mu       sync.Mutex
-	work     map[string]work // by job, and by job/shard
-	skew     map[string]time.Duration
-	numbers  map[string][]uint64 // that were seen: the fences of each record, the triggers of each job; sorted
-	doubtful map[string]bool     // instances that were paused or declared dead by hand: what they did then, only fences can judge
+	mu      sync.Mutex
+	work    map[string]work // by job, and by job/shard
+	skew    map[string]time.Duration
+	numbers map[string][]uint64 // that were seen: the fences of each record, the triggers of each job; sorted
+	// instances that were paused or declared dead by hand: what they did then,
+	// only fences can judge
+	doubtful map[string]bool
 
 	told   int // events that were printed
 	begun  int // runs whose beginning was printed
@@ -48,13 +50,19 @@ type work struct {
 	ends  string
 }
 
-// Run tells a story in the bubble of t and returns it as it went. An error is a step that can't be done as it is written, or
-// an expectation that was not met.
+// Run tells a story in the bubble of t and returns it as it went. An error is a
+// step that can't be done as it is written, or an expectation that was not met.
 func Run(t testing.TB, f File) (File, error) {
 	w := &world{
-		Cluster: elastictest.New(t, elastic.WithSessionTTL(TTL)), t: t,
-		specs: map[string]elastic.Job{}, stray: map[string]bool{},
-		work: map[string]work{}, skew: map[string]time.Duration{}, numbers: map[string][]uint64{}, doubtful: map[string]bool{}, ending: map[int]bool{},
+		Cluster:  elastictest.New(t, elastic.WithSessionTTL(TTL)),
+		t:        t,
+		specs:    map[string]elastic.Job{},
+		stray:    map[string]bool{},
+		work:     map[string]work{},
+		skew:     map[string]time.Duration{},
+		numbers:  map[string][]uint64{},
+		doubtful: map[string]bool{},
+		ending:   map[int]bool{},
 	}
 	w.Server().OnCommit(w.committed)
 	told := File{Steps: slices.Clone(f.Steps), After: f.After}
@@ -72,8 +80,8 @@ func Run(t testing.TB, f File) (File, error) {
 	return told, w.close()
 }
 
-// committed notes the fences of records, and the triggers of jobs. Numbers that begin with the time say little to a reader; their
-// ranks do.
+// committed notes the fences of records, and the triggers of jobs. Numbers that
+// begin with the time say little to a reader; their ranks do.
 func (w *world) committed(c memory.Commit) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -161,7 +169,8 @@ func (w *world) setSkew(name string, d time.Duration) {
 	w.skew[name] = d
 }
 
-// doubt notes that an instance may do things that only its fence shows to be out of date.
+// doubt notes that an instance may do things that only its fence shows to be
+// out of date.
 func (w *world) doubt(name string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -25,7 +25,13 @@ const patience = time.Minute
 func (c *cluster) New(t testing.TB) conformance.Members {
 	t.Helper()
 	c.turn.Lock()
-	m := &members{space: c.space(c.members), cluster: c, killed: map[int]bool{}, paused: map[int]bool{}, isolated: map[int]bool{}}
+	m := &members{
+		space:    c.space(c.members),
+		cluster:  c,
+		killed:   map[int]bool{},
+		paused:   map[int]bool{},
+		isolated: map[int]bool{},
+	}
 	t.Cleanup(func() {
 		defer c.turn.Unlock()
 		for i := range c.members {

@@ -22,7 +22,15 @@ func Consul(t testing.TB) conformance.Harness {
 		tap: func(*space) tap { return ofHTTP },
 		// A change is told in the answer to a question that waited for it, and
 		// asked again.
-		budget: conformance.Budget{Get: 1, List: 1, Commit: 1, NewSession: 2, WatchStart: 2, WatchChange: 1, IdleMinute: 40},
+		budget: conformance.Budget{
+			Get:         1,
+			List:        1,
+			Commit:      1,
+			NewSession:  2,
+			WatchStart:  2,
+			WatchChange: 1,
+			IdleMinute:  40,
+		},
 		expire: func(t testing.TB, n *space, id string) {
 			t.Helper()
 			if _, err := n.servers[0].(*testservers.Consul).Ask("PUT", "session/destroy/"+id, ""); err != nil {
@@ -62,7 +70,12 @@ func guardConsul(t testing.TB) func(t testing.TB, ns string, who conformance.Str
 		case conformance.Reader:
 			token = c.Policy(fmt.Sprintf(`key_prefix "%s/" { policy = "read" } node_prefix "" { policy = "read" }`, ns))
 		default:
-			token = c.Policy(fmt.Sprintf(`key_prefix "%s/" { policy = "write" } session_prefix "" { policy = "write" } node_prefix "" { policy = "read" }`, ns))
+			token = c.Policy(
+				fmt.Sprintf(
+					`key_prefix "%s/" { policy = "write" } session_prefix "" { policy = "write" } node_prefix "" { policy = "read" }`,
+					ns,
+				),
+			)
 		}
 		return "consul://" + c.Addr() + "/" + ns + "?token=" + token, []string{token}
 	}

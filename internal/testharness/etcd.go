@@ -26,7 +26,15 @@ func Etcd(t testing.TB) conformance.Harness {
 		tap: func(*space) tap { return ofGRPC },
 		// A lease is granted and its marker written. A renewal each third of
 		// the TTL, and a question for progress every few seconds.
-		budget:   conformance.Budget{Get: 1, List: 1, Commit: 1, NewSession: 2, WatchStart: 2, WatchChange: 0, IdleMinute: 40},
+		budget: conformance.Budget{
+			Get:         1,
+			List:        1,
+			Commit:      1,
+			NewSession:  2,
+			WatchStart:  2,
+			WatchChange: 0,
+			IdleMinute:  40,
+		},
 		expire:   expireEtcd,
 		compact:  compactEtcd,
 		transfer: transferEtcd,
@@ -75,7 +83,9 @@ func transferEtcd(t testing.TB, m *members, leader int) {
 		t.Fatal(err)
 	}
 	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
-		_, err := m.servers[leader].(*testservers.Etcd).Ask("maintenance/transfer-leadership", `{"targetID":"`+status.Header.Member+`"}`)
+		_, err := m.servers[leader].(*testservers.Etcd).Ask(
+			"maintenance/transfer-leadership", `{"targetID":"`+status.Header.Member+`"}`,
+		)
 		if now := m.Leader(); err == nil || now >= 0 && now != leader {
 			return
 		}
@@ -92,7 +102,12 @@ func guardEtcd(t testing.TB) func(t testing.TB, ns string, who conformance.Stran
 	e.Secure()
 	return func(t testing.TB, ns string, who conformance.Stranger) (string, []string) {
 		t.Helper()
-		user, password := ns+"-"+map[conformance.Stranger]string{"": "owner", conformance.Impostor: "owner", conformance.Nobody: "nobody", conformance.Reader: "reader"}[who], "s3cret-of-"+ns
+		user, password := ns+"-"+map[conformance.Stranger]string{
+			"":                   "owner",
+			conformance.Impostor: "owner",
+			conformance.Nobody:   "nobody",
+			conformance.Reader:   "reader",
+		}[who], "s3cret-of-"+ns
 		b64 := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 		if who != conformance.Impostor {
 			mustAsk(t, e, "auth/user/add", fmt.Sprintf(`{"name":%q,"password":%q}`, user, password))
@@ -101,7 +116,15 @@ func guardEtcd(t testing.TB) func(t testing.TB, ns string, who conformance.Stran
 		}
 		rights := map[conformance.Stranger]string{"": "READWRITE", conformance.Reader: "READ"}[who]
 		if rights != "" {
-			mustAsk(t, e, "auth/role/grant", fmt.Sprintf(`{"name":%q,"perm":{"permType":%q,"key":%q,"range_end":%q}}`, user, rights, b64("/"+ns+"/"), b64("/"+ns+"0")))
+			mustAsk(
+				t,
+				e,
+				"auth/role/grant",
+				fmt.Sprintf(
+					`{"name":%q,"perm":{"permType":%q,"key":%q,"range_end":%q}}`,
+					user, rights, b64("/"+ns+"/"), b64("/"+ns+"0"),
+				),
+			)
 		}
 		if who == conformance.Impostor {
 			password = "wr0ng-of-" + ns

@@ -64,7 +64,9 @@ func newRemote(t testing.TB, k kind) conformance.Harness {
 	t.Helper()
 	r := &remote{kind: k, t: t, single: k.start(t, 1)}
 	r.startCluster = sync.OnceValue(func() *cluster { return &cluster{remote: r, members: k.start(t, 3)} })
-	r.startGuarded = sync.OnceValue(func() func(t testing.TB, ns string, who conformance.Stranger) (string, []string) { return k.guard(t) })
+	r.startGuarded = sync.OnceValue(func() func(t testing.TB, ns string, who conformance.Stranger) (string, []string) {
+		return k.guard(t)
+	})
 	return r
 }
 
@@ -73,7 +75,13 @@ func (*remote) Lacks() map[conformance.Fault]string { return nil }
 func (r *remote) New(testing.TB) conformance.Namespace { return r.space(r.single) }
 
 func (r *remote) space(on []server) *space {
-	return &space{remote: r, servers: on, name: namespace(), wires: map[store.Store]*wire{}, passwords: map[string][]byte{}}
+	return &space{
+		remote:    r,
+		servers:   on,
+		name:      namespace(),
+		wires:     map[store.Store]*wire{},
+		passwords: map[string][]byte{},
+	}
 }
 
 func (r *remote) Cluster(testing.TB) conformance.Cluster { return r.startCluster() }

@@ -101,17 +101,27 @@ func TestDriver_Conforms(t *testing.T) {
 		}
 	}()
 	for _, d := range drivers {
-		t.Run(d.name, func(t *testing.T) { conformance.Run(t, d.harness(t), func(r conformance.Result) { results <- r }) })
+		t.Run(d.name, func(t *testing.T) {
+			conformance.Run(t, d.harness(t), func(r conformance.Result) {
+				results <- r
+			})
+		})
 	}
 	close(results)
 	<-written
 }
 
-// inProcess runs TestDriver_Conforms for one driver in a process of its own and returns
-// its results. What that says is printed when it fails.
+// inProcess runs TestDriver_Conforms for one driver in a process of its own and
+// returns its results. What that says is printed when it fails.
 func inProcess(t *testing.T, driver string) ([]conformance.Result, error) {
 	path := filepath.Join(t.TempDir(), "results")
-	args := []string{"-test.run", "^TestDriver_Conforms$/^" + driver + "$", "-test.v", "-test.parallel", flag.Lookup("test.parallel").Value.String()}
+	args := []string{
+		"-test.run",
+		"^TestDriver_Conforms$/^" + driver + "$",
+		"-test.v",
+		"-test.parallel",
+		flag.Lookup("test.parallel").Value.String(),
+	}
 	if skip := flag.Lookup("test.skip").Value.String(); skip != "" {
 		args = append(args, "-test.skip", skip)
 	}
@@ -147,7 +157,8 @@ func inProcess(t *testing.T, driver string) ([]conformance.Result, error) {
 func essence(output string) string {
 	var b strings.Builder
 	for line := range strings.Lines(output) {
-		if !strings.HasPrefix(line, "=== ") && !strings.Contains(line, "--- PASS") && !strings.Contains(line, "--- SKIP") && !strings.Contains(line, "not run: ") {
+		if !strings.HasPrefix(line, "=== ") && !strings.Contains(line, "--- PASS") &&
+			!strings.Contains(line, "--- SKIP") && !strings.Contains(line, "not run: ") {
 			b.WriteString(line)
 		}
 	}

@@ -45,7 +45,14 @@ func (n *memorySpace) Wire(_ testing.TB, s store.Store) conformance.Wire {
 
 // memoryBudget is what a store without a network costs; what a watch tells
 // comes unasked.
-var memoryBudget = conformance.Budget{Get: 1, List: 1, Commit: 1, NewSession: 1, WatchStart: 1, IdleMinute: 25}
+var memoryBudget = conformance.Budget{
+	Get:        1,
+	List:       1,
+	Commit:     1,
+	NewSession: 1,
+	WatchStart: 1,
+	IdleMinute: 25,
+}
 
 // memoryWire brings a client's requests to harm as a network does.
 type memoryWire struct {

@@ -81,7 +81,10 @@ func (s *scores) print(to io.Writer) {
 
 func TestScores_TableTellsWhatFailed(t *testing.T) {
 	s := newScores()
-	s.add("one", []conformance.Result{{Case: "KV/A", Passed: true}, {Case: "KV/B"}, {Case: "CLU/C", NotRun: "no servers"}}, 2*time.Second)
+	s.add("one", []conformance.Result{{
+		Case:   "KV/A",
+		Passed: true,
+	}, {Case: "KV/B"}, {Case: "CLU/C", NotRun: "no servers"}}, 2*time.Second)
 	s.add("two", []conformance.Result{{Case: "KV/A", Passed: true}, {Case: "CLU/C", Passed: true}}, time.Second)
 	var b strings.Builder
 	s.print(&b)

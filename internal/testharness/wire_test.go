@@ -36,7 +36,9 @@ func TestWire_CountsMessagesInAnyPieces(t *testing.T) {
 		for piece := 1; piece < len(row.stream); piece += 3 {
 			n := 0
 			up, _ := row.tap(func() { n++ })
-			io.CopyBuffer(struct{ io.Writer }{up}, struct{ io.Reader }{strings.NewReader(row.stream)}, make([]byte, piece))
+			io.CopyBuffer(
+				struct{ io.Writer }{up}, struct{ io.Reader }{strings.NewReader(row.stream)}, make([]byte, piece),
+			)
 			if n != row.want {
 				t.Errorf("%s in pieces of %d bytes: counted %d messages, want %d", name, piece, n, row.want)
 			}

@@ -31,7 +31,8 @@ func zooKeeper(t testing.TB, params string) conformance.Harness {
 		start: func(t testing.TB, members int) (all []server) {
 			var config []string
 			if members > 1 {
-				config = append(config, "maxSessionTimeout=60000") // sessions that outlive changes of leaders on a busy machine
+				// sessions that outlive changes of leaders on a busy machine
+				config = append(config, "maxSessionTimeout=60000")
 			}
 			for _, z := range testservers.StartZooKeeperEnsemble(t, members, config...) {
 				all = append(all, z)
@@ -45,15 +46,27 @@ func zooKeeper(t testing.TB, params string) conformance.Harness {
 		// There is no such request. A leader that ends in good order and is
 		// back at once may be elected again, so it stays away until another one
 		// leads.
-		transfer: func(t testing.TB, m *members, leader int) { m.Stop(t, leader); m.awaitLeader(t); m.Start(t, leader) },
-		guard:    guardZooKeeper,
+		transfer: func(t testing.TB, m *members, leader int) {
+			m.Stop(t, leader)
+			m.awaitLeader(t)
+			m.Start(t, leader)
+		},
+		guard: guardZooKeeper,
 	})
 }
 
 // zooKeeperBudget has a sync before each read, and a get after each change that
 // a watch tells. A list asks for the children of each directory and the value
 // of each key: here, of one directory with three.
-var zooKeeperBudget = conformance.Budget{Get: 2, List: 5, Commit: 1, NewSession: 2, WatchStart: 5, WatchChange: 1, IdleMinute: 40}
+var zooKeeperBudget = conformance.Budget{
+	Get:         2,
+	List:        5,
+	Commit:      1,
+	NewSession:  2,
+	WatchStart:  5,
+	WatchChange: 1,
+	IdleMinute:  40,
+}
 
 // ofZooKeeper counts requests, pings included, and notes the passwords of
 // sessions as the server tells them.
@@ -81,7 +94,9 @@ func ofZooKeeper(n *space) tap {
 				greeted = true
 				if length >= password+16 && n != nil {
 					n.mu.Lock()
-					n.passwords[strconv.FormatUint(binary.BigEndian.Uint64(buf[session:]), 16)] = append([]byte(nil), buf[password:password+16]...)
+					n.passwords[strconv.FormatUint(
+						binary.BigEndian.Uint64(buf[session:]), 16,
+					)] = append([]byte(nil), buf[password:password+16]...)
 					n.mu.Unlock()
 				}
 			}

@@ -121,7 +121,16 @@ func (c *Consul) configFile(listen string, ports []int, gossip []string, o Consu
 	config := object{
 		"node_name": c.node, "data_dir": c.dataDir(listen, dir), "server": true, "bootstrap_expect": len(gossip),
 		"bind_addr": listen, "client_addr": listen, "retry_join": gossip, "retry_interval": "1s",
-		"ports": object{"http": ports[0], "https": https, "server": ports[2], "serf_lan": ports[3], "serf_wan": -1, "dns": -1, "grpc": -1, "grpc_tls": -1},
+		"ports": object{
+			"http":     ports[0],
+			"https":    https,
+			"server":   ports[2],
+			"serf_lan": ports[3],
+			"serf_wan": -1,
+			"dns":      -1,
+			"grpc":     -1,
+			"grpc_tls": -1,
+		},
 		// Servers elect a leader within a second or two, as the ones of
 		// production are configured to.
 		"performance": object{"raft_multiplier": 1, "leave_drain_time": "0s"},
@@ -140,10 +149,19 @@ func (c *Consul) configFile(listen string, ports []int, gossip []string, o Consu
 		config["advertise_addr"] = advertised(len(gossip))
 	}
 	if o.ACLs {
-		config["acl"] = object{"enabled": true, "default_policy": "deny", "tokens": object{"initial_management": consulManagement, "agent": consulManagement}}
+		config["acl"] = object{
+			"enabled":        true,
+			"default_policy": "deny",
+			"tokens":         object{"initial_management": consulManagement, "agent": consulManagement},
+		}
 	}
 	if o.Cert != "" {
-		config["tls"] = object{"https": object{"ca_file": o.CA, "cert_file": o.Cert, "key_file": o.Key, "verify_incoming": true}}
+		config["tls"] = object{"https": object{
+			"ca_file":         o.CA,
+			"cert_file":       o.Cert,
+			"key_file":        o.Key,
+			"verify_incoming": true,
+		}}
 	}
 	text, err := json.MarshalIndent(config, "", "\t")
 	if err != nil {
@@ -169,7 +187,9 @@ func advertised(members int) string {
 	if err != nil || len(addrs) == 0 {
 		return "{{ GetPrivateIP }}"
 	}
-	return fmt.Sprintf(`{{ GetPrivateInterfaces | include "type" "IPv4" | exclude "network" %q | attr "address" }}`, addrs[0])
+	return fmt.Sprintf(
+		`{{ GetPrivateInterfaces | include "type" "IPv4" | exclude "network" %q | attr "address" }}`, addrs[0],
+	)
 }
 
 // dataDir returns where the server keeps its state. A process that is killed

@@ -69,19 +69,24 @@ func newEtcdCluster(t testing.TB, members int, args []string) []*Etcd {
 			secure = fmt.Sprintf("127.0.0.1:%d", ports[2*members+i])
 			listen += ",https://" + secure
 		}
-		cluster = append(cluster, &Etcd{t: t, addr: addr, secure: secure, process: newMember(t, g, i, Spec{Server: "etcd", Ports: ports[i : i+1], Args: append([]string{
-			"--name", name, "--data-dir", filepath.Join(t.TempDir(), "data"),
-			"--listen-client-urls", listen, "--advertise-client-urls", "http://" + addr,
-			"--listen-peer-urls", fmt.Sprintf("http://%s:%d", g.Listen(), ports[members+i]), "--initial-advertise-peer-urls", peer,
-			"--initial-cluster", strings.Join(peers, ","),
-			// The shortest session that a server grants is 1.5 elections,
-			// rounded up to a second: here 1 s.
-			"--heartbeat-interval", "50", "--election-timeout", "300",
-			// A process that is killed loses nothing that it has written; only
-			// a machine does.
-			"--unsafe-no-fsync",
-			"--log-level", "warn", "--logger", "zap",
-		}, args...)})})
+		cluster = append(cluster, &Etcd{
+			t:      t,
+			addr:   addr,
+			secure: secure,
+			process: newMember(t, g, i, Spec{Server: "etcd", Ports: ports[i : i+1], Args: append([]string{
+				"--name", name, "--data-dir", filepath.Join(t.TempDir(), "data"),
+				"--listen-client-urls", listen, "--advertise-client-urls", "http://" + addr,
+				"--listen-peer-urls", fmt.Sprintf("http://%s:%d", g.Listen(), ports[members+i]), "--initial-advertise-peer-urls", peer,
+				"--initial-cluster", strings.Join(peers, ","),
+				// The shortest session that a server grants is 1.5 elections,
+				// rounded up to a second: here 1 s.
+				"--heartbeat-interval", "50", "--election-timeout", "300",
+				// A process that is killed loses nothing that it has written;
+				// only a machine does.
+				"--unsafe-no-fsync",
+				"--log-level", "warn", "--logger", "zap",
+			}, args...)}),
+		})
 	}
 	return cluster
 }
@@ -124,7 +129,8 @@ func (e *Etcd) IsLeader() bool {
 		}
 		Leader string
 	}
-	return err == nil && json.Unmarshal([]byte(text), &status) == nil && status.Leader != "" && status.Leader == status.Header.Member
+	return err == nil && json.Unmarshal([]byte(text), &status) == nil && status.Leader != "" &&
+		status.Leader == status.Header.Member
 }
 
 // ask calls the server's JSON gateway.
@@ -241,7 +247,9 @@ func (e *Etcd) Secure() {
 	const root = `{"name":"root","password":"root"}`
 	var answer struct{ Token string }
 	for _, step := range [][2]string{
-		{"auth/user/add", root}, {"auth/role/add", `{"name":"root"}`}, {"auth/user/grant", `{"user":"root","role":"root"}`},
+		{"auth/user/add", root}, {"auth/role/add", `{"name":"root"}`}, {
+			"auth/user/grant", `{"user":"root","role":"root"}`,
+		},
 		{"auth/enable", "{}"}, {"auth/authenticate", root},
 	} {
 		text, err := e.Ask(step[0], step[1])

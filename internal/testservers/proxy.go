@@ -78,7 +78,13 @@ func StartProxy(t testing.TB, target string) *Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{listener: l, target: target, delay: map[Direction]time.Duration{}, links: map[*link]bool{}, orphans: map[*link]bool{}}
+	p := &Proxy{
+		listener: l,
+		target:   target,
+		delay:    map[Direction]time.Duration{},
+		links:    map[*link]bool{},
+		orphans:  map[*link]bool{},
+	}
 	p.cond.L = &p.mu
 	p.wg.Go(p.serve)
 	t.Cleanup(p.close)

@@ -287,5 +287,7 @@ func TestProxy_TapSeesAllSentBytes(t *testing.T) {
 	c.answer()
 	p.Drop(testservers.ToServer)
 	c.ask("two")
-	await(t, "the tap to see both questions and one answer", func() bool { return up.String() == "one\ntwo\n" && down.String() == "ONE\n" })
+	await(t, "the tap to see both questions and one answer", func() bool {
+		return up.String() == "one\ntwo\n" && down.String() == "ONE\n"
+	})
 }

@@ -63,7 +63,9 @@ type Machine interface {
 
 // ErrNoIsolation says that a runtime can't separate the members of a cluster
 // from each other.
-var ErrNoIsolation = errors.New("processes on one loopback can't be separated from each other: run with " + runtimeVariable + "=docker")
+var ErrNoIsolation = errors.New(
+	"processes on one loopback can't be separated from each other: run with " + runtimeVariable + "=docker",
+)
 
 const runtimeVariable = "ELASTIC_TEST_RUNTIME"
 
@@ -92,7 +94,10 @@ func choose(wanted string, containers Runtime) (r Runtime, about string, err err
 	case wanted == "process":
 		return local{}, "processes, because " + runtimeVariable + " says so", nil
 	case containers == nil && wanted == "docker":
-		return nil, "", fmt.Errorf("%s=docker, and the test does not import internal/testservers/containers: run it from a module that does, such as internal/testharness", runtimeVariable)
+		return nil, "", fmt.Errorf(
+			"%s=docker, and the test does not import internal/testservers/containers: run it from a module that does, such as internal/testharness",
+			runtimeVariable,
+		)
 	case containers == nil:
 		return local{}, "processes, because containers are not linked in", nil
 	}

@@ -36,7 +36,10 @@ func TestRuntime_PrefersContainers(t *testing.T) {
 			about = err.Error()
 		}
 		if got != row.want || !strings.Contains(about, row.says) {
-			t.Errorf("wanted %q with %v: got %v, %q; want %v and %q", row.wanted, row.containers, got, about, row.want, row.says)
+			t.Errorf(
+				"wanted %q with %v: got %v, %q; want %v and %q",
+				row.wanted, row.containers, got, about, row.want, row.says,
+			)
 		}
 	}
 }

@@ -36,7 +36,10 @@ func find(t testing.TB, variable, name string) string {
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
-			t.Fatalf("no %s server to test against: run `make servers` at the root of the repository, or set %s", name, variable)
+			t.Fatalf(
+				"no %s server to test against: run `make servers` at the root of the repository, or set %s",
+				name, variable,
+			)
 		}
 		dir = parent
 	}

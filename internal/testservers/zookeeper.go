@@ -25,7 +25,15 @@ type ZooKeeper struct {
 // zooKeeperJars are what a server needs of Debian's zookeeper package and those
 // that it depends on. With all jars of the directory Java starts much more
 // slowly.
-var zooKeeperJars = []string{"zookeeper.jar", "zookeeper-jute.jar", "slf4j-api.jar", "slf4j-simple.jar", "netty-*.jar", "metrics-core.jar", "snappy-java.jar"}
+var zooKeeperJars = []string{
+	"zookeeper.jar",
+	"zookeeper-jute.jar",
+	"slf4j-api.jar",
+	"slf4j-simple.jar",
+	"netty-*.jar",
+	"metrics-core.jar",
+	"snappy-java.jar",
+}
 
 // StartZooKeeper starts a ZooKeeper server with an empty data directory and
 // returns once it serves. The server dies with the test. A tick is half a
@@ -83,16 +91,30 @@ func findZooKeeper(t testing.TB) (java, classes string) {
 func newZooKeepers(t testing.TB, members int, config []string) []*ZooKeeper {
 	t.Helper()
 	g, ports := newGroup(t, members), freePorts(t, 3*members)
-	common := append([]string{"tickTime=500", "clientPortAddress=" + g.Listen(), "maxClientCnxns=0", "4lw.commands.whitelist=*", "admin.enableServer=false"}, config...)
+	common := append(
+		[]string{
+			"tickTime=500",
+			"clientPortAddress=" + g.Listen(),
+			"maxClientCnxns=0",
+			"4lw.commands.whitelist=*",
+			"admin.enableServer=false",
+		},
+		config...,
+	)
 	if members > 1 {
 		// A member that comes back by another address than before is found
 		// again, and all listen on all addresses.
-		common = append(common, "initLimit=20", "syncLimit=4", "quorumListenOnAllIPs="+fmt.Sprint(g.Listen() != "127.0.0.1"))
+		common = append(
+			common, "initLimit=20", "syncLimit=4", "quorumListenOnAllIPs="+fmt.Sprint(g.Listen() != "127.0.0.1"),
+		)
 		// A vote that was lost, as when its receiver was being restarted, is
 		// repeated after 500 ms at the latest, not after up to a minute, and a
 		// member that is away is given up after as long, not after 5 s, in
 		// which others are not told anything.
-		common = append(common, "fastleader.minNotificationInterval=100", "fastleader.maxNotificationInterval=500", "cnxTimeout=500")
+		common = append(
+			common, "fastleader.minNotificationInterval=100", "fastleader.maxNotificationInterval=500",
+			"cnxTimeout=500",
+		)
 		for i := range members {
 			common = append(common, fmt.Sprintf("server.%d=%s:%d:%d", i+1, g.Host(i), ports[3*i+1], ports[3*i+2]))
 		}
@@ -124,18 +146,23 @@ func newZooKeeper(t testing.TB, g Group, member, port int, config []string) *Zoo
 	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return &ZooKeeper{t: t, dir: dir, addr: fmt.Sprintf("127.0.0.1:%d", port), process: newMember(t, g, member, Spec{Server: "zookeeper", Ports: []int{port}, Args: append(options,
-		// It is to be up soon and small; it need not be fast for long.
-		"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-		// A process that is killed loses nothing that it has written; only a
-		// machine does.
-		"-Dzookeeper.forceSync=no",
-		// Directories that have become empty are removed every second instead
-		// of every minute, to have it happen in tests.
-		"-Dznode.container.checkIntervalMs=1000",
-		"org.apache.zookeeper.server.quorum.QuorumPeerMain", file,
-	)})}
+	return &ZooKeeper{
+		t:    t,
+		dir:  dir,
+		addr: fmt.Sprintf("127.0.0.1:%d", port),
+		process: newMember(t, g, member, Spec{Server: "zookeeper", Ports: []int{port}, Args: append(options,
+			// It is to be up soon and small; it need not be fast for long.
+			"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+			"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+			// A process that is killed loses nothing that it has written; only
+			// a machine does.
+			"-Dzookeeper.forceSync=no",
+			// Directories that have become empty are removed every second
+			// instead of every minute, to have it happen in tests.
+			"-Dznode.container.checkIntervalMs=1000",
+			"org.apache.zookeeper.server.quorum.QuorumPeerMain", file,
+		)}),
+	}
 }
 
 func startZooKeepers(ensemble []*ZooKeeper) error {

@@ -18,7 +18,8 @@ func TestZooKeeper_StartsAndComesBack(t *testing.T) {
 	addr := z.Addr()
 	equal(t, z.URL("ns"), "zookeeper://"+addr+"/ns")
 	text, err := z.Ask("conf")
-	if err != nil || !strings.Contains(text, "minSessionTimeout=1000") || !strings.Contains(text, "maxSessionTimeout=60000") {
+	if err != nil || !strings.Contains(text, "minSessionTimeout=1000") ||
+		!strings.Contains(text, "maxSessionTimeout=60000") {
 		t.Errorf("the configuration is not what was asked for: %s, %v", text, err)
 	}
 	for what, end := range map[string]func(){"kill": z.Kill, "stop": z.Stop} {

@@ -95,16 +95,24 @@ func TestSweep_RemovesLeftContainers(t *testing.T) {
 	name := owner(pid)
 	dead.Wait()
 	if !isDead(name) || isDead(labels()[ownerLabel]) {
-		t.Fatalf("%s is dead: %v, want true; this process is dead: %v, want false", name, isDead(name), isDead(labels()[ownerLabel]))
+		t.Fatalf(
+			"%s is dead: %v, want true; this process is dead: %v, want false",
+			name, isDead(name), isDead(labels()[ownerLabel]),
+		)
 	}
 	set, _ := images()
 	box, err := testcontainers.GenericContainer(t.Context(), testcontainers.GenericContainerRequest{ContainerRequest: testcontainers.ContainerRequest{
-		Image: set["etcd"].ref, Entrypoint: set["etcd"].program, Cmd: []string{"--data-dir", "/tmp/d"}, Labels: map[string]string{ownerLabel: name},
+		Image:      set["etcd"].ref,
+		Entrypoint: set["etcd"].program,
+		Cmd:        []string{"--data-dir", "/tmp/d"},
+		Labels:     map[string]string{ownerLabel: name},
 	}, Started: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, err := c.NetworkCreate(t.Context(), "elastic-test-dead", client.NetworkCreateOptions{Labels: map[string]string{ownerLabel: name}})
+	net, err := c.NetworkCreate(
+		t.Context(), "elastic-test-dead", client.NetworkCreateOptions{Labels: map[string]string{ownerLabel: name}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +149,10 @@ func TestContainer_NothingLeftAfterFailedTest(t *testing.T) {
 		}
 		t.SkipNow() // as FailNow does, it ends the test here and runs what cleans up
 	})
-	boxes, err := c.ContainerList(t.Context(), client.ContainerListOptions{All: true, Filters: client.Filters{}.Add("name", name)})
+	boxes, err := c.ContainerList(t.Context(), client.ContainerListOptions{
+		All:     true,
+		Filters: client.Filters{}.Add("name", name),
+	})
 	if err != nil || len(boxes.Items) > 0 {
 		t.Errorf("left: %v, %v", boxes.Items, err)
 	}

@@ -113,7 +113,12 @@ func (g *group) Machine(member int, s testservers.Spec) (testservers.Machine, er
 	c, err := testcontainers.GenericContainer(ctx, testcontainers.GenericContainerRequest{
 		Logger: quiet,
 		ContainerRequest: testcontainers.ContainerRequest{
-			Image: from.ref, Name: g.Host(member), Entrypoint: from.program, Cmd: s.Args, ExposedPorts: exposed, Labels: labels(),
+			Image:        from.ref,
+			Name:         g.Host(member),
+			Entrypoint:   from.program,
+			Cmd:          s.Args,
+			ExposedPorts: exposed,
+			Labels:       labels(),
 			ConfigModifier: func(c *container.Config) {
 				c.User = fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid())
 				c.Hostname = g.Host(member)
@@ -176,7 +181,9 @@ func (b *box) Kill() error {
 		return nil
 	}
 	return do("kill container", func(ctx context.Context) error {
-		gone := b.group.engine.ContainerWait(ctx, b.id(), client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning})
+		gone := b.group.engine.ContainerWait(
+			ctx, b.id(), client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning},
+		)
 		if _, err := b.group.engine.ContainerKill(ctx, b.id(), client.ContainerKillOptions{Signal: "KILL"}); err != nil {
 			return err
 		}
@@ -217,7 +224,10 @@ func (b *box) Isolate() error {
 		return errors.New("a single server has nobody to be separated from")
 	}
 	return do("disconnect container", func(ctx context.Context) error {
-		_, err := b.group.engine.NetworkDisconnect(ctx, b.group.network, client.NetworkDisconnectOptions{Container: b.id(), Force: true})
+		_, err := b.group.engine.NetworkDisconnect(ctx, b.group.network, client.NetworkDisconnectOptions{
+			Container: b.id(),
+			Force:     true,
+		})
 		return err
 	})
 }
@@ -226,7 +236,8 @@ func (b *box) Rejoin() error {
 	return do("connect container", func(ctx context.Context) error {
 		_, err := b.group.engine.NetworkConnect(ctx, b.group.network, client.NetworkConnectOptions{
 			Container: b.id(), EndpointConfig: &network.EndpointSettings{
-				Aliases: []string{b.host}, IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: b.group.address(b.member)},
+				Aliases:    []string{b.host},
+				IPAMConfig: &network.EndpointIPAMConfig{IPv4Address: b.group.address(b.member)},
 			},
 		})
 		return err
@@ -255,7 +266,10 @@ func (b *box) Output() string {
 
 func (b *box) remove() error {
 	return do("remove", func(ctx context.Context) error {
-		_, err := b.group.engine.ContainerRemove(ctx, b.id(), client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+		_, err := b.group.engine.ContainerRemove(ctx, b.id(), client.ContainerRemoveOptions{
+			Force:         true,
+			RemoveVolumes: true,
+		})
 		return err
 	})
 }

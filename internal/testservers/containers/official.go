@@ -11,8 +11,10 @@ func officialImages(getenv func(string) string) map[string]image {
 	etcd := cmp.Or(getenv("ELASTIC_TEST_ETCD_TAG"), "v3.6.5")
 	zookeeper := cmp.Or(getenv("ELASTIC_TEST_ZOOKEEPER_TAG"), "3.9.3")
 	return map[string]image{
-		"consul":    {"hashicorp/consul:" + consul, []string{"/bin/consul"}},
-		"etcd":      {"gcr.io/etcd-development/etcd:" + etcd, []string{"/usr/local/bin/etcd"}},
-		"zookeeper": {"zookeeper:" + zookeeper, []string{"java", "-cp", "/apache-zookeeper-" + zookeeper + "-bin/lib/*"}},
+		"consul": {"hashicorp/consul:" + consul, []string{"/bin/consul"}},
+		"etcd":   {"gcr.io/etcd-development/etcd:" + etcd, []string{"/usr/local/bin/etcd"}},
+		"zookeeper": {
+			"zookeeper:" + zookeeper, []string{"java", "-cp", "/apache-zookeeper-" + zookeeper + "-bin/lib/*"},
+		},
 	}
 }
