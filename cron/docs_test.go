@@ -10,8 +10,8 @@ import (
 	"github.com/robfig/cron/v3"
 )
 
-// rowsOf returns the cells of a table of docs/guide/schedules.md, by the name in the
-// comment before it.
+// rowsOf returns the cells of a table of docs/guide/schedules.md, by the name
+// in the comment before it.
 func rowsOf(t *testing.T, name string) (rows [][]string) {
 	t.Helper()
 	page, err := os.ReadFile("../docs/guide/schedules.md")

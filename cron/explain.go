@@ -62,7 +62,9 @@ func Check(s Schedule, now time.Time) error {
 		return errNil
 	}
 	if s.Next(now).IsZero() {
-		return fmt.Errorf("schedule %s (%s) %w after %s", quote(fmt.Sprint(s)), inWords(s), ErrNever, now.Format(time.RFC3339))
+		return fmt.Errorf(
+			"schedule %s (%s) %w after %s", quote(fmt.Sprint(s)), inWords(s), ErrNever, now.Format(time.RFC3339),
+		)
 	}
 	return nil
 }

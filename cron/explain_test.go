@@ -111,7 +111,9 @@ func TestExplain_TakesForeignSchedules(t *testing.T) {
 
 // Parse reads the result of String, so an operator can copy it from a log.
 func TestSchedule_PrintsItsExpression(t *testing.T) {
-	for _, expr := range append([]string{"@every 90s", "@after 10m", "@at 2027-01-01T00:00:00+08:00", "@weekly"}, goldenExpressions...) {
+	for _, expr := range append(
+		[]string{"@every 90s", "@after 10m", "@at 2027-01-01T00:00:00+08:00", "@weekly"}, goldenExpressions...,
+	) {
 		s := mustParse(t, expr, nil)
 		again := mustParse(t, s.(interface{ String() string }).String(), nil)
 		now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

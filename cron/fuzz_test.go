@@ -11,7 +11,9 @@ import (
 
 // fuzzZones change their clocks by night, at midnight, by half an hour, over
 // the date line, and not at all.
-var fuzzZones = []string{"UTC", "America/New_York", "Africa/Cairo", "Australia/Lord_Howe", "Pacific/Apia", "Asia/Kathmandu"}
+var fuzzZones = []string{
+	"UTC", "America/New_York", "Africa/Cairo", "Australia/Lord_Howe", "Pacific/Apia", "Asia/Kathmandu",
+}
 
 func FuzzParse(f *testing.F) {
 	for i, expr := range append([]string{
@@ -81,7 +83,15 @@ func isPure(t *testing.T, s Schedule, at, next time.Time) {
 // Whatever passes our guard robfig's parser accepts, and reads as our own terms
 // do; what it would misread does not pass.
 func FuzzUnixGuardAgreesWithRobfig(f *testing.F) {
-	for _, fields := range []string{"* * * * *", "*/5 1-9/2 1,2,3 jan-MAR sun,2", "5/7 0-23 31 12 6/1", ", * * * *", "*-5 * * * *", "? ? ? ? ?", "+1 * * * *"} {
+	for _, fields := range []string{
+		"* * * * *",
+		"*/5 1-9/2 1,2,3 jan-MAR sun,2",
+		"5/7 0-23 31 12 6/1",
+		", * * * *",
+		"*-5 * * * *",
+		"? ? ? ? ?",
+		"+1 * * * *",
+	} {
 		f.Add(fields)
 	}
 	f.Fuzz(func(t *testing.T, expr string) {
@@ -119,7 +129,9 @@ func FuzzUnixGuardAgreesWithRobfig(f *testing.F) {
 }
 
 func FuzzCalendar(f *testing.F) {
-	for _, rule := range []string{"2026-12-25", "12-24..01-02", "SAT-SUN", "22:00-06:00", "2026-12-24..2027-01-02", "00:00-24:00", "02-29"} {
+	for _, rule := range []string{
+		"2026-12-25", "12-24..01-02", "SAT-SUN", "22:00-06:00", "2026-12-24..2027-01-02", "00:00-24:00", "02-29",
+	} {
 		f.Add(rule, int64(1_800_000_000))
 	}
 	f.Fuzz(func(t *testing.T, rule string, at int64) {

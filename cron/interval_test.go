@@ -79,8 +79,13 @@ func TestNext_InLocationOfArgument(t *testing.T) {
 	tokyo := zone(t, "Asia/Tokyo")
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, tokyo)
 	for _, spec := range []Spec{
-		{Expr: "0 9 * * *"}, {Expr: "0 0 9 ? * MON"}, {Expr: "@every 1h"}, {Expr: "@after 1h"}, {Expr: "@at 2027-01-01T00:00:00Z"},
-		{Expr: "30 2 8 3 *"}, {Expr: "@every 1h", Except: []string{"2026-01-01..2026-02-01"}}, {Expr: "@after 1h", Start: start.AddDate(1, 0, 0)},
+		{Expr: "0 9 * * *"}, {Expr: "0 0 9 ? * MON"}, {Expr: "@every 1h"}, {Expr: "@after 1h"}, {
+			Expr: "@at 2027-01-01T00:00:00Z",
+		},
+		{Expr: "30 2 8 3 *"}, {
+			Expr:   "@every 1h",
+			Except: []string{"2026-01-01..2026-02-01"},
+		}, {Expr: "@after 1h", Start: start.AddDate(1, 0, 0)},
 	} {
 		spec.Zone = "America/New_York"
 		if got := mustMake(t, spec).Next(start); got.Location() != tokyo {
@@ -91,9 +96,13 @@ func TestNext_InLocationOfArgument(t *testing.T) {
 
 // Next returns no fire at the limits of time.
 func TestNext_NoFireAtEndsOfTime(t *testing.T) {
-	for _, expr := range []string{"* * * * *", "* * * * * ?", "@every 1s", "@every 2562047h", "@at 2027-01-01T00:00:00Z"} {
+	for _, expr := range []string{
+		"* * * * *", "* * * * * ?", "@every 1s", "@every 2562047h", "@at 2027-01-01T00:00:00Z",
+	} {
 		s := mustParse(t, expr, zone(t, "America/New_York"))
-		for _, end := range []time.Time{time.Unix(math.MaxInt64, 0), time.Unix(math.MaxInt64-1, 0), time.Unix(1<<62, 999_999_999)} {
+		for _, end := range []time.Time{
+			time.Unix(math.MaxInt64, 0), time.Unix(math.MaxInt64-1, 0), time.Unix(1<<62, 999_999_999),
+		} {
 			if got := s.Next(end); !got.IsZero() && !got.After(end) {
 				t.Errorf("%q at %d: got %d", expr, end.Unix(), got.Unix())
 			}

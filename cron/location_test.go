@@ -10,8 +10,13 @@ import (
 func TestLoadLocation_FixedOffset(t *testing.T) {
 	at := time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC)
 	for name, seconds := range map[string]int{
-		"GMT+8": 8 * 3600, "UTC+08:00": 8 * 3600, "+08:00": 8 * 3600, "+8": 8 * 3600, "utc+0800": 8 * 3600, "GMT+08": 8 * 3600,
-		"UTC-5": -5 * 3600, "-05:30": -5*3600 - 1800, "UTC+14": 14 * 3600, "UTC+0": 0, "GMT-00:00": 0,
+		"GMT+8":     8 * 3600,
+		"UTC+08:00": 8 * 3600,
+		"+08:00":    8 * 3600,
+		"+8":        8 * 3600,
+		"utc+0800":  8 * 3600,
+		"GMT+08":    8 * 3600,
+		"UTC-5":     -5 * 3600, "-05:30": -5*3600 - 1800, "UTC+14": 14 * 3600, "UTC+0": 0, "GMT-00:00": 0,
 	} {
 		loc, err := LoadLocation(name)
 		if err != nil {

@@ -10,14 +10,56 @@ import (
 // reference; lists may mix L, W and # with plain days, which Quartz did not
 // allow in all versions.
 var quartzKinds = [7]kind{
-	{name: "second", allowed: "0-59 with , - * /", hi: 59, unit: "s", wraps: true, bare: true},
-	{name: "minute", allowed: "0-59 with , - * /", hi: 59, unit: "m", wraps: true, bare: true},
-	{name: "hour", allowed: "0-23 with , - * /", hi: 23, unit: "h", wraps: true, bare: true},
-	{name: "day of month", allowed: "1-31 with , - * /, L, L-3, 15W, LW, L-3W or ?", lo: 1, hi: 31, wraps: true, bare: true},
-	{name: "month", allowed: "1-12 or JAN-DEC with , - * /", lo: 1, hi: 12, names: monthNames, wraps: true, bare: true},
+	{
+		name:    "second",
+		allowed: "0-59 with , - * /",
+		hi:      59,
+		unit:    "s",
+		wraps:   true,
+		bare:    true,
+	},
+	{
+		name:    "minute",
+		allowed: "0-59 with , - * /",
+		hi:      59,
+		unit:    "m",
+		wraps:   true,
+		bare:    true,
+	},
+	{
+		name:    "hour",
+		allowed: "0-23 with , - * /",
+		hi:      23,
+		unit:    "h",
+		wraps:   true,
+		bare:    true,
+	},
+	{
+		name:    "day of month",
+		allowed: "1-31 with , - * /, L, L-3, 15W, LW, L-3W or ?",
+		lo:      1,
+		hi:      31,
+		wraps:   true,
+		bare:    true,
+	},
+	{
+		name:    "month",
+		allowed: "1-12 or JAN-DEC with , - * /",
+		lo:      1,
+		hi:      12,
+		names:   monthNames,
+		wraps:   true,
+		bare:    true,
+	},
 	{name: "day of week", allowed: "1-7 (1 = Sunday) or SUN-SAT with , - * /, L, 6L, 6#3 or ?", lo: 1, hi: 7,
 		names: weekdayNames, wraps: true, bare: true, beyond: "for Sunday write 1 or SUN, as Quartz counts from 1"},
-	{name: "year", allowed: "1970-2199 with , - * /", lo: firstYear, hi: lastYear, bare: true},
+	{
+		name:    "year",
+		allowed: "1970-2199 with , - * /",
+		lo:      firstYear,
+		hi:      lastYear,
+		bare:    true,
+	},
 }
 
 // parseQuartz reads six or seven fields, of which exactly one day field is ?.

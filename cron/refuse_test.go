@@ -43,13 +43,25 @@ func TestParse_RefusesWithPlaceAndRemedy(t *testing.T) {
 		{"TZ=UTC", `"TZ=UTC" is not part of an expression here; give the time zone beside`},
 		{"CRON_TZ=Asia/Tokyo 0 0 * * *", `give the time zone beside the expression`},
 		// The remedy.
-		{"0 9 ? * 2-6", `write "0 0 9 ? * 2-6" (at 09:00 on Monday to Friday, UTC); if it is Unix's, write "0 9 * * 2-6" (at 09:00 on Tuesday to Saturday, UTC)`},
-		{"0 9 L * *", `if it is Quartz's, which has seconds first, write "0 0 9 L * ?" (at 09:00 on the last day of the month, UTC)`},
+		{
+			"0 9 ? * 2-6",
+			`write "0 0 9 ? * 2-6" (at 09:00 on Monday to Friday, UTC); if it is Unix's, write "0 9 * * 2-6" (at 09:00 on Tuesday to Saturday, UTC)`,
+		},
+		{
+			"0 9 L * *",
+			`if it is Quartz's, which has seconds first, write "0 0 9 L * ?" (at 09:00 on the last day of the month, UTC)`,
+		},
 		{"0 9 * * 6#3", `write "0 0 9 ? * 6#3" (at 09:00 on the 3rd Friday of the month, UTC)`},
-		{"0 9 * * 7", `for Sunday write 0 or SUN; if it is Quartz's, which has seconds first, write "0 0 9 ? * 7" (at 09:00 on Saturday, UTC)`},
+		{
+			"0 9 * * 7",
+			`for Sunday write 0 or SUN; if it is Quartz's, which has seconds first, write "0 0 9 ? * 7" (at 09:00 on Saturday, UTC)`,
+		},
 		{"0 9 * * 2-7", `write "0 0 9 ? * 2-7" (at 09:00 on Monday to Saturday, UTC)`},
 		{"0 0 9 ? * 0", `for Sunday write 1 or SUN`},
-		{"0 0 9 * * 1-5", `write "0 0 9 ? * 1-5" (at 09:00 on Sunday to Thursday, UTC); if it is robfig's with seconds, read it with Seconds (at 09:00 on Monday to Friday, UTC)`},
+		{
+			"0 0 9 * * 1-5",
+			`write "0 0 9 ? * 1-5" (at 09:00 on Sunday to Thursday, UTC); if it is robfig's with seconds, read it with Seconds (at 09:00 on Monday to Friday, UTC)`,
+		},
 		{"0 0 9 1 * *", `write "0 0 9 1 * ?"`},
 		{"0 0 9 * * * 2027", `write "0 0 9 * * ? 2027"`},
 		{"0 0 9 ? * ?", `has ? in both day fields; if it is Quartz's, write "0 0 9 * * ?"`},
@@ -62,7 +74,10 @@ func TestParse_RefusesWithPlaceAndRemedy(t *testing.T) {
 		{"*/90 * * * *", `write @every 90m`},
 		{"0/60 * * * * ?", `write @every 60s`},
 		{"/5 * * * *", `write */5`},
-		{"0 0 */2 * 1", `which crons read differently; allowed: 1-31 with , - * /; write 1-31/2 for days that match either field`},
+		{
+			"0 0 */2 * 1",
+			`which crons read differently; allowed: 1-31 with , - * /; write 1-31/2 for days that match either field`,
+		},
 		{"0 0 1 * */2", `write 0-6/2 for days that match either field`},
 		{"0 0 9 ？ * MON", `character 7: "？" is not an ASCII character; write ?`},
 		{"0 0 9 ? * MON，FRI", `character 14: "，" is not an ASCII character; write ,`},
@@ -72,7 +87,10 @@ func TestParse_RefusesWithPlaceAndRemedy(t *testing.T) {
 		{"@reboot", `allowed: @hourly`},
 		{"@daily 3", `character 8: "3" follows the end`},
 		{"@every", `character 7: nothing follows`},
-		{"@every 10", `"10" has no unit; allowed: a duration of whole seconds from 1s, such as 90s, 10m or 1h30m; write 10s for seconds`},
+		{
+			"@every 10",
+			`"10" has no unit; allowed: a duration of whole seconds from 1s, such as 90s, 10m or 1h30m; write 10s for seconds`,
+		},
 		{"@every 1.7s", `"1.7s" is not whole seconds`},
 		{"@every 1ms", `"1ms" is shorter than a second`},
 		{"@every -5m", `"-5m" is shorter than a second`},
@@ -104,7 +122,14 @@ func TestParse_RefusesWithPlaceAndRemedy(t *testing.T) {
 
 // An expression that never fires is refused.
 func TestParse_RefusesNeverFiring(t *testing.T) {
-	for _, expr := range []string{"0 0 30 2 *", "0 0 31 2,4,6,9,11 *", "0 0 0 31 6 ?", "0 0 0 29 2 ? 2027", "0 0 0 31W 4 ?", "0 0 0 ? 2 2#5 2027-2043"} {
+	for _, expr := range []string{
+		"0 0 30 2 *",
+		"0 0 31 2,4,6,9,11 *",
+		"0 0 0 31 6 ?",
+		"0 0 0 29 2 ? 2027",
+		"0 0 0 31W 4 ?",
+		"0 0 0 ? 2 2#5 2027-2043",
+	} {
 		if s, err := Parse(expr, nil); !errors.Is(err, ErrNever) {
 			t.Errorf("Parse(%q) = %v, %v, want ErrNever", expr, s, err)
 		}

@@ -28,7 +28,9 @@ func oneMark(fields []field, loc *time.Location) error {
 	}
 	if len(fields) == 6 {
 		if e, err := parseUnix(split(fields[0].expr), loc); err == nil {
-			remedies = append(remedies, fmt.Sprintf("if it is robfig's with seconds, read it with Seconds (%s)", e.words()))
+			remedies = append(
+				remedies, fmt.Sprintf("if it is robfig's with seconds, read it with Seconds (%s)", e.words()),
+			)
 		}
 	}
 	if !slices.Contains([]string{date, weekday}, "?") && date != "*" && weekday != "*" {
@@ -74,7 +76,9 @@ func suggest(err error, fields []field, loc *time.Location) error {
 	var remedies []string
 	for _, text := range candidates {
 		if e, err := parseQuartz(split(text), loc); err == nil {
-			remedies = append(remedies, fmt.Sprintf("if it is Quartz's, which has seconds first, write %q (%s)", text, e.words()))
+			remedies = append(
+				remedies, fmt.Sprintf("if it is Quartz's, which has seconds first, write %q (%s)", text, e.words()),
+			)
 		}
 	}
 	text := strings.ReplaceAll(joined(fields), "?", "*")

@@ -44,18 +44,40 @@ func TestSpec_PolicyReplacesDialects(t *testing.T) {
 		{Spec{Expr: "30 2 * * *"}, spring, "03-08 03:00:00 -04, 03-09 02:30:00 -04"},
 		{Spec{Expr: "30 2 * * *", Gap: GapSkip}, spring, "03-09 02:30:00 -04, 03-10 02:30:00 -04"},
 		{Spec{Expr: "0,30 2 * * *"}, spring, "03-08 03:00:00 -04, 03-09 02:00:00 -04"}, // two are lost, one is made up
-		{Spec{Expr: "0 2,3 * * *"}, spring, "03-08 03:00:00 -04, 03-09 02:00:00 -04"},  // and it may coincide with another
+		// and it may coincide with another
+		{Spec{Expr: "0 2,3 * * *"}, spring, "03-08 03:00:00 -04, 03-09 02:00:00 -04"},
 		{Spec{Expr: "30 */2 8 3 *"}, spring, "03-08 00:30:00 -05, 03-08 04:30:00 -04"}, // a step goes by elapsed time
 		{Spec{Expr: "30 */2 8 3 *", Gap: GapShift}, spring, "03-08 00:30:00 -05, 03-08 03:00:00 -04"},
 		{Spec{Expr: "0 30 1 * * ?"}, autumn, "11-01 01:30:00 -04, 11-02 01:30:00 -05"},
-		{Spec{Expr: "0 30 1 * * ?", Overlap: OverlapBoth}, autumn, "11-01 01:30:00 -04, 11-01 01:30:00 -05, 11-02 01:30:00 -05"},
+		{
+			Spec{Expr: "0 30 1 * * ?", Overlap: OverlapBoth},
+			autumn,
+			"11-01 01:30:00 -04, 11-01 01:30:00 -05, 11-02 01:30:00 -05",
+		},
 		// The second pass counts though the next match of the wall clock is a
 		// year away, or there is none.
-		{Spec{Expr: "0 30 1 1 11 ?", Overlap: OverlapBoth}, autumn, "11-01 01:30:00 -04, 11-01 01:30:00 -05, 11-01 01:30:00 -04"},
-		{Spec{Expr: "0 30 1 1 11 ? 2026", Overlap: OverlapBoth}, autumn, "11-01 01:30:00 -04, 11-01 01:30:00 -05, none"},
-		{Spec{Expr: "30 * * * *"}, autumn, "11-01 00:30:00 -04, 11-01 01:30:00 -04, 11-01 01:30:00 -05, 11-01 02:30:00 -05"},
-		{Spec{Expr: "30 * * * *", Overlap: OverlapFirst}, autumn, "11-01 00:30:00 -04, 11-01 01:30:00 -04, 11-01 02:30:00 -05"},
-		{Spec{Expr: "30 0-23 * * *"}, autumn, "11-01 00:30:00 -04, 11-01 01:30:00 -04, 11-01 01:30:00 -05"}, // all hours are no hours
+		{
+			Spec{Expr: "0 30 1 1 11 ?", Overlap: OverlapBoth},
+			autumn,
+			"11-01 01:30:00 -04, 11-01 01:30:00 -05, 11-01 01:30:00 -04",
+		},
+		{
+			Spec{Expr: "0 30 1 1 11 ? 2026", Overlap: OverlapBoth},
+			autumn,
+			"11-01 01:30:00 -04, 11-01 01:30:00 -05, none",
+		},
+		{
+			Spec{Expr: "30 * * * *"},
+			autumn,
+			"11-01 00:30:00 -04, 11-01 01:30:00 -04, 11-01 01:30:00 -05, 11-01 02:30:00 -05",
+		},
+		{
+			Spec{Expr: "30 * * * *", Overlap: OverlapFirst},
+			autumn,
+			"11-01 00:30:00 -04, 11-01 01:30:00 -04, 11-01 02:30:00 -05",
+		},
+		// All hours are no hours.
+		{Spec{Expr: "30 0-23 * * *"}, autumn, "11-01 00:30:00 -04, 11-01 01:30:00 -04, 11-01 01:30:00 -05"},
 		{Spec{Expr: "30 0-22 * * *"}, autumn, "11-01 00:30:00 -04, 11-01 01:30:00 -04, 11-01 02:30:00 -05"},
 	} {
 		c.spec.Zone = zoneName
@@ -109,7 +131,11 @@ func TestSpec_ReportsAllFaults(t *testing.T) {
 // A Spec that never fires is refused.
 func TestSpec_RefusesNeverFiring(t *testing.T) {
 	for name, spec := range map[string]Spec{
-		"bounds without a fire":  {Expr: "0 0 1 1 *", Start: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), End: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)},
+		"bounds without a fire": {
+			Expr:  "0 0 1 1 *",
+			Start: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC),
+			End:   time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC),
+		},
 		"exception of all fires": {Expr: "0 12 * * 6", Except: []string{"SAT"}},
 		"daily window":           {Expr: "0 23 * * *", Except: []string{"22:00-06:00"}},
 		"interval and dates":     {Expr: "@every 24h", Except: []string{"23:59-00:01"}},

@@ -15,7 +15,13 @@ var unixKinds = [6]kind{
 	{name: "minute", allowed: "0-59 with , - * /", hi: 59, unit: "m"},
 	{name: "hour", allowed: "0-23 with , - * /", hi: 23, unit: "h"},
 	{name: "day of month", allowed: "1-31 with , - * /", lo: 1, hi: 31},
-	{name: "month", allowed: "1-12 or JAN-DEC with , - * /", lo: 1, hi: 12, names: monthNames},
+	{
+		name:    "month",
+		allowed: "1-12 or JAN-DEC with , - * /",
+		lo:      1,
+		hi:      12,
+		names:   monthNames,
+	},
 	{name: "day of week", allowed: "0-6 (0 = Sunday) or SUN-SAT with , - * /", hi: 6, names: weekdayNames,
 		beyond: "for Sunday write 0 or SUN"},
 }

@@ -191,7 +191,9 @@ func cycle(set uint64, lo, hi int, name func(int) string) string {
 		begin = lo + n
 	}
 	wrap := func(v int) int { return lo + (v-lo)%n }
-	return runs(begin, begin+n-1, func(v int) bool { return bit(set)(wrap(v)) }, func(v int) string { return name(wrap(v)) })
+	return runs(begin, begin+n-1, func(v int) bool { return bit(set)(wrap(v)) }, func(v int) string {
+		return name(wrap(v))
+	})
 }
 
 func bit(set uint64) func(int) bool {

@@ -27,7 +27,9 @@ func BenchmarkAssign(b *testing.B) {
 				{"leave", full[1:], prev},
 				{"join", fleet(size.instances + 1), prev},
 			} {
-				name := fmt.Sprintf("%s/shards=%d/instances=%d/%s", strategy.Name(), size.shards, size.instances, change.name)
+				name := fmt.Sprintf(
+					"%s/shards=%d/instances=%d/%s", strategy.Name(), size.shards, size.instances, change.name,
+				)
 				b.Run(name, func(b *testing.B) {
 					b.ReportAllocs()
 					var got []string

@@ -45,12 +45,15 @@ func TestBroadcast_MovesOnlyAsNeeded(t *testing.T) {
 			}
 		}
 		got := Broadcast(live, prev)
-		if sorted := slices.Sorted(slices.Values(got)); len(slices.Compact(sorted)) != len(live) || len(got) != len(live) {
+		if sorted := slices.Sorted(slices.Values(got)); len(slices.Compact(sorted)) != len(live) ||
+			len(got) != len(live) {
 			t.Fatalf("%v for %v: not one each", got, live)
 		}
 		for shard, id := range prev {
 			if ids[id] && shard < len(live) && got[shard] != id {
-				t.Fatalf("shard %d moved from %s to %s though it lives; from %v to %v", shard, id, got[shard], prev, got)
+				t.Fatalf(
+					"shard %d moved from %s to %s though it lives; from %v to %v", shard, id, got[shard], prev, got,
+				)
 			}
 		}
 		prev = got

@@ -99,20 +99,29 @@ func TestFew_OnlyLeaverAndNewcomerMove(t *testing.T) {
 					next, _ := assignAll(jobs, shards, live, owners)
 					for i := range jobs {
 						if n, want := moves(owners[i], next[i]), loads(owners[i])[gone]; n != want {
-							t.Fatalf("%s left: %d shards moved, it had %d\nbefore %q\nafter  %q", gone, n, want, owners[i], next[i])
+							t.Fatalf(
+								"%s left: %d shards moved, it had %d\nbefore %q\nafter  %q",
+								gone, n, want, owners[i], next[i],
+							)
 						}
 						lost += loads(owners[i])[gone]
 					}
 					owners = next
 					continue
 				}
-				in := Instance{ID: fmt.Sprintf("new-%d@%x", change, rng.Uint64()), Weight: weights[rng.IntN(len(weights))]}
+				in := Instance{
+					ID:     fmt.Sprintf("new-%d@%x", change, rng.Uint64()),
+					Weight: weights[rng.IntN(len(weights))],
+				}
 				live = append(live, in)
 				next, _ := assignAll(jobs, shards, live, owners)
 				for i := range jobs {
 					n, want := moves(owners[i], next[i]), loads(next[i])[in.ID]
 					if n != want || want > 1 {
-						t.Fatalf("%s came: %d shards moved, it has %d\nbefore %q\nafter  %q", in.ID, n, want, owners[i], next[i])
+						t.Fatalf(
+							"%s came: %d shards moved, it has %d\nbefore %q\nafter  %q",
+							in.ID, n, want, owners[i], next[i],
+						)
 					}
 					won += want
 				}

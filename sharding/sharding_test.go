@@ -35,7 +35,8 @@ func loads(owners []string) map[string]int {
 	return n
 }
 
-// moves counts the shards of next that another instance, or none, owned in prev.
+// moves counts the shards of next that another instance, or none, owned in
+// prev.
 func moves(prev, next []string) int {
 	n := 0
 	for shard, id := range next {
@@ -117,7 +118,9 @@ func TestAssign_OrderDoesNotMatter(t *testing.T) {
 				live := slices.Clone(s.live)
 				rng.Shuffle(len(live), func(i, j int) { live[i], live[j] = live[j], live[i] })
 				if got := strategy.Assign(s.job, s.shards, live, s.prev); !slices.Equal(got, want) {
-					t.Fatalf("%s.Assign = %q, with the instances in another order %q\n%+v", strategy.Name(), want, got, s)
+					t.Fatalf(
+						"%s.Assign = %q, with the instances in another order %q\n%+v", strategy.Name(), want, got, s,
+					)
 				}
 			}
 		}
@@ -202,7 +205,15 @@ func TestAssign_ShardCountsAtEdges(t *testing.T) {
 }
 
 func TestByName_FindsBuiltIns(t *testing.T) {
-	for name, want := range map[string]Strategy{"": Sticky, "sticky": Sticky, "average": Average, "odevity": Odevity, "rotate": Rotate, "single": Single, "static": Static} {
+	for name, want := range map[string]Strategy{
+		"":        Sticky,
+		"sticky":  Sticky,
+		"average": Average,
+		"odevity": Odevity,
+		"rotate":  Rotate,
+		"single":  Single,
+		"static":  Static,
+	} {
 		if got, err := ByName(name); err != nil || got != want {
 			t.Errorf("ByName(%q) = %v, %v, want %v", name, got, err, want)
 		}

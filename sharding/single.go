@@ -53,6 +53,8 @@ func (single) Rotate(_ string, live []Instance, owners []string) []string {
 // turn returns the index of the instance of that ID or, if it is gone, of the
 // next one.
 func turn(id string, descending []Instance) int {
-	i, _ := slices.BinarySearchFunc(descending, id, func(in Instance, id string) int { return strings.Compare(id, in.ID) })
+	i, _ := slices.BinarySearchFunc(descending, id, func(in Instance, id string) int {
+		return strings.Compare(id, in.ID)
+	})
 	return i % len(descending)
 }

@@ -33,11 +33,31 @@ func TestStatic_OrphansGoToLeastLoaded(t *testing.T) {
 		prev []string
 		want map[string]int
 	}{
-		{"from the start it is even", []Instance{{ID: "a@1"}, {ID: "b@1"}, {ID: "c@1"}}, nil, map[string]int{"a@1": 2, "b@1": 2, "c@1": 2}},
+		{
+			"from the start it is even",
+			[]Instance{{ID: "a@1"}, {ID: "b@1"}, {ID: "c@1"}},
+			nil,
+			map[string]int{"a@1": 2, "b@1": 2, "c@1": 2},
+		},
 		{"by weight", []Instance{{ID: "a@1", Weight: 2}, {ID: "b@1"}}, nil, map[string]int{"a@1": 4, "b@1": 2}},
-		{"who joins gets nothing", []Instance{{ID: "a@1"}, {ID: "b@1"}}, []string{"a@1", "a@1", "a@1", "a@1", "a@1", "a@1"}, map[string]int{"a@1": 6}},
-		{"but what is left by one that is gone", []Instance{{ID: "a@1"}, {ID: "b@1"}, {ID: "d@1"}}, []string{"a@1", "a@1", "b@1", "b@1", "c@1", "c@1"}, map[string]int{"a@1": 2, "b@1": 2, "d@1": 2}},
-		{"who starts again gets its own", []Instance{{ID: "a@1"}, {ID: "b@2"}}, []string{"a@1", "b@1", "b@1", "b@1", "b@1", "b@1"}, map[string]int{"a@1": 1, "b@2": 5}},
+		{
+			"who joins gets nothing",
+			[]Instance{{ID: "a@1"}, {ID: "b@1"}},
+			[]string{"a@1", "a@1", "a@1", "a@1", "a@1", "a@1"},
+			map[string]int{"a@1": 6},
+		},
+		{
+			"but what is left by one that is gone",
+			[]Instance{{ID: "a@1"}, {ID: "b@1"}, {ID: "d@1"}},
+			[]string{"a@1", "a@1", "b@1", "b@1", "c@1", "c@1"},
+			map[string]int{"a@1": 2, "b@1": 2, "d@1": 2},
+		},
+		{
+			"who starts again gets its own",
+			[]Instance{{ID: "a@1"}, {ID: "b@2"}},
+			[]string{"a@1", "b@1", "b@1", "b@1", "b@1", "b@1"},
+			map[string]int{"a@1": 1, "b@2": 5},
+		},
 	} {
 		if got := loads(Static.Assign("job", 6, tt.live, tt.prev)); !maps.Equal(got, tt.want) {
 			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
@@ -57,9 +77,24 @@ func TestPin_HoldsWhileInstancesLive(t *testing.T) {
 	}{
 		{"all are live", []Instance{one, two, other}, nil, []string{"db-1@7", "db-2@7", "db-3@7", "db-2@7"}},
 		{"one is gone", []Instance{one, other}, nil, []string{"db-1@7", "db-3@7", "db-1@7", "db-3@7"}},
-		{"it is back", []Instance{one, {ID: "db-2@8"}, other}, []string{"db-1@7", "db-3@7", "db-1@7", "db-3@7"}, []string{"db-1@7", "db-2@8", "db-3@7", "db-2@8"}},
-		{"two of a name: who has the shard keeps it", []Instance{one, two, {ID: "db-2@8"}, other}, []string{"", "db-2@7"}, []string{"db-1@7", "db-2@7", "db-3@7", "db-2@8"}},
-		{"two of a name, and neither has it", []Instance{one, two, {ID: "db-2@8"}, other}, nil, []string{"db-1@7", "db-2@8", "db-3@7", "db-2@8"}},
+		{
+			"it is back",
+			[]Instance{one, {ID: "db-2@8"}, other},
+			[]string{"db-1@7", "db-3@7", "db-1@7", "db-3@7"},
+			[]string{"db-1@7", "db-2@8", "db-3@7", "db-2@8"},
+		},
+		{
+			"two of a name: who has the shard keeps it",
+			[]Instance{one, two, {ID: "db-2@8"}, other},
+			[]string{"", "db-2@7"},
+			[]string{"db-1@7", "db-2@7", "db-3@7", "db-2@8"},
+		},
+		{
+			"two of a name, and neither has it",
+			[]Instance{one, two, {ID: "db-2@8"}, other},
+			nil,
+			[]string{"db-1@7", "db-2@8", "db-3@7", "db-2@8"},
+		},
 	} {
 		if got := strategy.Assign("job", 4, tt.live, tt.prev); !slices.Equal(got, tt.want) {
 			t.Errorf("%s:\ngot  %q\nwant %q", tt.name, got, tt.want)

@@ -96,7 +96,9 @@ func fewestByQuota(s situation) int {
 
 // Sticky moves as few shards as any assignment could.
 func TestSticky_FewestMovesOfAnyAssignment(t *testing.T) {
-	for _, weights := range [][]int{{1}, {1, 1}, {1, 2}, {5, 1}, {1, 1, 1}, {1, 1, 2}, {1, 2, 3}, {1, 1, 10}, {2, 3, 7}} {
+	for _, weights := range [][]int{
+		{1}, {1, 1}, {1, 2}, {5, 1}, {1, 1, 1}, {1, 1, 2}, {1, 2, 3}, {1, 1, 10}, {2, 3, 7},
+	} {
 		s := situation{job: "job", live: fleet(len(weights))}
 		owners := []string{"gone"}
 		for i := range s.live {

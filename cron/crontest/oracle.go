@@ -7,9 +7,11 @@ import (
 	"time"
 )
 
-// Oracle is a second opinion on a cron expression. It is slow, and shares no code with the package that it checks: it asks of each
-// minute, one after the other, what a clock on the wall shows, and holds that against the text of the expression, term by
-// term. It does not tell whether an expression is well formed.
+// Oracle is a second opinion on a cron expression. It is slow, and shares no
+// code with the package that it checks: it asks of each minute, one after the
+// other, what a clock on the wall shows, and holds that against the text of the
+// expression, term by term. It does not tell whether an expression is well
+// formed.
 type Oracle struct {
 	second, minute, hour, date, month, weekday, year string
 	quartz                                           bool
@@ -17,8 +19,9 @@ type Oracle struct {
 	loc                                              *time.Location
 }
 
-// Consult returns the oracle for five fields (Unix) or six or seven (Quartz) in loc. Its policies for the gap and the repeated
-// hour are those that package cron documents as each dialect's.
+// Consult returns the oracle for five fields (Unix) or six or seven (Quartz) in
+// loc. Its policies for the gap and the repeated hour are those that package
+// cron documents as each dialect's.
 func Consult(expr string, loc *time.Location) Oracle {
 	f := strings.Fields(expr)
 	o := Oracle{loc: loc, quartz: len(f) > 5, year: "*"}
@@ -34,7 +37,8 @@ func Consult(expr string, loc *time.Location) Oracle {
 	return o
 }
 
-// Fires returns up to n fires after start and before stop. Offsets from UTC must be whole minutes.
+// Fires returns up to n fires after start and before stop. Offsets from UTC
+// must be whole minutes.
 func (o Oracle) Fires(start, stop time.Time, n int) []time.Time {
 	var list []time.Time
 	for m := start.Truncate(time.Minute); m.Before(stop) && len(list) < n; m = m.Add(time.Minute) {
@@ -51,7 +55,8 @@ func (o Oracle) Fires(start, stop time.Time, n int) []time.Time {
 	return list
 }
 
-// near reports whether any day about m matches; if not, the 24 hours after m need no search.
+// near reports whether any day about m matches; if not, the 24 hours after m
+// need no search.
 func (o Oracle) near(m time.Time) bool {
 	y, mo, d := m.UTC().Date()
 	for i := -1; i <= 2; i++ {
@@ -172,7 +177,8 @@ func (o Oracle) matchesWeekday(day time.Time) bool {
 				return true
 			}
 		case strings.HasSuffix(term, "L"):
-			if matches(strings.TrimSuffix(term, "L"), w, first, first+6, names) && day.AddDate(0, 0, 7).Month() != day.Month() {
+			if matches(strings.TrimSuffix(term, "L"), w, first, first+6, names) &&
+				day.AddDate(0, 0, 7).Month() != day.Month() {
 				return true
 			}
 		case strings.Contains(term, "#"):
