@@ -572,8 +572,8 @@ inline assign(s, id) {
 	q = 0
 }
 
-/* Who leads does not matter to safety, so the leader is not modelled: a shard whose owner may not own it goes to any
- * instance that may, and now and then one goes to anybody, for no reason. */
+/* Who leads does not matter to safety, so the leader is not modelled, however leaders are spread: a shard whose owner may
+ * not own it goes to any instance that may, written by any, and now and then one goes to anybody, for no reason. */
 proctype Assignment(byte s) {
 	byte q;
 end:	do

@@ -20,12 +20,12 @@ import (
 
 // config is the file of contexts.
 type config struct {
-	Current  string               `yaml:"current,omitempty"`
-	Contexts map[string]namespace `yaml:"contexts,omitempty"`
+	Current  string            `yaml:"current,omitempty"`
+	Contexts map[string]target `yaml:"contexts,omitempty"`
 }
 
-// namespace is the one that a context names.
-type namespace struct {
+// target is a namespace that a context names.
+type target struct {
 	Store string `yaml:"store,omitempty"`
 
 	// Protected raises the confirmation of each act by a level.
@@ -34,36 +34,32 @@ type namespace struct {
 
 // target returns where the command acts: flags win over the environment, and
 // that over the file.
-func (a *app) target() (namespace, error) {
+func (a *app) target() (target, error) {
 	if a.store != "" && a.context != "" {
-		return namespace{}, usage("--store and --context exclude each other")
+		return target{}, usage("--store and --context exclude each other")
 	}
 	name := a.context
 	if name == "" {
 		if url := cmp.Or(a.store, a.getenv("ELASTIC_STORE")); url != "" {
-			return namespace{Store: url}, nil
+			return target{Store: url}, nil
 		}
 		name = a.getenv("ELASTIC_CONTEXT")
 	}
 	c, err := a.readConfig()
 	if err != nil {
-		return namespace{}, err
+		return target{}, err
 	}
 	if name = cmp.Or(name, c.Current); name == "" {
-		return namespace{}, usage("say which store: --store URL, the variable ELASTIC_STORE, " +
+		return target{}, usage("say which store: --store URL, the variable ELASTIC_STORE, " +
 			"or a context that `elasticctl context set` and `elasticctl context use` made current")
 	}
 	t, ok := c.Contexts[name]
 	if !ok {
-		return namespace{}, usage("there is no context %.60q; there are: %s", name,
+		return target{}, usage("there is no context %.60q; there are: %s", name,
 			cmp.Or(strings.Join(slices.Sorted(maps.Keys(c.Contexts)), ", "), "none"))
 	}
 	if t.Store == "" {
-		return namespace{}, usage(
-			"the context %q has no store; run: elasticctl context set %s --store URL",
-			name,
-			name,
-		)
+		return target{}, usage("the context %q has no store; run: elasticctl context set %s --store URL", name, name)
 	}
 	return t, nil
 }
@@ -151,7 +147,7 @@ func (a *app) writeConfig(c config) error {
 }
 
 func (a *app) newContext() *cobra.Command {
-	var t namespace
+	var t target
 	ls := &cobra.Command{
 		Use:   "ls",
 		Short: "List the contexts",
@@ -201,7 +197,7 @@ func (a *app) newContext() *cobra.Command {
 				return err
 			}
 			if c.Contexts == nil {
-				c.Contexts = map[string]namespace{}
+				c.Contexts = map[string]target{}
 			}
 			c.Contexts[args[0]] = t
 			c.Current = cmp.Or(c.Current, args[0])

@@ -2,6 +2,7 @@ package checker
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -253,11 +254,16 @@ func (a *Audit) assignment(job string, op store.Op) {
 	switch {
 	case old == nil && op.Kind != store.OpCreate, old != nil && !a.guarded(op.Key, true):
 		a.breach(6, job, -1, "assigned without a look at the assignment before it")
-	case !a.guarded(layout.JobKey(job), true):
+	case !a.guarded(layout.JobKey(job), true) && !a.creates(layout.JobKey(job)):
 		a.breach(6, job, -1, "assigned without a guard on the spec that it is computed from")
 	case a.leader() == "":
 		a.breach(6, job, -1, "assigned by one that no longer leads: no instance of its own is among the guards")
 	}
+}
+
+// creates reports whether the commit creates a key.
+func (a *Audit) creates(key string) bool {
+	return slices.ContainsFunc(a.now.Do, func(op store.Op) bool { return op.Kind == store.OpCreate && op.Key == key })
 }
 
 func (a *Audit) signals(job string, op store.Op) {

@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -152,8 +151,7 @@ func (e *Engine) raiseFences(j *job, least uint64) {
 	e.assign(j, want)
 }
 
-// mayOwners returns the instances that may own shards of a job, oldest first. The first leads the job: it mends its assignment.
-// There is no election, hence nothing that a crash could leave locked, and safety does not rest on who leads.
+// mayOwners returns the instances that may own shards of a job, oldest first.
 func (e *Engine) mayOwners(j *job) []*peer {
 	var may []*peer
 	for _, p := range e.replica.peers {
@@ -169,75 +167,51 @@ func (p *peer) mayOwn(j *job) bool {
 	return p.readable && p.State == layout.Up && p.Has(j.name) && (j.spec == nil || p.Meets(j.spec.Requires))
 }
 
-// leads says whether this instance is the one to mend the job's assignment.
-func (e *Engine) leads(j *job) bool {
-	for _, p := range e.replica.peers {
-		if p.mayOwn(j) {
-			return e.isMe(p.id)
-		}
-	}
-	return false
-}
-
-// suspect notes that a job's assignment may be wrong by now.
-func (e *Engine) suspect(j *job) {
-	e.mendNow = true
-	if _, already := e.suspects[j]; !already {
-		e.suspects[j] = time.Now()
-	}
-}
-
-// mendAssignments writes the assignments that are wrong, when it is this instance's turn. A leader that lives but is stuck stops
-// nothing: the second oldest instance does it after a while, then the third.
-func (e *Engine) mendAssignments() {
-	if e.me == nil || e.drain.on || !e.replica.ready() || !e.mendNow {
-		return
-	}
-	e.mendNow = false
-	now, next := time.Now(), time.Duration(-1)
-	for _, j := range slices.SortedFunc(maps.Keys(e.suspects), byName) {
-		wait := e.mend(j, now.Sub(e.suspects[j]))
-		if wait == done {
-			delete(e.suspects, j)
-		} else if wait != answered && (next < 0 || wait < next) {
-			next = wait
-		}
-	}
-	if next >= 0 {
-		if e.check != nil {
-			e.check.Stop()
-		}
-		e.check = e.after(next, func() { e.mendNow = true })
-	}
-}
-
 // What mend answers instead of a time to wait.
 const (
-	done     time.Duration = -1 // the assignment is right, or not this instance's business
-	answered time.Duration = -2 // it is considered again when an answer of the store has come
+	done     time.Duration = -1 // the job is right, or not this instance's business
+	answered time.Duration = -2 // it is looked at again when an answer of the store has come
 )
 
-// mend looks at a job whose assignment has been suspect for a while, and returns how long to wait before it does so again.
-func (e *Engine) mend(j *job, suspectFor time.Duration) time.Duration {
-	if j.spec == nil || j.removed || j.assigned == nil && j.assignedVersion != 0 {
-		return done // nothing to assign, or an assignment that can't be read and is left alone; a change suspects it again
+// mend looks at a suspect job, and returns how long to wait before it does so
+// again.
+func (e *Engine) mend(j *job, now time.Time) time.Duration {
+	if j.removed || !j.isMissing() && (j.spec == nil || j.assigned == nil && j.assignedVersion != 0) {
+		return done // there is nothing to assign, or what is there can't be read and is left alone; a change suspects it again
 	}
-	if j.assigning || j.awaiting() {
+	if j.assigning || j.writingSpec || j.awaiting() {
 		return answered
 	}
-	may := e.mayOwners(j)
-	rank := slices.IndexFunc(may, func(p *peer) bool { return e.isMe(p.id) })
+	rank := e.rankFor(j)
 	if rank < 0 {
 		return done
 	}
-	turn := time.Duration(rank) * e.cfg.StandIn
-	if suspectFor < turn {
-		return turn - suspectFor
+	since := j.suspicion.since
+	if most := j.suspicion.first.Add(beganAgainMost * e.cfg.StandIn); since.After(most) {
+		since = most
 	}
-	p, err := e.planFor(j, *j.spec, j.assigned, may, j.allSwept(), e.cfg.Now())
+	turn := since.Add(time.Duration(rank) * e.cfg.StandIn)
+	if quiet := e.quietAt(j); turn.Before(quiet) {
+		turn = quiet
+	}
+	if now.Before(turn) {
+		return turn.Sub(now)
+	}
+	if j.isMissing() {
+		if j.registered.Spec.Fires(e.cfg.Now()) != nil {
+			return done
+		}
+		e.create(j)
+		return answered
+	}
+	if rank >= standIns && !e.lacksOwners(j) {
+		return done
+	}
+	p, err := e.planFor(j, *j.spec, j.assigned, e.mayOwners(j), j.allSwept(), e.cfg.Now())
 	if errors.Is(err, errAsking) {
 		return answered
 	}
+	j.unplanned = err != nil
 	if err != nil {
 		e.strategyFailed(j, "strategy_failed", err)
 		return done
@@ -245,8 +219,8 @@ func (e *Engine) mend(j *job, suspectFor time.Duration) time.Duration {
 	if !p.wrong {
 		return done
 	}
-	if patience := turn + e.cfg.JoinDelay; !p.urgent && suspectFor < patience {
-		return patience - suspectFor
+	if patience := turn.Add(e.cfg.JoinDelay); !p.urgent && now.Before(patience) {
+		return patience.Sub(now)
 	}
 	if regrows(j.assigned, p.want) && !e.passOver(j, &p.want) {
 		return answered
@@ -255,10 +229,50 @@ func (e *Engine) mend(j *job, suspectFor time.Duration) time.Duration {
 	return answered
 }
 
+// lacksOwners reports whether an assignment is one that nothing can run by, or
+// that leaves out shards, whatever the strategy says.
+func (e *Engine) lacksOwners(j *job) bool {
+	a := j.assigned
+	if a == nil || a.Strategy != j.spec.Sharding || a.Division != j.division || !j.spec.Broadcast() && len(a.Owners) != j.spec.Shards {
+		return true
+	}
+	return slices.ContainsFunc(a.Owners, func(id string) bool {
+		p := e.replica.byID[id]
+		return p == nil || !p.mayOwn(j)
+	})
+}
+
+// An instance that has just come waits for others that come with it, before it
+// creates or assigns anything: of a fleet that starts at one instant, each would
+// otherwise lead all jobs for a moment.
+const (
+	quietAfter = 100 * time.Millisecond // an arrival
+	quietMost  = time.Second            // for this long, if instances come all the time
+)
+
+// quietAt returns when instances have stopped to come, for a suspect job.
+func (e *Engine) quietAt(j *job) time.Time {
+	quiet := e.arrived.Add(min(quietAfter, e.cfg.JoinDelay))
+	if most := j.suspicion.first.Add(quietMost); quiet.After(most) {
+		return most
+	}
+	return quiet
+}
+
 // allSwept says whether this instance has seen that the records of all surplus shards are gone. They stay so: nobody claims a shard
 // that the assignment does not have.
 func (j *job) allSwept() bool {
 	return j.assigned != nil && len(j.swept) == j.assigned.Surplus-len(j.assigned.Owners)
+}
+
+// tellAssigned reports an assignment that this instance has written.
+func (e *Engine) tellAssigned(j *job, a layout.Assignment) {
+	e.emit(observe.Event{
+		Kind:   observe.Assigned,
+		Job:    j.name,
+		Shard:  wholeJob,
+		Detail: fmt.Sprintf("epoch %d, %d shards", a.Epoch, len(a.Owners)),
+	})
 }
 
 // assign writes a job's assignment, if spec and assignment are still those that it was computed from.
@@ -279,8 +293,8 @@ func (e *Engine) assign(j *job, want layout.Assignment) {
 		e.suspect(j)
 		switch {
 		case err == nil:
-			e.suspects[j] = time.Now() // what comes from now on is another matter
-			e.emit(observe.Event{Kind: observe.Assigned, Job: j.name, Shard: -1, Detail: fmt.Sprintf("epoch %d, %d shards", want.Epoch, len(want.Owners))})
+			e.suspectAnew(j) // what comes from now on is another matter
+			e.tellAssigned(j, want)
 			e.await(j, key, at)
 		case e.me != m:
 		case errors.Is(err, store.ErrConflict) && e.refused(j, guards, conflictKey(err)):

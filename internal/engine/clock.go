@@ -30,14 +30,15 @@ const sightings = 3
 
 // clocks is what this instance knows of time.
 type clocks struct {
-	begun   time.Time     // the moment from which elapsed counts, by its monotonic reading
-	due     bool          // this instance's key is to be written anew
-	round   bool          // its beat of this period is not written yet
-	written uint64        // periods whose beat the store has taken
-	offset  time.Duration // of this clock when it was last looked at, against elapsed
-	echo    echo          // how long this instance's own beats take to be seen
-	outlier bool          // this clock differs from most others'
-	differs bool          // it differs from some
+	begun    time.Time     // the moment from which elapsed counts, by its monotonic reading
+	due      bool          // this instance's key is to be written anew
+	greeting bool          // it is to be written for instances that are new, in a moment
+	round    bool          // its beat of this period is not written yet
+	written  uint64        // periods whose beat the store has taken
+	offset   time.Duration // of this clock when it was last looked at, against elapsed
+	echo     echo          // how long this instance's own beats take to be seen
+	outlier  bool          // this clock differs from most others'
+	differs  bool          // it differs from some
 }
 
 // echo measures how far the watch is behind, by this instance's own writes of its key.
@@ -115,9 +116,17 @@ func (c *clocks) beaten() {
 // greet makes a beat for an instance that is new, so that it learns at once whether its clock is right. Three clocks are enough to say.
 func (e *Engine) greet() {
 	for _, p := range e.replica.peers[:min(3, len(e.replica.peers))] {
-		e.clocks.due = e.clocks.due || e.isMe(p.id)
+		if !e.isMe(p.id) || e.clocks.greeting {
+			continue
+		}
+		e.clocks.greeting = true
+		e.after(greetAfter, func() { e.clocks.greeting, e.clocks.due = false, true })
 	}
 }
+
+// greetAfter is how long a greeting waits for other instances that are new: a
+// fleet that starts at one instant is greeted once.
+const greetAfter = 20 * time.Millisecond
 
 // sight takes what an instance's key shows. Only an entry that has just been written says something about its clock: the content with
 // which a watch begins can be as old as a beat.

@@ -50,8 +50,8 @@ type Config struct {
 	// shard once or twice and not at every step. Shards without an owner don't wait.
 	JoinDelay time.Duration
 
-	// StandIn is how long the second oldest instance waits for the oldest to mend an assignment before it does so itself; the
-	// third waits twice as long, and so on. Longer than a leader needs, shorter than anybody's patience.
+	// StandIn is how long the next instance in the order of a job waits for its leader to create the job or to write its
+	// assignment before it does so itself; the third waits twice as long, and so on. It is longer than a leader needs.
 	StandIn time.Duration
 
 	// Resync is how often the instance compares what it believes with the store, in case a watch missed something.
@@ -150,7 +150,7 @@ type Engine struct {
 	mu         sync.Mutex
 	registered map[string]Job // what Add and Remove say; the loop makes it so
 	nameBytes  int            // what their names take in the instance's document
-	changed    bool
+	changed    []string       // names of jobs that were added or removed since the loop looked
 	adds       int
 
 	// What follows belongs to the loop.
@@ -161,16 +161,17 @@ type Engine struct {
 	jobs        map[string]*job
 	alarms      alarms
 	local       local
-	stale       []*job             // to be refreshed
-	dirty       []*shard           // to be considered
-	missed      []*misses          // to be reported
-	held        []*shard           // that wait until fewer run here, in the order in which they came
-	active      int                // runs of this instance, from claim to recorded end
-	unread      []*job             // with shards whose records must be read
-	blocked     []*job             // whose need to follow other instances' runs may have changed
-	suspects    map[*job]time.Time // whose assignment may be wrong, and since when
-	mendNow     bool               // it is time to look at them
-	check       *time.Timer        // says when it is time again
+	stale       []*job      // to be refreshed
+	dirty       []*shard    // to be considered
+	missed      []*misses   // to be reported
+	held        []*shard    // that wait until fewer run here, in the order in which they came
+	active      int         // runs of this instance, from claim to recorded end
+	unread      []*job      // with shards whose records must be read
+	blocked     []*job      // whose need to follow other instances' runs may have changed
+	suspects    suspects    // jobs that may be missing, or whose assignment may be wrong
+	check       *time.Timer // says when it is time to look at the next
+	checkAt     time.Time
+	arrived     time.Time // when an instance came last
 	records     lane
 	docs        lane
 	dead        map[string]time.Time // instances that are proven dead, for ever, and since when that is known
@@ -209,7 +210,7 @@ func New(cfg Config) *Engine {
 	}
 	e := &Engine{
 		cfg: cfg, inbox: make(chan posted, 256), stopped: make(chan struct{}), looking: make(chan struct{}), ready: make(chan struct{}), reads: make(chan struct{}, parallelReads),
-		registered: map[string]Job{}, jobs: map[string]*job{}, suspects: map[*job]time.Time{}, proofs: map[string][]*shard{}, sources: map[string]*source{}, follows: map[string][]string{}, dead: map[string]time.Time{},
+		registered: map[string]Job{}, jobs: map[string]*job{}, suspects: suspects{all: map[*job]bool{}}, proofs: map[string][]*shard{}, sources: map[string]*source{}, follows: map[string][]string{}, dead: map[string]time.Time{},
 		replica: newReplica(), doubts: map[string]context.CancelFunc{}, waits: map[waitID]*wait{}, strays: map[string]bool{},
 		meter:   meter{views: map[string]view{}},
 		returns: newReturns(),
@@ -233,7 +234,7 @@ func (e *Engine) Add(j Job) error {
 	e.adds++
 	j.added = e.adds
 	e.registered[j.Name] = j
-	e.changed = true
+	e.changed = append(e.changed, j.Name)
 	e.mu.Unlock()
 	e.poke()
 	return nil
@@ -247,7 +248,7 @@ func (e *Engine) Remove(name string) bool {
 		e.nameBytes -= nameBytes(name)
 	}
 	delete(e.registered, name)
-	e.changed = true
+	e.changed = append(e.changed, name)
 	e.mu.Unlock()
 	e.poke()
 	return ok
@@ -405,30 +406,35 @@ func (e *Engine) considerAll() {
 func (e *Engine) takeRegistered() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if !e.changed {
+	if len(e.changed) == 0 {
 		return
 	}
-	e.changed = false
 	e.selfChanged = true
-	for name, r := range e.registered {
-		j := e.jobs[name]
-		if j == nil {
-			j = newJob(r)
-			e.jobs[name] = j
-		}
-		if j.registered.added != r.added {
-			j.overwritten, j.compared, j.refused = false, false, false
-			j.absenceTold = 0
-		}
-		j.registered, j.removed = r, false
-		e.touch(j)
+	for _, name := range e.changed {
+		e.take(name)
 	}
-	for name, j := range e.jobs {
-		if _, ok := e.registered[name]; !ok {
-			j.removed = true
-			e.touch(j)
-		}
+	e.changed = nil
+}
+
+// take makes one job what Add and Remove have said. The caller holds e.mu.
+func (e *Engine) take(name string) {
+	j := e.jobs[name]
+	r, ok := e.registered[name]
+	switch {
+	case ok && j == nil:
+		j = newJob(r)
+		e.jobs[name] = j
+	case ok && j.registered.added != r.added:
+		j.overwritten, j.compared, j.refused = false, false, false
+		j.absenceTold = 0
+	case !ok && j == nil:
+		return
 	}
+	j.removed = !ok
+	if ok {
+		j.registered = r
+	}
+	e.touch(j)
 }
 
 // touch has a job refreshed when the loop settles.

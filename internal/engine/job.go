@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,10 +65,15 @@ type job struct {
 	unread     []*shard
 	blocked    int // shards that wait for another instance's run
 	follower   *follower
+
+	group     int // that its leader leads
+	suspicion suspicion
+	unplanned bool // its strategy has failed
+	same      sameness
 }
 
 func newJob(r Job) *job {
-	return &job{name: r.Name, registered: r, shards: map[int]*shard{}, swept: map[int]bool{}, awaits: awaits{}}
+	return &job{name: r.Name, registered: r, group: groupOf(r.Name), shards: map[int]*shard{}, swept: map[int]bool{}, awaits: awaits{}}
 }
 
 func byName(a, b *job) int { return strings.Compare(a.name, b.name) }
@@ -85,7 +91,7 @@ func (e *Engine) refresh(j *job) {
 	}
 	assignmentChanged := e.refreshAssignment(j)
 	if specChanged || assignmentChanged {
-		e.suspect(j)
+		e.suspectAnew(j)
 	}
 	e.refreshSignals(j)
 	e.refreshShards(j)
@@ -94,7 +100,7 @@ func (e *Engine) refresh(j *job) {
 	e.explainPredecessors(j)
 	if j.removed && len(j.shards) == 0 {
 		delete(e.jobs, j.name)
-		delete(e.suspects, j)
+		e.unsuspect(j)
 		e.endWaits(j.name)
 		j.awaits.reset("")
 	}
@@ -106,7 +112,7 @@ func (e *Engine) refreshSpec(j *job) (changed bool) {
 		changed = j.spec != nil
 		j.doc, j.spec = nil, nil
 		j.specVersion = 0
-		e.createSpec(j)
+		e.missing(j)
 		return changed
 	}
 	if changed = entry.Version != j.specVersion; changed {
@@ -186,8 +192,11 @@ func (e *Engine) unreadable(j *job, shard int, code, key string, err error) {
 	})
 }
 
-// createSpec puts the job into the store if it is not there.
-func (e *Engine) createSpec(j *job) {
+// isMissing reports whether the store has no document of the job.
+func (j *job) isMissing() bool { return j.specVersion == 0 }
+
+// missing has the job put into the store by its leader, as it is not there.
+func (e *Engine) missing(j *job) {
 	if !e.replica.ready() || e.drain.on {
 		return
 	}
@@ -207,8 +216,45 @@ func (e *Engine) createSpec(j *job) {
 		}
 		return
 	}
+	e.suspect(j)
+}
+
+// create puts the job into the store, in one transaction with its first
+// assignment: nothing begins before there is one, and a fleet that starts writes
+// half as often.
+func (e *Engine) create(j *job) {
 	spec := j.registered.Spec.From(e.cfg.Now())
-	e.writeSpec(j, layout.NewJob(spec, e.changedNow()))
+	e.writeSpec(j, layout.NewJob(spec, e.changedNow()), e.firstAssignment(j, spec))
+}
+
+// firstAssignment returns the assignment of a job that is created now; nil where
+// it must be written later: a strategy of the program has to be asked, or there
+// is one left of an earlier job.
+func (e *Engine) firstAssignment(j *job, spec layout.Spec) *layout.Assignment {
+	if _, there := e.replica.assignment(j.name); there || e.isOwn(spec.Sharding) {
+		return nil
+	}
+	may := slices.DeleteFunc(e.mayOwners(j), func(p *peer) bool { return !p.Meets(spec.Requires) })
+	p, err := e.planFor(j, spec, nil, may, true, e.cfg.Now())
+	if err != nil {
+		return nil // it is reported when the job is there
+	}
+	return &p.want
+}
+
+// sameness is what a comparison of the stored job with the one given here has
+// shown. It encodes both, so it is made once a version.
+type sameness struct {
+	version store.Version
+	added   int
+	same    bool
+}
+
+func (j *job) isSame() bool {
+	if j.same.version != j.specVersion || j.same.added != j.registered.added {
+		j.same = sameness{j.specVersion, j.registered.added, j.spec.Same(j.registered.Spec)}
+	}
+	return j.same.same
 }
 
 // compareSpec sees to it that the job's spec is the one given here, if it is to be, and says so if it is not.
@@ -216,14 +262,14 @@ func (e *Engine) compareSpec(j *job) {
 	if j.spec == nil || j.removed {
 		return
 	}
-	same := j.spec.Same(j.registered.Spec)
+	same := j.isSame()
 	switch {
 	case j.registered.Overwrite && !j.overwritten:
 		if j.overwritten = same; same {
 			return
 		}
 		spec := j.registered.Spec.Replaces(*j.spec, e.cfg.Now())
-		e.writeSpec(j, j.doc.With(spec, e.changedNow()))
+		e.writeSpec(j, j.doc.With(spec, e.changedNow()), nil)
 	case !same && !j.compared && !j.registered.Overwrite:
 		j.compared = true
 		args, text := compared(*j.spec, "stored", j.registered.Spec, "given")
@@ -371,7 +417,7 @@ func (e *Engine) endAwaits(j *job) {
 	for key, w := range j.awaits {
 		if e.replica.version(key) != w.version {
 			j.awaits.end(key)
-			e.mendNow = true // mend may have waited for it, and what has come need not make the assignment suspect
+			e.lookAgain(j) // what has come need not make the job suspect
 		}
 	}
 }

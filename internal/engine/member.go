@@ -168,8 +168,9 @@ func (e *Engine) joined(m *member) {
 		close(e.ready)
 	}
 	e.selfChanged = true
-	for j := range e.suspects {
-		e.suspects[j] = time.Now() // it waits its turn from now on, however long it was away
+	e.arrived = time.Now()
+	for _, j := range e.jobs {
+		e.suspectAgain(j) // it waits its turn from now on, however long it was away
 	}
 	e.sightSelf()
 	e.reviewAll()
@@ -267,7 +268,7 @@ func (e *Engine) evicted(code, why string) {
 
 // reviewAll looks at every job and shard again.
 func (e *Engine) reviewAll() {
-	e.mendNow = true
+	e.lookAtAll()
 	for _, j := range e.jobs {
 		e.touch(j)
 		for _, s := range j.shards {

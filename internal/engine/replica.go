@@ -23,6 +23,8 @@ type replica struct {
 	changes uint64                            // grows with each update
 	synced  map[string]bool                   // by prefix: the first content has arrived
 	peers   []*peer                           // the live instances, oldest first
+	byID    map[string]*peer                  // the same
+	orders  orders                            // the same, in the order in which they lead jobs
 	ended   map[string]bool                   // instances of this name that vanished while this process was joining: it may be one of them
 }
 
@@ -239,7 +241,7 @@ func (e *Engine) updated(prefix string, u store.Update) {
 			e.touch(j)
 		}
 		// An assignment whose write had an unknown outcome, and was not applied, is still wrong; nothing else says so.
-		e.mendNow = true
+		e.lookAtAll()
 	}
 }
 
@@ -250,7 +252,7 @@ func (e *Engine) peersChanged(names []string, fresh bool) {
 	for _, p := range e.replica.peers {
 		before[p.id] = p
 	}
-	concerned := map[string]bool{}
+	var moved []movement
 	for _, id := range names {
 		old := before[id]
 		p := e.readPeer(id, old, fresh)
@@ -261,13 +263,7 @@ func (e *Engine) peersChanged(names []string, fresh bool) {
 		if p.sameAs(old) {
 			continue // a beat
 		}
-		for _, o := range []*peer{old, p} {
-			if o != nil {
-				for _, job := range o.Jobs {
-					concerned[job] = true
-				}
-			}
-		}
+		moved = append(moved, movement{old, p})
 	}
 	e.replica.peers = e.replica.peers[:0]
 	for _, p := range before {
@@ -276,13 +272,8 @@ func (e *Engine) peersChanged(names []string, fresh bool) {
 	slices.SortFunc(e.replica.peers, func(a, b *peer) int {
 		return cmp.Or(cmp.Compare(a.created, b.created), strings.Compare(a.id, b.id))
 	})
-	for name := range concerned {
-		if j := e.jobs[name]; j != nil {
-			e.suspect(j)
-			e.touch(j) // who leads it may have changed
-		}
-		e.sourceMoved(name) // it may be on no live instance now
-	}
+	e.replica.byID, e.replica.orders = before, orders{}
+	e.membershipChanged(moved)
 	e.judgeClock()
 }
 

@@ -63,7 +63,9 @@ func (e *Engine) reviewEverything() {
 		}
 	}
 	for _, j := range e.jobs {
-		e.suspect(j)
+		if j.unplanned {
+			e.suspect(j) // its strategy may have an answer by now
+		}
 		for _, s := range j.shards {
 			if s.broken || s.blocked {
 				s.known = false

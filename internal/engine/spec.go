@@ -17,9 +17,10 @@ func (e *Engine) changedNow() layout.Changed {
 	return layout.Changed{By: by, At: e.cfg.Now(), Via: layout.ViaCode}
 }
 
-// writeSpec creates the job, or writes its next revision, once at a time. The
-// transaction that replaces a revision keeps it.
-func (e *Engine) writeSpec(j *job, next layout.Job) {
+// writeSpec creates the job, with its first assignment if that is not nil, or
+// writes its next revision, once at a time. The transaction that replaces a
+// revision keeps it.
+func (e *Engine) writeSpec(j *job, next layout.Job, first *layout.Assignment) {
 	key := layout.JobKey(j.name)
 	if e.me == nil || j.removed || j.writingSpec || j.awaits.has(key) {
 		return
@@ -27,7 +28,11 @@ func (e *Engine) writeSpec(j *job, next layout.Job) {
 	j.writingSpec = true
 	at := j.specVersion
 	m := &move{at: at, op: store.Create(key, next.Encode())}
-	kept := ""
+	kept, assigned := "", layout.AssignmentKey(j.name)
+	if first != nil {
+		m.guards = []store.Cond{store.Exists(layout.InstanceKey(e.me.id))}
+		m.also = []store.Op{store.Create(assigned, first.Encode())}
+	}
 	if j.doc != nil {
 		m.op = store.Set(key, next.Encode())
 		var value []byte
@@ -39,10 +44,18 @@ func (e *Engine) writeSpec(j *job, next layout.Job) {
 		}
 		m.also = []store.Op{keep}
 	}
+	me := e.me
 	m.done = func(_ store.Version, err error) {
 		j.writingSpec = false
 		j.overwritten = j.overwritten || err == nil
+		if err == nil && first != nil {
+			e.tellAssigned(j, *first)
+			e.await(j, assigned, 0)
+		}
 		switch {
+		case errors.Is(err, store.ErrConflict) && first != nil && conflictKey(err) == assigned:
+			e.await(j, assigned, 0)
+		case errors.Is(err, store.ErrConflict) && e.me == me && e.refused(j, m.guards, conflictKey(err)):
 		case errors.Is(err, store.ErrConflict) && kept != "" && conflictKey(err) == kept:
 			// A revision was deleted or written by hand: its key is there, or not,
 			// against the rule.

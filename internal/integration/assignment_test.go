@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -17,32 +18,35 @@ import (
 func TestAssignment_SecondStandsInForLeader(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0/10 * * * * ?", Shards: 6, Failover: true}}
-		oldest := c.start("a")
+		c.start("a")
 		c.pass(time.Second)
 		for _, name := range []string{"b", "c"} {
 			c.start(name)
 			c.pass(time.Second)
 		}
 		c.until("all three share", func() bool { return c.balanced("report", "a", "b", "c") })
+		written := c.seen(observe.Assigned)
+		nodeOf := func(e elastic.Event) *node {
+			name, _, _ := strings.Cut(e.Instance, "@")
+			return c.nodes[slices.IndexFunc(c.nodes, func(n *node) bool { return n.name == name })]
+		}
 		// The leader is alive and its runs are recorded, but its assignments
-		// do\n\t\t// not reach the store.
-		oldest.client.OnRequest(func(r memory.Request) memory.Fault {
+		// do not reach the store.
+		leader := nodeOf(written[len(written)-1])
+		leader.client.OnRequest(func(r memory.Request) memory.Fault {
 			return memory.Fault{Refuse: r.Kind == memory.Transact && strings.HasPrefix(r.Txn.Do[0].Key, "assignments/")}
 		})
-		for _, n := range c.nodes {
-			if n.name == "c" {
-				c.crash(n)
-			}
-		}
+		rest := slices.DeleteFunc(slices.Clone(c.nodes), func(n *node) bool { return n == leader })
+		c.crash(rest[1])
 		died := time.Now()
-		c.until("the two remaining instances share", func() bool { return c.balanced("report", "a", "b") })
+		c.until("the two remaining instances share", func() bool { return c.balanced("report", leader.name, rest[0].name) })
 		if took := time.Since(died); took < ttl || took > ttl+4*time.Second {
 			t.Errorf("it took %s, want the TTL + the three seconds that the second oldest waits", took)
 		}
-		if by := c.seen(observe.Assigned); !strings.HasPrefix(by[len(by)-1].Instance, "b@") {
-			t.Errorf("assigned by %s, want b", by[len(by)-1].Instance)
+		if by := c.seen(observe.Assigned); nodeOf(by[len(by)-1]) != rest[0] {
+			t.Errorf("assigned by %s, want %s", by[len(by)-1].Instance, rest[0].name)
 		}
-		oldest.client.OnRequest(nil)
+		leader.client.OnRequest(nil)
 		c.pass(10 * time.Second)
 	})
 }

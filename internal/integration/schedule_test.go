@@ -49,6 +49,7 @@ func TestSchedule_BoundsAndExceptions(t *testing.T) {
 func TestSchedule_FixedDelay(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "poll", Schedule: "@after 10s", Failover: true}}
+		c.opts = []elastic.Option{elastic.WithJoinDelay(0)} // the job is created at once
 		c.does(sleepFor(7 * time.Second))
 		a := c.start("a")
 		c.pass(40 * time.Second)

@@ -120,7 +120,7 @@ func eachLatency(t *testing.T, f func(t *testing.T, latency time.Duration)) {
 // Instances that start at one instant with new jobs make few commits, failed
 // ones included, and write bytes in proportion to the jobs.
 func TestTraffic_ColdStart(t *testing.T) {
-	for _, row := range []struct{ instances, jobs int }{{3, 400}} {
+	for _, row := range []struct{ instances, jobs int }{{3, 400}, {10, 300}, {10, 1000}, {30, 400}} {
 		t.Run(fmt.Sprintf("%d instances, %d jobs", row.instances, row.jobs), func(t *testing.T) {
 			eachLatency(t, func(t *testing.T, latency time.Duration) {
 				bubble(t, func(c *cluster) {

@@ -222,17 +222,25 @@ func start(w *world, s Step) error {
 			wait = false
 			continue
 		}
+		first := len(w.Up()) == 0 && len(names) > 1
 		w.StartAs(
 			name,
 			cmp.Or(with["name"], name),
 			append(options, elastic.WithTesting(elastic.Testing{Now: w.clock(name)}))...,
 		)
+		if first && wait {
+			w.Advance(headStart)
+		}
 	}
 	if wait {
 		w.Settle()
 	}
 	return nil
 }
+
+// headStart is how much earlier the first of several instances starts: it then
+// has all shards for a moment, and the others get theirs in a known order.
+const headStart = time.Second
 
 func tick(w *world, s Step) error {
 	if len(s.Args) != 1 {
