@@ -11,18 +11,18 @@ import (
 	"time"
 )
 
-// attempt is one run of a case that notes a failure instead of failing: the
-// process may have stood still meanwhile, or it may be a mutant that is meant
+// attempt is one try at a case. It notes a failure instead of failing, because
+// the process may have been paused, or the store may be a mutant that is meant
 // to fail. It takes the place of the *testing.T.
 type attempt struct {
 	testing.TB
 	started time.Time
 
-	mu        sync.Mutex
-	complaint string // the first; empty if the case passed
-	skipped   string // why
-	cleanups  []func()
-	told      string // what helps to understand the complaint
+	mu       sync.Mutex
+	failure  string // the first; empty if the case passed
+	skipped  string // why
+	cleanups []func()
+	report   string // helps to understand the failure
 }
 
 // try runs a case once, its cleanups included.
@@ -35,7 +35,7 @@ func try(t testing.TB, h Harness, c testCase) *attempt {
 		var tt *test
 		defer func() {
 			if a.Failed() && tt != nil {
-				a.told = tt.tell()
+				a.report = tt.report()
 			}
 		}()
 		defer func() {
@@ -50,23 +50,26 @@ func try(t testing.TB, h Harness, c testCase) *attempt {
 	return a
 }
 
-// note keeps the first complaint, and the line of the case that it comes from.
+// note keeps the first failure, with its line of the case.
 func (a *attempt) note(text string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.complaint == "" {
-		a.complaint = caller() + text
+	if a.failure == "" {
+		a.failure = caller() + text
 	}
 }
 
-// caller returns the place in a case, not in the tools that it uses.
+// helperFiles hold the methods that cases call.
+var helperFiles = []string{"attempt.go", "case.go", "client.go", "expect.go", "follow.go", "report.go"}
+
+// caller returns the place in a case, and not one in the methods that it calls.
 func caller() string {
 	pcs := make([]uintptr, 32)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
 	for {
 		frame, more := frames.Next()
 		file := filepath.Base(frame.File)
-		if !slices.Contains([]string{"attempt.go", "tools.go", "follow.go", "told.go"}, file) {
+		if !slices.Contains(helperFiles, file) {
 			return fmt.Sprintf("%s:%d: ", file, frame.Line)
 		}
 		if !more {
@@ -100,7 +103,7 @@ func (a *attempt) Cleanup(f func()) {
 func (a *attempt) Failed() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.complaint != ""
+	return a.failure != ""
 }
 
 func (a *attempt) Skipped() bool { return a.reason() != "" }
@@ -206,6 +209,6 @@ func run(t testing.TB, h Harness, c testCase, s *stalls) *attempt {
 		if !a.Failed() || stall == 0 || n == attempts {
 			return a
 		}
-		t.Logf("again, because the process stood still for %v: %s", stall, a.complaint)
+		t.Logf("again, because the process stood still for %v: %s", stall, a.failure)
 	}
 }

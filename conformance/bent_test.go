@@ -152,8 +152,8 @@ func (w *echo) Next(ctx context.Context) (u store.Update, err error) {
 	return w.last, err
 }
 
-// careless fetches in the background and throws away what nobody waits for any
-// more.
+// careless fetches in the background and drops an update if its reader has
+// stopped to wait.
 type careless struct{ store.Watch }
 
 func (w careless) Next(ctx context.Context) (store.Update, error) {

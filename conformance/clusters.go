@@ -29,13 +29,15 @@ func (t *test) onCluster() Members {
 	m := t.harness.(Clusterer).Cluster(t.TB).New(t.TB)
 	life, cancel := context.WithTimeout(context.Background(), 6*patience) // the wait for the turn does not count
 	t.Cleanup(cancel)
-	t.ns, t.life, t.elects = m, life, true
+	t.ns = m
+	t.life = life
+	t.elects = true
 	return m
 }
 
-// calm is the TTL of a session that must outlive changes of leaders. Each of
-// them takes a second or three, and on a busy machine many; how soon servers
-// elect is not what is asked here, and nobody waits for this session to end.
+// calm is the TTL of a session that must outlive changes of leaders. A change
+// takes one to three seconds, and more on a busy machine. These cases do not
+// test how soon servers elect, and never wait for this session to end.
 func (t *test) calm() time.Duration { return max(30*time.Second, t.caps.MinTTL) }
 
 // leader waits until a member leads, and returns it.
@@ -47,7 +49,7 @@ func (t *test) leader(m Members) (leader int) {
 
 // while commits without a pause, before, during and after f, and checks that
 // what each commit said is true. The session and a watch must live through it,
-// and whoever leads then must renew the session.
+// and the new leader must renew the session.
 func (t *test) while(f func(m Members, leader int)) {
 	m := t.onCluster()
 	a, b := t.open(), t.open()

@@ -205,9 +205,9 @@ func claimFailover(t *test) {
 	clients[0].wantAbsent("fail/x")
 }
 
-// Two keys are always written together. Whoever reads the one written first and
-// then the other must not find the other older; a List that is one point in
-// time must find them equal.
+// Two keys are always written together. A reader of the first and then the
+// second must not find the second older. A List that is one point in time must
+// find them equal.
 func noTornRead(t *test) {
 	writer, reader := t.open(), t.open()
 	writer.do(nil, store.Create("d/a", []byte("0")), store.Create("d/b", []byte("0")))

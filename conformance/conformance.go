@@ -36,10 +36,10 @@ import (
 
 // Harness gives the suite something to test.
 type Harness interface {
-	// New returns an empty namespace that nobody else uses. It is called at
+	// New returns an empty namespace for the caller alone. It is called at
 	// least once for each case, by cases that run at the same time. All
-	// namespaces may be on one server. What has to be removed in the end is
-	// removed by t.Cleanup.
+	// namespaces may be on one server. Use t.Cleanup to remove what must be
+	// removed.
 	New(t testing.TB) Namespace
 
 	// Lacks names the faults that a Namespace does not implement, each with the
@@ -79,7 +79,6 @@ func cases() []testCase {
 		names(),
 		sizes(),
 		contexts(),
-		histories(),
 		linear(),
 		leaks(),
 		restarts(),
@@ -150,7 +149,7 @@ func Run(t *testing.T, h Harness, told ...func(Result)) {
 			a := run(t, h, c, stalls)
 			switch {
 			case a.Failed():
-				t.Fatal(a.complaint + a.told)
+				t.Fatal(a.failure + a.report)
 			case a.Skipped():
 				result.NotRun = a.reason()
 				t.SkipNow()

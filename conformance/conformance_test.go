@@ -28,8 +28,8 @@ func TestAttempt_NotesFirstFailureAndCleansUp(t *testing.T) {
 		t.Fatalf("second")
 		order = append(order, 0)
 	}})
-	if !a.Failed() || !regexp.MustCompile(`^conformance_test.go:\d+: first$`).MatchString(a.complaint) {
-		t.Errorf("complaint: got %q, want the first with its line", a.complaint)
+	if !a.Failed() || !regexp.MustCompile(`^conformance_test.go:\d+: first$`).MatchString(a.failure) {
+		t.Errorf("complaint: got %q, want the first with its line", a.failure)
 	}
 	if !slices.Equal(order, []int{1, 11, 2}) {
 		t.Errorf("cleanups ran in the order %v", order)

@@ -149,9 +149,9 @@ func cutIsBounded(t *test) {
 	})
 }
 
-// A commit that is cut off may say that it was not sent, that nobody knows, or
-// that the session is over. The first is final at once, the second, too, and
-// the third when the store has ended the session.
+// A commit that is cut off can report that it was not sent, that its outcome is
+// unknown, or that the session is over. The first two are final at once, the
+// third when the store has ended the session.
 func cutCommitIsSettled(t *test) {
 	a, b := t.open(), t.open()
 	ss := a.session(t.brief())

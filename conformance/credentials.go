@@ -8,8 +8,9 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// credentials: who may not is told so, at once and without his secret, and what
-// he may not see never looks empty.
+// credentials returns the cases for permissions: an unauthorized client gets
+// ErrPermission at once, no error contains its secret, and hidden keys never
+// look absent.
 func credentials() []testCase {
 	need := []Fault{Credentials}
 	return []testCase{
@@ -41,8 +42,7 @@ func (t *test) wantDenied(what string, err error, secrets []string) {
 	}
 }
 
-// refused is for somebody who may do nothing: he hears so when he opens the
-// store, or at each call.
+// refused checks a client without permissions: Open, or each call, is refused.
 func refused(t *test, who Stranger) {
 	g, owner := t.guarded()
 	since := time.Now()
@@ -70,8 +70,8 @@ func refused(t *test, who Stranger) {
 	owner.wantValue("d/k", "v")
 }
 
-// writeDenied is for somebody who may read: he reads, and nothing of what he
-// writes is applied.
+// writeDenied checks a client that can only read: its reads work, and none of
+// its writes is applied.
 func writeDenied(t *test) {
 	g, owner := t.guarded()
 	s, secrets, err := g.OpenAs(t.TB, Reader)
@@ -85,7 +85,7 @@ func writeDenied(t *test) {
 	)
 	t.wantDenied("commit "+string(Reader), err, secrets)
 	if _, err = c.NewSession(t.ctx(), store.SessionOptions{}); err == nil {
-		t.Fatal("somebody who may only read has a session, whose marker is a write")
+		t.Fatal("a client that can only read has a session, whose marker is a write")
 	}
 	if !errors.Is(err, store.ErrPermission) {
 		t.Fatalf("new session %s: got %v, want ErrPermission", Reader, err)

@@ -24,7 +24,8 @@ func TestDocs_NameEveryCaseAndLesson(t *testing.T) {
 	reason := regexp.MustCompile(`^(absent$|no rev|own test: .|e2e: .|left out: .)`)
 	for line := range strings.Lines(string(text)) {
 		for _, name := range caseName.FindAllString(line, -1) {
-			if named[name] = true; !known[name] {
+			named[name] = true
+			if !known[name] {
 				t.Errorf("there is no case %s: %s", name, line)
 			}
 		}

@@ -9,8 +9,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// ephemerals: an ephemeral key is its owner's, whoever writes it, dies with its
-// session, and stays dead.
+// ephemerals returns the cases for ephemeral keys: a key belongs to its
+// session, even when others write it, and it ends with the session for good.
 func ephemerals() []testCase {
 	return []testCase{
 		{name: "EPH/OwnerReported", run: ownerReported},
@@ -126,8 +126,8 @@ func thousandsOfEphemerals(t *test) {
 	f.until("the watch has seen every key go", func() bool { return len(f.state) == 0 })
 }
 
-// takeover is what a leader's key is used for: each candidate waits until the
-// key is gone and then creates it.
+// takeover uses a leader's key: each candidate waits until the key is gone and
+// then creates it.
 func takeover(t *test) {
 	const rounds, candidates = 3, 4
 	var holders, terms atomic.Int32
@@ -155,9 +155,9 @@ func takeover(t *test) {
 				if !errors.Is(err, store.ErrConflict) {
 					return err
 				}
-				// Whoever waits here must see the key go. A holder that comes
-				// and goes at once need not be told at all, so only one that
-				// the watch shows is waited for.
+				// A candidate that waits here must see the key go. A watch need
+				// not show a holder that comes and goes at once, so only a
+				// holder that the watch shows is waited for.
 				for _, held := f.state["d/leader"]; held; _, held = f.state["d/leader"] {
 					if _, err := f.next(t.ctx()); err != nil {
 						return err

@@ -36,8 +36,8 @@ type Expirer interface {
 
 // Cutter separates one process from the servers.
 type Cutter interface {
-	// Cut makes the network between one store and the servers swallow
-	// everything in both directions, without closing a connection. s is what
+	// Cut makes the network between one store and the servers drop everything
+	// in both directions, without closing a connection. s is the store that
 	// Open returned. Other stores are not affected.
 	Cut(t testing.TB, s store.Store)
 
@@ -168,13 +168,13 @@ type Guarder interface {
 type Guarded interface {
 	Namespace
 
-	// OpenAs opens it as somebody else, and returns the error if that is
-	// refused. Secrets are the passwords and tokens in what was given to the
-	// driver.
+	// OpenAs opens the namespace as another client, and returns the error if
+	// that is refused. Secrets are the passwords and tokens that were given to
+	// the driver.
 	OpenAs(t testing.TB, who Stranger) (s store.Store, secrets []string, err error)
 }
 
-// Stranger is somebody who may do less than the owner.
+// Stranger is a client with fewer permissions than the owner.
 type Stranger string
 
 // The strangers.
@@ -184,7 +184,7 @@ const (
 	Reader   Stranger = "that may only read"    // known, and may read the namespace
 )
 
-// has says whether a harness, or its namespaces, can do something.
+// has reports whether a harness, or its namespaces, can cause a fault.
 func has(h Harness, ns Namespace, f Fault) bool {
 	var ok bool
 	switch f {

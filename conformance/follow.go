@@ -61,7 +61,7 @@ func (f *follower) next(ctx context.Context) (store.Update, error) {
 	return u, nil
 }
 
-// check is what holds for every Update.
+// check checks the promises that hold for every Update.
 func (f *follower) check(u store.Update) error {
 	if f.updates == 0 && !u.Reset {
 		return errors.New("the first is no Reset")

@@ -97,7 +97,7 @@ func leakSessions(t *test) {
 	})
 }
 
-// leakFailedOpen has somebody with a wrong password try again and again.
+// leakFailedOpen opens the store again and again with a wrong password.
 func leakFailedOpen(t *test) {
 	g, _ := t.guarded()
 	t.leavesNothing(10, func() {

@@ -9,7 +9,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// lists: a list is complete, sorted, and nobody else's.
+// lists returns the cases for lists: a list is complete, sorted, and of one
+// namespace.
 func lists() []testCase {
 	return []testCase{
 		{name: "LST/Sorted", run: listSorted},
@@ -24,7 +25,8 @@ func lists() []testCase {
 func listSorted(t *test) {
 	c := t.open()
 	want := []string{
-		"d/!", "d/-", "d/A", "d/Z/k", "d/_", "d/a b", "d/a%/k", "d/a-/k", "d/a.b", "d/a/b", "d/a/c/d", "d/a/é", "d/a0", "d/a=",
+		"d/!", "d/-", "d/A", "d/Z/k", "d/_", "d/a b",
+		"d/a%/k", "d/a-/k", "d/a.b", "d/a/b", "d/a/c/d", "d/a/é", "d/a0", "d/a=",
 		"d/aA", "d/b", "d/~", "d/É", "d/é", "d/日本", "d/🙂",
 	}
 	if !slices.IsSorted(want) {
@@ -67,7 +69,7 @@ func listPrefixBoundary(t *test) {
 	c.wantAbsent("a/keep", "a")
 }
 
-// Keys that nobody touches are each there once, whatever is written around
+// Keys that do not change are each listed once, whatever is written around
 // them.
 func listThousands(t *test) {
 	const n = 2000
@@ -110,7 +112,7 @@ func listThousands(t *test) {
 				}
 			}
 			if stable != n {
-				return fmt.Errorf("listed %d of %d keys that nobody touches", stable, n)
+				return fmt.Errorf("listed %d of %d keys that do not change", stable, n)
 			}
 		}
 		return nil

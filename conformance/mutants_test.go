@@ -452,7 +452,8 @@ var mutants = []mutant{
 			mu.Lock()
 			defer mu.Unlock()
 			old, known := seen[key]
-			if seen[key] = e; known && err == nil && old.Version != 0 {
+			seen[key] = e
+			if known && err == nil && old.Version != 0 {
 				return old, nil
 			}
 			return e, err
@@ -521,13 +522,13 @@ func TestMutants_AreKilled(t *testing.T) {
 				}
 				sound := mutant{bend: func(c *memory.Client) store.Store { return c }}
 				if a := run(t, &mutantHarness{mutant: sound}, c, stalls); a.Failed() {
-					t.Fatalf("without the mutant: %s", a.complaint)
+					t.Fatalf("without the mutant: %s", a.failure)
 				}
 				a := try(t, &mutantHarness{mutant: m}, c)
 				if !a.Failed() {
 					t.Fatal("the mutant lives")
 				}
-				t.Log(a.complaint)
+				t.Log(a.failure)
 			})
 		}
 	}

@@ -71,8 +71,10 @@ func invalidKeys(t *test) {
 	c := t.open()
 	long := strings.Repeat("x", store.MaxSegment+1)
 	for _, key := range []string{
-		"", "/", "/a", "a/", "a//b", ".", "..", "a/.", "a/../b", "./a", "a\x00b", "\xff", "a/\xc3\x28", "\xed\xa0\x80",
-		long, "a/" + long, strings.Repeat("abcd/", store.MaxKey/5) + "x", store.Reserved, store.Reserved + "/sessions/1",
+		"", "/", "/a", "a/", "a//b", ".", "..", "a/.", "a/../b", "./a", "a\x00b", "\xff", "a/\xc3\x28",
+		"\xed\xa0\x80",
+		long, "a/" + long, strings.Repeat("abcd/", store.MaxKey/5) + "x",
+		store.Reserved, store.Reserved + "/sessions/1",
 	} {
 		_, err := c.Get(t.ctx(), key)
 		t.want(fmt.Sprintf("get %q", key), err, store.ErrInvalid)
@@ -150,7 +152,8 @@ func namespaceIsolation(t *test) {
 	a.wantKeys("", "d/k")
 }
 
-// What a driver keeps for itself, such as markers of sessions, is no part of the namespace.
+// Keys of a driver itself, such as markers of sessions, are no part of the
+// namespace.
 func reservedUnseen(t *test) {
 	c := t.open()
 	f := t.follow(c, "")

@@ -10,7 +10,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// reads: what was written is what is read, by everybody and at once.
+// reads returns the cases for reads: every client reads at once what was
+// written.
 func reads() []testCase {
 	return []testCase{
 		{name: "KV/GetMissing", run: getMissing},
@@ -229,8 +230,8 @@ func createdOrder(t *test) {
 	}
 }
 
-// The version of a key that was deleted and created anew is where backends
-// differ: see store.Version.
+// Backends differ in the version of a key that was deleted and created again:
+// see store.Version.
 func recreate(t *test) {
 	c := t.open()
 	v1 := c.do(nil, store.Create("k", []byte("v")))
@@ -240,13 +241,13 @@ func recreate(t *test) {
 	v2 := c.do(nil, store.Create("k", []byte("v")))
 	after := c.get("k")
 	if after.Created <= before.Created {
-		t.Fatalf("created anew: Created %d after %d", after.Created, before.Created)
+		t.Fatalf("created again: Created %d after %d", after.Created, before.Created)
 	}
 	if !t.caps.StrongVersions {
 		return // v1 may or may not be v2
 	}
 	if v1 == v2 {
-		t.Fatalf("created anew: version %d again, with StrongVersions", v2)
+		t.Fatalf("created again: version %d again, with StrongVersions", v2)
 	}
 	c.conflicts(store.Txn{If: []store.Cond{store.At("k", v1)}, Do: []store.Op{store.Set("k", nil)}}, "k", store.Changed)
 }

@@ -157,7 +157,7 @@ func deadlineMonotone(t *test) {
 }
 
 // The central promise: a process that can't reach the store knows that its
-// session is over before anybody else sees its keys go.
+// session is over before any other process sees its keys go.
 func deadlineBeforeExpiry(t *test) {
 	observer := t.open()
 	f := t.follow(observer, "d")
@@ -323,7 +323,8 @@ func manySessions(t *test) {
 	ttl := 4 * t.steady()
 	t.all(atOnce, func(worker int) (err error) {
 		for i := worker; i < n; i += atOnce {
-			if list[i], err = c.NewSession(t.ctx(), store.SessionOptions{TTL: ttl}); err != nil {
+			list[i], err = c.NewSession(t.ctx(), store.SessionOptions{TTL: ttl})
+			if err != nil {
 				return err
 			}
 			op := store.CreateEphemeral(fmt.Sprintf("d/%03d", i), nil)

@@ -100,7 +100,7 @@ func churn(t *test, c *client, n int) error {
 		case !errors.As(err, &conflict):
 			return err
 		case conflict.Key != "":
-			known[conflict.Key] = !known[conflict.Key] // somebody else was there
+			known[conflict.Key] = !known[conflict.Key] // another writer was faster
 		default:
 			clear(known)
 		}
@@ -172,7 +172,8 @@ func reliable(t *test) {
 	f.reset()
 	t.all(4, func(i int) error {
 		for k := i; k < n; k += 4 {
-			if _, err := writer.Commit(t.ctx(), store.Txn{Do: []store.Op{store.Create(fmt.Sprintf("d/%03d", k), nil)}}); err != nil {
+			op := store.Create(fmt.Sprintf("d/%03d", k), nil)
+			if _, err := writer.Commit(t.ctx(), store.Txn{Do: []store.Op{op}}); err != nil {
 				return err
 			}
 		}
@@ -222,9 +223,8 @@ func atomicCommit(t *test) {
 	})
 }
 
-// While somebody creates one key after the other, watches start. Between the
-// content that each begins with and the changes that follow no key must be
-// missed.
+// Watches start while a writer creates one key after the other. No key may be
+// missing between the first content of a watch and the changes that follow.
 func noGapAtStart(t *test) {
 	writer, reader := t.open(), t.open()
 	var stop atomic.Bool
@@ -261,7 +261,8 @@ func noGapAtStart(t *test) {
 			return starts()
 		}
 		for n := 0; n < 5000 && !stop.Load(); n++ {
-			if _, err := writer.Commit(t.ctx(), store.Txn{Do: []store.Op{store.Create(fmt.Sprintf("d/%04d", n), nil)}}); err != nil {
+			op := store.Create(fmt.Sprintf("d/%04d", n), nil)
+			if _, err := writer.Commit(t.ctx(), store.Txn{Do: []store.Op{op}}); err != nil {
 				return err
 			}
 		}

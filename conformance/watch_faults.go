@@ -93,8 +93,8 @@ func compacted(t *test) {
 	after.untilEqual(c.list("d"))
 }
 
-// What a watch missed may be gone from the server by the time it is back: it
-// then starts anew and loses nothing.
+// The server may have discarded what a watch missed by the time it is back.
+// Then the watch starts again and loses nothing.
 func compactedWhileCut(t *test) {
 	writer, reader := t.open(), t.open()
 	writer.do(nil, store.Create("d/k", nil), store.Create("d/goes", nil))

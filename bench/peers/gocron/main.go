@@ -27,13 +27,13 @@ import (
 	"go.etcd.io/etcd/client/v3/concurrency"
 )
 
-// config is what flags say.
+// config holds the flags.
 type config struct {
 	mode, name, store, jobs, out string
 	work, ttl, drain, every      time.Duration
 }
 
-// job is what is taken from the list of jobs.
+// job is the part of a job that this worker uses.
 type job struct {
 	Name   string
 	Shards int
@@ -219,7 +219,7 @@ func (s *sessions) with(ctx context.Context, use func(*concurrency.Session)) {
 	}
 }
 
-// IsLeader says whether this process runs the jobs.
+// IsLeader returns nil if this process runs the jobs.
 func (s *sessions) IsLeader(context.Context) error {
 	if s.leads.Load() {
 		return nil

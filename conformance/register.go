@@ -13,18 +13,10 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// linear: what many processes were answered is what they would have been
-// answered one after the other, in an order that agrees with the time.
-// Porcupine looks for that order.
-func linear() []testCase {
-	return []testCase{
-		{name: "LIN/Register", run: func(t *test) { t.register(func(func() bool, []*client) {}) }},
-		{name: "LIN/RegisterOnABadNetwork", run: registerOnABadNetwork, needs: []Fault{Wires}},
-		{name: "LIN/RegisterOnACluster", run: registerOnACluster, needs: []Fault{Clusters}},
-	}
-}
+// The answers to many processes must be those of some sequential order that
+// agrees with the time. Porcupine searches for that order.
 
-// asked is one call on one key. Values are unique, so the version that a
+// asked is a call on one key. Values are unique, so the version that a
 // transaction compares with stands for the value that was read with it; no
 // value means that the key is absent.
 type asked struct {
@@ -33,14 +25,14 @@ type asked struct {
 	from, to string
 }
 
-// answered is what became of it.
+// answered is the outcome of a call.
 type answered struct {
 	value string // of a get
 	err   error
 }
 
-// registerModel is one key. A transaction of unknown outcome was applied or was
-// not, before it said so: never later.
+// registerModel models one key. A transaction of unknown outcome was applied,
+// or not, before its call returned, and never later.
 var registerModel = porcupine.NondeterministicModel{
 	Init: func() []any { return []any{""} },
 	Step: func(state, input, output any) []any {
@@ -64,15 +56,15 @@ var registerModel = porcupine.NondeterministicModel{
 	},
 }
 
-// journal is what was asked and answered so far.
+// journal collects the calls and their outcomes.
 type journal struct {
 	mu    sync.Mutex
 	start time.Time
 	ops   []porcupine.Operation
 }
 
-// note adds a call that began at a time and has ended. One that surely had no
-// effect, and told nothing, says nothing.
+// note adds a call that began at a time and has ended. It skips a call that
+// certainly had no effect and returned nothing.
 func (j *journal) note(client int, began time.Time, in asked, out answered) {
 	if out.err != nil && !errors.Is(out.err, store.ErrConflict) && !errors.Is(out.err, store.ErrUnknown) {
 		return
@@ -103,14 +95,15 @@ func (t *test) check(j *journal) {
 				unknown++
 			}
 		}
-		if verdict := porcupine.CheckOperationsTimeout(registerModel.ToModel(), ops, patience); verdict != porcupine.Ok {
+		verdict := porcupine.CheckOperationsTimeout(registerModel.ToModel(), ops, patience)
+		if verdict != porcupine.Ok {
 			t.Fatalf("no order explains what was answered for %s (%s):\n%s", key, verdict, story(ops))
 		}
 	}
 	t.Logf("%d calls on %d keys, %d of them of unknown outcome", len(j.ops), len(keys), unknown)
 }
 
-// story tells calls in the order of their beginnings.
+// story lists calls in the order of their starts.
 func story(ops []porcupine.Operation) string {
 	slices.SortFunc(ops, func(a, b porcupine.Operation) int { return int(a.Call - b.Call) })
 	var b strings.Builder
@@ -127,9 +120,9 @@ func story(ops []porcupine.Operation) string {
 	return b.String()
 }
 
-// register has processes read and compare-and-swap a few keys while disturb
-// does its worst. It goes on until each has made so many calls and disturb,
-// which asks running, is done.
+// register makes processes read and compare-and-swap a few keys while disturb
+// causes faults. It ends when each has made its calls and disturb, which polls
+// running, has returned.
 func (t *test) register(disturb func(running func() bool, clients []*client)) {
 	const workers, each = 6, 50
 	var clients []*client
@@ -150,7 +143,7 @@ func (t *test) register(disturb func(running func() bool, clients []*client)) {
 	t.check(j)
 }
 
-// work is one process. It takes another session when it loses one.
+// work runs one process. It starts another session when it loses one.
 func (t *test) work(c *client, number, each int, disturbed <-chan struct{}, j *journal) error {
 	rand := t.rand(number)
 	var ss store.Session
@@ -197,8 +190,8 @@ func (t *test) work(c *client, number, each int, disturbed <-chan struct{}, j *j
 				began = time.Now()
 				_, err := c.Portable.Commit(ctx, txn)
 				if errors.Is(err, store.ErrSessionLost) {
-					// It may have been applied, and may still be until the
-					// store has ended the session.
+					// It may have been applied, or may still be until the store
+					// has ended the session.
 					err = store.ErrUnknown
 					cancel()
 					if err := t.buried(c, ss); err != nil {
@@ -227,8 +220,8 @@ func (t *test) buried(c *client, ss store.Session) error {
 	}
 }
 
-// registerOnABadNetwork loses, delays and breaks what each process sends and
-// gets, one after the other.
+// registerOnABadNetwork loses and delays messages and breaks connections, of
+// one process after the other.
 func registerOnABadNetwork(t *test) {
 	t.register(func(running func() bool, clients []*client) {
 		rand := t.rand(1000)

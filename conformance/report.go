@@ -14,19 +14,19 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// seed is what a case draws from: ELASTIC_TEST_SEED, or anything.
+// seed returns the seed of a case: ELASTIC_TEST_SEED, or a random one.
 func seed() uint64 {
 	given, _ := strconv.ParseUint(os.Getenv("ELASTIC_TEST_SEED"), 10, 64)
 	return cmp.Or(given, rand.Uint64())
 }
 
-// rand returns what one of the goroutines of a case draws from. Two of one
-// number draw the same.
+// rand returns the random numbers of one goroutine of a case. Two goroutines of
+// one number draw the same.
 func (t *test) rand(goroutine int) *rand.Rand {
 	return rand.New(rand.NewPCG(t.seed, uint64(goroutine)))
 }
 
-// history is what the stores of a case were asked last, and what they answered.
+// history keeps the last calls of the stores of a case, with their outcomes.
 type history struct {
 	mu    sync.Mutex
 	start time.Time
@@ -34,8 +34,7 @@ type history struct {
 	total int
 }
 
-// remembered is how many calls a history holds: those that a reader may want to
-// see.
+// remembered is the number of calls that a history keeps.
 const remembered = 60
 
 // note adds a call that began at a time and has just ended.
@@ -67,13 +66,13 @@ func (h *history) String() string {
 	)
 }
 
-// tell says what a reader needs to understand a failure without running it
-// again.
-func (t *test) tell() string {
+// report describes what a reader needs to understand a failure without running
+// it again.
+func (t *test) report() string {
 	return fmt.Sprintf("\nseed %d\n%s\n%s", t.seed, t.history, t.content())
 }
 
-// content says what the namespace holds, if that can be found out within
+// content describes the content of the namespace, if it can be read within
 // seconds.
 func (t *test) content() string {
 	const shown = 40
@@ -105,7 +104,8 @@ func (t *test) content() string {
 	}
 }
 
-// Get and the rest are those of store.Portable, and remembered.
+// Get and the methods below are those of store.Portable, with a note in the
+// history.
 
 func (c *client) Get(ctx context.Context, key string) (store.Entry, error) {
 	began := time.Now()

@@ -9,14 +9,17 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// histories: what many processes do at once is as if they had done it one after
-// the other. These are the cheap cases, whose outcome says it all; see linear
-// for whole histories.
-func histories() []testCase {
+// linear returns the cases for linearizability. The final state of the first
+// three proves that concurrent work had a sequential order; the others check
+// whole histories: see register.
+func linear() []testCase {
 	return []testCase{
 		{name: "LIN/Counter", run: counter},
 		{name: "LIN/Transfers", run: transfers},
 		{name: "LIN/Election", run: election},
+		{name: "LIN/Register", run: func(t *test) { t.register(func(func() bool, []*client) {}) }},
+		{name: "LIN/RegisterOnABadNetwork", run: registerOnABadNetwork, needs: []Fault{Wires}},
+		{name: "LIN/RegisterOnACluster", run: registerOnACluster, needs: []Fault{Clusters}},
 	}
 }
 
