@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"path"
 	"slices"
@@ -24,8 +25,8 @@ const (
 	repairsPerMinute = 20 // of a job
 )
 
-// Doctor finds what keeps shards from running, and repairs it if it is asked to.
-// Several may run beside each other.
+// Doctor finds what keeps shards from running, and repairs it if it is asked
+// to. Several may run beside each other.
 type Doctor struct {
 	Client  *Client
 	Options Options       // Settle: zero means the longer of DefaultSettle and the client's Granted
@@ -35,11 +36,21 @@ type Doctor struct {
 	Audit   func(Audit)   // each write before it is sent; may be nil
 	Every   time.Duration // between two looks of Watch; zero: 30 s
 
+	// Ended reports whether the run of a shard that a live instance began at a
+	// moment has ended, and when, by the tracing tables of ElasticJob. Nil
+	// means that there are none. See package tracing.
+	Ended EndedFunc
+
 	lost     uint64
 	patients map[string]*patient
 	mu       sync.Mutex // of came
 	came     map[string][]string
 }
+
+// EndedFunc is the type of Doctor.Ended. It is called by several goroutines.
+type EndedFunc func(
+	ctx context.Context, job string, shard int, instance string, since time.Time,
+) (at time.Time, ended bool, err error)
 
 // patient is a job that is being looked at.
 type patient struct {
@@ -94,8 +105,8 @@ func (d *Doctor) prepare() error {
 
 // Look looks at all jobs once. If there is something to repair it watches for
 // Options.Settle and looks at those jobs again. The error is store.ErrInvalid
-// for a namespace that is not ElasticJob's, and the client's if nothing could be
-// read.
+// for a namespace that is not ElasticJob's, and the client's if nothing could
+// be read.
 func (d *Doctor) Look(ctx context.Context) (*Report, error) {
 	if err := d.prepare(); err != nil {
 		return nil, err
@@ -148,7 +159,8 @@ func (d *Doctor) Watch(ctx context.Context, each func(*Report, error)) error {
 			return nil
 		}
 		each(report, err)
-		// Two doctors that met at a mark both step back: they must not meet again.
+		// Two doctors that met at a mark both step back: they must not meet
+		// again.
 		if pause(ctx, every/2+rand.N(every)) != nil {
 			return nil
 		}
@@ -265,14 +277,15 @@ func shardNumber(f *Finding) int {
 
 // examine looks at one job. A healthy one is read once.
 func (d *Doctor) examine(ctx context.Context, job string, p *patient, repair bool) ([]Outcome, error) {
-	quick, err := d.Client.Collect(ctx, job)
+	quick, err := again(ctx, func() (*Snapshot, error) { return d.Client.Collect(ctx, job) })
 	if err != nil {
 		p.seen.Reset()
 		return nil, err
 	}
 	d.applyWatches(job, p)
 	suspects := Examine(quick, NewSeen(), d.Options)
-	if !slices.ContainsFunc(suspects, (*Finding).Actionable) && !severalRuns(quick) {
+	asks := d.Ended != nil && len(runsOf(quick)) > 0
+	if !slices.ContainsFunc(suspects, (*Finding).Actionable) && !severalRuns(quick) && !asks {
 		p.seen.Reset()
 		return outcomesOf(suspects), nil
 	}
@@ -284,9 +297,19 @@ func (d *Doctor) examine(ctx context.Context, job string, p *patient, repair boo
 	p.seen.Observe(first, second, agreed)
 	d.watch(ctx, job, p)
 	d.applyWatches(job, p)
+	var trouble error
+	if asks {
+		trouble = d.askEnds(ctx, p.seen, second)
+	}
 	findings := Examine(second, p.seen, d.Options)
 	if !agreed {
 		findings = confirmed(Examine(first, NewSeen(), d.Options), findings)
+	}
+	if trouble != nil {
+		findings = append(findings, &Finding{
+			Job: job, Rule: Unreadable, Class: Tell,
+			What: "the tracing tables could not be read: " + oneLine(trouble.Error()),
+		})
 	}
 	outcomes := outcomesOf(findings)
 	if repair {
@@ -298,16 +321,56 @@ func (d *Doctor) examine(ctx context.Context, job string, p *patient, repair boo
 // severalRuns reports whether an instance has more than one running mark, of
 // which one may have been left: only watching tells.
 func severalRuns(s *Snapshot) bool {
-	owners := map[string]bool{}
-	for p, n := range s.Nodes {
-		if strings.HasSuffix(p, "/running") && n.Data != "" {
-			if owners[n.Data] {
-				return true
-			}
-			owners[n.Data] = true
+	for _, paths := range runsOf(s) {
+		if len(paths) > 1 {
+			return true
 		}
 	}
 	return false
+}
+
+// runsOf returns the paths of the running marks by the instance that they name.
+func runsOf(s *Snapshot) map[string][]string {
+	runs := map[string][]string{}
+	for p, n := range s.Nodes {
+		if strings.HasPrefix(p, "sharding/") && strings.HasSuffix(p, "/running") && n.Data != "" {
+			runs[n.Data] = append(runs[n.Data], p)
+		}
+	}
+	return runs
+}
+
+// askEnds asks the tracing tables about the marks of live instances. An
+// execution of several shards ends with its last, so that an instance's marks
+// count as ended only if all of them are.
+func (d *Doctor) askEnds(ctx context.Context, seen *Seen, s *Snapshot) error {
+	ends := map[string]endedRun{}
+	defer func() { seen.ended = ends }()
+	for owner, paths := range runsOf(s) {
+		if !isID(owner) || s.at("instances/"+owner) == nil {
+			continue
+		}
+		mine := map[string]endedRun{}
+		for _, p := range paths {
+			item, ok := itemNumber(path.Base(path.Dir(p)))
+			n := s.at(p)
+			if !ok || s.At.Sub(n.Stat.Created) < apart {
+				break
+			}
+			at, ended, err := d.Ended(ctx, s.Job, item, owner, n.Stat.Created)
+			if err != nil {
+				return err
+			}
+			if !ended {
+				break
+			}
+			mine[p] = endedRun{n.Stat.Czxid, at}
+		}
+		if len(mine) == len(paths) {
+			maps.Copy(ends, mine)
+		}
+	}
+	return nil
 }
 
 func outcomesOf(findings []*Finding) []Outcome {

@@ -90,7 +90,7 @@ func (c *Client) ReadJobs(ctx context.Context, o ImportOptions) (*Import, error)
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			snapshots[i], faults[i] = c.Settings(ctx, name)
+			snapshots[i], faults[i] = again(ctx, func() (*Snapshot, error) { return c.Settings(ctx, name) })
 		})
 	}
 	wg.Wait()
@@ -224,7 +224,8 @@ func (m *mover) move() bool {
 	return true
 }
 
-// oddDays are days of a month that not every month has, with W, and lists with W.
+// oddDays are days of a month that not every month has, with W, and lists with
+// W.
 var oddDays = regexp.MustCompile(`(^|,)(29|30|31)W|,[0-9L]+W|[0-9L]W,`)
 
 func (m *mover) schedule() {
@@ -272,7 +273,8 @@ func shifts(loc *time.Location, now time.Time) bool {
 	return false
 }
 
-// parameters reads item parameters as Java does: pairs with commas between them.
+// parameters reads item parameters as Java does: pairs with commas between
+// them.
 func (m *mover) parameters() {
 	text := m.config.ItemParameters
 	if strings.TrimSpace(text) == "" {
@@ -369,7 +371,8 @@ func (m *mover) code() {
 		m.remark("jobListenerTypes", Cannot, fmt.Sprintf("%.120q is code: middleware does the same", listener))
 	}
 	if c.Tracing {
-		m.remark("jobExtraConfigurations", Cannot, "tracing into a database is code of the Java programs: events are given to observers, see WithEvents")
+		m.remark("jobExtraConfigurations", Cannot, "tracing into a database is code of the Java programs: "+
+			"WithHistory records runs, and --tracing imports those of the tables")
 	}
 	for _, tag := range c.Extra {
 		m.remark("jobExtraConfigurations", Cannot, fmt.Sprintf("%.120q is code", tag))

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/elasticjob-go/elastic/store"
 	"github.com/go-zookeeper/zk"
 )
 
@@ -75,6 +76,19 @@ func (c *Client) Collect(ctx context.Context, job string) (*Snapshot, error) {
 	)
 	o.details(ctx)
 	return o.end()
+}
+
+// again calls f until it succeeds, a few times, while the store does not
+// answer: a connection that was lost is there again in a moment. What f reads
+// must be read as a whole.
+func again[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	const trials, between = 4, time.Second
+	for trial := 1; ; trial++ {
+		v, err := f()
+		if trial == trials || !errors.Is(err, store.ErrUnavailable) || pause(ctx, between) != nil {
+			return v, err
+		}
+	}
 }
 
 // Settled collects a job until two collects agree, at most five times. When

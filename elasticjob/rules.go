@@ -197,6 +197,11 @@ func (e *examination) runningOfLive(f *Finding, item int, n *Node, owner string)
 			f.Class = Auto
 			f.Why = append(f.Why, fmt.Sprintf("it is older than %v", e.options.OlderThan))
 		}
+	case e.endedLongAgo(path, n):
+		end := e.seen.endOf(path, n.Stat.Czxid)
+		f.Rule, f.Class = OldRunning, Ask
+		f.What = fmt.Sprintf("%s has ended the run, but its mark stayed: the shard is left out of every fire", owner)
+		f.Why = append(f.Why, fmt.Sprintf("JOB_EXECUTION_LOG has the end at %s, and no later run of it", clock(end)))
 	case e.period > 0 && e.age(n) > max(oldRun, oldRunPeriods*e.period):
 		f.Rule, f.Class = OldRunning, Ask
 		f.What = fmt.Sprintf("%s runs the shard for %v, or its mark stayed when the run had ended", owner, e.age(n).Truncate(time.Second))
@@ -211,9 +216,16 @@ func (e *examination) runningOfLive(f *Finding, item int, n *Node, owner string)
 	e.add(f)
 }
 
-// laterExecution returns the fact that proves that the owner of a mark has begun
-// a later execution, or nothing. An instance has one Quartz worker, which runs
-// one execution at a time.
+// endedLongAgo reports whether the tracing tables have the end of a mark's run,
+// and have had it for so long that the mark should be gone.
+func (e *examination) endedLongAgo(path string, n *Node) bool {
+	end := e.seen.endOf(path, n.Stat.Czxid)
+	return !end.IsZero() && n.Stat.Session == 0 && e.now.Sub(end) > max(apart, e.options.Settle)
+}
+
+// laterExecution returns the fact that proves that the owner of a mark has
+// begun a later execution, or nothing. An instance has one Quartz worker, which
+// runs one execution at a time.
 func (e *examination) laterExecution(path string, n *Node, owner string) string {
 	if other := e.seen.outlived(path, n.Stat.Czxid); other != "" {
 		return fmt.Sprintf("%s was deleted and created again twice by %s while this mark stayed", other, owner)

@@ -10,6 +10,13 @@ type Seen struct {
 	absent map[string]time.Time // by ID
 	found  map[string]time.Time // by key of a finding
 	runs   map[string]*observedRun
+	ended  map[string]endedRun // by path of a running mark
+}
+
+// endedRun is a running mark whose run has ended, as the tracing tables say.
+type endedRun struct {
+	czxid int64
+	at    time.Time
 }
 
 // observedRun is a running mark, and the marks of the same owner that were seen
@@ -33,6 +40,15 @@ func (s *Seen) Reset() {
 	s.absent = map[string]time.Time{}
 	s.found = map[string]time.Time{}
 	s.runs = map[string]*observedRun{}
+	s.ended = map[string]endedRun{}
+}
+
+// endOf returns when the run of a mark has ended; zero if that is not known.
+func (s *Seen) endOf(path string, czxid int64) time.Time {
+	if run := s.ended[path]; run.czxid == czxid {
+		return run.at
+	}
+	return time.Time{}
 }
 
 // Came ends the absence of an instance whose node a watch has seen.
