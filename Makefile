@@ -160,7 +160,7 @@ $(ZOOKEEPER):
 	@apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 		apt-get install -y -qq --no-install-recommends zookeeper >/dev/null
 
-databases: ## install PostgreSQL and MariaDB for the tests of history
+databases: ## install PostgreSQL and MariaDB for the tests of history and tracing
 	@if command -v mariadbd >/dev/null && ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then :; \
 	elif ! command -v apt-get >/dev/null; then \
 		echo "NOT INSTALLED: no apt-get; without postgres and mariadbd in the path, tests of history are skipped"; \
@@ -244,6 +244,8 @@ FUZZED := \
 	store/zookeeper:.:FuzzReadFrame \
 	elasticjob:.:FuzzReadConfig \
 	elasticjob:.:FuzzImport \
+	elasticjob:.:FuzzCheck \
+	elasticjob:tracing:FuzzRow \
 	store/consul:.:FuzzEveryKeyHasItsOwnName \
 	.:store/internal/escape:FuzzWhatComesBackIsWhatWasEscaped
 

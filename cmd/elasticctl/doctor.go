@@ -20,6 +20,7 @@ import (
 // doctor is the command's flags.
 type doctor struct {
 	source
+	tables
 	repair, watch, rerun, verbose bool
 	yes                           []string
 	settle, every, olderThan      time.Duration
@@ -47,7 +48,8 @@ reached.`,
 			return d.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	d.flags(cmd)
+	d.source.flags(cmd)
+	d.tables.flags(cmd, "ask the tracing tables of ElasticJob whether a run has ended")
 	f := cmd.Flags()
 	f.BoolVar(&d.repair, "repair", false, "repair what is marked auto")
 	f.StringSliceVar(&d.yes, "yes", nil,
@@ -104,7 +106,7 @@ func (d *doctor) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer done()
-	client, err := d.open(ctx)
+	client, err := d.source.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -125,6 +127,13 @@ func (d *doctor) run(ctx context.Context, stdout, stderr io.Writer) error {
 	for _, rule := range d.yes {
 		doc.Yes = append(doc.Yes, elasticjob.Rule(rule))
 	}
+	if d.tracing() {
+		database, err := d.ends(ctx, doc)
+		if err != nil {
+			return err
+		}
+		defer database.Close()
+	}
 	if d.watch {
 		return d.keepWatching(ctx, doc, stdout, stderr)
 	}
@@ -139,6 +148,26 @@ func (d *doctor) run(ctx context.Context, stdout, stderr io.Writer) error {
 		return &exitError{code: exitFindings}
 	}
 	return nil
+}
+
+func (d *doctor) tracing() bool { return d.tables.source != "" }
+
+// ends lets the doctor ask the tracing tables.
+func (d *doctor) ends(ctx context.Context, doc *elasticjob.Doctor) (io.Closer, error) {
+	zone, err := location(d.zone)
+	if err != nil {
+		return nil, err
+	}
+	database, err := d.tables.open(ctx, d.timeout)
+	if err != nil {
+		return nil, err
+	}
+	doc.Ended = func(
+		ctx context.Context, job string, shard int, instance string, since time.Time,
+	) (time.Time, bool, error) {
+		return database.Ended(ctx, zone, job, shard, instance, since)
+	}
+	return database, nil
 }
 
 // auditor returns where writes are reported before they are sent.
@@ -163,7 +192,8 @@ func (d *doctor) auditor(stderr io.Writer) (audit func(elasticjob.Audit), done f
 	}, done, nil
 }
 
-// keepWatching shows each finding once, and again when what became of it changes.
+// keepWatching shows each finding once, and again when what became of it
+// changes.
 func (d *doctor) keepWatching(ctx context.Context, doc *elasticjob.Doctor, stdout, stderr io.Writer) error {
 	var fatal error
 	ctx, cancel := context.WithCancel(ctx)
@@ -185,7 +215,8 @@ func (d *doctor) keepWatching(ctx context.Context, doc *elasticjob.Doctor, stdou
 		fresh := &elasticjob.Report{Jobs: r.Jobs, Unreadable: r.Unreadable}
 		for _, o := range r.Outcomes {
 			key := fmt.Sprint(o.Job, shard(o), o.Rule, o.Since, o.Holder, o.Repaired)
-			if now[key] = true; !shown[key] {
+			now[key] = true
+			if !shown[key] {
 				fresh.Outcomes = append(fresh.Outcomes, o)
 			}
 		}

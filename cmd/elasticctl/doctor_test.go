@@ -60,8 +60,8 @@ func steady(text string) string {
 	return czxids.ReplaceAllString(text, `"czxid":N`)
 }
 
-// tree makes the nodes of a namespace, each with its parents. A value that begins
-// with "E " is that of an ephemeral node.
+// tree makes the nodes of a namespace, each with its parents. A value that
+// begins with "E " is that of an ephemeral node.
 func tree(t *testing.T, conn *zk.Conn, acl []zk.ACL, nodes ...string) {
 	t.Helper()
 	for i := 0; i < len(nodes); i += 2 {
@@ -107,8 +107,8 @@ func connect(t *testing.T, server *testservers.ZooKeeper) *zk.Conn {
 const reportConfig = "cron: 0 0 3 * * ?\nfailover: true\njobName: report\nmonitorExecution: true\n" +
 	"shardingTotalCount: 2\ntimeZone: GMT+08:00\n"
 
-// The doctor finds a blocked shard, writes nothing unless it may, repairs it with
-// --repair, and says by its exit code which of these it was.
+// The doctor finds a blocked shard, writes nothing unless it may, repairs it
+// with --repair, and says by its exit code which of these it was.
 func TestDoctor_OutputAndExitCodes(t *testing.T) {
 	server := testservers.StartZooKeeper(t, "maxSessionTimeout=2000")
 	conn := connect(t, server)

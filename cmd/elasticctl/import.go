@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -12,12 +13,14 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/elasticjob"
+	"github.com/elasticjob-go/elastic/elasticjob/tracing"
 	"github.com/spf13/cobra"
 )
 
 // importer is the command's flags.
 type importer struct {
 	source
+	runs                             runImport
 	out, report, zone, check, result string
 	rename                           map[string]string
 	unclaimed                        bool
@@ -28,11 +31,15 @@ type importer struct {
 func newImport() *cobra.Command {
 	i := &importer{now: time.Now}
 	cmd := &cobra.Command{
-		Use:   "import --from URL",
+		Use:   "import --from URL [--tracing FILE]",
 		Short: "Turn ElasticJob's jobs into a job file and a report",
 		Long: `Turn ElasticJob's jobs into a job file and a report of what is not the same.
 
 Nothing is written to the store. All jobs of the file are disabled.
+
+With --tracing, the runs that ElasticJob has recorded in a database are written
+to --history, too; without --from, nothing else is done. Each run is written
+once, however often it is imported.
 
 Exit code 0: everything is exact. 10: something differs. 5: something can't be
 moved. 2: wrong usage. 6: the store can't be reached.`,
@@ -41,7 +48,8 @@ moved. 2: wrong usage. 6: the store can't be reached.`,
 			return i.run(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
-	i.flags(cmd)
+	i.source.flags(cmd)
+	i.runs.flags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&i.out, "out", "",
 		"write the job file there, and the report to stdout; otherwise the file goes to stdout and the report to stderr")
@@ -67,6 +75,13 @@ func (i *importer) run(ctx context.Context, stdout, stderr io.Writer) error {
 	case i.horizon <= 0 || i.horizon > longestHorizon:
 		return usage("--horizon %v: want a duration up to ten years, such as 8784h", i.horizon)
 	}
+	since, err := i.runs.check(i.from, i.now())
+	if err != nil {
+		return err
+	}
+	if i.from == "" && i.runs.wanted() {
+		return i.onlyRuns(ctx, stdout, since)
+	}
 	options := elasticjob.ImportOptions{
 		Match:     i.match,
 		Zone:      i.zone,
@@ -88,7 +103,7 @@ func (i *importer) run(ctx context.Context, stdout, stderr io.Writer) error {
 		}
 		options.Now, options.Horizon = from, until.Sub(from)
 	}
-	client, err := i.open(ctx)
+	client, err := i.source.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -110,7 +125,42 @@ func (i *importer) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := i.write(imported, stdout, stderr); err != nil {
 		return err
 	}
+	if i.runs.wanted() {
+		report, err := i.runs.run(ctx, i, since)
+		if err == nil || report.Runs > 0 {
+			fmt.Fprint(stderr, runsText(report))
+		}
+		if err != nil {
+			return err
+		}
+		if err := verdict(imported); err != nil {
+			return err
+		}
+		return runsVerdict(report)
+	}
 	return verdict(imported)
+}
+
+// onlyRuns imports the tracing tables and no jobs.
+func (i *importer) onlyRuns(ctx context.Context, stdout io.Writer, since time.Time) error {
+	report, err := i.runs.run(ctx, i, since)
+	if err != nil && report.Runs == 0 {
+		return err
+	}
+	return errors.Join(err, i.showRuns(stdout, report), runsVerdict(report))
+}
+
+func (i *importer) showRuns(w io.Writer, report tracing.Report) error {
+	if i.report != "json" {
+		_, err := io.WriteString(w, runsText(report))
+		return err
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(struct {
+		APIVersion string `json:"apiVersion"`
+		tracing.Report
+	}{"elasticctl/v1", report})
 }
 
 // verdict is the exit code of the worst remark.

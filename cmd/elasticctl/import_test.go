@@ -11,8 +11,8 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// Import reads a namespace, writes a file that the strict reader takes, and says
-// by its exit code how much is the same. It changes nothing.
+// Import reads a namespace, writes a file that the strict reader takes, and
+// says by its exit code how much is the same. It changes nothing.
 func TestImport_OutputAndExitCodes(t *testing.T) {
 	server := testservers.StartZooKeeper(t)
 	conn := connect(t, server)
