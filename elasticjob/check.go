@@ -16,7 +16,8 @@ import (
 	"github.com/elasticjob-go/elastic/cron"
 )
 
-// DefaultHorizon is how far expressions are checked if ImportOptions do not say.
+// DefaultHorizon is how far expressions are checked if ImportOptions do not
+// say.
 const DefaultHorizon = 366 * 24 * time.Hour
 
 // Check is all fires of an expression in a zone between two moments.

@@ -69,7 +69,8 @@ func TestReadConfig_RefusesBadDocuments(t *testing.T) {
 	}
 }
 
-// Plain scalars of props are what SnakeYAML makes of them; quoted ones are text.
+// Plain scalars of props are what SnakeYAML makes of them; quoted ones are
+// text.
 func TestProps_AreWhatJavaSees(t *testing.T) {
 	for text, want := range map[string]string{
 		"0123": "83", "12:30": "750", "yes": "true", "Off": "false", "1_000": "1000", "0x1F": "31", "0b101": "5", "-17": "-17", "08": "08",

@@ -67,9 +67,9 @@ const (
 //
 // and returns once the namespace's node has been read. Parameters are those of
 // elastic's ZooKeeper driver: tls, ca, cert, key, server_name, request_timeout,
-// password_env and password_file. The user is one of the scheme "digest". Errors
-// don't hold secrets; they are store.ErrInvalid for a bad URL, store.ErrPermission
-// and store.ErrUnavailable.
+// password_env and password_file. The user is one of the scheme "digest".
+// Errors don't hold secrets; they are store.ErrInvalid for a bad URL,
+// store.ErrPermission and store.ErrUnavailable.
 func Open(ctx context.Context, rawURL string) (*Client, error) {
 	c, err := store.ParseURL(rawURL)
 	if err != nil {
@@ -322,8 +322,8 @@ func (h *hostsInTurn) Connected() {
 	h.tried = 0
 }
 
-// dialer connects, with TLS if it is asked for, and takes the session's time-out
-// from the server's greeting, which the library keeps for itself.
+// dialer connects, with TLS if it is asked for, and takes the session's
+// time-out from the server's greeting, which the library keeps for itself.
 type dialer struct {
 	security *tls.Config
 	granted  *atomic.Int64

@@ -98,8 +98,8 @@ func TestImport_FilesAndReports(t *testing.T) {
 	}
 }
 
-// Bad options are refused: an unknown zone, a zone that is needed and missing, and
-// a new name for a job that is not there.
+// Bad options are refused: an unknown zone, a zone that is needed and missing,
+// and a new name for a job that is not there.
 func TestImport_RefusesBadOptions(t *testing.T) {
 	s := parseTree(t, "now 2026-07-01T12:00:00Z\nconfig\n  cron: 0 0 3 * * ?\n  shardingTotalCount: 1\n")
 	for _, o := range []ImportOptions{{}, {Zone: "Mars"}, {Zone: "UTC", Rename: map[string]string{"x": "y"}}} {

@@ -10,8 +10,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// ElasticJob's YAML is read by SnakeYAML, which is YAML 1.1: a plain scalar is a
-// number, a truth or a date by the patterns below, and props take its toString.
+// ElasticJob's YAML is read by SnakeYAML, which is YAML 1.1: a plain scalar is
+// a number, a truth or a date by the patterns below, and props take its
+// toString.
 var (
 	javaTruths = regexp.MustCompile(`^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$`)
 	javaInts   = regexp.MustCompile(`^(?:[-+]?0b_*[01][01_]*|[-+]?0[0-7_]+|[-+]?(?:0|[1-9][0-9_]*)|[-+]?0x_*[0-9a-fA-F][0-9a-fA-F_]*|` +

@@ -26,8 +26,8 @@ func fill(t *testing.T, conn *zk.Conn, paths []string) {
 	}
 }
 
-// A hundred thousand foreign nodes below a job, and thousands beside the jobs, are
-// counted and left alone; the blocked shard among them is repaired.
+// A hundred thousand foreign nodes below a job, and thousands beside the jobs,
+// are counted and left alone; the blocked shard among them is repaired.
 func TestDoctor_ForeignNodes(t *testing.T) {
 	g := newStage(t)
 	s := g.scene(t)

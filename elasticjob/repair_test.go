@@ -208,8 +208,8 @@ func (s *scene) dump() string {
 }
 
 // Whatever a Java instance does between two operations of a repair, before or
-// after each of them, and however far it gets there: no mark of a living owner is
-// deleted, nothing of ours stays, and the shard is free in the end.
+// after each of them, and however far it gets there: no mark of a living owner
+// is deleted, nothing of ours stays, and the shard is free in the end.
 func TestRepair_EveryStepOfJavaBetween(t *testing.T) {
 	g := newStage(t)
 	for _, script := range []struct {

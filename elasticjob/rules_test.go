@@ -13,8 +13,8 @@ import (
 
 var rewrite = flag.Bool("rewrite", false, "write the golden files as the doctor sees their trees")
 
-// The findings of each tree in testdata/doctor are those that its file has, once
-// the tree has been seen for as long as a repair needs.
+// The findings of each tree in testdata/doctor are those that its file has,
+// once the tree has been seen for as long as a repair needs.
 func TestExamine_FindsWhatTheTreesHave(t *testing.T) {
 	files, err := filepath.Glob("testdata/doctor/*.txt")
 	if err != nil || len(files) == 0 {
@@ -60,8 +60,8 @@ func examineLater(s *Snapshot, o Options, watched time.Duration) []*Finding {
 }
 
 // One look is no proof that an owner is dead: Java deletes its own node and
-// creates it again when it reconnects. A repair waits until the owner was absent
-// for the time to settle without a break.
+// creates it again when it reconnects. A repair waits until the owner was
+// absent for the time to settle without a break.
 func TestExamine_OneLookProvesNothing(t *testing.T) {
 	s := parseTree(t, readGolden(t, "testdata/doctor/all-down.txt")["tree"])
 	o := Options{Settle: 30 * time.Second}
@@ -117,8 +117,8 @@ func TestExamine_BothCollectsCount(t *testing.T) {
 	}
 }
 
-// A mark of a live owner is only called left when another mark of the same owner
-// was made again twice beside it.
+// A mark of a live owner is only called left when another mark of the same
+// owner was made again twice beside it.
 func TestExamine_LeftRunningNeedsProof(t *testing.T) {
 	tree := func(kept, other string) *Snapshot {
 		return parseTree(t, strings.NewReplacer("KEPT", kept, "OTHER", other).Replace(`now 2026-07-01T20:36:39Z

@@ -26,7 +26,8 @@ func (c *Client) Settings(ctx context.Context, job string) (*Snapshot, error) {
 		func() { o.value(ctx, "") }, // the class name, in ElasticJob 3.0
 		func() { o.values(ctx, []string{"servers"}, "servers") },
 	}
-	// ReadConfig's error is reported later. A job that it refuses is not imported.
+	// ReadConfig's error is reported later. A job that it refuses is not
+	// imported.
 	if parsed, err := ReadConfig(config.Data, ""); err == nil {
 		for item := range min(parsed.Shards, maxShards) {
 			reads = append(reads, func() { o.value(ctx, shardPath(item, "disabled")) })

@@ -1,3 +1,3 @@
-// Package genuine shows the doctor on the genuine ElasticJob, from Maven Central:
-// make elasticjob. Its tests have the build tag genuine.
+// Package genuine shows the doctor on the genuine ElasticJob, from Maven
+// Central: make elasticjob. Its tests have the build tag genuine.
 package genuine

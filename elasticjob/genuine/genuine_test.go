@@ -77,7 +77,8 @@ func (s *stage) start(name, job string, shards int) *worker {
 	return s.launch(name, job, shards, false)
 }
 
-// launch starts a JVM whose instance, with held, waits until hold-start is gone.
+// launch starts a JVM whose instance, with held, waits until hold-start is
+// gone.
 func (s *stage) launch(name, job string, shards int, held bool) *worker {
 	s.t.Helper()
 	w := &worker{s: s, name: name, dir: s.t.TempDir(), more: make(chan struct{})}
@@ -207,7 +208,8 @@ func (s *stage) pair() (a, b *worker) {
 	return nil, nil
 }
 
-// each waits until both workers run one shard each, and returns that of the first.
+// each waits until both workers run one shard each, and returns that of the
+// first.
 func (s *stage) each(a, b *worker) (ofA int) {
 	s.await("each has a shard", func() bool {
 		return s.value("sharding/0/instance") != s.value("sharding/1/instance") && s.value("sharding/0/instance") != "" &&
@@ -243,8 +245,8 @@ func (s *stage) stuck(workers ...*worker) bool {
 	return !until(periods*period, func() bool { return total() > before })
 }
 
-// repaired runs the doctor and shows that both shards run in the next fires, and
-// that the living run of the other job was left alone.
+// repaired runs the doctor and shows that both shards run in the next fires,
+// and that the living run of the other job was left alone.
 func (s *stage) repaired(want elasticjob.Rule, workers ...*worker) {
 	t := s.t
 	t.Helper()
@@ -368,9 +370,9 @@ func (s *stage) another() {
 	s.say("another job has a living run")
 }
 
-// backTogether starts two instances of which neither is ever alone: the first is
-// paused from the moment when its node is there until the second's is, too. With
-// slower JVMs and more of them it is chance.
+// backTogether starts two instances of which neither is ever alone: the first
+// is paused from the moment when its node is there until the second's is, too.
+// With slower JVMs and more of them it is chance.
 func (s *stage) backTogether() (a, b *worker) {
 	a, b = s.launch("A", "report", shards, true), s.launch("B", "report", shards, true)
 	s.await("both are ready", func() bool { return a.count("ready")+b.count("ready") == 2 })
@@ -388,8 +390,8 @@ func (s *stage) backTogether() (a, b *worker) {
 	return a, b
 }
 
-// All instances die in a run, and two come back together: nothing runs any more,
-// until the doctor has deleted the marks.
+// All instances die in a run, and two come back together: nothing runs any
+// more, until the doctor has deleted the marks.
 func TestGenuine_AllDownTwoBack(t *testing.T) {
 	s := newStage(t)
 	s.another()
@@ -421,8 +423,9 @@ func TestGenuine_AllDownTwoBack(t *testing.T) {
 	s.repaired(elasticjob.DeadRunning, a, b)
 }
 
-// The story of #2429: B restarts in a run, A takes its shard over and restarts in
-// that run. B claims the shard over the mark of the dead A and runs nothing more.
+// The story of #2429: B restarts in a run, A takes its shard over and restarts
+// in that run. B claims the shard over the mark of the dead A and runs nothing
+// more.
 func TestGenuine_RestartsInTurn(t *testing.T) {
 	s := newStage(t)
 	s.another()
