@@ -69,6 +69,7 @@ func (c *Client) audit(ctx context.Context, q AuditQuery) (AuditPage, error) {
 			continue
 		}
 		r := receiptOf(id, a)
+		r.Applied = true
 		if !q.selects(r) {
 			continue
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/elasticjob-go/elastic/internal/fleet"
 	"github.com/elasticjob-go/elastic/internal/layout"
 	"github.com/elasticjob-go/elastic/store"
 )
@@ -86,6 +85,9 @@ func (c *Client) cordon(
 
 func (c *Client) planCordon(ctx context.Context, target string, action layout.Action, at moment) (plan, error) {
 	match, name := cordonOf(target)
+	if action == layout.ActionLeave && match != layout.MatchID {
+		return plan{}, invalid("want the ID of one instance, NAME@INCARNATION, got %.100q", target)
+	}
 	next := layout.Cordon{Match: match, Action: action, Changed: layout.Changed{By: c.by, At: at.Time, Via: c.via}}
 	if err := next.Check(name); err != nil {
 		return plan{}, invalid("%w", err)
@@ -124,7 +126,7 @@ func (c *Client) planCordon(ctx context.Context, target string, action layout.Ac
 	}
 	p.changes = []layout.Change{{Field: "action", Old: string(old.Action), New: string(action)}}
 	if match != layout.MatchAll {
-		p.consequences = []string{fmt.Sprintf("%s live now", fleet.Counted(met, "instance"))}
+		p.consequences = []string{fmt.Sprintf("live instances that it is for: %d", met)}
 		if met == 0 && action != layout.ActionNone {
 			p.warnings = []string{"no live instance is meant; the cordon waits for one"}
 		}

@@ -34,6 +34,7 @@ const (
 	CodeNotPlaced     = "not_placed"     // each instance that has the job is draining, cordoned or has a wrong clock
 	CodeOwnerGone     = "owner_gone"     // instance: the owner is gone, and the shard has no other yet
 	CodeAwaitsJobs    = "awaits_jobs"    // jobs: the shard runs when these jobs have ended a fire
+	CodeRunFailed     = "run_failed"     // shard, result: how its last run ended
 	CodeNotInStore    = "not_in_store"   // the job was added here and is not in the store yet
 	CodeNotRead       = "not_read"       // the record of the shard was not read
 )

@@ -13,7 +13,9 @@ import (
 // app has the settings that the commands of a namespace share.
 type app struct {
 	in       io.Reader
+	asks     bool // stdin is a terminal, and a person answers
 	terminal bool // stdout is one, and a person reads it
+	open     func(ctx context.Context, url string, options ...admin.Option) (*admin.Client, error)
 	now      func() time.Time
 	zone     *time.Location
 	getenv   func(string) string
@@ -27,13 +29,27 @@ type app struct {
 }
 
 func newApp(stdout io.Writer) *app {
-	a := &app{in: os.Stdin, now: time.Now, zone: time.Local, getenv: os.Getenv}
+	a := &app{
+		in:     os.Stdin,
+		now:    time.Now,
+		zone:   time.Local,
+		getenv: os.Getenv,
+		open:   admin.Open,
+	}
+	a.asks = isTerminal(os.Stdin)
 	if f, ok := stdout.(*os.File); ok {
-		info, err := f.Stat()
-		a.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
+		a.terminal = isTerminal(f)
 	}
 	return a
 }
+
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// interactive reports whether a person can be asked.
+func (a *app) interactive() bool { return a.asks }
 
 // commands adds the commands of a namespace.
 func (a *app) commands(root *cobra.Command) {
@@ -41,6 +57,12 @@ func (a *app) commands(root *cobra.Command) {
 		a.newJob(),
 		a.newShard(),
 		a.newInstance(),
+		a.newWhy(),
+		a.newDoctor(),
+		a.newAudit(),
+		a.newPause(),
+		a.newResume(),
+		a.newStore(),
 		a.newContext(),
 		a.newWorker(),
 		a.newDev(),
@@ -73,7 +95,7 @@ func (a *app) read(cmd *cobra.Command, f func(ctx context.Context, c *admin.Clie
 	if err != nil {
 		return err
 	}
-	return a.with(cmd, func(c *admin.Client) error {
+	return a.with(cmd, "", func(c *admin.Client, _ namespace) error {
 		once := func() (*answer, error) {
 			ctx, cancel := context.WithTimeout(cmd.Context(), a.timeout)
 			defer cancel()
@@ -90,15 +112,15 @@ func (a *app) read(cmd *cobra.Command, f func(ctx context.Context, c *admin.Clie
 	})
 }
 
-// with opens the namespace for f.
-func (a *app) with(cmd *cobra.Command, f func(c *admin.Client) error) error {
+// with opens the namespace for f, which acts as by; empty: it only reads.
+func (a *app) with(cmd *cobra.Command, by string, f func(c *admin.Client, t namespace) error) error {
 	t, err := a.target()
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), a.timeout)
 	defer cancel()
-	c, err := admin.Open(ctx, t.Store)
+	c, err := a.open(ctx, t.Store, admin.As(by), admin.Through(admin.ViaCLI))
 	if err != nil {
 		return err
 	}
@@ -107,7 +129,7 @@ func (a *app) with(cmd *cobra.Command, f func(c *admin.Client) error) error {
 		defer cancel()
 		_ = c.Close(ctx) // the answer is there; a session that does not end by itself has a TTL
 	}()
-	return f(c)
+	return f(c, t)
 }
 
 // farewell bounds how long the end of a connection may take.

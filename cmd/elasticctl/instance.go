@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/elasticjob-go/elastic/admin"
 	"github.com/elasticjob-go/elastic/internal/layout"
@@ -11,7 +13,73 @@ import (
 )
 
 func (a *app) newInstance() *cobra.Command {
-	return a.group("instance", "Read and change instances", a.newInstanceList())
+	return a.group(
+		"instance",
+		"Read and change instances",
+		a.newInstanceList(),
+		a.newInstanceShow(),
+		a.newInstanceAct("cordon TARGET", "Give instances no shards; what runs goes on", "", confirmYes,
+			func(c *admin.Client) jobAct { return c.Cordon }),
+		a.newInstanceAct(
+			"drain TARGET",
+			"Cordon instances, and tell running handlers that their shards move",
+			"",
+			confirmYes,
+			func(c *admin.Client) jobAct { return c.Drain },
+		),
+		a.newInstanceAct("uncordon TARGET", "End cordon and drain", "", confirmNothing,
+			func(c *admin.Client) jobAct { return c.Uncordon }),
+		a.newInstanceAct("leave ID", "Make an instance end as on SIGTERM", "", confirmName,
+			func(c *admin.Client) jobAct { return c.Leave }),
+		a.newInstanceAct("evict ID", "Declare an instance dead", "also if it has given a sign of life", confirmName,
+			func(c *admin.Client) jobAct { return c.Evict }),
+	)
+}
+
+func (a *app) newInstanceAct(use, short, forceFor string, level int, f func(*admin.Client) jobAct) *cobra.Command {
+	var x *acting
+	cmd := &cobra.Command{
+		Use:   use,
+		Short: short,
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			act := func(ctx context.Context, c *admin.Client, o ...admin.ActOption) (admin.Receipt, error) {
+				return f(c)(ctx, args[0], o...)
+			}
+			return x.do(cmd, level, args[0], act)
+		},
+	}
+	if strings.HasSuffix(use, "TARGET") {
+		cmd.Long = short + ".\n\nTARGET is the name of instances, host:NAME for those of a host, or the ID of one."
+	}
+	x = a.actFlags(cmd, forceFor)
+	return cmd
+}
+
+func (a *app) newInstanceShow() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "show ID",
+		Short: "Show an instance and its shards",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.read(cmd, func(ctx context.Context, c *admin.Client) (*answer, error) {
+				d, err := c.Instance(ctx, args[0])
+				if err != nil {
+					return nil, err
+				}
+				answer := a.shards(d.Shards)
+				answer.whole = d
+				head := fmt.Sprintf("%s is %s on %s, started %s", d.ID, d.State, dash(d.Host), a.at(d.Started))
+				if d.Reason.Text != "" {
+					head += ": " + d.Reason.Text
+				}
+				answer.note = plain(head)
+				return answer, nil
+			})
+		},
+	}
+	a.watching(cmd)
+	return cmd
 }
 
 func (a *app) newInstanceList() *cobra.Command {

@@ -13,7 +13,20 @@ import (
 )
 
 func (a *app) newJob() *cobra.Command {
-	return a.group("job", "Read and change jobs", a.newJobList())
+	return a.group("job", "Read and change jobs",
+		a.newJobList(),
+		a.newJobShow(),
+		a.newJobApply(),
+		a.newJobDiff(),
+		a.newJobDisable(),
+		a.newJobEnable(),
+		a.newJobTrigger(),
+		a.newJobCancel(),
+		a.newJobRemove(),
+		a.newJobRestore(),
+		a.newJobRollback(),
+		a.newJobRevisions(),
+	)
 }
 
 // watching adds the flags of commands that can go on.
@@ -50,7 +63,12 @@ func (a *app) newJobList() *cobra.Command {
 	f.StringSliceVar(&states, "state", nil,
 		"only jobs in these states: unreadable, removed, disabled, stuck, unowned, late, failed, running, idle")
 	f.StringVar(&q.Instance, "instance", "", "only jobs of which this instance owns a shard, by ID or name")
-	f.StringToStringVar(&q.Requires, "label", nil, "only jobs that require this label, as name=value; may be repeated")
+	f.StringToStringVar(
+		&q.Requires,
+		"label",
+		nil,
+		"only jobs that require this label, as name=value; may be repeated",
+	)
 	f.StringVar(&sort, "sort", "name", "name, next, last or state")
 	f.IntVar(&q.Limit, "limit", admin.DefaultPage, "how many jobs to show")
 	f.StringVar(&q.Cursor, "cursor", "", "show the page that begins here; a page names the next one")
@@ -83,7 +101,10 @@ func (a *app) jobs(page admin.JobPage) *answer {
 		answer.note = fmt.Sprintf("%d of %d jobs; the next: --cursor %s", len(page.Jobs), page.Total, page.Cursor)
 	}
 	if page.Unread > 0 {
-		answer.note += fmt.Sprintf("\n%d jobs have too many shards for one look; their runs were not read", page.Unread)
+		answer.note += fmt.Sprintf(
+			"\n%d jobs have too many shards for one look; their runs were not read",
+			page.Unread,
+		)
 	}
 	return answer
 }

@@ -8,10 +8,13 @@
 //	0    done; nothing is wrong
 //	1    failed
 //	2    wrong usage
-//	5    refused, or something can't be moved
+//	3    not found
+//	4    changed meanwhile
+//	5    refused: invalid, disabled, busy, or something can't be moved
 //	6    the store can't be reached
 //	7    not allowed
 //	8    the outcome of a write is unknown
+//	9    --wait timed out, or a run that was waited for failed
 //	10   differences or findings
 //	130  interrupted
 package main

@@ -18,10 +18,12 @@ const (
 	exitFailed      = 1
 	exitUsage       = 2
 	exitNotFound    = 3
+	exitChanged     = 4
 	exitRefused     = 5
 	exitUnreachable = 6
 	exitNotAllowed  = 7
 	exitUnknown     = 8
+	exitWaited      = 9
 	exitFindings    = 10
 	exitInterrupted = 130
 )
@@ -58,6 +60,11 @@ func group(cmd *cobra.Command, args []string) error {
 // run executes a command line and returns the exit code. What was asked for goes
 // to stdout, everything else to stderr.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	return execute(ctx, newApp(stdout), args, stdout, stderr)
+}
+
+// execute is run with an app that is given.
+func execute(ctx context.Context, a *app, args []string, stdout, stderr io.Writer) int {
 	root := &cobra.Command{
 		Use:           "elasticctl",
 		Short:         "Look after scheduled jobs",
@@ -65,7 +72,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		SilenceUsage:  true,
 	}
 	root.AddCommand(newElasticJob())
-	newApp(stdout).commands(root)
+	a.commands(root)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -86,18 +93,41 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	case ctx.Err() != nil:
 		return exitInterrupted
-	case errors.Is(err, store.ErrInvalid):
-		return exitUsage
-	case errors.Is(err, admin.ErrNotFound):
-		return exitNotFound
-	case errors.Is(err, admin.ErrInvalid), errors.Is(err, admin.ErrUnreadable):
-		return exitRefused
-	case errors.Is(err, store.ErrPermission):
-		return exitNotAllowed
-	case errors.Is(err, store.ErrUnknown):
-		return exitUnknown
-	case errors.Is(err, store.ErrUnavailable):
-		return exitUnreachable
+	}
+	return codeOf(err)
+}
+
+// codeOf returns the exit code of an error.
+func codeOf(err error) int {
+	for _, row := range codes {
+		if errors.Is(err, row.cause) {
+			return row.code
+		}
 	}
 	return exitFailed
+}
+
+// codes are the exit codes of errors. The first that fits counts.
+var codes = []struct {
+	cause error
+	code  int
+}{
+	{store.ErrUnknown, exitUnknown},
+	{admin.ErrNotFound, exitNotFound},
+	{admin.ErrChanged, exitChanged},
+	{admin.ErrInvalid, exitRefused},
+	{admin.ErrUnreadable, exitRefused},
+	{admin.ErrExists, exitRefused},
+	{admin.ErrRemoved, exitRefused},
+	{admin.ErrDisabled, exitRefused},
+	{admin.ErrUnclaimed, exitRefused},
+	{admin.ErrBroadcast, exitRefused},
+	{admin.ErrBusy, exitRefused},
+	{admin.ErrClock, exitRefused},
+	{admin.ErrRefused, exitRefused},
+	{store.ErrTooLarge, exitRefused},
+	{store.ErrInvalid, exitUsage},
+	{store.ErrPermission, exitNotAllowed},
+	{store.ErrUnavailable, exitUnreachable},
+	{context.DeadlineExceeded, exitUnreachable},
 }

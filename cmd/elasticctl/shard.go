@@ -13,7 +13,39 @@ import (
 )
 
 func (a *app) newShard() *cobra.Command {
-	return a.group("shard", "Read and change shards of a job", a.newShardList())
+	return a.group("shard", "Read and change shards of a job",
+		a.newShardList(),
+		a.newShardAct("disable", "Stop shards of a job from beginning runs", confirmYes,
+			func(c *admin.Client) shardAct { return c.DisableShards }),
+		a.newShardAct("enable", "Let shards of a job begin runs again", confirmNothing,
+			func(c *admin.Client) shardAct { return c.EnableShards }),
+	)
+}
+
+// shardAct is an act on shards of a job.
+type shardAct = func(ctx context.Context, job string, shards []int, o ...admin.ActOption) (admin.Receipt, error)
+
+func (a *app) newShardAct(use, short string, level int, f func(*admin.Client) shardAct) *cobra.Command {
+	var x *acting
+	cmd := &cobra.Command{
+		Use:               use + " JOB SHARDS",
+		Short:             short + "; SHARDS is a list such as 0,3-5",
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: a.completeJobs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			shards, err := admin.ParseShards(args[1])
+			if err != nil {
+				return usage("%w", err)
+			}
+			act := func(ctx context.Context, c *admin.Client, o ...admin.ActOption) (admin.Receipt, error) {
+				return f(c)(ctx, args[0], shards, o...)
+			}
+			return x.do(cmd, level, args[0], act)
+		},
+	}
+	x = a.actFlags(cmd, "")
+	x.ifRevision(cmd)
+	return cmd
 }
 
 func (a *app) newShardList() *cobra.Command {
@@ -72,11 +104,15 @@ func (a *app) shards(shards []status.Shard) *answer {
 		case !s.Ended.IsZero():
 			took = short(s.Ended.Sub(s.Started))
 		}
+		attempt := "-"
+		if s.Attempt > 0 {
+			attempt = strconv.Itoa(s.Attempt)
+		}
 		fire := a.when(s.Fire)
 		if s.Trigger != 0 {
 			fire = fmt.Sprintf("trigger %d", s.Trigger)
 		}
-		t.add(strconv.Itoa(s.Shard), string(s.State), dash(s.Owner), fire, strconv.Itoa(s.Attempt), result, took,
+		t.add(strconv.Itoa(s.Shard), string(s.State), dash(s.Owner), fire, attempt, result, took,
 			a.when(s.Next), s.Reason.Text,
 			dash(s.RunsOn), strconv.FormatUint(s.Fence, 10), a.at(s.Started), a.at(s.Ended), dash(s.Error))
 	}

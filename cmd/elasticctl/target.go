@@ -20,12 +20,12 @@ import (
 
 // config is the file of contexts.
 type config struct {
-	Current  string            `yaml:"current,omitempty"`
-	Contexts map[string]target `yaml:"contexts,omitempty"`
+	Current  string               `yaml:"current,omitempty"`
+	Contexts map[string]namespace `yaml:"contexts,omitempty"`
 }
 
-// target is a namespace that a context names.
-type target struct {
+// namespace is the one that a context names.
+type namespace struct {
 	Store string `yaml:"store,omitempty"`
 
 	// Protected raises the confirmation of each act by a level.
@@ -34,32 +34,36 @@ type target struct {
 
 // target returns where the command acts: flags win over the environment, and
 // that over the file.
-func (a *app) target() (target, error) {
+func (a *app) target() (namespace, error) {
 	if a.store != "" && a.context != "" {
-		return target{}, usage("--store and --context exclude each other")
+		return namespace{}, usage("--store and --context exclude each other")
 	}
 	name := a.context
 	if name == "" {
 		if url := cmp.Or(a.store, a.getenv("ELASTIC_STORE")); url != "" {
-			return target{Store: url}, nil
+			return namespace{Store: url}, nil
 		}
 		name = a.getenv("ELASTIC_CONTEXT")
 	}
 	c, err := a.readConfig()
 	if err != nil {
-		return target{}, err
+		return namespace{}, err
 	}
 	if name = cmp.Or(name, c.Current); name == "" {
-		return target{}, usage("say which store: --store URL, the variable ELASTIC_STORE, " +
+		return namespace{}, usage("say which store: --store URL, the variable ELASTIC_STORE, " +
 			"or a context that `elasticctl context set` and `elasticctl context use` made current")
 	}
 	t, ok := c.Contexts[name]
 	if !ok {
-		return target{}, usage("there is no context %.60q; there are: %s", name,
+		return namespace{}, usage("there is no context %.60q; there are: %s", name,
 			cmp.Or(strings.Join(slices.Sorted(maps.Keys(c.Contexts)), ", "), "none"))
 	}
 	if t.Store == "" {
-		return target{}, usage("the context %q has no store; run: elasticctl context set %s --store URL", name, name)
+		return namespace{}, usage(
+			"the context %q has no store; run: elasticctl context set %s --store URL",
+			name,
+			name,
+		)
 	}
 	return t, nil
 }
@@ -147,7 +151,7 @@ func (a *app) writeConfig(c config) error {
 }
 
 func (a *app) newContext() *cobra.Command {
-	var t target
+	var t namespace
 	ls := &cobra.Command{
 		Use:   "ls",
 		Short: "List the contexts",
@@ -197,7 +201,7 @@ func (a *app) newContext() *cobra.Command {
 				return err
 			}
 			if c.Contexts == nil {
-				c.Contexts = map[string]target{}
+				c.Contexts = map[string]namespace{}
 			}
 			c.Contexts[args[0]] = t
 			c.Current = cmp.Or(c.Current, args[0])

@@ -3,6 +3,7 @@ package fleet
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -230,11 +231,24 @@ func (n *Namespace) stateOf(j *Job, s status.Job, shards []status.Shard) (status
 		return status.JobLate, reasonOf(shards, status.ShardLate)
 	case s.Failed > 0:
 		i := slices.IndexFunc(shards, func(s status.Shard) bool { return failed(s.Result) })
-		return status.JobFailed, shards[i].Reason
+		return status.JobFailed, whyFailed(shards[i])
 	case s.Running > 0:
 		return status.JobRunning, reasonOf(shards, status.ShardRunning)
 	}
 	return status.JobIdle, shards[0].Reason
+}
+
+// whyFailed says how the last run of a shard ended.
+func whyFailed(s status.Shard) status.Reason {
+	text := fmt.Sprintf("the last run of shard %d has the result %s", s.Shard, s.Result)
+	if s.Error != "" {
+		text += ": " + s.Error
+	}
+	return status.Reason{
+		Code: status.CodeRunFailed,
+		Args: map[string]string{"shard": strconv.Itoa(s.Shard), "result": s.Result},
+		Text: text,
+	}
 }
 
 func reasonOf(shards []status.Shard, state status.ShardState) status.Reason {

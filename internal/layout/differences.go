@@ -31,7 +31,7 @@ func Differences(a, b Spec) []Difference {
 func (s Spec) fields() map[string]json.RawMessage {
 	var fields map[string]json.RawMessage
 	_ = json.Unmarshal(s.encode(), &fields) // it was encoded a moment ago
-	for _, name := range []string{"since", "resharded", "enabledShards"} {
+	for _, name := range []string{"since", "resharded", "enabled", "enabledShards"} {
 		delete(fields, name)
 	}
 	return fields

@@ -20,10 +20,10 @@ type Named struct {
 // another way, or not at all.
 type namedDoc struct {
 	Name      string `json:"name"`
+	Schedule  string `json:"schedule,omitempty"`
+	Shards    int    `json:"shards,omitempty"`
 	Broadcast bool   `json:"broadcast,omitempty"`
 	Spec
-	Shards        int            `json:"shards,omitempty"`
-	Schedule      string         `json:"schedule,omitempty"`
 	EnabledShards *EnabledShards `json:"enabledShards,omitempty"`
 	Enabled       *time.Time     `json:"enabled,omitempty"`
 	Resharded     *time.Time     `json:"resharded,omitempty"`
