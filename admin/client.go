@@ -15,10 +15,15 @@ import (
 // Client reads and changes one namespace through its store. Its methods are
 // safe for concurrent use.
 type Client struct {
+	*shared
+	by  string
+	via layout.Via
+}
+
+// shared is the connection of a client and of those that For has made of it.
+type shared struct {
 	store store.Store
 	owns  bool // Close closes the store
-	by    string
-	via   layout.Via
 
 	mu      sync.Mutex
 	session store.Session // the guard of all writes; nil before the first one
@@ -48,7 +53,7 @@ func New(s store.Store, options ...Option) (*Client, error) {
 	if guard.IsNil(s) {
 		return nil, fmt.Errorf("make the client: the store is nil")
 	}
-	c := &Client{store: s, via: layout.ViaAPI}
+	c := &Client{shared: &shared{store: s}, via: layout.ViaAPI}
 	for i, o := range options {
 		if o == nil {
 			return nil, fmt.Errorf("make the client: option %d is nil", i+1)
@@ -59,6 +64,16 @@ func New(s store.Store, options ...Option) (*Client, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// For returns a client on the same connection that acts as another person or
+// program, by another way. The connection ends with the Close of any of them.
+func (c *Client) For(by string, via Via) (*Client, error) {
+	n := &Client{shared: c.shared, by: by, via: layout.Via(via)}
+	if err := n.check(); err != nil {
+		return nil, err
+	}
+	return n, nil
 }
 
 // Close ends what the client has opened. Methods that are called afterwards

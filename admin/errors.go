@@ -102,7 +102,16 @@ type InvalidError struct {
 	err    error
 }
 
-func (e *InvalidError) Error() string { return ErrInvalid.Error() + ":\n" + e.err.Error() }
+func (e *InvalidError) Error() string {
+	if e.err != nil {
+		return ErrInvalid.Error() + ":\n" + e.err.Error()
+	}
+	text := ErrInvalid.Error() + ":"
+	for _, f := range e.Faults {
+		text += "\n" + f.Want
+	}
+	return text
+}
 
 // Is makes an InvalidError an ErrInvalid.
 func (e *InvalidError) Is(target error) bool { return target == ErrInvalid }

@@ -64,6 +64,35 @@ func Force() ActOption { return func(o *options) { o.force = true } }
 // due.
 func FleetClock() ActOption { return func(o *options) { o.fleetClock = true } }
 
+// Settings are the values of options, for other implementations of [API].
+type Settings struct {
+	Why        string
+	Revision   uint64 // of IfRevision; 0 without it
+	DryRun     bool
+	Op         string
+	Force      bool
+	FleetClock bool
+}
+
+// SettingsOf returns the values of options. It refuses an option that is nil.
+func SettingsOf(all ...ActOption) (Settings, error) {
+	var o options
+	for i, set := range all {
+		if set == nil {
+			return Settings{}, invalid("option %d is nil", i+1)
+		}
+		set(&o)
+	}
+	return Settings{
+		Why:        o.why,
+		Revision:   o.revision,
+		DryRun:     o.dryRun,
+		Op:         o.op,
+		Force:      o.force,
+		FleetClock: o.fleetClock,
+	}, nil
+}
+
 // opAge is how old or how far in the future the time of an op may be. An entry
 // of the audit is kept for longer than that, so a repeated call finds it.
 const opAge = time.Hour
