@@ -87,7 +87,7 @@ func (x *acting) by() string {
 }
 
 // act is one call of the API.
-type act func(ctx context.Context, c *admin.Client, o ...admin.ActOption) (admin.Receipt, error)
+type act func(ctx context.Context, c admin.API, o ...admin.ActOption) (admin.Receipt, error)
 
 // do looks at what an act would do, asks if it costs something, and does it.
 func (x *acting) do(cmd *cobra.Command, level int, target string, f act) error {
@@ -100,7 +100,7 @@ func (x *acting) doIf(cmd *cobra.Command, target string, level func(admin.Receip
 	if err != nil {
 		return err
 	}
-	return x.with(cmd, x.by(), func(c *admin.Client, t namespace) error {
+	return x.with(cmd, x.by(), func(c admin.API, t namespace) error {
 		r, err := x.one(cmd, c, t, target, level, f)
 		if err != nil {
 			return err
@@ -116,7 +116,7 @@ var errNo = errors.New("nothing was changed")
 // for, or where there is nothing to change.
 func (x *acting) one(
 	cmd *cobra.Command,
-	c *admin.Client,
+	c admin.API,
 	t namespace,
 	target string,
 	level func(admin.Receipt) int,

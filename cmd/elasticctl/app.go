@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/admin"
+	"github.com/elasticjob-go/elastic/adminhttp"
 	"github.com/spf13/cobra"
 )
 
@@ -22,6 +23,7 @@ type app struct {
 
 	context string // --context
 	store   string // --store
+	server  string // --server
 	timeout time.Duration
 	output  string
 	watch   bool
@@ -65,6 +67,8 @@ func (a *app) commands(root *cobra.Command) {
 		a.newStore(),
 		a.newContext(),
 		a.newWorker(),
+		a.newConsole(),
+		a.newToken(),
 		a.newDev(),
 		a.newDevInstance(),
 	)
@@ -83,6 +87,8 @@ func (a *app) flags(cmd *cobra.Command) {
 	f := cmd.PersistentFlags()
 	f.StringVar(&a.store, "store", "",
 		"the store, as scheme://host[:port]/namespace; otherwise ELASTIC_STORE, or that of the context")
+	f.StringVar(&a.server, "server", "",
+		"a server of the HTTP API in place of the store, as https://host; otherwise ELASTIC_SERVER")
 	f.StringVar(&a.context, "context", "",
 		"the context of the configuration; otherwise ELASTIC_CONTEXT, or the current one")
 	f.DurationVar(&a.timeout, "timeout", 15*time.Second, "how long to wait for the store")
@@ -90,12 +96,12 @@ func (a *app) flags(cmd *cobra.Command) {
 }
 
 // read calls f with a client, once, or again and again with --watch.
-func (a *app) read(cmd *cobra.Command, f func(ctx context.Context, c *admin.Client) (*answer, error)) error {
+func (a *app) read(cmd *cobra.Command, f func(ctx context.Context, c admin.API) (*answer, error)) error {
 	format, err := a.format()
 	if err != nil {
 		return err
 	}
-	return a.with(cmd, "", func(c *admin.Client, _ namespace) error {
+	return a.with(cmd, "", func(c admin.API, _ namespace) error {
 		once := func() (*answer, error) {
 			ctx, cancel := context.WithTimeout(cmd.Context(), a.timeout)
 			defer cancel()
@@ -112,11 +118,23 @@ func (a *app) read(cmd *cobra.Command, f func(ctx context.Context, c *admin.Clie
 	})
 }
 
-// with opens the namespace for f, which acts as by; empty: it only reads.
-func (a *app) with(cmd *cobra.Command, by string, f func(c *admin.Client, t namespace) error) error {
+// with opens the namespace for f, which acts as by; empty: it only reads. A
+// server knows who acts by the token.
+func (a *app) with(cmd *cobra.Command, by string, f func(c admin.API, t namespace) error) error {
 	t, err := a.target()
 	if err != nil {
 		return err
+	}
+	if t.Server != "" {
+		token, err := a.token(t)
+		if err != nil {
+			return err
+		}
+		c, err := adminhttp.NewClient(t.Server, adminhttp.Token(token), adminhttp.Through(admin.ViaCLI))
+		if err != nil {
+			return usage("%w", err)
+		}
+		return f(c, t)
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), a.timeout)
 	defer cancel()
@@ -124,12 +142,15 @@ func (a *app) with(cmd *cobra.Command, by string, f func(c *admin.Client, t name
 	if err != nil {
 		return err
 	}
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(cmd.Context()), farewell)
-		defer cancel()
-		_ = c.Close(ctx) // the answer is there; a session that does not end by itself has a TTL
-	}()
+	defer a.close(cmd.Context(), c)
 	return f(c, t)
+}
+
+// close ends a connection, in a short time even if ctx has ended.
+func (a *app) close(ctx context.Context, c *admin.Client) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+	defer cancel()
+	_ = c.Close(ctx) // the answer is there; a session that does not end by itself has a TTL
 }
 
 // farewell bounds how long the end of a connection may take.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/elasticjob-go/elastic/adminhttp"
 	"github.com/elasticjob-go/elastic/cmd/elasticctl/internal/dev"
 	"github.com/spf13/cobra"
 )
@@ -67,14 +68,18 @@ func (a *app) runDev(ctx context.Context, to io.Writer, c dev.Config, demo bool)
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	end, err := a.devAPI(ctx, s, cancel)
+	if err != nil {
+		return err
+	}
+	defer end()
 	fmt.Fprint(to, "elasticctl dev is ready.\n\n")
 	if err := a.banner(to, s); err != nil {
 		return err
 	}
 	fmt.Fprint(to, "Ctrl-C ends it.\n\n")
-
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	go func() {
 		select {
 		case err := <-s.Failed():
@@ -102,10 +107,41 @@ func (a *app) runDev(ctx context.Context, to io.Writer, c dev.Config, demo bool)
 	return nil
 }
 
+// devAPI serves the HTTP API of the store to this machine, and notes its
+// address. end returns when it has ended, which ctx causes.
+func (a *app) devAPI(ctx context.Context, s *dev.Server, failed context.CancelCauseFunc) (end func(), err error) {
+	listener, err := s.ListenAPI()
+	if err != nil {
+		return nil, err
+	}
+	c, err := a.open(ctx, s.URL())
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		err := serveAPI(ctx, listener, adminhttp.Options{
+			Admin:    c,
+			Identify: adminhttp.Everyone("dev", adminhttp.RoleAdmin),
+			Hosts:    adminhttp.Loopback(),
+		})
+		if err != nil {
+			failed(err)
+		}
+		a.close(ctx, c)
+	}()
+	return func() { failed(nil); <-ended }, nil
+}
+
 // banner prints how to use the store.
 func (a *app) banner(to io.Writer, s *dev.Server) error {
+	api := ""
+	if s.API != "" { // it is not there yet if the other process is just starting
+		api = "  API     " + s.APIURL() + "/api/v1\n"
+	}
 	_, err := fmt.Fprintf(to, `  store   %[1]s
-  data    %[2]s
+%[3]s  data    %[2]s
           remove that directory, while nothing runs, to begin again
 
   use it  export ELASTIC_STORE=%[1]s
@@ -113,7 +149,7 @@ func (a *app) banner(to io.Writer, s *dev.Server) error {
           elasticctl worker --jobs jobs.yaml
           elastic.Open(ctx, "%[1]s") in your program
 
-`, s.URL(), s.Dir())
+`, s.URL(), s.Dir(), api)
 	return err
 }
 

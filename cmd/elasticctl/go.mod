@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/elasticjob-go/elastic v0.1.0
+	github.com/elasticjob-go/elastic/adminhttp v0.1.0
 	github.com/elasticjob-go/elastic/elasticjob v0.1.0
 	github.com/elasticjob-go/elastic/history/sqlhistory v0.1.0
 	github.com/elasticjob-go/elastic/jobfile v0.1.0
@@ -23,6 +24,7 @@ require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/coreos/go-semver v0.3.1 // indirect
 	github.com/coreos/go-systemd/v22 v22.7.0 // indirect
+	github.com/danielgtaylor/huma/v2 v2.37.2 // indirect
 	github.com/dustin/go-humanize v1.1.0 // indirect
 	github.com/fatih/color v1.16.0 // indirect
 	github.com/go-logr/logr v1.4.4 // indirect
@@ -51,7 +53,7 @@ require (
 	github.com/jackc/pgx/v5 v5.13.0 // indirect
 	github.com/jackc/puddle/v2 v2.2.3 // indirect
 	github.com/jonboulle/clockwork v0.5.0 // indirect
-	github.com/mattn/go-colorable v0.1.13 // indirect
+	github.com/mattn/go-colorable v0.1.14 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/mfridman/interpolate v0.2.0 // indirect
 	github.com/mitchellh/go-homedir v1.1.0 // indirect
@@ -113,6 +115,7 @@ require (
 
 replace (
 	github.com/elasticjob-go/elastic => ../..
+	github.com/elasticjob-go/elastic/adminhttp => ../../adminhttp
 	github.com/elasticjob-go/elastic/elasticjob => ../../elasticjob
 	github.com/elasticjob-go/elastic/history/sqlhistory => ../../history/sqlhistory
 	github.com/elasticjob-go/elastic/jobfile => ../../jobfile

@@ -19,31 +19,31 @@ func (a *app) newInstance() *cobra.Command {
 		a.newInstanceList(),
 		a.newInstanceShow(),
 		a.newInstanceAct("cordon TARGET", "Give instances no shards; what runs goes on", "", confirmYes,
-			func(c *admin.Client) jobAct { return c.Cordon }),
+			func(c admin.API) jobAct { return c.Cordon }),
 		a.newInstanceAct(
 			"drain TARGET",
 			"Cordon instances, and tell running handlers that their shards move",
 			"",
 			confirmYes,
-			func(c *admin.Client) jobAct { return c.Drain },
+			func(c admin.API) jobAct { return c.Drain },
 		),
 		a.newInstanceAct("uncordon TARGET", "End cordon and drain", "", confirmNothing,
-			func(c *admin.Client) jobAct { return c.Uncordon }),
+			func(c admin.API) jobAct { return c.Uncordon }),
 		a.newInstanceAct("leave ID", "Make an instance end as on SIGTERM", "", confirmName,
-			func(c *admin.Client) jobAct { return c.Leave }),
+			func(c admin.API) jobAct { return c.Leave }),
 		a.newInstanceAct("evict ID", "Declare an instance dead", "also if it has given a sign of life", confirmName,
-			func(c *admin.Client) jobAct { return c.Evict }),
+			func(c admin.API) jobAct { return c.Evict }),
 	)
 }
 
-func (a *app) newInstanceAct(use, short, forceFor string, level int, f func(*admin.Client) jobAct) *cobra.Command {
+func (a *app) newInstanceAct(use, short, forceFor string, level int, f func(admin.API) jobAct) *cobra.Command {
 	var x *acting
 	cmd := &cobra.Command{
 		Use:   use,
 		Short: short,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			act := func(ctx context.Context, c *admin.Client, o ...admin.ActOption) (admin.Receipt, error) {
+			act := func(ctx context.Context, c admin.API, o ...admin.ActOption) (admin.Receipt, error) {
 				return f(c)(ctx, args[0], o...)
 			}
 			return x.do(cmd, level, args[0], act)
@@ -62,7 +62,7 @@ func (a *app) newInstanceShow() *cobra.Command {
 		Short: "Show an instance and its shards",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.read(cmd, func(ctx context.Context, c *admin.Client) (*answer, error) {
+			return a.read(cmd, func(ctx context.Context, c admin.API) (*answer, error) {
 				d, err := c.Instance(ctx, args[0])
 				if err != nil {
 					return nil, err
@@ -89,7 +89,7 @@ func (a *app) newInstanceList() *cobra.Command {
 		Short:   "List the live instances, the oldest first",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.read(cmd, func(ctx context.Context, c *admin.Client) (*answer, error) {
+			return a.read(cmd, func(ctx context.Context, c admin.API) (*answer, error) {
 				all, err := c.Instances(ctx)
 				if err != nil {
 					return nil, err

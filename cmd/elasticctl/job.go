@@ -49,7 +49,7 @@ func (a *app) newJobList() *cobra.Command {
 				q.States = append(q.States, status.JobState(s))
 			}
 			q.Sort = admin.JobSort(sort)
-			return a.read(cmd, func(ctx context.Context, c *admin.Client) (*answer, error) {
+			return a.read(cmd, func(ctx context.Context, c admin.API) (*answer, error) {
 				page, err := c.Jobs(ctx, q)
 				if err != nil {
 					return nil, err

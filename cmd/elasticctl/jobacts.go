@@ -14,7 +14,7 @@ import (
 )
 
 // simple is a command that does one act on a job.
-func (a *app) simple(use, short, forceFor string, level int, f func(*admin.Client) jobAct) *cobra.Command {
+func (a *app) simple(use, short, forceFor string, level int, f func(admin.API) jobAct) *cobra.Command {
 	var x *acting
 	cmd := &cobra.Command{
 		Use:               use + " JOB",
@@ -22,7 +22,7 @@ func (a *app) simple(use, short, forceFor string, level int, f func(*admin.Clien
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeJobs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			act := func(ctx context.Context, c *admin.Client, o ...admin.ActOption) (admin.Receipt, error) {
+			act := func(ctx context.Context, c admin.API, o ...admin.ActOption) (admin.Receipt, error) {
 				return f(c)(ctx, args[0], o...)
 			}
 			return x.do(cmd, level, args[0], act)
@@ -38,12 +38,12 @@ type jobAct = func(ctx context.Context, job string, o ...admin.ActOption) (admin
 
 func (a *app) newJobDisable() *cobra.Command {
 	return a.simple("disable", "Stop a job from beginning runs; what runs finishes", "", confirmYes,
-		func(c *admin.Client) jobAct { return c.Disable })
+		func(c admin.API) jobAct { return c.Disable })
 }
 
 func (a *app) newJobEnable() *cobra.Command {
 	return a.simple("enable", "Let a job begin runs again, the fires from now on", "", confirmNothing,
-		func(c *admin.Client) jobAct { return c.Enable })
+		func(c admin.API) jobAct { return c.Enable })
 }
 
 func (a *app) newJobRemove() *cobra.Command {
@@ -52,13 +52,13 @@ func (a *app) newJobRemove() *cobra.Command {
 		"Remove a job; it can be restored for seven days",
 		"also if other jobs follow it",
 		confirmName,
-		func(c *admin.Client) jobAct { return c.Remove },
+		func(c admin.API) jobAct { return c.Remove },
 	)
 }
 
 func (a *app) newJobRestore() *cobra.Command {
 	return a.simple("restore", "Bring a removed job back, disabled", "restore it as it was, enabled", confirmYes,
-		func(c *admin.Client) jobAct { return c.Restore })
+		func(c admin.API) jobAct { return c.Restore })
 }
 
 func (a *app) newJobRollback() *cobra.Command {
@@ -73,7 +73,7 @@ func (a *app) newJobRollback() *cobra.Command {
 			if err != nil {
 				return usage("the revision must be a number, is %.40q", args[1])
 			}
-			act := func(ctx context.Context, c *admin.Client, o ...admin.ActOption) (admin.Receipt, error) {
+			act := func(ctx context.Context, c admin.API, o ...admin.ActOption) (admin.Receipt, error) {
 				return c.Rollback(ctx, args[0], rev, o...)
 			}
 			return x.do(cmd, confirmYes, args[0], act)
@@ -128,7 +128,7 @@ func (t *triggering) run(cmd *cobra.Command, job string) error {
 	if err != nil {
 		return err
 	}
-	return t.with(cmd, t.by(), func(c *admin.Client, ns namespace) error {
+	return t.with(cmd, t.by(), func(c admin.API, ns namespace) error {
 		if t.failed {
 			t.r.Shards, err = t.failedShards(cmd.Context(), c, job)
 			if err != nil {
@@ -139,7 +139,7 @@ func (t *triggering) run(cmd *cobra.Command, job string) error {
 				return nil
 			}
 		}
-		act := func(ctx context.Context, c *admin.Client, o ...admin.ActOption) (admin.Receipt, error) {
+		act := func(ctx context.Context, c admin.API, o ...admin.ActOption) (admin.Receipt, error) {
 			return c.Trigger(ctx, job, t.r, o...)
 		}
 		r, err := t.one(cmd, c, ns, job, func(admin.Receipt) int { return confirmNothing }, act)
@@ -153,7 +153,7 @@ func (t *triggering) run(cmd *cobra.Command, job string) error {
 	})
 }
 
-func (t *triggering) failedShards(ctx context.Context, c *admin.Client, job string) ([]int, error) {
+func (t *triggering) failedShards(ctx context.Context, c admin.API, job string) ([]int, error) {
 	shards, err := c.Shards(ctx, job)
 	if err != nil {
 		return nil, err
@@ -168,7 +168,7 @@ func (t *triggering) failedShards(ctx context.Context, c *admin.Client, job stri
 }
 
 // await waits until no shard waits for a trigger, and none runs it.
-func (t *triggering) await(cmd *cobra.Command, c *admin.Client, job string, number uint64) error {
+func (t *triggering) await(cmd *cobra.Command, c admin.API, job string, number uint64) error {
 	ctx, cancel := context.WithTimeout(cmd.Context(), t.wait)
 	defer cancel()
 	t.every = 500 * time.Millisecond
@@ -245,7 +245,7 @@ func (a *app) newJobCancel() *cobra.Command {
 					return err
 				}
 			}
-			act := func(ctx context.Context, c *admin.Client, o ...admin.ActOption) (admin.Receipt, error) {
+			act := func(ctx context.Context, c admin.API, o ...admin.ActOption) (admin.Receipt, error) {
 				return c.Cancel(ctx, args[0], r, o...)
 			}
 			return x.do(cmd, confirmYes, args[0], act)
@@ -287,7 +287,7 @@ func (a *app) completeJobs(cmd *cobra.Command, args []string, start string) ([]s
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	var names []string
-	err := a.with(cmd, "", func(c *admin.Client, _ namespace) error {
+	err := a.with(cmd, "", func(c admin.API, _ namespace) error {
 		page, err := c.Jobs(cmd.Context(), admin.JobQuery{Limit: admin.MaxPage})
 		for _, j := range page.Jobs {
 			if strings.HasPrefix(j.Name, start) {

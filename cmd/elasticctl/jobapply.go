@@ -99,7 +99,7 @@ func (p *applying) run(cmd *cobra.Command) error {
 	if p.revision != 0 && len(file.Jobs) != 1 {
 		return usage("--if-rev is for a file of one job; this one has %d", len(file.Jobs))
 	}
-	return p.with(cmd, p.by(), func(c *admin.Client, ns namespace) error {
+	return p.with(cmd, p.by(), func(c admin.API, ns namespace) error {
 		var o outcome
 		var text strings.Builder
 		var last error
@@ -107,7 +107,7 @@ func (p *applying) run(cmd *cobra.Command) error {
 			if job.Run != nil {
 				fmt.Fprintf(cmd.ErrOrStderr(), "%s: its run section is not stored\n", job.Name)
 			}
-			act := func(ctx context.Context, c *admin.Client, o ...admin.ActOption) (admin.Receipt, error) {
+			act := func(ctx context.Context, c admin.API, o ...admin.ActOption) (admin.Receipt, error) {
 				return c.Apply(ctx, job.Job, o...)
 			}
 			r, err := p.one(cmd, c, ns, job.Name, changesRuns, act)
@@ -164,7 +164,7 @@ func (p *applying) note(o *outcome, text *strings.Builder, r admin.Receipt, job 
 // asked for.
 func (p *applying) others(
 	cmd *cobra.Command,
-	c *admin.Client,
+	c admin.API,
 	ns namespace,
 	file *jobfile.File,
 	o *outcome,
@@ -192,7 +192,7 @@ func (p *applying) others(
 			fmt.Fprintf(text, "%s  not in the file; --prune would remove it\n", name)
 			continue
 		}
-		act := func(ctx context.Context, c *admin.Client, o ...admin.ActOption) (admin.Receipt, error) {
+		act := func(ctx context.Context, c admin.API, o ...admin.ActOption) (admin.Receipt, error) {
 			return c.Remove(ctx, name, o...)
 		}
 		r, err := p.one(cmd, c, ns, "prune", func(admin.Receipt) int { return confirmName }, act)

@@ -18,7 +18,7 @@ func (a *app) newJobShow() *cobra.Command {
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeJobs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.read(cmd, func(ctx context.Context, c *admin.Client) (*answer, error) {
+			return a.read(cmd, func(ctx context.Context, c admin.API) (*answer, error) {
 				d, err := c.Job(ctx, args[0])
 				if err != nil {
 					return nil, err
@@ -105,7 +105,7 @@ func (a *app) newJobRevisions() *cobra.Command {
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeJobs,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.read(cmd, func(ctx context.Context, c *admin.Client) (*answer, error) {
+			return a.read(cmd, func(ctx context.Context, c admin.API) (*answer, error) {
 				all, err := c.Revisions(ctx, args[0])
 				if err != nil {
 					return nil, err

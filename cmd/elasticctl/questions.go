@@ -27,7 +27,7 @@ func (a *app) newWhy() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.read(cmd, func(ctx context.Context, c *admin.Client) (*answer, error) {
+			return a.read(cmd, func(ctx context.Context, c admin.API) (*answer, error) {
 				w, err := c.Why(ctx, q)
 				if err != nil {
 					return nil, err
@@ -87,7 +87,7 @@ func (a *app) newDoctor() *cobra.Command {
 		Short: "Look for what keeps jobs from running; exit code 10 if something does",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.read(cmd, func(ctx context.Context, c *admin.Client) (*answer, error) {
+			return a.read(cmd, func(ctx context.Context, c admin.API) (*answer, error) {
 				r, err := c.Doctor(ctx, q)
 				if err != nil {
 					return nil, err
@@ -143,7 +143,7 @@ func (a *app) newAudit() *cobra.Command {
 				}
 				q.Since = a.now().Add(-d)
 			}
-			return a.read(cmd, func(ctx context.Context, c *admin.Client) (*answer, error) {
+			return a.read(cmd, func(ctx context.Context, c admin.API) (*answer, error) {
 				page, err := c.Audit(ctx, q)
 				if err != nil {
 					return nil, err
@@ -210,24 +210,24 @@ func (a *app) entries(page admin.AuditPage) *answer {
 
 func (a *app) newPause() *cobra.Command {
 	return a.wholeAct("pause", "Begin nothing in the namespace until resume; what runs goes on", confirmYes,
-		func(c *admin.Client) wholeAct { return c.Pause })
+		func(c admin.API) wholeAct { return c.Pause })
 }
 
 func (a *app) newResume() *cobra.Command {
-	return a.wholeAct("resume", "End pause", confirmNothing, func(c *admin.Client) wholeAct { return c.Resume })
+	return a.wholeAct("resume", "End pause", confirmNothing, func(c admin.API) wholeAct { return c.Resume })
 }
 
 // wholeAct is an act on the namespace.
 type wholeAct = func(ctx context.Context, o ...admin.ActOption) (admin.Receipt, error)
 
-func (a *app) wholeAct(use, short string, level int, f func(*admin.Client) wholeAct) *cobra.Command {
+func (a *app) wholeAct(use, short string, level int, f func(admin.API) wholeAct) *cobra.Command {
 	var x *acting
 	cmd := &cobra.Command{
 		Use:   use,
 		Short: short,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			act := func(ctx context.Context, c *admin.Client, o ...admin.ActOption) (admin.Receipt, error) {
+			act := func(ctx context.Context, c admin.API, o ...admin.ActOption) (admin.Receipt, error) {
 				return f(c)(ctx, o...)
 			}
 			return x.do(cmd, level, use, act)
@@ -245,7 +245,7 @@ func (a *app) newStore() *cobra.Command {
 		Short: "Replace a value that can't be read; it is kept in the audit",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			act := func(ctx context.Context, c *admin.Client, o ...admin.ActOption) (admin.Receipt, error) {
+			act := func(ctx context.Context, c admin.API, o ...admin.ActOption) (admin.Receipt, error) {
 				return c.Repair(ctx, args[0], o...)
 			}
 			return x.do(cmd, confirmName, args[0], act)

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/elasticjob-go/elastic/admin"
+	"github.com/elasticjob-go/elastic/adminhttp"
 	"github.com/elasticjob-go/elastic/store"
 	_ "github.com/elasticjob-go/elastic/store/all" // every scheme
 	"github.com/spf13/cobra"
@@ -128,6 +129,7 @@ var codes = []struct {
 	{store.ErrTooLarge, exitRefused},
 	{store.ErrInvalid, exitUsage},
 	{store.ErrPermission, exitNotAllowed},
+	{adminhttp.ErrForbidden, exitNotAllowed},
 	{store.ErrUnavailable, exitUnreachable},
 	{context.DeadlineExceeded, exitUnreachable},
 }

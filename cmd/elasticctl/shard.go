@@ -16,16 +16,16 @@ func (a *app) newShard() *cobra.Command {
 	return a.group("shard", "Read and change shards of a job",
 		a.newShardList(),
 		a.newShardAct("disable", "Stop shards of a job from beginning runs", confirmYes,
-			func(c *admin.Client) shardAct { return c.DisableShards }),
+			func(c admin.API) shardAct { return c.DisableShards }),
 		a.newShardAct("enable", "Let shards of a job begin runs again", confirmNothing,
-			func(c *admin.Client) shardAct { return c.EnableShards }),
+			func(c admin.API) shardAct { return c.EnableShards }),
 	)
 }
 
 // shardAct is an act on shards of a job.
 type shardAct = func(ctx context.Context, job string, shards []int, o ...admin.ActOption) (admin.Receipt, error)
 
-func (a *app) newShardAct(use, short string, level int, f func(*admin.Client) shardAct) *cobra.Command {
+func (a *app) newShardAct(use, short string, level int, f func(admin.API) shardAct) *cobra.Command {
 	var x *acting
 	cmd := &cobra.Command{
 		Use:               use + " JOB SHARDS",
@@ -37,7 +37,7 @@ func (a *app) newShardAct(use, short string, level int, f func(*admin.Client) sh
 			if err != nil {
 				return usage("%w", err)
 			}
-			act := func(ctx context.Context, c *admin.Client, o ...admin.ActOption) (admin.Receipt, error) {
+			act := func(ctx context.Context, c admin.API, o ...admin.ActOption) (admin.Receipt, error) {
 				return f(c)(ctx, args[0], shards, o...)
 			}
 			return x.do(cmd, level, args[0], act)
@@ -59,7 +59,7 @@ func (a *app) newShardList() *cobra.Command {
 			if by != "number" && by != "instance" && by != "state" {
 				return usage("--by %.40q: want number, instance or state", by)
 			}
-			return a.read(cmd, func(ctx context.Context, c *admin.Client) (*answer, error) {
+			return a.read(cmd, func(ctx context.Context, c admin.API) (*answer, error) {
 				shards, err := c.Shards(ctx, args[0])
 				if err != nil {
 					return nil, err

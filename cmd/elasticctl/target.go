@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/elasticjob-go/elastic/adminhttp"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
@@ -26,7 +27,11 @@ type config struct {
 
 // namespace is the one that a context names.
 type namespace struct {
-	Store string `yaml:"store,omitempty"`
+	// Store is the URL of a store, or Server that of a server of the HTTP API,
+	// with a file that holds the token for it.
+	Store     string `yaml:"store,omitempty"`
+	Server    string `yaml:"server,omitempty"`
+	TokenFile string `yaml:"token_file,omitempty"`
 
 	// Protected raises the confirmation of each act by a level.
 	Protected bool `yaml:"protected,omitempty"`
@@ -35,13 +40,26 @@ type namespace struct {
 // target returns where the command acts: flags win over the environment, and
 // that over the file.
 func (a *app) target() (namespace, error) {
-	if a.store != "" && a.context != "" {
-		return namespace{}, usage("--store and --context exclude each other")
+	given := 0
+	for _, flag := range []string{a.store, a.server, a.context} {
+		if flag != "" {
+			given++
+		}
+	}
+	if given > 1 {
+		return namespace{}, usage("--store, --server and --context exclude each other")
 	}
 	name := a.context
 	if name == "" {
-		if url := cmp.Or(a.store, a.getenv("ELASTIC_STORE")); url != "" {
-			return namespace{Store: url}, nil
+		store, server := a.store, a.server
+		if given == 0 {
+			store, server = a.getenv("ELASTIC_STORE"), a.getenv("ELASTIC_SERVER")
+		}
+		switch {
+		case store != "" && server != "":
+			return namespace{}, usage("ELASTIC_STORE and ELASTIC_SERVER exclude each other")
+		case store != "" || server != "":
+			return namespace{Store: store, Server: server}, nil
 		}
 		name = a.getenv("ELASTIC_CONTEXT")
 	}
@@ -50,7 +68,7 @@ func (a *app) target() (namespace, error) {
 		return namespace{}, err
 	}
 	if name = cmp.Or(name, c.Current); name == "" {
-		return namespace{}, usage("say which store: --store URL, the variable ELASTIC_STORE, " +
+		return namespace{}, usage("say which store: --store URL or --server URL, the variable ELASTIC_STORE or ELASTIC_SERVER, " +
 			"or a context that `elasticctl context set` and `elasticctl context use` made current")
 	}
 	t, ok := c.Contexts[name]
@@ -58,14 +76,34 @@ func (a *app) target() (namespace, error) {
 		return namespace{}, usage("there is no context %.60q; there are: %s", name,
 			cmp.Or(strings.Join(slices.Sorted(maps.Keys(c.Contexts)), ", "), "none"))
 	}
-	if t.Store == "" {
+	if (t.Store == "") == (t.Server == "") {
 		return namespace{}, usage(
-			"the context %q has no store; run: elasticctl context set %s --store URL",
+			"the context %q must have either a store or a server; run: elasticctl context set %s --store URL",
 			name,
 			name,
 		)
 	}
 	return t, nil
+}
+
+// token returns the token for a server: that of the environment, or of the
+// context's file. It can be empty.
+func (a *app) token(t namespace) (string, error) {
+	if token := a.getenv("ELASTIC_TOKEN"); token != "" {
+		return token, nil
+	}
+	file := cmp.Or(a.getenv("ELASTIC_TOKEN_FILE"), t.TokenFile)
+	if file == "" {
+		return "", nil
+	}
+	if rest, ok := strings.CutPrefix(file, "~/"); ok {
+		file = filepath.Join(cmp.Or(a.getenv("HOME"), a.getenv("USERPROFILE")), rest)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", usage("read the token: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
 }
 
 // configFile returns the path of the file of contexts.
@@ -161,13 +199,14 @@ func (a *app) newContext() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			rows := &table{head: []string{"", "NAME", "STORE", "PROTECTED"}}
+			rows := &table{head: []string{"", "NAME", "STORE OR SERVER", "PROTECTED"}}
 			for _, name := range slices.Sorted(maps.Keys(c.Contexts)) {
 				mark := ""
 				if name == c.Current {
 					mark = "*"
 				}
-				rows.add(mark, name, store.Redact(c.Contexts[name].Store), yesNo(c.Contexts[name].Protected))
+				n := c.Contexts[name]
+				rows.add(mark, name, cmp.Or(n.Server, store.Redact(n.Store)), yesNo(n.Protected))
 			}
 			return rows.write(cmd.OutOrStdout(), false)
 		},
@@ -189,12 +228,17 @@ func (a *app) newContext() *cobra.Command {
 		},
 	}
 	set := &cobra.Command{
-		Use:   "set NAME --store URL [--protected]",
+		Use:   "set NAME --store URL|--server URL [--token-file FILE] [--protected]",
 		Short: "Add a context, or replace it",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if t.Store == "" {
-				return usage("say which store: --store URL")
+			if (t.Store == "") == (t.Server == "") {
+				return usage("say which store: either --store URL or --server URL")
+			}
+			if t.Server != "" {
+				if _, err := adminhttp.NewClient(t.Server); err != nil {
+					return usage("--server: %w", err)
+				}
 			}
 			c, err := a.readConfig()
 			if err != nil {
@@ -210,6 +254,8 @@ func (a *app) newContext() *cobra.Command {
 	}
 	set.Flags().StringVar(&t.Store, "store", "",
 		"the store; keep passwords out of it with ?password_file= or ?password_env=")
+	set.Flags().StringVar(&t.Server, "server", "", "a server of the HTTP API, in place of the store")
+	set.Flags().StringVar(&t.TokenFile, "token-file", "", "the file with the token for the server")
 	set.Flags().BoolVar(&t.Protected, "protected", false, "ask once more before each act")
 	rm := &cobra.Command{
 		Use:   "rm NAME",

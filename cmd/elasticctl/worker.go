@@ -78,6 +78,9 @@ func (a *app) newWorker() *cobra.Command {
 				return err
 			}
 			c.Store = t.Store
+			if c.Store == "" {
+				return usage("a worker needs a store: --store URL, or a context that has one")
+			}
 			reload := make(chan os.Signal, 1)
 			signal.Notify(reload, syscall.SIGHUP)
 			defer signal.Stop(reload)

@@ -2,6 +2,7 @@ package dev
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -50,7 +51,7 @@ func (s *Server) start(ctx context.Context, port int) error {
 		stop()
 		return ctx.Err()
 	}
-	s.State = State{Address: address, PID: os.Getpid()}
+	s.State = State{Address: address, API: s.lastAPI(), PID: os.Getpid()}
 	if err := s.State.write(s.dir); err != nil {
 		stop()
 		return err
@@ -117,6 +118,45 @@ func (s *Server) address(port int) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("all ports from %d to %d are taken; choose one with --port", firstPort, lastPort)
+}
+
+// The ports that are tried for the HTTP API.
+const (
+	firstAPIPort = 7080
+	lastAPIPort  = firstAPIPort + 100
+)
+
+// lastAPI is the address of the HTTP API at the last time.
+func (s *Server) lastAPI() string {
+	last, err := readState(s.dir)
+	if err != nil {
+		return ""
+	}
+	return last.API
+}
+
+// ListenAPI listens for the HTTP API, at the address of the last time or the
+// first that is free, and notes the address.
+func (s *Server) ListenAPI() (net.Listener, error) {
+	addresses := []string{s.State.API}
+	for port := firstAPIPort; port <= lastAPIPort; port++ {
+		addresses = append(addresses, local(port))
+	}
+	for _, address := range addresses {
+		if address == "" {
+			continue
+		}
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			continue
+		}
+		s.State.API = address
+		if err := s.State.write(s.dir); err != nil {
+			return nil, errors.Join(err, l.Close())
+		}
+		return l, nil
+	}
+	return nil, fmt.Errorf("listen for the HTTP API: all ports from %d to %d are taken", firstAPIPort, lastAPIPort)
 }
 
 func local(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

@@ -14,12 +14,16 @@ const Namespace = "dev"
 
 // State describes a running store.
 type State struct {
-	Address string `json:"address"` // such as 127.0.0.1:2379
+	Address string `json:"address"`       // such as 127.0.0.1:2379
+	API     string `json:"api,omitempty"` // the address of the HTTP API
 	PID     int    `json:"pid"`
 }
 
 // URL returns the URL that programs open.
 func (s State) URL() string { return "etcd://" + s.Address + "/" + Namespace }
+
+// APIURL returns the URL of the server of the HTTP API.
+func (s State) APIURL() string { return "http://" + s.API }
 
 const stateFile = "dev.json"
 
