@@ -117,8 +117,8 @@ func (a *attempt) reason() string {
 
 func (a *attempt) SkipNow() { a.Skip("skipped") }
 
-// Skip is for what only shows while the case runs: that a cluster's members
-// can't be separated, say.
+// Skip is for reasons that only show while the case runs, such as members of a
+// cluster that can't be separated.
 func (a *attempt) Skip(args ...any) {
 	a.mu.Lock()
 	a.skipped = fmt.Sprint(args...)
@@ -137,8 +137,8 @@ func (a *attempt) Fatalf(format string, args ...any) {
 }
 func (a *attempt) Skipf(format string, args ...any) { a.Skip(fmt.Sprintf(format, args...)) }
 
-// stalls notes when the process stood still for so long that a session may have
-// been lost for it.
+// stalls notes when the process was paused for so long that a session may have
+// been lost.
 type stalls struct {
 	mu     sync.Mutex
 	seen   time.Time // until when the process was watched
@@ -180,7 +180,8 @@ func watchForStalls(t testing.TB) *stalls {
 	return s
 }
 
-// since returns how long the last stall was if it was after a time, else zero.
+// since returns the length of the last stall if it was after a time, and zero
+// otherwise.
 func (s *stalls) since(t time.Time) time.Duration {
 	for now := time.Now(); ; time.Sleep(5 * time.Millisecond) {
 		s.mu.Lock()
@@ -200,8 +201,8 @@ func (s *stalls) since(t time.Time) time.Duration {
 // still.
 const attempts = 5
 
-// run runs a case until it passes, or fails while the process was well. A
-// driver that is wrong fails each time.
+// run runs a case until it passes, or fails without a pause of the process. A
+// wrong driver fails each time.
 func run(t testing.TB, h Harness, c testCase, s *stalls) *attempt {
 	for n := 1; ; n++ {
 		a := try(t, h, c)

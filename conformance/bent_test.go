@@ -74,7 +74,7 @@ func (b bent) Caps() store.Caps {
 	return *b.caps
 }
 
-// bentSession is a session with a Done or a Close of its own.
+// bentSession is a session whose Done or Close is replaced.
 type bentSession struct {
 	store.Session
 	done  chan struct{}
@@ -107,7 +107,7 @@ func (ss *bentSession) Close(ctx context.Context) error {
 	return ss.close(ctx)
 }
 
-// bentWatch passes on what a filter makes of each update, unless that says
+// bentWatch passes each update through a filter, and drops it if that returns
 // false.
 type bentWatch struct {
 	store.Watch
@@ -135,7 +135,7 @@ func (w bentWatch) Next(ctx context.Context) (store.Update, error) {
 	}
 }
 
-// echo tells each update twice.
+// echo delivers each update twice.
 type echo struct {
 	store.Watch
 	last  store.Update
@@ -234,7 +234,7 @@ func (p *pile) Next(ctx context.Context) (store.Update, error) {
 	return store.Update{}, ctx.Err()
 }
 
-// race gives f until the end of ctx, and then says otherwise while f goes on.
+// race returns the result of f, or an error at the end of ctx while f goes on.
 func race(ctx context.Context, f func() (store.Result, error), otherwise error) (store.Result, error) {
 	type answer struct {
 		r   store.Result

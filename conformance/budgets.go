@@ -7,8 +7,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// budgets: no driver becomes slower unseen. What is counted is messages to the
-// servers, not time.
+// budgets returns the cases that count messages to the servers, so that no
+// driver becomes slower unseen.
 func budgets() []testCase {
 	need := []Fault{Wires, Budgets}
 	return []testCase{
@@ -19,9 +19,8 @@ func budgets() []testCase {
 	}
 }
 
-// renewals is the most messages that a driver sends by itself in a time, one
-// session and n watches open: what is idle may cost in that time, rounded up,
-// and one of each more.
+// renewals is the largest number of messages that an idle driver with one
+// session and n watches sends in a time, rounded up, plus one of each kind.
 func renewals(b Budget, d time.Duration) int { return b.IdleMinute*int(d/time.Second+1)/60 + 4 }
 
 // costs fails the case if n calls of f send more than allowed each. Renewals
@@ -72,7 +71,7 @@ func budgetWatch(t *test) {
 	})
 }
 
-// budgetForeign: what is written elsewhere costs a watch nothing.
+// budgetForeign checks that writes elsewhere cost a watch nothing.
 func budgetForeign(t *test) {
 	const n = 100
 	writer, reader := t.open(), t.open()

@@ -48,8 +48,8 @@ func (t *test) leader(m Members) (leader int) {
 }
 
 // while commits without a pause, before, during and after f, and checks that
-// what each commit said is true. The session and a watch must live through it,
-// and the new leader must renew the session.
+// the answer to each commit is true. The session and a watch must live through
+// it, and the new leader must renew the session.
 func (t *test) while(f func(m Members, leader int)) {
 	m := t.onCluster()
 	a, b := t.open(), t.open()
@@ -137,8 +137,8 @@ func rollingRestart(t *test) {
 }
 
 // Without a majority nothing is acknowledged and nothing is read, and no error
-// says more than is known. With it everything goes on from what was
-// acknowledged.
+// claims more than is known. With a majority everything continues from the
+// acknowledged state.
 func quorumLoss(t *test) {
 	m := t.onCluster()
 	a, b := t.open(), t.open()
@@ -184,9 +184,9 @@ func quorumLoss(t *test) {
 	f.untilEqual(b.list("d"))
 }
 
-// surely commits what may be applied more than once, until that is
-// acknowledged: at any moment there may be no leader, and one that goes may
-// take an answer with it. It returns an error only if the session is lost.
+// surely repeats an idempotent commit until it is acknowledged, because there
+// can be no leader, and a leader that goes can take an answer with it. It
+// returns an error only if the session is lost.
 func (c *client) surely(ss store.Session, ops ...store.Op) (err error) {
 	c.t.Helper()
 	c.t.eventually(patience, "a commit is acknowledged", func() bool {
@@ -238,8 +238,8 @@ func minorityClient(t *test) {
 	})
 }
 
-// A process that sees only a member whose others stand still is as good as cut
-// off, too, and its watch says so.
+// A process that reaches only one member while the others are frozen is as good
+// as cut off, and its watch becomes stale.
 func loneMember(t *test) {
 	m := t.onCluster()
 	alone, b := t.wrap(m.OpenAt(t.TB, 0)), t.wrap(m.OpenAt(t.TB, 1, 2))
@@ -262,7 +262,7 @@ func loneMember(t *test) {
 	alone.wantValue("d/k", "after")
 }
 
-// What one member has acknowledged is seen by a read through any other.
+// A read through any member sees what another member has acknowledged.
 func freshOnEveryMember(t *test) {
 	m := t.onCluster()
 	var at []*client

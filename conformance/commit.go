@@ -9,7 +9,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// commits: a transaction is applied whole or not at all, and says which.
+// commits returns the cases for transactions: each is applied as a whole or not
+// at all, and reports which.
 func commits() []testCase {
 	return []testCase{
 		{name: "TXN/AllOrNothing", run: allOrNothing},
@@ -91,8 +92,8 @@ func condVersionZero(t *test) {
 	c.wantValue("k", "")
 }
 
-// A conflict names no key that was as it should be, and where it says that it
-// names all, the rest of the transaction is applied when it is sent again.
+// A conflict names no key whose condition held. Where it says that it names
+// all, the rest of the transaction is applied when it is sent again.
 func allConflicts(t *test) {
 	c := t.open()
 	old := c.do(nil, store.Create("changed", nil), store.Create("present", nil), store.Create("right", nil))
@@ -374,8 +375,8 @@ func closedSession(t *test) {
 	c.wantAbsent("k")
 }
 
-// What a driver adds to the transactions of a session must not make them
-// conflict with each other.
+// The guard that a driver adds to the transactions of a session must not make
+// them conflict with each other.
 func parallelOneSession(t *test) {
 	c := t.open()
 	ss := c.session(0)

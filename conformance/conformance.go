@@ -7,19 +7,18 @@
 // nothing itself: a driver can be written and checked outside of this module.
 // It runs against real servers, in real time.
 //
-// What a backend can do ([store.Caps]) changes what a case asserts, never
-// whether it runs. Cases that need a [Fault] which the harness cannot bring
-// about are skipped, listed at the end, and the harness must say why.
+// The abilities of a backend ([store.Caps]) change what a case asserts, never
+// whether it runs. Cases that need a [Fault] which the harness cannot cause are
+// skipped and listed at the end, with the reason that the harness gives.
 //
 // Most cases wait most of the time: -parallel 8 makes it quicker.
 //
-// A case that fails tells the seed that it drew from, what it did last, and
-// what the store held; with ELASTIC_TEST_SEED set to the seed it draws the
-// same. One that fails while the process stood still, as on a machine that is
-// too busy, is run again.
+// A case that fails prints its seed, its last calls, and the content of the
+// store. ELASTIC_TEST_SEED set to the seed draws the same again. A case that
+// fails while the process was paused, as on an overloaded machine, runs again.
 //
-// docs/design/conformance.md says which case keeps which lesson, and what is
-// left out.
+// docs/design/conformance.md names the case for each lesson, and what is left
+// out.
 package conformance
 
 import (
@@ -50,8 +49,8 @@ type Harness interface {
 // Namespace is one namespace of a store. It may implement Expirer, Cutter,
 // Compacter, Restarter, Pauser, Wirer and Budgeter besides.
 type Namespace interface {
-	// Open opens one more store on the namespace, with connections of its own:
-	// it stands for one more process. It may be a *store.Portable or the bare
+	// Open opens another store on the namespace, with its own connections: it
+	// stands for another process. It can return a *store.Portable or the bare
 	// driver, which the suite then wraps in one. The suite closes it.
 	Open(t testing.TB) store.Store
 }
@@ -99,8 +98,8 @@ type Result struct {
 }
 
 // Run runs all cases as subtests of t, named group/claim, such as
-// WAT/FirstIsReset. It tells each of told how each case ended, from the
-// goroutine of that case.
+// WAT/FirstIsReset. It calls each of told with the result of each case, from
+// the goroutine of that case.
 func Run(t *testing.T, h Harness, told ...func(Result)) {
 	lacks := h.Lacks()
 	sample := h.New(t)

@@ -10,8 +10,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// contexts: every call ends in time, and what it then says of its effect is
-// true.
+// contexts returns the cases for deadlines: every call ends in time, and what
+// it reports about its effect is true.
 func contexts() []testCase {
 	return []testCase{
 		{name: "CTX/AlreadyCancelled", run: alreadyCancelled},
@@ -24,7 +24,7 @@ func contexts() []testCase {
 	}
 }
 
-// every makes one call of each method that asks the store something.
+// every makes one call of each method that sends a request.
 func every(c *client, ss store.Session, call func(name string, f func(ctx context.Context) error)) {
 	call("get", func(ctx context.Context) error { _, err := c.Get(ctx, "k"); return err })
 	call("list", func(ctx context.Context) error { _, err := c.List(ctx, ""); return err })
@@ -53,8 +53,7 @@ func alreadyCancelled(t *test) {
 	t.wantAlive("after calls with a ctx that had ended", ss)
 }
 
-// outcome is how the commit of one key ended: what it said, and what a read
-// found after it said so.
+// outcome is the result of a commit of one key, and of a read after it.
 type outcome struct {
 	key   string
 	err   error
@@ -96,8 +95,8 @@ func (t *test) wantTrue(c *client, prefix string, outcomes []outcome) {
 	}
 }
 
-// Callers give up at any moment of a commit. Whatever Commit says then must be
-// true, and stay so.
+// Callers give up at any moment of a commit. The error of Commit must then be
+// true, and stay true.
 func cancelInFlight(t *test) {
 	c, observer := t.open(), t.open()
 	ss := c.session(0)

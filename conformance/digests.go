@@ -106,7 +106,7 @@ func digestPrefixBoundary(t *test) {
 	}
 }
 
-// A store without digests says so before it sends anything.
+// A store without digests refuses the call before it sends anything.
 func digestRefused(t *test) {
 	c := t.open()
 	_, err := c.Digest(t.ctx(), "d")

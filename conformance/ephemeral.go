@@ -182,8 +182,8 @@ func takeover(t *test) {
 	clients[0].wantKeys("d")
 }
 
-// Whatever was queued or under way when the session ended must not bring a key
-// of it back.
+// Requests that were queued or in flight when the session ended must not bring
+// one of its keys back.
 func noResurrection(t *test) {
 	a, b := t.open(), t.open()
 	ss := a.session(0)

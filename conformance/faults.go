@@ -55,8 +55,8 @@ type Compacter interface {
 
 // Restarter restarts servers.
 type Restarter interface {
-	// Restart kills the server, starts it again on what it had stored, and
-	// returns when it answers. Other namespaces may be affected.
+	// Restart kills the server, starts it again with its data, and returns when
+	// it answers. Other namespaces may be affected.
 	Restart(t testing.TB)
 }
 
@@ -72,8 +72,8 @@ type Pauser interface {
 
 // Wirer gives access to the network between one store and the servers.
 type Wirer interface {
-	// Wire returns the network of what Open returned. It is called once for
-	// each.
+	// Wire returns the network of a store that Open returned. It is called once
+	// for each store.
 	Wire(t testing.TB, s store.Store) Wire
 }
 
@@ -87,11 +87,11 @@ type Wire interface {
 	Reset()                // connections break; new ones work
 	Heal()                 // ends the above; connections that lost something break
 
-	// Hold keeps what the store sends from now on, on its way. Orphan then
-	// breaks the store's connections, for which it can make new ones that work,
-	// while what was held stays on its way; and Release has that arrive at
-	// last. It returns when the servers have dealt with it, as far as can be
-	// seen.
+	// Hold delays what the store sends from now on. Orphan then breaks the
+	// store's connections, while the delayed messages stay in flight; the store
+	// can make new connections that work. Release delivers the delayed
+	// messages, and returns when the servers have handled them, as far as can
+	// be seen.
 	Hold()
 	Orphan()
 	Release()
@@ -100,7 +100,7 @@ type Wire interface {
 	Requests() int
 }
 
-// Budgeter knows what operations may cost.
+// Budgeter states what operations may cost.
 type Budgeter interface {
 	// Budget returns the most messages from a store to the servers, connections
 	// and sessions being there already.
@@ -134,7 +134,7 @@ type Cluster interface {
 type Members interface {
 	Namespace
 
-	// OpenAt opens a store that knows of some members only.
+	// OpenAt opens a store that knows some of the members only.
 	OpenAt(t testing.TB, members ...int) store.Store
 
 	// Leader returns the member that leads, or -1 while there is none.
@@ -150,21 +150,20 @@ type Members interface {
 	Transfer(t testing.TB)
 
 	// Isolate separates a member from the others, not from its clients, until
-	// Rejoin. It returns an error that says why if servers as they run here
-	// can't be.
+	// Rejoin. If these servers can't be separated, it returns an error with the
+	// reason.
 	Isolate(member int) error
 	Rejoin(member int) error
 }
 
-// Guarder has servers that ask who is there.
+// Guarder has servers with authentication.
 type Guarder interface {
 	// Guarded returns a namespace on such a server, which its owner may do
 	// everything in.
 	Guarded(t testing.TB) Guarded
 }
 
-// Guarded is a namespace that not everybody may use. Open opens it as its
-// owner.
+// Guarded is a namespace with permissions. Open opens it as its owner.
 type Guarded interface {
 	Namespace
 

@@ -11,8 +11,7 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// follower reads a watch, keeps the state that it tells, and checks each
-// Update.
+// follower reads a watch, keeps its state, and checks each Update.
 type follower struct {
 	t       *test
 	prefix  string

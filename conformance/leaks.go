@@ -9,8 +9,9 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// leaks: what was opened and closed leaves nothing behind. They run alone: what
-// they count is the process's.
+// leaks returns the cases that check that closed stores leave nothing behind.
+// They run alone, because they count goroutines and connections of the whole
+// process.
 func leaks() []testCase {
 	return []testCase{
 		{name: "LKG/OpenClose", run: leakOpenClose, alone: true},
@@ -41,8 +42,8 @@ func (t *test) leavesNothing(rounds int, f func()) {
 	})
 }
 
-// scope runs what a harness leaves to Cleanup at the end of a round and not of
-// the case: a proxy, say, that Open started is not the driver's leak.
+// scope runs the cleanups of a harness at the end of a round, and not of the
+// case. A proxy that Open started is not a leak of the driver.
 type scope struct {
 	testing.TB
 	cleanups []func()

@@ -20,8 +20,8 @@ func lists() []testCase {
 	}
 }
 
-// The order is that of the bytes of the whole key as the caller writes it, not
-// of what a driver makes of it.
+// The order is that of the bytes of the whole key as the caller writes it, and
+// not as a driver encodes it.
 func listSorted(t *test) {
 	c := t.open()
 	want := []string{

@@ -15,7 +15,7 @@ func restarts() []testCase {
 	}
 }
 
-// What was acknowledged is there afterwards, watches catch up, and the session
+// After a restart acknowledged keys are there and watches catch up. The session
 // either lives with its keys or is over without them.
 func restart(t *test) {
 	a, b := t.open(), t.open()

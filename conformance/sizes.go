@@ -7,7 +7,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// sizes: what is within Caps works, and what is not is refused without harm.
+// sizes returns the cases for limits: values within Caps work, and larger ones
+// are refused without harm.
 func sizes() []testCase {
 	return []testCase{
 		{name: "SIZ/128KiB", run: size128},

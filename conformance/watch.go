@@ -12,8 +12,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// watches: a watch may skip, but it never ends on a wrong state. What holds for
-// every Update is in follower.check.
+// watches returns the cases for watches: a watch can skip states, but it never
+// ends on a wrong one. follower.check checks each Update.
 func watches() []testCase {
 	return []testCase{
 		{name: "WAT/FirstIsReset", run: firstIsReset},
@@ -368,8 +368,8 @@ func deepKeys(t *test) {
 	}
 }
 
-// A reader that sleeps while much is written is told the last state, and not
-// the way there.
+// A reader that pauses during many writes gets the last state, and not each
+// step.
 func slowConsumer(t *test) {
 	const names, writes, few = 20, 500, 10
 	a, b := t.open(), t.open()
@@ -408,8 +408,8 @@ func noWakeOnForeignWrites(t *test) {
 	}
 }
 
-// AsOf is a time at which the store held what was told: not before the write
-// that it shows was begun.
+// AsOf is a time at which the store held the state: not before the write that
+// it shows was begun.
 func asOf(t *test) {
 	writer, reader := t.open(), t.open()
 	f := t.follow(reader, "d")

@@ -6,8 +6,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// watchFaults: a watch survives what happens to sessions, networks and servers,
-// and tells the last state after it.
+// watchFaults returns the cases for watches under faults: a watch survives
+// faults of sessions, networks and servers, and then delivers the last state.
 func watchFaults() []testCase {
 	return []testCase{
 		{name: "WAT/SessionIndependent", run: sessionIndependent, needs: []Fault{Expire}},

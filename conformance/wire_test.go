@@ -26,8 +26,8 @@ func (n *mutantNamespace) Budget() Budget {
 	}
 }
 
-// mutantWire does to a memory client what a network does, as far as the cases
-// need it that mutants are killed by.
+// mutantWire imitates a network for a memory client, as far as the cases need
+// it that catch mutants.
 type mutantWire struct {
 	mu    sync.Mutex
 	fault memory.Fault

@@ -10,8 +10,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// wires: whatever the network does, what a commit says of its effect is true
-// and stays so.
+// wires returns the cases for bad networks: what a commit reports about its
+// effect is true and stays true.
 func wires() []testCase {
 	need := []Fault{Wires}
 	return []testCase{
@@ -100,9 +100,9 @@ func appliedIsNotDenied(t *test) {
 	t.wantAlive("after lost replies", ss)
 }
 
-// A transaction is given up while it is on its way, and settled; a rival goes
-// on from there; and the late copy arrives. Without a session it may do what it
-// was to do. With one it must not: what Commit said is final.
+// A transaction is given up in flight, and settled. A rival continues from
+// there, and then the late copy arrives. Without a session it may be applied.
+// With one it must not be, because the result of Commit is final.
 func noGhost(t *test) {
 	a, rival := t.open(), t.open()
 	ss := a.session(0)
