@@ -30,7 +30,7 @@ type execution struct {
 func (x *execution) done() bool { return !x.End.IsZero() }
 func (x *execution) ok() bool   { return x.done() && x.Outcome == "ok" }
 
-// after says whether it is a run of the job for a fire after t.
+// after reports whether it is a run of the job for a fire after t.
 func (x *execution) after(job string, t time.Time) bool { return x.Job == job && x.Fire.After(t) }
 
 // told is a line of a worker's journal with -act.

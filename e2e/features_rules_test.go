@@ -15,7 +15,7 @@ import (
 // plain are the jobs of which each fire must run, whatever happens.
 var plain = []string{"sticky", "average", "odevity", "rotate", "single", "static", "misfire-all", "retries", "long"}
 
-// known says whether a breach is one of what the checker knows about. It goes
+// known reports whether a breach is one of what the checker knows about. It goes
 // by schedules; it takes triggers of one second for one; and it does not know
 // that the shards of a broadcast come and go, and their fences with them: those
 // of instances that have left last are removed by who comes next.
@@ -359,7 +359,7 @@ func crowded(all []*execution, most int, place func(x *execution) string) (broke
 	return broken
 }
 
-// triggersRan says whether every shard has run the triggers that it was asked
+// triggersRan reports whether every shard has run the triggers that it was asked
 // for.
 func triggersRan(f *features, all []*execution) bool {
 	for n, of := range f.asked {

@@ -157,7 +157,7 @@ func newFeatures(t *testing.T, on kind) *features {
 	return f
 }
 
-// shared says whether several processes can have the store.
+// shared reports whether several processes can have the store.
 func (f *features) shared() bool { return f.server != nil }
 
 // writeJobs puts jobs into their file, at once.

@@ -108,7 +108,7 @@ func (f *fleet) awaitRepeat(of checker.Line) checker.Line {
 	})
 }
 
-// ended says whether a run has said that it ended.
+// ended reports whether a run has said that it ended.
 func (f *fleet) ended(of checker.Line) bool {
 	return slices.ContainsFunc(f.Lines, func(l checker.Line) bool {
 		return l.Event == "end" && l.Shard == of.Shard && l.Fence == of.Fence

@@ -126,7 +126,7 @@ func (j judge) count(lines []checker.Line, c *comparison) {
 	}
 }
 
-// disturbed says whether something had happened to a run's process, or to the
+// disturbed reports whether something had happened to a run's process, or to the
 // store, before another began.
 func (j judge) disturbed(run, again checker.Line) bool {
 	return slices.ContainsFunc(j.acts, func(a checker.Act) bool {

@@ -66,7 +66,7 @@ func (f *fleet) settle() checker.History {
 	return h
 }
 
-// onlyTheLiving says whether the store holds no instance of a process that is
+// onlyTheLiving reports whether the store holds no instance of a process that is
 // gone.
 func (f *fleet) onlyTheLiving() bool {
 	living := map[int]bool{}

@@ -72,7 +72,7 @@ func (f *fleet) suffer(faults []fault) {
 	}
 }
 
-// hit does a fault, and returns what makes up for it, which says whether it
+// hit does a fault, and returns what makes up for it, which reports whether it
 // has.
 func (f *fleet) hit(a *fault) (cure func() bool) {
 	f.t.Helper()

@@ -74,5 +74,5 @@ func (k kind) url(addrs []string) string {
 	return k.name + "://" + strings.Join(addrs, ",") + "/chaos" + k.query
 }
 
-// alone says whether the whole fleet is one process.
+// alone reports whether the whole fleet is one process.
 func (k kind) alone() bool { return k.start == nil }

@@ -97,7 +97,7 @@ func parse(body string) (w Write, err error) {
 	return w, nil
 }
 
-// write decides on a write, and says whether it was accepted.
+// write decides on a write, and reports whether it was accepted.
 func (s *Server) write(w Write) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"github.com/elasticjob-go/elastic/observe"
 )
 
-// conditions is what until and expect take; the words of a record may be given
-// in any order, and some left out.
+// conditions describes the conditions of until and expect. The words of a
+// record can be in any order, and are optional.
 const conditions = `JOB/SHARD idle|running|gone [ok|failed|lost|replaced|cancelled] [on NAME] [fire T] [attempt N] [fence N];
 	JOB shared by NAME…; JOB/SHARD owned by NAME; runs JOB/SHARD [of T] [on NAME] = N; alive NAME; dead NAME; events KIND = N; quiet`
 
@@ -33,7 +33,7 @@ func until(w *world, s Step) error {
 	}
 }
 
-// patience is how long a story waits for something.
+// patience bounds the wait for a condition.
 const patience = 5 * time.Minute
 
 func expect(w *world, s Step) error {
@@ -47,8 +47,8 @@ func expect(w *world, s Step) error {
 	return nil
 }
 
-// condition reads a condition. What it returns says why it does not hold; empty
-// if it does.
+// condition parses a condition. The returned function gives the reason why it
+// does not hold, or an empty string if it does.
 func (w *world) condition(args []Arg) (func() string, error) {
 	text := make([]string, len(args))
 	for i, a := range args {
@@ -144,7 +144,7 @@ func (w *world) countEvents(text []string, bad error) (func() string, error) {
 	}, nil
 }
 
-// shared says why a job's shards are not spread evenly over exactly these
+// shared returns why a job's shards are not spread evenly over exactly these
 // instances.
 func (w *world) shared(job string, names []string) string {
 	counts := map[string]int{}
@@ -173,7 +173,7 @@ func (w *world) ownedBy(what, name string) (func() string, error) {
 	}, err
 }
 
-// recordIs reads what a record is to say.
+// recordIs parses the expected content of a record.
 func (w *world) recordIs(what string, text []string, bad error) (func() string, error) {
 	job, shard, err := shardOf(what)
 	if err != nil {

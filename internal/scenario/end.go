@@ -12,9 +12,9 @@ import (
 	"github.com/elasticjob-go/elastic/internal/layout"
 )
 
-// close ends a story: all that was broken is mended, all instances leave, and
-// then the store must hold nothing but what it may hold at rest, and no two
-// runs may have been beside each other that must not.
+// close ends a scenario: all faults are repaired and all instances leave. Then
+// the store must hold only the keys of a namespace at rest, and no two runs may
+// have overlapped that must not.
 func (w *world) close() error {
 	w.mu.Lock()
 	for what := range w.work {
@@ -50,8 +50,8 @@ func (w *world) close() error {
 	return errors.Join(append(faults, w.overlaps()...)...)
 }
 
-// unfinished names a run that nobody will ever finish: one whose handler has
-// returned, or whose instance is gone.
+// unfinished names a run that will never end: its handler has returned, or its
+// instance is gone.
 func (w *world) unfinished() string {
 	if len(w.Up()) == 0 {
 		return ""
@@ -59,7 +59,7 @@ func (w *world) unfinished() string {
 	return w.InProgress()
 }
 
-// residue says what is wrong with a key that is there when nobody is.
+// residue returns what is wrong with a key that exists when no instance does.
 func (w *world) residue(key string, value []byte) string {
 	prefix, rest, _ := strings.Cut(key, "/")
 	switch prefix {
@@ -79,9 +79,9 @@ func (w *world) residue(key string, value []byte) string {
 	return fmt.Sprintf("%s = %s", key, value)
 }
 
-// overlaps finds runs of one shard beside each other, fires that began twice,
-// and fences that did not grow. What an instance does that was paused, or
-// declared dead by hand, only its fence can judge.
+// overlaps finds overlapping runs of one shard, fires that began twice, and
+// fences that did not grow. Runs of an instance that was paused, or evicted,
+// are judged by their fence alone.
 func (w *world) overlaps() []error {
 	last := map[string]elastictest.Run{}
 	first := map[string]bool{}

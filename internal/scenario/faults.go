@@ -11,7 +11,7 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// doom has an instance die before or after one of its writes from now on.
+// doom makes an instance die before or after one of its next writes.
 func doom(w *world, s Step) error {
 	plain, _, err := words(s)
 	if err != nil || len(plain) != 4 || plain[2] != "write" || plain[1] != "before" && plain[1] != "after" {

@@ -1,7 +1,7 @@
-// Package scenario tells stories of a cluster in text files, and what came of
-// them: a line says what happens, and what the cluster does and holds then is
-// written below it, as in the files of etcd/raft. A reader who knows nothing of
-// the code can check them; a change of behaviour is a change of text.
+// Package scenario runs scenarios of a fleet from text files. A line is an
+// event, and the lines below it show what the fleet does and holds then, as in
+// the files of etcd/raft. They can be checked without knowing the code, and a
+// change of behavior is a change of text.
 package scenario
 
 import (
@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Step is one thing that happens.
+// Step is one event of a scenario, with its output.
 type Step struct {
 	Line   int    // of its verb, from 1
 	Before string // comments and empty lines that precede it, as they are
@@ -27,7 +27,7 @@ type Arg struct {
 	Valued bool // it has a value, which may be empty
 }
 
-// String is the argument as it is written.
+// String returns the text of the argument.
 func (a Arg) String() string {
 	if a.Valued {
 		return a.Name + "=" + a.Value
@@ -35,7 +35,7 @@ func (a Arg) String() string {
 	return a.Name
 }
 
-// File is a story.
+// File is a scenario.
 type File struct {
 	Steps []Step
 	After string // what follows the last step
@@ -43,9 +43,9 @@ type File struct {
 
 const separator = "----"
 
-// Parse reads a story. Each step is a line with a verb and its arguments, lines
-// of input if it has any, a line with ----, and lines of output up to an empty
-// line. Lines that begin with # are comments.
+// Parse reads a scenario. Each step is a line with a verb and its arguments,
+// lines of input if it has any, a line with ----, and lines of output up to an
+// empty line. Lines that begin with # are comments.
 func Parse(text string) (File, error) {
 	var f File
 	var before strings.Builder
@@ -84,7 +84,7 @@ func Parse(text string) (File, error) {
 	return f, nil
 }
 
-// String is the file's text.
+// String returns the text of the file.
 func (f File) String() string {
 	var b strings.Builder
 	for _, s := range f.Steps {

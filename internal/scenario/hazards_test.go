@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// docs/design/hazards.md answers all 44 hazards, and every story and test that
-// it names is there.
+// docs/design/hazards.md answers all 44 hazards, and every scenario and test
+// that it names exists.
 func TestHazards_EachHasScenario(t *testing.T) {
 	page, err := os.ReadFile("../../docs/design/hazards.md")
 	if err != nil {
@@ -42,7 +42,7 @@ func TestHazards_FindsMissingAnswers(t *testing.T) {
 		"a test that is not there": func(page string) string {
 			return strings.Replace(page, "`Test", "`TestNone_", 1)
 		},
-		"a story that nobody names": func(page string) string {
+		"a story without a row": func(page string) string {
 			return strings.Replace(page, "story-10-without-failover.txt", "", 1)
 		},
 		"a hazard that does not exist": func(page string) string {
@@ -64,8 +64,8 @@ var (
 	header    = regexp.MustCompile(`(?s)^# H(\d+)\. .*\n# Upstream: `)
 )
 
-// pageFaults says what is wrong with the page, given the stories there are,
-// with their texts, and the names of all tests.
+// pageFaults returns what is wrong with the page, given the texts of all
+// scenarios and the names of all tests.
 func pageFaults(page string, told map[string]string, tests map[string]bool) []string {
 	var faults []string
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
@@ -112,7 +112,7 @@ func pageFaults(page string, told map[string]string, tests map[string]bool) []st
 	return faults
 }
 
-// stories are the texts of all stories, by file name.
+// stories returns the texts of all scenarios, by file name.
 func stories(t *testing.T) map[string]string {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil {

@@ -103,7 +103,7 @@ func put(w *world, s Step) error {
 	return w.admin(store.Create(s.Args[0].Name, []byte(value)))
 }
 
-// hole is where the ID of an instance goes. Braces of JSON hold no names.
+// hole is the place of an instance ID in a value. Braces of JSON hold no names.
 var hole = regexp.MustCompile(`\{[a-z0-9-]+\}`)
 
 // fill replaces {a} by the ID of instance a.

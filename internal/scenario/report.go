@@ -15,7 +15,7 @@ import (
 	"github.com/elasticjob-go/elastic/observe"
 )
 
-// line is something that happened.
+// line is an event with its time.
 type line struct {
 	at       time.Time
 	instance string
@@ -24,9 +24,8 @@ type line struct {
 	text     string
 }
 
-// report says what has happened since the last report, and how things stand.
-// What happens at one instant on two instances has no order, so it is put into
-// one.
+// report writes the events since the last report, and the state. Events of two
+// instances at one instant have no order, so it sorts them.
 func (w *world) report(brief bool) string {
 	lines := append(w.newRuns(), w.newEvents()...)
 	slices.SortStableFunc(lines, func(a, b line) int {
@@ -53,7 +52,7 @@ func (w *world) report(brief bool) string {
 
 func clock(t time.Time) string { return t.UTC().Format("15:04:05") }
 
-// newRuns tells of runs that have begun or ended.
+// newRuns writes runs that have begun or ended.
 func (w *world) newRuns() []line {
 	var lines []line
 	for n, r := range w.AllRuns() {
@@ -87,7 +86,7 @@ func (w *world) newRuns() []line {
 	return lines
 }
 
-// occasion is what a run is for: a trigger, or a scheduled time.
+// occasion returns the trigger or the scheduled time of a run.
 func (w *world) occasion(job string, trigger uint64, fire time.Time) string {
 	if trigger != 0 {
 		return fmt.Sprintf("trigger %d", w.trigger(job, trigger))
@@ -95,7 +94,7 @@ func (w *world) occasion(job string, trigger uint64, fire time.Time) string {
 	return clock(fire)
 }
 
-// ended says how a run ended.
+// ended describes the end of a run.
 func ended(r elastictest.Run) string {
 	switch {
 	case r.Crashed:
@@ -116,7 +115,7 @@ func ended(r elastictest.Run) string {
 	return "fails (" + r.Err.Error() + ")"
 }
 
-// told are the events that a reader of a story needs beside runs.
+// told are the kinds of events that a scenario shows beside runs.
 var told = map[observe.Kind]string{
 	observe.SessionLost: "loses its session",
 	observe.Left:        "has left",
@@ -134,7 +133,7 @@ var told = map[observe.Kind]string{
 	observe.Differs:     "sees another job in the store than its own,",
 }
 
-// newEvents tells of what instances have reported.
+// newEvents writes events of instances.
 func (w *world) newEvents() []line {
 	events := w.Events()
 	var lines []line
@@ -165,7 +164,7 @@ func (w *world) newEvents() []line {
 	return lines
 }
 
-// standing says who lives, who owns what, and what the records say.
+// standing writes the live instances, the owners and the records.
 func (w *world) standing() string {
 	var b strings.Builder
 	var ids, runs []string
@@ -192,12 +191,12 @@ func (w *world) standing() string {
 
 func orNone(names []string) string {
 	if len(names) == 0 {
-		return "nobody"
+		return "none"
 	}
 	return strings.Join(names, " ")
 }
 
-// owners is the shard map of a job.
+// owners returns the shard map of a job.
 func (w *world) owners(job string) string {
 	for _, e := range w.Server().Dump() {
 		if e.Key != layout.AssignmentKey(job) {

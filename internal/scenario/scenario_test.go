@@ -16,8 +16,8 @@ var (
 	times   = flag.Int("times", 1, "tell each scenario so many times")
 )
 
-// The stories in testdata go as they are written. -rewrite writes them as they
-// go; what a story expects must be so all the same.
+// The outcome of each scenario in testdata is the written one. -rewrite writes
+// the outcome, but expectations must still hold.
 func TestScenario_FilesHold(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -61,7 +61,7 @@ func tell(t *testing.T, name, text string, file scenario.File, rewrite bool) {
 	})
 }
 
-// diff shows from where on two texts differ.
+// diff shows the first difference of two texts.
 func diff(want, got string) string {
 	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
 	for i := range min(len(w), len(g)) {

@@ -14,7 +14,7 @@ import (
 	"github.com/elasticjob-go/elastic"
 )
 
-// verb is something that a story can say.
+// verb is a command of a scenario.
 type verb struct {
 	usage string
 	quiet bool // it changes nothing by itself, so only what happened is written below it
@@ -106,7 +106,7 @@ func words(s Step, allowed ...string) (plain []string, named map[string]string, 
 	return plain, named, nil
 }
 
-// each makes a verb of what is done to one instance.
+// each makes a verb from a function on one instance.
 func each(f func(w *world, name string)) func(w *world, s Step) error {
 	return func(w *world, s Step) error {
 		names, _, err := words(s)

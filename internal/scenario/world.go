@@ -18,24 +18,23 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// TTL is the time to live of sessions in stories that don't say otherwise.
+// TTL is the default time to live of sessions in scenarios.
 const TTL = 3 * time.Second
 
-// world is the cluster that a story is about.
+// world is the fleet of a scenario.
 type world struct {
 	*elastictest.Cluster
 	t    testing.TB
 	jobs []string // in the order of the story
 
 	specs map[string]elastic.Job
-	stray map[string]bool // keys that the story has put into the store, and that are nobody's
+	stray map[string]bool // keys of no instance that the scenario has put into the store
 
 	mu      sync.Mutex
 	work    map[string]work // by job, and by job/shard
 	skew    map[string]time.Duration
 	numbers map[string][]uint64 // that were seen: the fences of each record, the triggers of each job; sorted
-	// instances that were paused or declared dead by hand: what they did then,
-	// only fences can judge
+	// Instances that were paused or evicted; only fences can judge their runs.
 	doubtful map[string]bool
 
 	told   int // events that were printed
@@ -43,15 +42,16 @@ type world struct {
 	ending map[int]bool
 }
 
-// work is what handlers do.
+// work configures a handler.
 type work struct {
 	takes time.Duration
 	deaf  bool // to the end of its context
 	ends  string
 }
 
-// Run tells a story in the bubble of t and returns it as it went. An error is a
-// step that can't be done as it is written, or an expectation that was not met.
+// Run runs a scenario in the synctest bubble of t and returns it with its
+// outcome. It returns an error for a step that cannot be done, or an
+// expectation that does not hold.
 func Run(t testing.TB, f File) (File, error) {
 	w := &world{
 		Cluster:  elastictest.New(t, elastic.WithSessionTTL(TTL)),
@@ -80,8 +80,8 @@ func Run(t testing.TB, f File) (File, error) {
 	return told, w.close()
 }
 
-// committed notes the fences of records, and the triggers of jobs. Numbers that
-// begin with the time say little to a reader; their ranks do.
+// committed notes the fences of records and the numbers of triggers. Output
+// shows their ranks, because the numbers contain the time.
 func (w *world) committed(c memory.Commit) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -119,7 +119,7 @@ func (w *world) trigger(job string, trigger uint64) int {
 	return w.rank(layout.SignalsKey(job), trigger)
 }
 
-// handle is what every job's handler does.
+// handle is the handler of every job.
 func (w *world) handle(ctx context.Context, run elastic.Run) error {
 	k, ok := w.workOf(fmt.Sprintf("%s/%d", run.Job, run.Shard))
 	if !ok {
@@ -169,8 +169,7 @@ func (w *world) setSkew(name string, d time.Duration) {
 	w.skew[name] = d
 }
 
-// doubt notes that an instance may do things that only its fence shows to be
-// out of date.
+// doubt notes an instance whose later runs only its fence can judge.
 func (w *world) doubt(name string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -17,11 +17,10 @@ type cluster struct {
 	turn    sync.Mutex
 }
 
-// patience bounds what a cluster that is in order must come to, however busy
-// the machine is.
+// patience bounds the waits for a healthy cluster, also on a busy machine.
 const patience = time.Minute
 
-// New waits for the turn of a case, and puts the cluster in order when it ends.
+// New waits for the turn of a case, and repairs the cluster when the case ends.
 func (c *cluster) New(t testing.TB) conformance.Members {
 	t.Helper()
 	c.turn.Lock()
@@ -94,9 +93,9 @@ func (m *members) awaitLeader(t testing.TB) (leader int) {
 	return leader
 }
 
-// awaitOrder waits until every member serves and they agree on who leads: one
-// that was frozen takes itself for the leader a moment longer, and one that has
-// come back is behind.
+// awaitOrder waits until every member serves and they agree on the leader. A
+// member that was frozen believes a moment longer that it leads, and one that
+// has come back lags.
 func (m *members) awaitOrder(t testing.TB) {
 	t.Helper()
 	m.await(t, "every member serves, and one leads", func() bool {

@@ -20,8 +20,8 @@ func Consul(t testing.TB) conformance.Harness {
 			return all
 		},
 		tap: func(*space) tap { return ofHTTP },
-		// A change is told in the answer to a question that waited for it, and
-		// asked again.
+		// A change arrives in the answer to a waiting query, which is then sent
+		// again.
 		budget: conformance.Budget{
 			Get:         1,
 			List:        1,
@@ -37,9 +37,9 @@ func Consul(t testing.TB) conformance.Harness {
 				t.Fatal(err)
 			}
 		},
-		// It keeps no history for watches but tombstones, for a quarter of an
-		// hour. The most that one can do is to have it put its whole state
-		// aside for a copy: all that wait are woken, and find another history.
+		// Consul keeps no history for watches except tombstones, for a quarter
+		// of an hour. A restore of its whole state wakes all waiting queries,
+		// which then find another history.
 		compact: func(t testing.TB, s server) {
 			t.Helper()
 			c := s.(*testservers.Consul)
@@ -55,7 +55,7 @@ func Consul(t testing.TB) conformance.Harness {
 	})
 }
 
-// guardConsul starts a server whose tokens may do what their policies say.
+// guardConsul starts a server with ACLs and tokens with policies.
 func guardConsul(t testing.TB) func(t testing.TB, ns string, who conformance.Stranger) (string, []string) {
 	t.Helper()
 	c := testservers.StartConsul(t, testservers.ConsulOptions{ACLs: true})

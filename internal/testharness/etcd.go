@@ -69,8 +69,8 @@ func compactEtcd(t testing.TB, s server) {
 	mustAsk(t, s, "kv/compaction", `{"revision":"`+now.Header.Revision+`","physical":true}`)
 }
 
-// transferEtcd has the leader hand over to another member, which may still be
-// too far behind to be handed anything.
+// transferEtcd makes the leader hand over to another member. It repeats that
+// while the member lags too far behind.
 func transferEtcd(t testing.TB, m *members, leader int) {
 	t.Helper()
 	var status struct {
@@ -95,7 +95,7 @@ func transferEtcd(t testing.TB, m *members, leader int) {
 	}
 }
 
-// guardEtcd starts a server whose users may do what their roles say.
+// guardEtcd starts a server with users and roles.
 func guardEtcd(t testing.TB) func(t testing.TB, ns string, who conformance.Stranger) (string, []string) {
 	t.Helper()
 	e := testservers.StartEtcd(t)
@@ -105,7 +105,7 @@ func guardEtcd(t testing.TB) func(t testing.TB, ns string, who conformance.Stran
 		user, password := ns+"-"+map[conformance.Stranger]string{
 			"":                   "owner",
 			conformance.Impostor: "owner",
-			conformance.Nobody:   "nobody",
+			conformance.Nobody:   "stranger",
 			conformance.Reader:   "reader",
 		}[who], "s3cret-of-"+ns
 		b64 := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }

@@ -34,8 +34,8 @@ func (files) Lacks() map[conformance.Fault]string {
 }
 
 // directory is one directory. The server is in the process of its clients, so a
-// restart is one of theirs, too: what the suite holds survives it, by going on
-// with a new client.
+// restart also restarts them. The stores that the suite holds survive it, by
+// continuing with a new client.
 type directory struct {
 	url string
 
@@ -44,8 +44,8 @@ type directory struct {
 	phoenixes  map[*phoenix]bool
 }
 
-// embedded is what a file store's client is beside a store: the memory store
-// that holds what the files hold.
+// embedded has the methods of a file store's client beside those of a store:
+// those of the memory store with its content.
 type embedded interface {
 	hooked
 	Cut()
@@ -87,7 +87,7 @@ func (n *directory) Wire(_ testing.TB, s store.Store) conformance.Wire {
 	return newMemoryWire(embeddedIn(s.(*phoenix).now()))
 }
 
-// Restart kills every client, as the death of the process does, and opens the
+// Restart kills every client, as a crash of the process does, and opens the
 // directory again.
 func (n *directory) Restart(t testing.TB) {
 	n.restarting.Lock()
@@ -105,7 +105,7 @@ func (n *directory) Restart(t testing.TB) {
 	}
 }
 
-// phoenix is a store that outlives its client.
+// phoenix is a store that continues with a new client when its client ends.
 type phoenix struct {
 	ns     *directory
 	client store.Store // ns.restarting guards it
@@ -164,7 +164,7 @@ func (p *phoenix) Close(ctx context.Context) error {
 	return err
 }
 
-// rebornWatch is a watch that goes on with the next client. Its first Update
+// rebornWatch is a watch that continues with the next client. Its first Update
 // there is a Reset.
 type rebornWatch struct {
 	store  *phoenix

@@ -9,7 +9,7 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// Guarded returns a namespace on the server that asks for credentials.
+// Guarded returns a namespace on the server with authentication.
 func (r *remote) Guarded(testing.TB) conformance.Guarded {
 	return &guarded{as: r.startGuarded(), name: namespace()}
 }
@@ -36,7 +36,7 @@ func (g *guarded) OpenAs(t testing.TB, who conformance.Stranger) (store.Store, [
 	t.Helper()
 	url, secrets := g.as(t, g.name, who)
 	if url == "" {
-		t.Skipf("nobody is there %s: every key is for its owner alone", who)
+		t.Skipf("no user is there %s: every key is for its owner alone", who)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()

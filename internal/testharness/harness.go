@@ -20,7 +20,7 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// server is what the servers of every kind can do.
+// server has the methods that servers of every kind share.
 type server interface {
 	Addr() string
 	Ready() error
@@ -34,7 +34,7 @@ type server interface {
 	Rejoin() error
 }
 
-// kind is what the harnesses of remote stores differ in.
+// kind holds the differences between harnesses of remote stores.
 type kind struct {
 	scheme string
 	params string // of every URL, with its ?
@@ -48,9 +48,9 @@ type kind struct {
 	guard    func(t testing.TB) (as func(t testing.TB, ns string, who conformance.Stranger) (url string, secrets []string))
 }
 
-// remote is the harness of a driver that talks to servers: one that all
-// namespaces are on, each store behind a proxy of its own, and a cluster and a
-// server that asks for credentials as soon as a case wants them.
+// remote is the harness of a driver for servers. All namespaces are on one
+// server, and each store has its own proxy. A cluster, and a server with
+// authentication, start when a case needs them.
 type remote struct {
 	kind
 	t      testing.TB

@@ -153,7 +153,7 @@ func inProcess(t *testing.T, driver string) ([]conformance.Result, error) {
 	return results, err
 }
 
-// essence leaves out what is well.
+// essence leaves out lines about cases that passed.
 func essence(output string) string {
 	var b strings.Builder
 	for line := range strings.Lines(output) {

@@ -25,7 +25,7 @@ func (inMemory) Lacks() map[conformance.Fault]string {
 		conformance.Restart:     "memory keeps nothing beyond the process",
 		conformance.Pause:       "the server is in the process of its clients",
 		conformance.Clusters:    "there is one server",
-		conformance.Credentials: "whoever is in the process may do everything",
+		conformance.Credentials: "the process has all permissions",
 	}
 }
 
@@ -43,8 +43,8 @@ func (n *memorySpace) Wire(_ testing.TB, s store.Store) conformance.Wire {
 	return newMemoryWire(s.(*memory.Client))
 }
 
-// memoryBudget is what a store without a network costs; what a watch tells
-// comes unasked.
+// memoryBudget is the cost of a store without a network. Updates of a watch
+// need no request.
 var memoryBudget = conformance.Budget{
 	Get:        1,
 	List:       1,
@@ -54,7 +54,7 @@ var memoryBudget = conformance.Budget{
 	IdleMinute: 25,
 }
 
-// memoryWire brings a client's requests to harm as a network does.
+// memoryWire disturbs a client's requests as a network does.
 type memoryWire struct {
 	mu    sync.Mutex
 	fault memory.Fault
@@ -63,7 +63,7 @@ type memoryWire struct {
 	sent  int
 }
 
-// lateness is how long a transaction is under way that Hold keeps.
+// lateness is the delay of a transaction that Hold keeps.
 const lateness = 700 * time.Millisecond
 
 // hooked is a client whose requests a hook sees.
@@ -92,8 +92,8 @@ func (w *memoryWire) set(f memory.Fault) {
 	w.fault, w.hold = f, false
 }
 
-// What is lost is noticed at once, as when the connection breaks: Reset and
-// Heal would have to tell those that wait.
+// A loss is noticed at once, as if the connection broke, because Reset and Heal
+// cannot wake waiting calls.
 
 func (w *memoryWire) DropRequests() {
 	w.set(memory.Fault{LoseRequest: true, Broken: true, Before: time.Millisecond})
@@ -113,7 +113,7 @@ func (w *memoryWire) Hold() {
 	w.hold = true
 }
 
-// Release waits until what is under way has arrived: it can't be hurried.
+// Release waits until transactions in flight have arrived.
 func (w *memoryWire) Release() {
 	w.mu.Lock()
 	late := w.late

@@ -43,8 +43,8 @@ func (w *wire) Hold()         { w.each(func(p *testservers.Proxy) { p.Hold(tests
 func (w *wire) Orphan()       { w.each((*testservers.Proxy).Orphan) }
 func (w *wire) Requests() int { return int(w.sent.Load()) }
 
-// Release lets the late requests go, and leaves the servers some time to deal
-// with them: nobody is told when they have.
+// Release delivers the late requests, and gives the servers some time to handle
+// them, because they do not report when they have.
 func (w *wire) Release() {
 	w.each((*testservers.Proxy).Release)
 	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
@@ -57,18 +57,17 @@ func (w *wire) Release() {
 	time.Sleep(100 * time.Millisecond)
 }
 
-// tap makes what looks at one connection: it is written what the client and the
-// server send, and calls message once for each message of the client.
+// tap makes the observer of one connection. It gets the bytes of client and
+// server, and calls message once for each message of the client.
 type tap func(message func()) (up, down io.Writer)
 
-// count has a tap look at every connection of a proxy.
+// count observes every connection of a proxy.
 func (w *wire) count(t tap) func() (up, down io.Writer) {
 	return func() (io.Writer, io.Writer) { return t(func() { w.sent.Add(1) }) }
 }
 
-// frames cuts a stream into frames. next is given all that there is of the next
-// one and more, and returns the length of the frame, or zero if there is not
-// all of it yet.
+// frames cuts a stream into frames. next gets the bytes from the next frame on,
+// and returns its length, or zero if it is not complete yet.
 type frames struct {
 	buf  []byte
 	next func(buf []byte) int

@@ -43,9 +43,8 @@ func zooKeeper(t testing.TB, params string) conformance.Harness {
 		budget:  zooKeeperBudget,
 		expire:  expireZooKeeper,
 		compact: func(testing.TB, server) {}, // it keeps no history for watches
-		// There is no such request. A leader that ends in good order and is
-		// back at once may be elected again, so it stays away until another one
-		// leads.
+		// ZooKeeper has no such request. A leader that stops and is back at
+		// once can be elected again, so it stays away until another one leads.
 		transfer: func(t testing.TB, m *members, leader int) {
 			m.Stop(t, leader)
 			m.awaitLeader(t)
@@ -69,7 +68,7 @@ var zooKeeperBudget = conformance.Budget{
 }
 
 // ofZooKeeper counts requests, pings included, and notes the passwords of
-// sessions as the server tells them.
+// sessions in the answers of the server.
 func ofZooKeeper(n *space) tap {
 	return func(message func()) (up, down io.Writer) {
 		frame := func(buf []byte) int {
@@ -108,8 +107,8 @@ func ofZooKeeper(n *space) tap {
 
 // expireZooKeeper closes a session on a connection of its own, for which it
 // needs the session's password. The server then ends the connection that the
-// session has had, and ours if that one comes back before we are done; so it is
-// tried until there is no such session.
+// session has had, and ours if that one comes back before we are done; so it
+// repeats until the session is gone.
 func expireZooKeeper(t testing.TB, n *space, id string) {
 	t.Helper()
 	n.mu.Lock()
@@ -130,8 +129,7 @@ func expireZooKeeper(t testing.TB, n *space, id string) {
 	}
 }
 
-// closeSession says whether there is no such session any more, and ends it
-// otherwise.
+// closeSession ends a session, and reports whether it was over before.
 func closeSession(addr string, session uint64, password []byte) (over bool, err error) {
 	conn, err := net.DialTimeout("tcp", addr, time.Second)
 	if err != nil {
@@ -173,9 +171,9 @@ func closeSession(addr string, session uint64, password []byte) (over bool, err 
 	return false, err
 }
 
-// guardZooKeeper starts a server on which everybody makes nodes for himself
-// alone. There is nobody who may only read: the driver gives nobody else any
-// right.
+// guardZooKeeper starts a server on which each user makes nodes for itself
+// alone. No user can only read, because the driver grants nothing to other
+// users.
 func guardZooKeeper(t testing.TB) func(t testing.TB, ns string, who conformance.Stranger) (string, []string) {
 	t.Helper()
 	z := testservers.StartZooKeeper(t)
@@ -185,7 +183,7 @@ func guardZooKeeper(t testing.TB) func(t testing.TB, ns string, who conformance.
 		case conformance.Impostor:
 			password = "wr0ng-of-" + ns
 		case conformance.Nobody:
-			user = "nobody"
+			user = "stranger"
 		case conformance.Reader:
 			return "", nil
 		}

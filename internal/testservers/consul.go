@@ -14,7 +14,7 @@ import (
 )
 
 // Consul is a server of a Consul data centre, mostly the only one. It listens
-// on 127.0.0.1 only, keeps what it is told on disk, and grants sessions from
+// on 127.0.0.1 only, keeps its data on disk, and grants sessions from
 // one second on. Its methods are for the test's goroutine.
 type Consul struct {
 	t       testing.TB
@@ -25,10 +25,10 @@ type Consul struct {
 	token   string // that may do everything, empty without ACLs
 }
 
-// ConsulOptions say what is out of the ordinary about a Consul. The zero value
-// is an ordinary one.
+// ConsulOptions configures a Consul server. The zero value is a server without
+// ACLs and TLS.
 type ConsulOptions struct {
-	// ACLs turns access control on: whoever shows no token may do nothing. See
+	// ACLs turns access control on: a request without a token is refused. See
 	// Consul.Policy.
 	ACLs bool
 
@@ -42,16 +42,16 @@ type ConsulOptions struct {
 	Args []string
 }
 
-// consulManagement is the token that may do everything, on servers with ACLs.
+// consulManagement is the token with all permissions, on servers with ACLs.
 const consulManagement = "7cc0ffee-0000-4000-8000-000000000001"
 
 // StartConsul starts a Consul server with an empty data directory and returns
-// once a session can be had, which needs a leader and the registration of the
-// server's own node. The server dies with the test.
+// when a session can be created, which needs a leader and the registration of
+// the server's own node. The server dies with the test.
 //
 // The binary is $ELASTIC_CONSUL_BIN, or .bin/consul at the root of the
-// repository. A missing binary fails the test: tests that skip are tests that
-// nobody runs.
+// repository. A missing binary fails the test: a skipped test proves
+// nothing.
 func StartConsul(t testing.TB, options ...ConsulOptions) *Consul {
 	t.Helper()
 	return StartConsulCluster(t, 1, options...)[0]
@@ -134,9 +134,9 @@ func (c *Consul) configFile(listen string, ports []int, gossip []string, o Consu
 		// Servers elect a leader within a second or two, as the ones of
 		// production are configured to.
 		"performance": object{"raft_multiplier": 1, "leave_drain_time": "0s"},
-		// A server that is away for some seconds would be taken out of the
-		// cluster, and come back without a vote for ten more: of the three, the
-		// two that then have one would both be needed.
+		// A server that is away for some seconds would be removed from the
+		// cluster, and come back without a vote for ten seconds. Of three
+		// servers, both others would then be needed.
 		"autopilot":       object{"cleanup_dead_servers": false},
 		"session_ttl_min": "1s",
 		// A test's clients all come from one address.
@@ -174,10 +174,9 @@ func (c *Consul) configFile(listen string, ports []int, gossip []string, o Consu
 	return file
 }
 
-// advertised is the address by which the members of a cluster in containers
-// reach each other, in Consul's own words. It must be one of the network that
-// Isolate takes away, and not of the one by which clients come, which is
-// Docker's own bridge.
+// advertised is the address under which the members of a cluster in containers
+// reach each other, as a template of Consul. It must belong to the network that
+// Isolate disconnects, and not to Docker's own bridge, which clients use.
 func advertised(members int) string {
 	bridge, err := net.InterfaceByName("docker0")
 	if err != nil || members == 1 {
@@ -192,10 +191,9 @@ func advertised(members int) string {
 	)
 }
 
-// dataDir returns where the server keeps its state. A process that is killed
-// loses nothing that it has written, only a machine does; and Consul can't be
-// told not to wait for the disk. So the state is in memory, where there is such
-// a place.
+// dataDir returns where the server keeps its state. A killed process loses
+// nothing that it has written, and Consul has no setting not to wait for the
+// disk. So the state is in a file system in memory, if there is one.
 func (c *Consul) dataDir(listen, dir string) string {
 	const memory = "/dev/shm"
 	if listen != "127.0.0.1" { // a container, which sees the directories of the test only
@@ -245,7 +243,7 @@ func (c *Consul) Ready() error {
 
 // Ask makes a request of the server's HTTP API, such as "PUT", "kv/name",
 // "value", and returns the body of the answer. An answer that is neither 200
-// nor 404 is an error. With ACLs it has all rights.
+// nor 404 is an error. With ACLs it has all permissions.
 func (c *Consul) Ask(method, what, body string) (string, error) {
 	client := http.Client{Timeout: 5 * time.Second}
 	defer client.CloseIdleConnections()
@@ -294,7 +292,7 @@ func (c *Consul) Policy(rules string) (token string) {
 	return as("acl/token", object{"Policies": []object{{"ID": policy.ID}}}).SecretID
 }
 
-// IsLeader says whether the server leads the cluster, by its own account.
+// IsLeader reports whether the server leads the cluster, by its own account.
 func (c *Consul) IsLeader() bool {
 	text, err := c.Ask("GET", "agent/self", "")
 	var self struct {
@@ -303,11 +301,10 @@ func (c *Consul) IsLeader() bool {
 	return err == nil && json.Unmarshal([]byte(text), &self) == nil && self.Stats.Consul.Leader == "true"
 }
 
-// Snapshot saves all that the cluster knows; Restore puts it back, in place of
-// what it knows then.
+// Snapshot saves the state of the cluster. Restore replaces the state by it.
 func (c *Consul) Snapshot() (snapshot string) { c.t.Helper(); return c.mustAsk("GET", "snapshot", "") }
 
-// Restore undoes what was done since a Snapshot. Indexes go back.
+// Restore replaces the state by a Snapshot. Indexes go back.
 func (c *Consul) Restore(snapshot string) { c.t.Helper(); c.mustAsk("PUT", "snapshot", snapshot) }
 
 // Metric returns the sum of a metric's samples whose labels include all of
@@ -329,7 +326,7 @@ func (c *Consul) TLSAddr() string { return c.tlsAddr }
 // Node returns the name of the server's own node, which sessions are bound to.
 func (c *Consul) Node() string { return c.node }
 
-// Token returns the token that may do everything, empty without ACLs.
+// Token returns the token with all permissions, empty without ACLs.
 func (c *Consul) Token() string { return c.token }
 
 // URL returns the URL of a store in a namespace of this server.

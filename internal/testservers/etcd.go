@@ -28,7 +28,7 @@ type Etcd struct {
 // SecureAddr, in a process of this machine.
 //
 // The binary is $ELASTIC_ETCD_BIN, or .bin/etcd at the root of the repository.
-// A missing binary fails the test: tests that skip are tests that nobody runs.
+// A missing binary fails the test: a skipped test proves nothing.
 func StartEtcd(t testing.TB, args ...string) *Etcd {
 	t.Helper()
 	return StartEtcdCluster(t, 1, args...)[0]
@@ -81,8 +81,7 @@ func newEtcdCluster(t testing.TB, members int, args []string) []*Etcd {
 				// The shortest session that a server grants is 1.5 elections,
 				// rounded up to a second: here 1 s.
 				"--heartbeat-interval", "50", "--election-timeout", "300",
-				// A process that is killed loses nothing that it has written;
-				// only a machine does.
+				// A killed process loses nothing that it has written.
 				"--unsafe-no-fsync",
 				"--log-level", "warn", "--logger", "zap",
 			}, args...)}),
@@ -120,7 +119,7 @@ func (e *Etcd) Ready() error {
 	return nil
 }
 
-// IsLeader says whether the member leads the cluster, by its own account.
+// IsLeader reports whether the member leads the cluster, by its own account.
 func (e *Etcd) IsLeader() bool {
 	_, text, err := e.ask(time.Second, "maintenance/status", "{}")
 	var status struct {
@@ -190,8 +189,8 @@ func (e *Etcd) Isolate() error { return e.process.machine.Isolate() }
 func (e *Etcd) Rejoin() error { return e.process.machine.Rejoin() }
 
 // Metric returns the sum of a metric's samples whose labels include all of
-// labels, each as in `grpc_method="Txn"`. A test waits for a count to grow when
-// it has to know that the server has dealt with something.
+// labels, each as in `grpc_method="Txn"`. A test can wait for a count to grow
+// to know that the server has handled a request.
 func (e *Etcd) Metric(name string, labels ...string) float64 {
 	e.t.Helper()
 	client := http.Client{Timeout: 5 * time.Second}
@@ -230,7 +229,7 @@ lines:
 
 // Ask makes a request of the server's JSON gateway, such as "lease/revoke",
 // `{"ID":"7"}`, and returns the answer; one that is not 200 is an error. After
-// Secure it has all rights.
+// Secure it has all permissions.
 func (e *Etcd) Ask(what, request string) (string, error) {
 	const patience = 20 * time.Second // to hash a password takes a while
 	status, text, err := e.ask(patience, what, request)
@@ -240,8 +239,8 @@ func (e *Etcd) Ask(what, request string) (string, error) {
 	return text, err
 }
 
-// Secure turns authentication on: from now on the server refuses whoever is not
-// a user of it, and users may do what their roles say. Ask makes both.
+// Secure turns authentication on: from now on the server refuses unknown users,
+// and users have the permissions of their roles. Use Ask to create both.
 func (e *Etcd) Secure() {
 	e.t.Helper()
 	const root = `{"name":"root","password":"root"}`

@@ -13,8 +13,7 @@ import (
 )
 
 // local is the runtime that starts processes of this machine, on 127.0.0.1. It
-// is a group and makes every member on its own, because they need nothing from
-// each other.
+// is also a group, because processes need nothing from each other.
 type local struct{ t testing.TB }
 
 func (local) Check() (string, error) { return "processes", nil }
@@ -29,8 +28,7 @@ func (l local) Machine(_ int, s Spec) (Machine, error) {
 	return &child{path: path, args: append(args, s.Args...), out: filepath.Join(l.t.TempDir(), s.Server+".log")}, nil
 }
 
-// program returns what runs a server: a binary, and the arguments that come
-// first.
+// program returns the command of a server: a binary, and its first arguments.
 func program(t testing.TB, server string) (path string, args []string) {
 	t.Helper()
 	switch server {
@@ -44,7 +42,8 @@ func program(t testing.TB, server string) (path string, args []string) {
 	}
 }
 
-// child is a server as a child of this process, with its output in a file.
+// child is a server that runs as a child of this process, with its output in a
+// file.
 type child struct {
 	path string
 	args []string

@@ -260,7 +260,7 @@ func TestProxy_TrickleLosesNothing(t *testing.T) {
 	equal(t, c.answer(), "ONE")
 }
 
-// kept is what a tap was written.
+// kept collects the bytes that a tap gets.
 type kept struct {
 	mu   sync.Mutex
 	text strings.Builder

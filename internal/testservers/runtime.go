@@ -48,7 +48,7 @@ type Spec struct {
 	Ports  []int    // that clients reach on 127.0.0.1, in either runtime
 }
 
-// Machine is what one server runs in: a process or a container.
+// Machine runs one server, in a process or a container.
 type Machine interface {
 	Start() error   // the first time, or again on what it has stored
 	Running() bool  // also while it is paused
@@ -204,8 +204,8 @@ func (p *process) must(what string, err error) {
 	}
 }
 
-// portTaken says whether a server did not start because somebody else had taken
-// one of its ports since it was found free.
+// portTaken reports whether a server did not start because another process has
+// taken one of its ports since it was found free.
 func portTaken(err error) bool {
 	text := strings.ToLower(err.Error())
 	return strings.Contains(text, "address already in use") || strings.Contains(text, "port is already allocated")

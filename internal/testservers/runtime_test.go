@@ -15,7 +15,7 @@ type engine struct {
 func (e engine) Check() (string, error) { return "an engine", e.err }
 
 func TestRuntime_PrefersContainers(t *testing.T) {
-	well, dead := engine{}, engine{err: errors.New("nobody answers")}
+	well, dead := engine{}, engine{err: errors.New("no answer")}
 	for _, row := range []struct {
 		wanted     string
 		containers Runtime
@@ -24,10 +24,10 @@ func TestRuntime_PrefersContainers(t *testing.T) {
 	}{
 		{"", nil, local{}, "not linked in"},
 		{"", well, well, "an engine"},
-		{"", dead, local{}, "nobody answers"},
+		{"", dead, local{}, "no answer"},
 		{"process", well, local{}, "ELASTIC_TEST_RUNTIME says so"},
 		{"docker", well, well, "an engine"},
-		{"docker", dead, nil, "nobody answers"},
+		{"docker", dead, nil, "no answer"},
 		{"docker", nil, nil, "internal/testharness"},
 		{"podman", well, nil, "want docker, process, or nothing"},
 	} {

@@ -45,9 +45,8 @@ func find(t testing.TB, variable, name string) string {
 	}
 }
 
-// freePorts returns ports that nobody listened on a moment ago. Somebody else
-// may take them before they are used, so whoever uses them must be ready to ask
-// again.
+// freePorts returns ports that were free a moment ago. Another process can take
+// them before they are used, so the caller must be ready to ask again.
 func freePorts(t testing.TB, n int) []int {
 	t.Helper()
 	var ports []int

@@ -43,7 +43,7 @@ var zooKeeperJars = []string{
 //
 // The jars are those in $ELASTIC_ZOOKEEPER_JARS, or in /usr/share/java, where
 // Debian's package zookeeper has them. If they are missing, or Java is, the
-// test fails: tests that skip are tests that nobody runs.
+// test fails: a skipped test proves nothing.
 func StartZooKeeper(t testing.TB, config ...string) *ZooKeeper {
 	t.Helper()
 	return StartZooKeeperEnsemble(t, 1, config...)[0]
@@ -107,10 +107,10 @@ func newZooKeepers(t testing.TB, members int, config []string) []*ZooKeeper {
 		common = append(
 			common, "initLimit=20", "syncLimit=4", "quorumListenOnAllIPs="+fmt.Sprint(g.Listen() != "127.0.0.1"),
 		)
-		// A vote that was lost, as when its receiver was being restarted, is
-		// repeated after 500 ms at the latest, not after up to a minute, and a
-		// member that is away is given up after as long, not after 5 s, in
-		// which others are not told anything.
+		// A lost vote, as during the restart of its receiver, is repeated after
+		// at most 500 ms, and not after up to a minute. A member that is away
+		// is given up after the same time, and not after 5 s, during which it
+		// blocks messages to others.
 		common = append(
 			common, "fastleader.minNotificationInterval=100", "fastleader.maxNotificationInterval=500",
 			"cnxTimeout=500",
@@ -151,14 +151,13 @@ func newZooKeeper(t testing.TB, g Group, member, port int, config []string) *Zoo
 		dir:  dir,
 		addr: fmt.Sprintf("127.0.0.1:%d", port),
 		process: newMember(t, g, member, Spec{Server: "zookeeper", Ports: []int{port}, Args: append(options,
-			// It is to be up soon and small; it need not be fast for long.
+			// Start fast and stay small; peak speed does not matter.
 			"-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
 			"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-			// A process that is killed loses nothing that it has written; only
-			// a machine does.
+			// A killed process loses nothing that it has written.
 			"-Dzookeeper.forceSync=no",
-			// Directories that have become empty are removed every second
-			// instead of every minute, to have it happen in tests.
+			// Empty directories are removed every second instead of every
+			// minute, so that it happens in tests.
 			"-Dznode.container.checkIntervalMs=1000",
 			"org.apache.zookeeper.server.quorum.QuorumPeerMain", file,
 		)}),
@@ -179,8 +178,8 @@ func startZooKeepers(ensemble []*ZooKeeper) error {
 	return nil
 }
 
-// Ready returns nil if the server serves, and otherwise why not: it says how it
-// is only when it does.
+// Ready returns nil if the server serves, and otherwise the reason. The server
+// answers the question only while it serves.
 func (z *ZooKeeper) Ready() error {
 	text, err := z.Ask("srvr")
 	if err == nil && !strings.Contains(text, "Mode: ") {
@@ -205,7 +204,7 @@ func (z *ZooKeeper) Ask(command string) (string, error) {
 	return string(text), err
 }
 
-// IsLeader says whether the server leads its ensemble, by its own account.
+// IsLeader reports whether the server leads its ensemble, by its own account.
 func (z *ZooKeeper) IsLeader() bool {
 	text, err := z.Ask("srvr")
 	return err == nil && strings.Contains(text, "Mode: leader")

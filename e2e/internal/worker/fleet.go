@@ -46,7 +46,7 @@ type Fleet struct {
 	Rand    *rand.Rand
 
 	// Revive is asked about a process that has ended though nobody had told it
-	// to, and says whether that was made up for. Nil never does: the test
+	// to, and reports whether that was made up for. Nil never does: the test
 	// fails.
 	Revive func(*Process) bool
 

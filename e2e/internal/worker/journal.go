@@ -94,7 +94,7 @@ func (f *Fleet) Unfinished(p *Process) (starts []checker.Line) {
 	return starts
 }
 
-// Completed says whether every shard has completed the last fire that was due
+// Completed reports whether every shard has completed the last fire that was due
 // at a time.
 func (f *Fleet) Completed(by time.Time) bool {
 	due := time.Time{}

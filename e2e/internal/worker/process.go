@@ -129,7 +129,7 @@ func (p *Process) Ask() {
 	p.Signal(syscall.SIGTERM)
 }
 
-// Left says whether the process that was asked to leave has left, and notes it.
+// Left reports whether the process that was asked to leave has left, and notes it.
 func (p *Process) Left() bool {
 	if p.Running() {
 		return false
@@ -168,7 +168,7 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 // Ended is closed when it has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
-// Running says whether it has not ended.
+// Running reports whether it has not ended.
 func (p *Process) Running() bool {
 	select {
 	case <-p.ended:

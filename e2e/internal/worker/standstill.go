@@ -61,7 +61,7 @@ func frozen(acts []checker.Act, all []starvation) (more []checker.Act) {
 	return more
 }
 
-// cutAt says whether a process is cut off from the store at a time. One that is
+// cutAt reports whether a process is cut off from the store at a time. One that is
 // must not be healed before it was.
 func cutAt(acts []checker.Act, pid int, at time.Time) (cut bool) {
 	for _, a := range byTime(acts) {

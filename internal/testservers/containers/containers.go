@@ -1,12 +1,13 @@
-// Package containers has test servers run in containers, where an engine
-// answers. Import it for its effect:
+// Package containers runs test servers in containers, if an engine answers.
+// Import it for its effect:
 //
 //	import _ "github.com/elasticjob-go/elastic/internal/testservers/containers"
 //
-// It is a module of its own, because the engine's client depends on much that
-// no driver should. Its containers publish their ports on 127.0.0.1 and see the
-// directories of the test that starts them. They are removed when that test
-// ends; those of a test process that died are removed by the next one.
+// It is a nested module, because the client of the engine has many dependencies
+// that drivers must not have. Its containers publish their ports on 127.0.0.1
+// and see the directories of the test that starts them. They are removed when
+// that test ends; those of a test process that died are removed by the next
+// one.
 //
 // The images are the official ones where a registry answers, and otherwise
 // those of `make images`. ELASTIC_TEST_IMAGES forces either: official or built.
@@ -29,19 +30,18 @@ import (
 )
 
 func init() {
-	// The reaper is a container of its own, which would have to be pulled; our
-	// sweep does what it does.
+	// The reaper is another container, which would have to be pulled. sweep
+	// does the same.
 	os.Setenv("TESTCONTAINERS_RYUK_DISABLED", "true")
 	tclog.SetDefault(quiet)
 	testservers.RegisterContainers(engine{})
 }
 
-// quiet is for what the library would tell: what goes wrong comes as an error,
-// too.
+// quiet discards the log of the library. Its errors are returned too.
 var quiet = log.New(io.Discard, "", 0)
 
-// engine is the container engine that the environment names, as docker's own
-// client finds it.
+// engine is the container engine of the environment, found as docker's own
+// client does.
 type engine struct{}
 
 // patience bounds one request to the engine; pulling an image has more.
@@ -50,7 +50,7 @@ const (
 	pulling  = 5 * time.Minute
 )
 
-// image is what a server runs from, and how it is called in it.
+// image is the image of a server, with the command to start it.
 type image struct {
 	ref     string
 	program []string
@@ -72,7 +72,7 @@ var dial = sync.OnceValues(func() (*testcontainers.DockerClient, error) {
 	return testcontainers.NewDockerClientWithOpts(ctx)
 })
 
-// images are those to be used, and what is to be said of them.
+// images returns the images to use, with a description.
 var images = sync.OnceValues(func() (map[string]image, string) {
 	switch os.Getenv("ELASTIC_TEST_IMAGES") {
 	case "official":
@@ -86,7 +86,7 @@ var images = sync.OnceValues(func() (map[string]image, string) {
 	return official, "official images"
 })
 
-// registry asks the registry of most images for a sign of life.
+// registry checks that the registry of most images answers.
 func registry() error {
 	c := http.Client{Timeout: 2 * time.Second}
 	answer, err := c.Get("https://registry-1.docker.io/v2/")
@@ -96,8 +96,8 @@ func registry() error {
 	return answer.Body.Close() // 401, and that is fine
 }
 
-// Check says whether an engine answers and there are images, and removes what
-// dead test processes have left.
+// Check reports whether an engine answers and there are images, and removes the
+// containers of dead test processes.
 func (engine) Check() (string, error) {
 	c, err := dial()
 	if err != nil {

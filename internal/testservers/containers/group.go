@@ -21,9 +21,9 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 )
 
-// group is the containers of a cluster. Clients reach them over the engine's
-// default network, which publishes their ports; they reach each other over one
-// of their own, so that a member can be taken off that one alone.
+// group holds the containers of a cluster. Clients reach them over the engine's
+// default network, which publishes their ports. They reach each other over
+// another network, so that a member can be disconnected from that one alone.
 type group struct {
 	t       testing.TB
 	engine  *testcontainers.DockerClient
@@ -34,7 +34,7 @@ type group struct {
 
 var groups atomic.Int64
 
-// Group makes room for the members of a cluster.
+// Group prepares the members of a cluster.
 func (engine) Group(t testing.TB, members int) (testservers.Group, error) {
 	c, err := dial()
 	if err != nil {
@@ -59,10 +59,10 @@ func (engine) Group(t testing.TB, members int) (testservers.Group, error) {
 	return g, nil
 }
 
-// createNetwork makes the members' network, with addresses that are chosen
-// here: a member that is taken off it comes back under the one that it had, as
-// a machine does whose cable was pulled. Servers that name each other by
-// address don't find one that moved.
+// createNetwork creates the network of the members, with fixed addresses: a
+// member that was disconnected comes back under its address, like a machine
+// whose cable was pulled. Servers that know each other by address don't find a
+// member that moved.
 func (g *group) createNetwork(ctx context.Context) error {
 	var err error
 	for range 100 {
@@ -81,7 +81,7 @@ func (g *group) createNetwork(ctx context.Context) error {
 	return err
 }
 
-// address is the one of a member, beyond that of the gateway.
+// address returns the address of a member. The first address is the gateway's.
 func (g *group) address(member int) netip.Addr {
 	a := g.subnet.Addr().As4()
 	a[3] = byte(10 + member)
@@ -92,9 +92,8 @@ func (*group) Listen() string { return "0.0.0.0" }
 
 func (g *group) Host(member int) string { return fmt.Sprintf("%s-%d", g.name, member) }
 
-// Machine creates the container of a member. Its processes have this one's
-// user, so that what they write into the test's directories can be removed with
-// these.
+// Machine creates the container of a member. Its processes run as the user of
+// this process, so that the test can remove their files.
 func (g *group) Machine(member int, s testservers.Spec) (testservers.Machine, error) {
 	set, _ := images()
 	from, ok := set[s.Server]
@@ -221,7 +220,7 @@ func (b *box) Resume() error {
 
 func (b *box) Isolate() error {
 	if b.group.network == "" {
-		return errors.New("a single server has nobody to be separated from")
+		return errors.New("a single server has no other member to be separated from")
 	}
 	return do("disconnect container", func(ctx context.Context) error {
 		_, err := b.group.engine.NetworkDisconnect(ctx, b.group.network, client.NetworkDisconnectOptions{

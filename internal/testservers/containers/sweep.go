@@ -11,21 +11,21 @@ import (
 	"github.com/testcontainers/testcontainers-go"
 )
 
-// ownerLabel is on all that we create: host, number and start time of the test
-// process.
+// ownerLabel is a label of everything that a test process creates: its host,
+// PID and start time.
 const ownerLabel = "elastic.test.owner"
 
 func labels() map[string]string { return map[string]string{ownerLabel: owner(os.Getpid())} }
 
-// owner names a process of this machine, so that another one that gets its
-// number later has another name.
+// owner names a process of this machine. A later process with the same PID has
+// another name.
 func owner(pid int) string {
 	host, _ := os.Hostname()
 	return fmt.Sprintf("%s/%d/%s", host, pid, started(pid))
 }
 
-// started returns when a process was started, in the system's own measure;
-// empty where the system does not tell.
+// started returns the start time of a process in the system's unit, or an empty
+// string if the system does not tell.
 func started(pid int) string {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -40,7 +40,7 @@ func started(pid int) string {
 	return fields[19]
 }
 
-// isDead says whether the owner was a process of this machine that is gone.
+// isDead reports whether the owner was a process of this machine that is gone.
 func isDead(name string) bool {
 	host, rest, _ := strings.Cut(name, "/")
 	var pid int
@@ -56,8 +56,8 @@ func isDead(name string) bool {
 	return owner(pid) != name
 }
 
-// sweep removes what dead test processes have left, and returns how much that
-// was.
+// sweep removes the containers and networks of dead test processes, and returns
+// their number.
 func sweep(c *testcontainers.DockerClient) (n int, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -69,7 +69,7 @@ func sweep(c *testcontainers.DockerClient) (n int, err error) {
 	for _, box := range found.Items {
 		if isDead(box.Labels[ownerLabel]) {
 			_, err := c.ContainerRemove(ctx, box.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
-			if err != nil && !somebodyElseDoes(err) {
+			if err != nil && !alreadyRemoved(err) {
 				return n, err
 			}
 			n++
@@ -82,7 +82,7 @@ func sweep(c *testcontainers.DockerClient) (n int, err error) {
 	for _, net := range nets.Items {
 		if isDead(net.Labels[ownerLabel]) {
 			_, err := c.NetworkRemove(ctx, net.ID, client.NetworkRemoveOptions{})
-			if err != nil && !somebodyElseDoes(err) {
+			if err != nil && !alreadyRemoved(err) {
 				return n, err
 			}
 			n++
@@ -91,8 +91,8 @@ func sweep(c *testcontainers.DockerClient) (n int, err error) {
 	return n, nil
 }
 
-// somebodyElseDoes says whether what was to be removed is being removed, or
-// was: another test process sweeps, too.
-func somebodyElseDoes(err error) bool {
+// alreadyRemoved reports whether another test process removes, or has removed,
+// the same thing.
+func alreadyRemoved(err error) bool {
 	return errdefs.IsNotFound(err) || strings.Contains(err.Error(), "already in progress")
 }
