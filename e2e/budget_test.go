@@ -13,7 +13,7 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// counting tells commits that claim runs from those that end them.
+// counting counts commits that claim runs, and those that end runs.
 type counting struct {
 	store.Store
 	claims, ends, others atomic.Int64
@@ -31,11 +31,10 @@ func (c *counting) Commit(ctx context.Context, t store.Txn) (store.Result, error
 	return c.Store.Commit(ctx, t)
 }
 
-// The same budget that the memory store is held to, in virtual time and to the
-// letter: one commit begins a fire and one ends it. Here handlers that end
-// together do so within milliseconds, and on a busy machine not always within
-// those for which ends wait for each other; so a few more ends are allowed, and
-// nothing else.
+// The tests in virtual time check the same budget exactly: one commit begins a
+// fire and one ends it. Here handlers that end together do so within
+// milliseconds, which on a busy machine can exceed the time that ends wait for
+// each other. So a few more ends are allowed, and nothing else.
 func TestCost_FireIsTwoCommitsOnEtcd(t *testing.T) {
 	const shards, fires = 20, 5
 	etcd := testservers.StartEtcd(t)

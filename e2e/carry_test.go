@@ -8,8 +8,8 @@ import (
 	"github.com/elasticjob-go/elastic/internal/checker"
 )
 
-// The store is gone for so long that everybody's session is over. Nobody died,
-// and so nothing is run again.
+// The store is gone for so long that all sessions end. No instance died, so no
+// run is repeated.
 func TestCarryOn_RunsOutliveStore(t *testing.T) {
 	onEveryStore(t, runsThatCarryOnOutliveAStoreThatIsGone)
 }
@@ -45,5 +45,5 @@ func runsThatCarryOnOutliveAStoreThatIsGone(t *testing.T, on kind) {
 	}
 	f.finish()
 	f.NoRepeats()
-	t.Logf("%d runs were claimed anew before they ended", all[0].Said("kind=reclaimed")+all[1].Said("kind=reclaimed"))
+	t.Logf("%d runs were reclaimed before they ended", all[0].Said("kind=reclaimed")+all[1].Said("kind=reclaimed"))
 }

@@ -13,7 +13,7 @@ import (
 
 var chaosFlag = flag.Duration("chaos", 20*time.Second, "how long the mix of faults goes on")
 
-// patient is a process of whom we know what is the matter with it.
+// patient is a process with its present fault.
 type patient struct {
 	*worker.Process
 	fleet  *fleet
@@ -24,8 +24,8 @@ type patient struct {
 	cut    bool
 }
 
-// TestMix_NothingLostOrRunTwice does to three processes and their store
-// whatever the seed draws, several things at a time.
+// TestMix_NothingLostOrRunTwice causes the faults that the seed draws in three
+// processes and their store, several at a time.
 func TestMix_NothingLostOrRunTwice(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, settings{shards: 8, schedule: "* * * * * ?", work: 200 * time.Millisecond, ttl: 2 * time.Second})
@@ -59,8 +59,8 @@ func TestMix_NothingLostOrRunTwice(t *testing.T) {
 	f.finish()
 }
 
-// trouble does something to the process, or makes up for what was done to it,
-// and says what.
+// trouble causes a fault of the process, or repairs the present one, and
+// returns its name.
 func (p *patient) trouble() string {
 	f := p.fleet
 	if p.dead {
@@ -114,7 +114,7 @@ func (p *patient) heal() {
 	p.fleet.Act(time.Now(), checker.Heal, p.Process)
 }
 
-// cure makes up for all that was done.
+// cure repairs all faults.
 func (p *patient) cure() {
 	if p.frozen {
 		p.frozen = false

@@ -10,10 +10,9 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// mustNotPass doctors a history that is as promised, in ways that an engine
-// could go wrong, and wants the checker to say so: a checker that sleeps would
-// let everything pass. It has files of its own for that; this is one that
-// really happened.
+// mustNotPass doctors a correct history in the ways in which an engine could go
+// wrong, and checks that the checker reports each. The checker has test files
+// for that too; this history is a real one.
 func mustNotPass(t *testing.T, draw *rand.Rand, h checker.History) {
 	t.Helper()
 	pick := func(wanted func(l checker.Line) bool) int {

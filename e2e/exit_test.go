@@ -12,8 +12,8 @@ import (
 	"github.com/elasticjob-go/elastic/e2e/internal/worker"
 )
 
-// run runs a worker by itself until it ends, and returns its exit code, -1 if a
-// signal ended it, and what it said.
+// run runs a worker until it ends, and returns its exit code, -1 if a signal
+// ended it, and its output.
 func run(t *testing.T, when func(said string, p *exec.Cmd) bool, args ...string) (code int, said string) {
 	t.Helper()
 	binary, err := worker.Binary()
@@ -96,7 +96,7 @@ func TestWorker_ListsWrongFlagsAndExitsWithTwo(t *testing.T) {
 func TestWorker_NamesUnreachableHost(t *testing.T) {
 	t.Parallel()
 	start := time.Now()
-	code, said := run(t, nil, "-store", "etcd://127.0.0.1:1/nobody")
+	code, said := run(t, nil, "-store", "etcd://127.0.0.1:1/none")
 	if took := time.Since(start); code != 1 || !strings.Contains(said, "127.0.0.1:1") || took > 20*time.Second {
 		t.Errorf("got exit code %d after %v, want 1 within 20s and the host:\n%s", code, took, said)
 	}

@@ -11,7 +11,7 @@ import (
 // The story that this project began with. B dies while it runs a shard, A takes
 // that over, B is back, and A dies, too: before it takes over, while it runs
 // what it took over, or after. ElasticJob 3.0.x never fired the shard again
-// until somebody deleted its nodes by hand.
+// until its nodes were deleted by hand.
 func TestFailback_ShardFiresAfterSecondDeath(t *testing.T) {
 	onEveryStore(t, aShardThatFailedOverFiresAgain)
 }
@@ -80,7 +80,7 @@ func aShardThatFailedOverFiresAgain(t *testing.T, on kind) {
 	})
 }
 
-// The same with a store that is in the process: B is A, started again.
+// The same with a store inside the process: B is A, started again.
 func TestFailback_FileStoreSurvivesDeaths(t *testing.T) {
 	t.Parallel()
 	s := settings{

@@ -91,7 +91,7 @@ func TestFreeze_LosesRunsAndDoesNoHarm(t *testing.T) {
 
 func aFrozenProcessLosesItsRunsAndDoesNoHarmWhenItWakes(t *testing.T, on kind) {
 	f := trio(t, quick.at(on))
-	// while it runs, and while it does not
+	// While it runs, and while it does not.
 	for _, at := range []time.Duration{quick.work / 2, quick.work + 100*time.Millisecond} {
 		l := f.awaitStart(f.Rand.IntN(quick.shards))
 		worker.Until(l.Time.Add(at))
@@ -106,8 +106,7 @@ func aFrozenProcessLosesItsRunsAndDoesNoHarmWhenItWakes(t *testing.T, on kind) {
 				t.Errorf("got fence %d for %s, want more than the frozen one's, %d", again.Fence, again, l.Fence)
 			}
 		}
-		// Whatever it owned runs elsewhere by now, or will: so late does it
-		// wake.
+		// It wakes so late that its shards run elsewhere, or will.
 		next := f.AwaitLine(len(f.Lines), "the shard to run elsewhere", func(n checker.Line) bool {
 			return n.Event == "start" && n.Shard == l.Shard && n.PID != w.PID()
 		})
@@ -122,8 +121,8 @@ func aFrozenProcessLosesItsRunsAndDoesNoHarmWhenItWakes(t *testing.T, on kind) {
 	f.finish()
 }
 
-// midway waits until a run is half through, and returns it. It takes another
-// one if it is this test that came too late.
+// midway waits until a run is half done, and returns it. It takes another run
+// if the test came too late.
 func (f *fleet) midway() checker.Line {
 	f.t.Helper()
 	for {
@@ -221,7 +220,7 @@ func TestKill_FleetContinuesAfterDeathOfAll(t *testing.T) {
 		w.Kill()
 	}
 	f.Look()
-	worker.Until(l.Time.Add(2 * time.Second)) // fires come due with nobody there
+	worker.Until(l.Time.Add(2 * time.Second)) // fires come due without an instance
 	for _, w := range all {
 		f.start(w.Name)
 	}

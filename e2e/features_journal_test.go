@@ -10,8 +10,8 @@ import (
 	"github.com/elasticjob-go/elastic/internal/checker"
 )
 
-// long is how long these tests wait for anything: much happens at once, and
-// nothing that is claimed is about speed.
+// long bounds each wait of these tests. Much happens at once, and no claim is
+// about speed.
 const long = time.Minute
 
 // execution is one run of a handler, its retries included.

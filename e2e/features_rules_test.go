@@ -15,10 +15,10 @@ import (
 // plain are the jobs of which each fire must run, whatever happens.
 var plain = []string{"sticky", "average", "odevity", "rotate", "single", "static", "misfire-all", "retries", "long"}
 
-// known reports whether a breach is one of what the checker knows about. It goes
-// by schedules; it takes triggers of one second for one; and it does not know
-// that the shards of a broadcast come and go, and their fences with them: those
-// of instances that have left last are removed by who comes next.
+// known reports whether a breach concerns only what the checker knows. The
+// checker follows schedules and takes triggers of one second for one. It does
+// not know that the shards of a broadcast, and their fences, come and go: the
+// next instance removes those of the instances that left last.
 func known(v checker.Violation) bool {
 	switch v.Invariant {
 	case 1:
@@ -33,7 +33,7 @@ func known(v checker.Violation) bool {
 	return slices.Contains(plain, v.Job)
 }
 
-// sights are what must be seen of the jobs before they are asked to end.
+// sights are the events that must be seen before the fleet is drained.
 var sights = []struct {
 	what string
 	seen func(f *features, all []*execution) bool
@@ -93,8 +93,8 @@ var sights = []struct {
 	}},
 }
 
-// rules are what must not be seen, ever. Each comes with a run that breaks it,
-// so that a rule that sees nothing does not go unnoticed.
+// rules are the promises that must never break. Each comes with a run that
+// breaks it, so that a rule that checks nothing is noticed.
 var rules = []struct {
 	what   string
 	broken func(f *features, all []*execution) []string
@@ -103,7 +103,7 @@ var rules = []struct {
 	{"a job that requires a label runs where it is", each(func(f *features, x *execution) bool {
 		return x.Job != "european" || f.members[x.Instance].zone == "eu"
 	}), one("european", func(_ *features, x *execution) { x.Instance = "elsewhere" })},
-	{"a job that requires a label that nobody has does not run", each(func(f *features, x *execution) bool {
+	{"a job that requires a label of no instance does not run", each(func(f *features, x *execution) bool {
 		return x.Job != "lunar"
 	}),
 		one("sticky", func(_ *features, x *execution) { x.Job = "lunar" })},
@@ -359,8 +359,8 @@ func crowded(all []*execution, most int, place func(x *execution) string) (broke
 	return broken
 }
 
-// triggersRan reports whether every shard has run the triggers that it was asked
-// for.
+// triggersRan reports whether every shard has run the triggers that it was
+// asked for.
 func triggersRan(f *features, all []*execution) bool {
 	for n, of := range f.asked {
 		done := map[int]bool{}

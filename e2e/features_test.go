@@ -22,16 +22,16 @@ import (
 	"github.com/elasticjob-go/elastic/sharding"
 )
 
-// Three instances share a file of jobs that uses everything that a job can be
-// told. One is killed in the middle and started again, one leaves and comes
-// back, one has its exclusive name taken by another process, and the jobs are
-// changed while they run. The file store has one process, which is all three,
-// and so can only be killed.
+// Three instances share a job file that uses every setting. One is killed in
+// the middle and started again, one leaves and comes back, one has its
+// exclusive name taken by another process, and the jobs are changed while they
+// run. The file store has one process, which is all three, and so can only be
+// killed.
 //
-// Nothing here is about speed: the test waits until each thing has been seen,
-// and then looks whether anything was seen that must not be. So sessions live
-// for a minute, which even a machine that has much else to do can't cost, and
-// exclusive names spare the test to wait for the end of one.
+// Nothing here is about speed: the test waits until each event has been seen,
+// and then checks the rules. So sessions live for a minute, which survives on a
+// busy machine, and exclusive names save the test from waiting for the end of
+// one.
 func TestFeatures_HoldOnEveryStore(t *testing.T) {
 	t.Parallel()
 	for _, on := range append(slices.Clone(kinds), files) {
@@ -108,7 +108,7 @@ type member struct {
 	weight int
 }
 
-// features is a fleet whose jobs use everything that a job can be told.
+// features is a fleet whose jobs use every setting.
 type features struct {
 	*fleet
 	jobs    string            // the file of jobs
@@ -121,7 +121,7 @@ type features struct {
 	changed time.Time // when the jobs were
 }
 
-// asked is what a trigger asked for.
+// asked is the content of a trigger.
 type asked struct {
 	shards    []int  // none: all
 	parameter string // empty: each shard's own
@@ -157,7 +157,7 @@ func newFeatures(t *testing.T, on kind) *features {
 	return f
 }
 
-// shared reports whether several processes can have the store.
+// shared reports whether several processes can use the store.
 func (f *features) shared() bool { return f.server != nil }
 
 // writeJobs puts jobs into their file, at once.
@@ -189,7 +189,7 @@ func (f *features) join(name string) *worker.Process {
 	return f.start(name)
 }
 
-// await waits until something can be said of what handlers did.
+// await waits until a condition holds for the runs.
 func (f *features) await(what string, ok func(all []*execution) bool) {
 	f.t.Helper()
 	for deadline := time.Now().Add(long); ; time.Sleep(100 * time.Millisecond) {
@@ -280,12 +280,12 @@ func (f *features) awaitFire(what, job string, wanted func(on map[int]string) bo
 }
 
 // takeName starts a process under the exclusive name of another, which must end
-// and say why.
+// with the reason.
 func (f *features) takeName(first *worker.Process) {
 	f.t.Helper()
 	f.awaitRun(fmt.Sprintf("a run of %s", first), func(x *execution) bool { return x.PID == first.PID() })
-	// From when its place is taken until it knows, it is as one that stands
-	// still: out of reach of everything but its fences.
+	// From the moment its place is taken until it knows, it is like a paused
+	// process: only its fences limit it.
 	f.Act(time.Now(), checker.Stop, first)
 	first.MayEnd()
 	second := f.join(first.Name)
@@ -360,8 +360,7 @@ func (f *features) change(w *worker.Process) {
 	w.Signal(syscall.SIGHUP)
 }
 
-// finish has everybody leave, and looks whether anything was seen that must not
-// be.
+// finish drains all processes, and checks the rules.
 func (f *features) finish() {
 	f.t.Helper()
 	f.LeaveAll()

@@ -15,17 +15,17 @@ import (
 )
 
 const (
-	// patience is how long a test waits for anything: long even for a loaded
+	// patience bounds each wait of a test. It is long even for an overloaded
 	// machine.
 	patience = 30 * time.Second
 
-	// bound is what recovery may take besides the TTL and what the store takes
-	// longer than that. It has room for etcd, which looks for sessions that are
-	// over twice a second, and for a busy machine.
+	// bound is the time that a recovery may take beyond the TTL and the delay
+	// of the store. It leaves room for etcd, which looks for ended sessions
+	// twice a second, and for a busy machine.
 	bound = 3 * time.Second
 )
 
-// settings are what tests differ in.
+// settings are the differences between tests.
 type settings struct {
 	shards   int
 	schedule string
@@ -48,7 +48,7 @@ type fleet struct {
 // job is the name of the job that a fleet runs.
 const job = "report"
 
-// newFleet starts a store of its own for a test, and no process yet.
+// newFleet starts a new store for a test, and no process yet.
 func newFleet(t *testing.T, s settings) *fleet {
 	t.Helper()
 	schedule, err := cron.Parse(s.schedule, time.UTC)
@@ -108,7 +108,7 @@ func (f *fleet) awaitRepeat(of checker.Line) checker.Line {
 	})
 }
 
-// ended reports whether a run has said that it ended.
+// ended reports whether the journal has the end of a run.
 func (f *fleet) ended(of checker.Line) bool {
 	return slices.ContainsFunc(f.Lines, func(l checker.Line) bool {
 		return l.Event == "end" && l.Shard == of.Shard && l.Fence == of.Fence
@@ -133,8 +133,7 @@ func (f *fleet) awaitAll() {
 	f.Await("every shard to have completed what is due", func() bool { return f.Completed(time.Now()) })
 }
 
-// finish lets the fleet settle, has everybody leave, and has the checker look
-// at it all.
+// finish lets the fleet settle, drains all processes, and runs the checker.
 func (f *fleet) finish() checker.History {
 	f.t.Helper()
 	f.AwaitEverybody()

@@ -12,7 +12,7 @@ import (
 	_ "github.com/elasticjob-go/elastic/store/zookeeper"
 )
 
-// server is what a fleet's store runs on.
+// server is the server of a fleet's store.
 type server interface {
 	Addr() string
 	Kill()
@@ -38,7 +38,7 @@ var kinds = []kind{
 	},
 }
 
-// files is the store of one process: whoever starts next finds what the one
+// files is the file store. The next process finds the content that the one
 // before has left.
 var files = kind{name: "file", late: onTime}
 

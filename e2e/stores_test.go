@@ -9,8 +9,7 @@ import (
 	"github.com/elasticjob-go/elastic/internal/testservers"
 )
 
-// The same program with the same file of jobs, on every store, with nothing
-// changed but the URL.
+// The same program runs the same job file on every store. Only the URL differs.
 func TestStores_URLSelectsStore(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(t *testing.T) string{

@@ -10,7 +10,7 @@ type row struct {
 	not  map[string]string // or not on a store: why
 }
 
-// mixed is the last row: everything at once, for as long as one likes.
+// mixed is the last row: all faults at once, for the given duration.
 var mixed = row{name: "mix", run: mix}
 
 // TestChaos_InvariantsHold runs every row on every store:

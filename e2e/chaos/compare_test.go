@@ -13,10 +13,9 @@ import (
 	"github.com/elasticjob-go/elastic/internal/checker"
 )
 
-// TestComparison_WithPeers puts another library's worker and ours through the
-// same: the jobs, the work, the faults and their moments are the same, and so
-// is the way in which their journals are judged. It knows of no promise but
-// that each fire of each shard should be run once.
+// TestComparison_WithPeers runs the worker of another library and ours with the
+// same jobs, work and faults at the same moments, and judges their journals
+// alike. It checks one promise only: each fire of each shard runs once.
 func TestComparison_WithPeers(t *testing.T) {
 	if *peerFlag == "" {
 		t.Skip("no -peer: `make bench-peers` builds the worker of the other library, and runs this")
@@ -63,15 +62,15 @@ func TestComparison_WithPeers(t *testing.T) {
 	t.Logf("seed %d, %v of %s\n%s", seed, *durationFlag, faults, text)
 }
 
-// comparison is what can be said of any scheduler.
+// comparison holds the figures that apply to any scheduler.
 type comparison struct {
 	due, neverBegun, cutOff, repeated, twice int
 }
 
-// compare looks at the fires between two moments. A run is repeated if it
-// begins again after what ran it was killed, frozen or cut off from the store;
-// it is run twice if it begins again though it was through, or though its
-// process lived and knew nothing of it.
+// compare counts the fires between two moments. A run is repeated if it begins
+// again after its process was killed, frozen or cut off from the store. It is
+// run twice if it begins again after it had ended, or while its process was
+// alive and undisturbed.
 func (f *fleet) compare(by judge, from, to time.Time) (c comparison) {
 	runs := map[fire][]checker.Line{}
 	for _, l := range f.Lines {
@@ -88,7 +87,7 @@ func (f *fleet) compare(by judge, from, to time.Time) (c comparison) {
 	return c
 }
 
-// judge knows what was done to processes.
+// judge holds the faults of processes.
 type judge struct {
 	acts []checker.Act
 	ttl  time.Duration
@@ -126,8 +125,8 @@ func (j judge) count(lines []checker.Line, c *comparison) {
 	}
 }
 
-// disturbed reports whether something had happened to a run's process, or to the
-// store, before another began.
+// disturbed reports whether a run's process, or the store, had a fault before
+// another run began.
 func (j judge) disturbed(run, again checker.Line) bool {
 	return slices.ContainsFunc(j.acts, func(a checker.Act) bool {
 		mine := a.PID == run.PID || a.PID == 0

@@ -12,9 +12,9 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// A table whose columns "lost" and "double" can't be anything but 0 would be
-// worth nothing: what really happened is doctored, in the ways in which an
-// engine could go wrong, and has to be counted.
+// The columns "lost" and "double" of the table must be able to rise. A real
+// history is doctored in the ways in which an engine could go wrong, and each
+// must be counted.
 func TestFigures_CountDoctoredRun(t *testing.T) {
 	l := small
 	l.schedule, l.nodes = "* * * * * ?", 0
@@ -41,7 +41,7 @@ func TestFigures_CountDoctoredRun(t *testing.T) {
 		doctor func(d *checker.History, log *[]fenced.Write)
 		wrong  func(g figures) bool
 	}{
-		{"a fire that nobody ran", func(d *checker.History, _ *[]fenced.Write) {
+		{"a fire that did not run", func(d *checker.History, _ *[]fenced.Write) {
 			d.Lines = slices.DeleteFunc(d.Lines, func(l checker.Line) bool {
 				return worker.Of(l) == worker.Of(run) && l.Fire.Equal(run.Fire)
 			})
@@ -51,7 +51,7 @@ func TestFigures_CountDoctoredRun(t *testing.T) {
 			again.PID++
 			d.Lines = append(d.Lines, again)
 		}, func(g figures) bool { return g.double > 0 }},
-		{"a repetition though nobody had died", func(d *checker.History, _ *[]fenced.Write) {
+		{"a repetition without a death", func(d *checker.History, _ *[]fenced.Write) {
 			d.Acts = slices.DeleteFunc(d.Acts, func(a checker.Act) bool {
 				return a.PID == 0 || a.Kind != checker.Start
 			})
@@ -80,7 +80,7 @@ func TestFigures_CountDoctoredRun(t *testing.T) {
 	}
 }
 
-// count is what finish does with what happened.
+// count checks a history as finish does.
 func count(h checker.History, log []fenced.Write) figures {
 	return tally(h, h.Check(), log, append(fenced.Check(log), fenced.Shared(log)...))
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/elasticjob-go/elastic/internal/layout"
 )
 
-// figures are what came out of a run.
+// figures are the results of a run.
 type figures struct {
 	run       string
 	did       map[string]int // faults, by what they are
@@ -24,8 +24,8 @@ type figures struct {
 	begun     int
 	completed int
 	repeated  int           // attempts after the first: taken over, or handed over
-	skipped   int           // fires that nobody began, as the misfire policy has it
-	givenUp   int           // fires that were begun and not completed, as the job has it: no failover
+	skipped   int           // fires that did not begin, by the misfire policy
+	givenUp   int           // fires that began and did not complete, of jobs without failover
 	lost      int           // breaches of invariant 4
 	double    int           // breaches of the invariants 1, 2 and 3
 	stuck     int           // breaches of invariant 5
@@ -36,13 +36,13 @@ type figures struct {
 	smaller   int           // that it accepted after a greater, or got wrong otherwise
 }
 
-// fire is one of a shard.
+// fire is a fire of a shard.
 type fire struct {
 	worker.Shard
 	at int64
 }
 
-// tally counts.
+// tally computes the figures of a history.
 func tally(h checker.History, found []checker.Violation, log []fenced.Write, wrong []string) figures {
 	g := figures{writes: len(log), refused: fenced.Refused(log), smaller: len(wrong)}
 	for _, v := range found {
@@ -80,7 +80,7 @@ func tally(h checker.History, found []checker.Violation, log []fenced.Write, wro
 			g.givenUp++
 		}
 	}
-	// What was lost was neither skipped nor given up by a policy.
+	// A lost fire was neither skipped nor abandoned by a policy.
 	for _, v := range found {
 		if at := (fire{worker.Shard{Job: v.Job, Item: v.Shard}, v.Time.Unix()}); v.Invariant == 4 && !begun[at] {
 			g.skipped--
@@ -117,9 +117,9 @@ func dueOf(h checker.History) map[fire]bool {
 	return all
 }
 
-// longest returns the longest time from the first fault that hit a run's
-// process to the start of its next attempt; from when the store was back, if it
-// was away meanwhile.
+// longest returns the longest time from the first fault of a run's process to
+// the start of its next attempt. If the store was away in between, the time
+// counts from its return.
 func longest(h checker.History) (most time.Duration) {
 	last := map[fire]checker.Line{}
 	for _, l := range h.Lines {
@@ -166,7 +166,7 @@ func (g figures) row() string {
 		n, g.due, g.begun, g.completed, g.repeated, g.skipped, g.givenUp, g.lost, g.double, g.stuck, g.residue, recovery, g.writes, g.refused, g.smaller)
 }
 
-// faults names what was done, and how often.
+// faults lists the faults with their numbers.
 func (g figures) faults() string {
 	var all []string
 	for _, what := range slices.Sorted(maps.Keys(g.did)) {

@@ -9,8 +9,7 @@ import (
 	"github.com/elasticjob-go/elastic/internal/layout"
 )
 
-// finish lets the fleet settle, has everybody leave, and has the checkers look
-// at it all.
+// finish lets the fleet settle, drains all processes, and runs the checkers.
 func (f *fleet) finish() figures {
 	f.t.Helper()
 	h := f.settle()
@@ -43,8 +42,8 @@ func (f *fleet) finish() figures {
 	return g
 }
 
-// settle waits until nothing is left of what was done, has everybody leave, and
-// returns what happened.
+// settle waits until the effects of the faults are over, drains all processes,
+// and returns the history.
 func (f *fleet) settle() checker.History {
 	f.t.Helper()
 	f.AwaitEverybody()
@@ -66,8 +65,8 @@ func (f *fleet) settle() checker.History {
 	return h
 }
 
-// onlyTheLiving reports whether the store holds no instance of a process that is
-// gone.
+// onlyTheLiving reports whether the store holds no instance of a process that
+// is gone.
 func (f *fleet) onlyTheLiving() bool {
 	living := map[int]bool{}
 	for _, p := range f.places {

@@ -16,16 +16,15 @@ import (
 )
 
 const (
-	// patience is how long a test waits for anything: long even for a loaded
+	// patience bounds each wait of a test. It is long even for an overloaded
 	// machine.
 	patience = time.Minute
 
-	// bound is what recovery may take besides the TTL, on a machine that has
-	// other things to do.
+	// bound is the time beyond the TTL that a recovery may take on a busy
+	// machine.
 	bound = 3 * time.Second
 
-	// skew is by how much a mix sets clocks wrong: well within what the product
-	// tolerates, failover.MaxSkew.
+	// skew is the error of clocks in a mix, well within failover.MaxSkew.
 	skew = 2 * time.Second
 )
 
@@ -48,7 +47,7 @@ type fleet struct {
 	putBack     bool                         // the store was: it gives fences again
 }
 
-// newFleet starts a store of its own for a test, and no process yet.
+// newFleet starts a new store for a test, and no process yet.
 func newFleet(t *testing.T, k kind, l load) *fleet {
 	t.Helper()
 	schedule, err := cron.Parse(l.schedule, time.UTC)
@@ -89,7 +88,7 @@ func newFleet(t *testing.T, k kind, l load) *fleet {
 	return f
 }
 
-// late is how much later than its TTL the store may end a session.
+// late returns how much later than its TTL the store may end a session.
 func (f *fleet) late() time.Duration { return f.kind.late(f.load.ttl) }
 
 func (f *fleet) addrs() (all []string) {
@@ -130,8 +129,8 @@ func (f *fleet) awaitRepeat(run checker.Line) checker.Line {
 	})
 }
 
-// awaitAll waits until every shard has completed what is due; a fire that is
-// due for little more than a run takes does not count.
+// awaitAll waits until every shard has completed its due fires. A fire that is
+// due for little more than the time of a run does not count.
 func (f *fleet) awaitAll() {
 	f.t.Helper()
 	f.Await("every shard to have completed what is due", func() bool {

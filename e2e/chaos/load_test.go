@@ -10,7 +10,7 @@ import (
 	"github.com/elasticjob-go/elastic"
 )
 
-// load is what runs on a fleet.
+// load describes the jobs of a fleet.
 type load struct {
 	places, jobs, shards int
 	schedule             string
@@ -69,7 +69,7 @@ func (l load) list() (all []elastic.Job) {
 	return all
 }
 
-// prepare writes what the workers are told.
+// prepare writes the job file of the workers.
 func (f *fleet) prepare() {
 	f.t.Helper()
 	text := "jobs:\n"

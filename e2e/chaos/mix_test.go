@@ -13,10 +13,10 @@ import (
 	"github.com/elasticjob-go/elastic/internal/testservers"
 )
 
-// mix puts a fleet through all that a seed draws, several things at a time.
+// mix runs a fleet with all faults that a seed draws, several at a time.
 func mix(t *testing.T, k kind) {
 	f := newFleet(t, k, whole)
-	f.Patience = 3 * patience // what came due while nobody could run it takes a third of its time to be made up for
+	f.Patience = 3 * patience // fires that came due during an outage take a third of its time to run
 	f.start()
 	f.suffer(f.draw())
 	f.finish()
@@ -44,7 +44,7 @@ type step struct {
 	ends bool
 }
 
-// suffer does what is planned.
+// suffer runs the planned faults.
 func (f *fleet) suffer(faults []fault) {
 	f.t.Helper()
 	var steps []step
@@ -72,8 +72,8 @@ func (f *fleet) suffer(faults []fault) {
 	}
 }
 
-// hit does a fault, and returns what makes up for it, which reports whether it
-// has.
+// hit causes a fault, and returns the repair, which reports whether it has
+// succeeded.
 func (f *fleet) hit(a *fault) (cure func() bool) {
 	f.t.Helper()
 	if a.place < 0 {
@@ -118,7 +118,7 @@ func (f *fleet) hit(a *fault) (cure func() bool) {
 	case "flap":
 		return f.flap(p, a.amount)
 	}
-	f.t.Fatalf("%s: nobody knows how to do that", a)
+	f.t.Fatalf("%s: unknown fault", a)
 	return nil
 }
 
@@ -146,7 +146,8 @@ func (f *fleet) flap(p *place, every time.Duration) func() bool {
 	return always(func() { stop(); p.heal() })
 }
 
-// hitStore does a fault to the store: to its leader, if it has several servers.
+// hitStore causes a fault of the store: of its leader, if it has several
+// servers.
 func (f *fleet) hitStore(a *fault) func() bool {
 	f.t.Helper()
 	m := f.leader()
@@ -166,11 +167,11 @@ func (f *fleet) hitStore(a *fault) func() bool {
 			m.Resume()
 		})
 	}
-	f.t.Fatalf("%s: nobody knows how to do that", a)
+	f.t.Fatalf("%s: unknown fault", a)
 	return nil
 }
 
-// leader returns the server that leads, or the first if none says so.
+// leader returns the leading server, or the first if none leads.
 func (f *fleet) leader() member {
 	if len(f.members) > 1 {
 		if i := slices.IndexFunc(f.members, member.IsLeader); i >= 0 {

@@ -12,8 +12,8 @@ import (
 	"github.com/elasticjob-go/elastic/e2e/internal/worker"
 )
 
-// mutants are ways in which the product could be wrong: a piece of a file of
-// the root module, and what it is replaced by.
+// mutants are deliberate bugs: a text in a file of the root module, and its
+// replacement.
 var mutants = []struct {
 	name, file, from, to string
 	wrong                func(g figures) bool
@@ -26,8 +26,7 @@ var mutants = []struct {
 		func(g figures) bool { return g.lost > 0 }},
 }
 
-// The mixes find nothing wrong with the product. That is worth something only
-// if they would.
+// The mixes find no breach. This shows that they would find one.
 func TestFigures_CountMutatedProduct(t *testing.T) {
 	for _, m := range mutants {
 		t.Run(strings.ReplaceAll(m.name, " ", "-"), func(t *testing.T) {
@@ -48,7 +47,7 @@ func TestFigures_CountMutatedProduct(t *testing.T) {
 	}
 }
 
-// mutated builds a worker with another text in a file.
+// mutated builds a worker with a replaced text in a file.
 func mutated(t *testing.T, file, from, to string) string {
 	t.Helper()
 	dir := t.TempDir()

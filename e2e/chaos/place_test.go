@@ -13,8 +13,8 @@ import (
 	"github.com/elasticjob-go/elastic/internal/testservers"
 )
 
-// place is where a worker runs: it has a name, a clock and a way to the store,
-// and one process after the other.
+// place is a machine of a worker: a name, a clock and a path to the store, for
+// one process after the other.
 type place struct {
 	fleet           *fleet
 	name            string
@@ -54,9 +54,8 @@ func (p *place) start(more ...string) {
 	})
 }
 
-// revive starts a process again that has ended because the store did not answer
-// for as long as it is waited for at the start. That is what it should do;
-// whoever runs it starts it again.
+// revive restarts a process that has ended because the store did not answer at
+// its start in time. That is correct behavior: a supervisor would restart it.
 func (f *fleet) revive(w *worker.Process) bool {
 	i := slices.IndexFunc(f.places, func(p *place) bool { return p.Process == w })
 	if i < 0 || w.ExitCode() != 1 || time.Since(w.Started) >= patience ||
@@ -69,7 +68,7 @@ func (f *fleet) revive(w *worker.Process) bool {
 	return true
 }
 
-// cut does something to the way between a place and the store, and notes it.
+// cut disturbs the path between a place and the store, and notes it.
 func (p *place) cut(how func(*testservers.Proxy)) {
 	for _, proxy := range p.proxies {
 		how(proxy)
@@ -77,7 +76,7 @@ func (p *place) cut(how func(*testservers.Proxy)) {
 	p.fleet.Act(time.Now(), checker.Cut, p.Process)
 }
 
-// heal makes up for it.
+// heal repairs the path.
 func (p *place) heal() {
 	for _, proxy := range p.proxies {
 		proxy.Heal()
@@ -85,7 +84,7 @@ func (p *place) heal() {
 	p.fleet.Act(time.Now(), checker.Heal, p.Process)
 }
 
-// misset sets the place's clock wrong by so much.
+// misset sets the place's clock wrong by a duration.
 func (p *place) misset(by time.Duration) {
 	p.fleet.t.Helper()
 	if err := os.WriteFile(p.clock, []byte(by.String()), 0o600); err != nil {

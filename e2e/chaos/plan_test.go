@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// fault is something that a mix does, and makes up for later.
+// fault is a fault of a mix, which is repaired later.
 type fault struct {
 	at     time.Duration // since the mix began
 	lasts  time.Duration
@@ -28,14 +28,14 @@ func (f fault) String() string {
 	return text
 }
 
-// pause is how much time lies between two faults on average.
+// pause is the average time between two faults.
 const pause = 1500 * time.Millisecond
 
-// plan draws the faults of a mix. They depend on nothing but its arguments, so
-// that others can be put through the very same.
+// plan draws the faults of a mix. They depend on its arguments only, so that
+// other libraries get the same faults.
 //
-// A place suffers one thing at a time, and so does the store; but all of them
-// at the same time.
+// A place has one fault at a time, and so has the store, but all of them can
+// have one at the same time.
 func plan(r *rand.Rand, duration, ttl time.Duration, places, nodes int) (all []fault) {
 	free := make([]time.Duration, places) // when each is well again, with a moment to find out
 	storeFree := 2 * ttl
@@ -87,20 +87,20 @@ func plan(r *rand.Rand, duration, ttl time.Duration, places, nodes int) (all []f
 	}
 }
 
-// onPlaces is what happens to a process, and on its way to the store. Twice in
-// the list is twice as often.
+// onPlaces are the faults of a process, and of its path to the store. A fault
+// that is listed twice happens twice as often.
 var onPlaces = []string{
 	"kill", "kill", "kill", "leave", "freeze", "stutter", "clock",
 	"cut", "black hole", "deaf", "dumb", "slow", "flap", "mute",
 }
 
-// onStores is what happens to a store.
+// onStores are the faults of a store.
 var onStores = []string{"crash", "crash", "outage", "hang", "hang"}
 
 // onProcesses are those of onPlaces that need no network.
 var onProcesses = []string{"kill", "leave", "freeze", "stutter", "clock"}
 
-// fit changes the faults to those that a fleet which is one process can suffer.
+// fit changes the faults to those of a fleet that is one process.
 func fit(all []fault) []fault {
 	return slices.DeleteFunc(all, func(f fault) bool { return !slices.Contains(onProcesses, f.what) })
 }

@@ -22,9 +22,9 @@ import (
 )
 
 // wrongClock sets the clock of one place wrong by more than the product
-// tolerates. What it does to its own shards is not promised: it runs the fires
-// of its own time. The others are not disturbed, and when the clock is right
-// again everything is.
+// tolerates. The effect on its own shards is not promised: it runs the fires of
+// its own time. The others are not disturbed, and all is right when the clock
+// is right again.
 func wrongClock(t *testing.T, k kind) {
 	l := small
 	l.skew = failover.MaxSkew
@@ -54,7 +54,7 @@ func wrongClock(t *testing.T, k kind) {
 	f.finish()
 }
 
-// attack is something that somebody did to the store's content by hand.
+// attack is a change of the store's content by hand.
 type attack struct {
 	name   string
 	key    string
@@ -113,7 +113,7 @@ func dataAttacks(t *testing.T, k kind) {
 	f.finish()
 }
 
-// goingOn returns whether every shard of some jobs has completed a fire that
+// goingOn reports whether every shard of some jobs has completed a fire that
 // was not due yet when this was called.
 func (f *fleet) goingOn(job func(string) bool) func() bool {
 	now := time.Now()
@@ -164,23 +164,23 @@ func (f *fleet) put(key, value string) (old string) {
 		if err == nil {
 			return old
 		}
-		if !errors.Is(err, store.ErrConflict) { // somebody was faster
+		if !errors.Is(err, store.ErrConflict) { // another writer was faster
 			f.t.Fatalf("write %s by hand: %v", key, err)
 		}
 	}
 }
 
-// saver is a server that can go back to what it was.
+// saver is a server that can restore an earlier state.
 type saver interface {
 	Snapshot() string
 	Restore(snapshot string)
 }
 
-// storeRestored has the store go back by some seconds, while the fleet lives:
-// the server itself if it has a call for that, else all records by hand. That
-// is not promised to be without consequences: fires that were run since are run
-// again. But their fences are those of then, and a resource refuses them until
-// they have caught up; and the fleet goes on by itself.
+// storeRestored sets the store back by some seconds while the fleet runs: the
+// server itself if it has a call for that, and otherwise all records by hand.
+// Fires that ran since then run again, which is not excluded. But their fences
+// are old, and a resource refuses them until they have caught up. The fleet
+// continues by itself.
 func storeRestored(t *testing.T, k kind) {
 	l := small
 	l.ttl = 3 * k.ttl
@@ -210,7 +210,7 @@ func storeRestored(t *testing.T, k kind) {
 	}
 }
 
-// storeFull fills an etcd until it takes no more, and makes room again.
+// storeFull fills an etcd to its quota, and makes room again.
 func storeFull(t *testing.T, k kind) {
 	k.start = func(t *testing.T, nodes int) []member {
 		return members(testservers.StartEtcdCluster(t, nodes, "--quota-backend-bytes", "16777216"))
@@ -219,7 +219,7 @@ func storeFull(t *testing.T, k kind) {
 	l.nodes = 1
 	f := launch(t, k, l)
 	f.busy()
-	f.Act(time.Now(), checker.Kill, nil) // for what anybody can write
+	f.Act(time.Now(), checker.Kill, nil) // an entry for the history
 	f.hits("store full")
 	gateway := func(what string, request any, answer any) error {
 		return ask(f.members[0].Addr(), what, request, answer)
@@ -236,7 +236,7 @@ func storeFull(t *testing.T, k kind) {
 		t.Fatal("the store is not full: nothing is shown")
 	}
 	worker.Until(time.Now().Add(f.load.ttl + time.Second))
-	f.Look() // nobody has died of it
+	f.Look() // no process has died
 	var deleted struct {
 		Header struct {
 			Revision string

@@ -33,8 +33,8 @@ func (f *fleet) busy() *place {
 // hits counts a fault.
 func (f *fleet) hits(what string) { f.did[what]++ }
 
-// repeated checks that runs which were cut off begin again, with the next
-// attempt, in time.
+// repeated checks that the next attempts of runs that were cut off begin in
+// time.
 func (f *fleet) repeated(cut []checker.Line, since time.Time) {
 	f.t.Helper()
 	if len(cut) == 0 {
@@ -51,7 +51,7 @@ func (f *fleet) repeated(cut []checker.Line, since time.Time) {
 	}
 }
 
-// owners returns who ran each shard last.
+// owners returns the process that ran each shard last.
 func (f *fleet) owners() map[worker.Shard]int {
 	f.Look()
 	all := map[worker.Shard]int{}
@@ -142,7 +142,7 @@ func killAndRestartAtOnce(t *testing.T, k kind) {
 		f.hits("kill")
 		p.Kill()
 		since, cut := time.Now(), f.Unfinished(p.Process)
-		p.start() // of the same name, before anybody knows that the first is dead
+		p.start() // of the same name, before an instance knows that the first is dead
 		f.repeated(cut, since)
 		f.awaitStart(p)
 	}
@@ -247,9 +247,9 @@ func freeze(t *testing.T, k kind) {
 	}
 }
 
-// freezeAtTheAnswer stops a process again and again just when its claims are on
-// their way, for longer than its session lives. When it wakes it has their
-// answers, and must enter no handler whose run has begun elsewhere as a later
+// freezeAtTheAnswer stops a process again and again while its claims are in
+// flight, for longer than its session lives. When it wakes it gets their
+// answers, and must call no handler whose run has begun elsewhere as a later
 // attempt.
 func freezeAtTheAnswer(t *testing.T, k kind) {
 	l := small
@@ -289,7 +289,7 @@ func freezeTheLeader(t *testing.T, k kind) {
 	f.hits("freeze the leader")
 	leader.Freeze()
 	f.hits("kill")
-	other.Kill() // somebody has to assign its shards
+	other.Kill() // another instance must assign its shards
 	cut, since := f.Unfinished(other.Process), time.Now()
 	other.start()
 	for _, l := range cut {
@@ -316,7 +316,7 @@ func memoryPressure(t *testing.T, k kind) {
 	f.finish()
 }
 
-// starvation gives a process a twentieth of the time, as cpulimit does.
+// starvation gives a process a twentieth of the CPU time, as cpulimit does.
 func starvation(t *testing.T, k kind) {
 	f := launch(t, k, small)
 	p := f.busy()
@@ -334,7 +334,7 @@ func starvation(t *testing.T, k kind) {
 	f.finish()
 }
 
-// noDisk starts a process that can't write a file, and tells its journal
+// noDisk starts a process that can't write a file, and reads its journal
 // through a pipe.
 func noDisk(t *testing.T, k kind) {
 	f := launch(t, k, small)

@@ -73,10 +73,9 @@ func quorumLoss(t *testing.T, k kind) {
 	f.finish()
 }
 
-// minorityFrozen has an instance that knows one of three servers only, and
-// freezes that server: what is isolated answers as little. Where servers can be
-// cut off from each other and not from their clients, the driver's own tests do
-// that.
+// minorityFrozen runs an instance that knows only one of three servers, and
+// freezes that server. An isolated server would not answer either. The driver's
+// own tests isolate servers from each other where that is possible.
 func minorityFrozen(t *testing.T, k kind) {
 	l := small
 	l.nodes = 3
@@ -226,8 +225,8 @@ func flapping(t *testing.T, k kind) {
 	f.finish()
 }
 
-// slowStore stops the servers for half of each second: what a slow disk looks
-// like from outside.
+// slowStore stops the servers for half of each second, as a slow disk appears
+// to clients.
 func slowStore(t *testing.T, k kind) {
 	l := small
 	l.schedule, l.ttl = "0/4 * * * * ?", 4*k.ttl

@@ -1,7 +1,7 @@
 package chaos
 
-// The faults of docs/design/chaos.md, by their numbers there. Names that end in
-// the same way are the same fault in another dress.
+// The faults of docs/design/chaos.md, by their numbers there. Names with the
+// same ending are variants of one fault.
 var rows = []row{
 	{name: "E01-kill-while-running", run: killWhileRunning, not: needsProcesses},
 	{name: "E02-kill-while-idle", run: killWhileIdle},

@@ -22,7 +22,7 @@ type member interface {
 	Resume()
 }
 
-// kind is a store as the tests see it. One more is one more row.
+// kind describes a kind of store. To add one, add a row.
 type kind struct {
 	name  string
 	query string                                 // of its URLs
@@ -33,8 +33,8 @@ type kind struct {
 
 var kinds = []kind{
 	{name: "etcd", start: etcd, ttl: 2 * time.Second, late: by(time.Second)}, // it looks twice a second
-	// Ticks of half a second. The driver trusts a ping that is older by a
-	// quarter of the TTL: of two seconds hardly one would be left.
+	// Ticks of half a second. The driver counts from a ping that is older by a
+	// quarter of the TTL, so a TTL of two seconds would leave hardly one.
 	{name: "zookeeper", start: zooKeeper, ttl: 4 * time.Second, late: by(time.Second)},
 	{
 		name:  "consul",
@@ -50,7 +50,8 @@ func by(d time.Duration) func(time.Duration) time.Duration {
 	return func(time.Duration) time.Duration { return d }
 }
 
-// again is what Consul does: it lets twice the TTL pass, and looks around.
+// again returns the delay of Consul, which waits twice the TTL before it ends a
+// session.
 func again(ttl time.Duration) time.Duration { return ttl + time.Second }
 
 func etcd(t *testing.T, nodes int) []member { return members(testservers.StartEtcdCluster(t, nodes)) }

@@ -1,11 +1,10 @@
-// Package fenced is a resource as a handler's work should have one: it
-// remembers the greatest fence it has seen for each shard, takes writes that
-// carry that one or a greater, and refuses those that carry a smaller, which
-// can only come from an instance that was declared dead while its code still
-// ran. It is the outside world of the chaos tests.
+// Package fenced is a resource that checks fences. It remembers the greatest
+// fence of each shard, accepts writes with that fence or a greater one, and
+// refuses smaller ones, which can only come from an instance that was declared
+// dead while its code still ran. It is the outside world of the chaos tests.
 //
-// It keeps a log of all that it was asked, and [Check] looks at that log alone:
-// a resource that forgets to refuse is found out.
+// It keeps a log of all writes, and [Check] reads that log alone, so it finds a
+// resource that forgets to refuse.
 package fenced
 
 import (
@@ -32,7 +31,7 @@ type Server struct {
 	blind    bool // takes everything: a mutant, to show that Check finds it out
 }
 
-// Write is one that somebody asked for.
+// Write is a requested write.
 type Write struct {
 	Time     time.Time
 	Key      string // what is written to: job/shard
@@ -41,7 +40,7 @@ type Write struct {
 	Accepted bool
 }
 
-// Start returns a resource that nothing was written to yet.
+// Start returns a resource without writes.
 func Start() (*Server, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -53,7 +52,7 @@ func Start() (*Server, error) {
 	return s, nil
 }
 
-// URL is where to post writes to, each with a body of key, fence and the
+// URL is the address to post writes to, each with a body of key, fence and the
 // writer's process: "report/3 17 4711". The answer is 200 if the write was
 // accepted, 409 if its fence is smaller than one seen before.
 func (s *Server) URL() string { return "http://" + s.listener.Addr().String() + "/" }
@@ -97,7 +96,7 @@ func parse(body string) (w Write, err error) {
 	return w, nil
 }
 
-// write decides on a write, and reports whether it was accepted.
+// write accepts or refuses a write, and reports whether it was accepted.
 func (s *Server) write(w Write) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,7 +108,7 @@ func (s *Server) write(w Write) bool {
 }
 
 // Check returns what is wrong with a log: a write that was accepted though a
-// greater fence had been, and one that was refused for nothing.
+// greater fence had been, and one that was refused without reason.
 func Check(log []Write) (wrong []string) {
 	greatest := map[string]uint64{}
 	for _, w := range log {

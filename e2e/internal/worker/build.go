@@ -1,10 +1,9 @@
-// Package worker is examples/worker as tests of real processes have it: they
-// build it, start processes of it that share jobs on a store, do to them what
-// happens to processes, and read what their handlers write to a journal.
+// Package worker runs examples/worker in tests of real processes. Tests build
+// it, start processes that share jobs on a store, cause faults in them, and
+// read the journal of their handlers.
 //
-// A [Fleet] keeps account of all that, so that package internal/checker can
-// look at it in the end as a history. What the tests of a package do to a
-// fleet, and what they promise of it, is theirs.
+// A [Fleet] records all that as a history for package internal/checker. The
+// faults and the expectations are those of the tests.
 package worker
 
 import (
@@ -36,8 +35,8 @@ func Build(up, binary string, flags ...string) error {
 	return nil
 }
 
-// Binary returns the worker that the tests of a process share. [Main] has said
-// where it is; it is built when somebody first asks.
+// Binary returns the worker that the tests of a process share. [Main] sets its
+// directory. The first call builds it.
 var Binary func() (string, error)
 
 // Main runs the tests of a package. Up is the way from its directory to the

@@ -7,9 +7,9 @@ import (
 	"github.com/elasticjob-go/elastic/internal/checker"
 )
 
-// Repeats returns those of the lines that start a run again, but for runs whose
-// process, or the store, had stood still for want of time so long that it may
-// have cost the session.
+// Repeats returns the lines that start a run again. It excepts runs whose
+// process, or the store, got no CPU time for so long that it may have cost the
+// session.
 func (f *Fleet) Repeats(lines []checker.Line) []checker.Line {
 	f.mu.Lock()
 	still := f.standstills()
@@ -22,7 +22,7 @@ func repeats(lines, all []checker.Line, still []starvation, ttl time.Duration) (
 		if l.Event != "start" || l.Attempt == 1 {
 			continue
 		}
-		before := checker.Line{Time: l.Fire} // of a run that nobody began to tell of it is not known whose it was
+		before := checker.Line{Time: l.Fire} // the process of a run without a start in the journal is unknown
 		for _, a := range all {
 			if a.Event == "start" && Of(a) == Of(l) && a.Fire.Equal(l.Fire) && a.Attempt == l.Attempt-1 {
 				before = a
@@ -49,8 +49,8 @@ func (f *Fleet) NoRepeats() {
 }
 
 // ToldToStop checks that a run whose process was cut off from the store at a
-// time was told to stop before it began again. A process that got no time may
-// be as late as that, and not later.
+// time was told to stop before it began again. A process that got no CPU time
+// may be late by that time, and not more.
 func (f *Fleet) ToldToStop(cut time.Time, run, again checker.Line) {
 	f.t.Helper()
 	end := f.AwaitLine(0, "the end of "+run.String(), func(l checker.Line) bool {
@@ -59,8 +59,8 @@ func (f *Fleet) ToldToStop(cut time.Time, run, again checker.Line) {
 	f.mu.Lock()
 	own := slices.DeleteFunc(f.starved(), func(s starvation) bool { return s.pid != run.PID && s.pid != 0 })
 	f.mu.Unlock()
-	// A session is given up a tenth of its TTL before it is over: who lacked
-	// less than that had time to stop.
+	// A process gives its session up a tenth of the TTL before its end, so one
+	// that lacked less time could still stop.
 	late := within(own, cut, end.Time)
 	if !end.Time.Before(again.Time.Add(late)) || end.Outcome == "ok" && late < f.TTL/10 {
 		f.t.Errorf(

@@ -25,7 +25,7 @@ var (
 	keepFlag = flag.String("keep", "", "directory that takes the journal of every test, and what the workers say")
 )
 
-// Settings are what fleets differ in.
+// Settings are the differences between fleets.
 type Settings struct {
 	Jobs     map[string]int // how many shards each has
 	Schedule cron.Schedule  // of all
@@ -34,20 +34,19 @@ type Settings struct {
 	Bound    time.Duration  // what recovery may take besides the TTL: see checker.History
 }
 
-// Fleet is processes that share jobs on a store, with an account of what was
-// done to them and of what their handlers wrote. It is used by one goroutine,
-// that of its test; only Act may be called by others.
+// Fleet is a set of processes that share jobs on a store, with a record of
+// their faults and journals. It is used by one goroutine, that of its test;
+// only Act may be called by others.
 type Fleet struct {
 	Settings
 	Dir     string // takes what the fleet writes
 	Journal string // the file that all workers write what their handlers do to; it is there
 	Binary  string // of the worker
-	URL     string // of the store; to be set before anybody looks into it
+	URL     string // of the store; set it before the store is read
 	Rand    *rand.Rand
 
-	// Revive is asked about a process that has ended though nobody had told it
-	// to, and reports whether that was made up for. Nil never does: the test
-	// fails.
+	// Revive is called for a process that has ended unexpectedly, and reports
+	// whether it has been restarted. If it is nil, the test fails.
 	Revive func(*Process) bool
 
 	Lines  []checker.Line      // what was read of the journal
@@ -76,8 +75,8 @@ func Of(l checker.Line) Shard { return Shard{l.Job, l.Shard} }
 // Seed returns the seed that was asked for, or draws one.
 func Seed() uint64 { return cmp.Or(*seedFlag, rand.Uint64N(1_000_000)) }
 
-// NewFleet returns a fleet without a store and without processes. What there is
-// to see of it is told if the test fails.
+// NewFleet returns a fleet without a store and without processes. If the test
+// fails, its logs are printed.
 func NewFleet(t *testing.T, s Settings) *Fleet {
 	t.Helper()
 	binary, err := Binary()
@@ -154,7 +153,7 @@ func (f *Fleet) Running() []*Process {
 	return slices.DeleteFunc(f.Processes(), func(p *Process) bool { return !p.Running() })
 }
 
-// LeaveAll asks everybody to leave, and waits until they have.
+// LeaveAll drains all processes, and waits until they have ended.
 func (f *Fleet) LeaveAll() {
 	f.t.Helper()
 	all := f.Running()
@@ -166,7 +165,7 @@ func (f *Fleet) LeaveAll() {
 	}
 }
 
-// NoneDied fails the test if a process has ended that was not to, and is not
+// NoneDied fails the test if a process has ended unexpectedly and is not
 // revived.
 func (f *Fleet) NoneDied() {
 	f.t.Helper()
@@ -197,7 +196,7 @@ func (f *Fleet) Open(ctx context.Context) store.Store {
 	return s
 }
 
-// Content returns what the store holds.
+// Content returns the content of the store.
 func (f *Fleet) Content(prefix string) []store.Entry {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), f.Patience)
@@ -212,8 +211,7 @@ func (f *Fleet) Content(prefix string) []store.Entry {
 }
 
 // History returns what has happened so far: everything but the end, and what
-// the store holds then. A machine that gave somebody no time is one of the
-// things that were done.
+// the store holds then. Times without CPU time count as faults.
 func (f *Fleet) History() checker.History {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -221,8 +219,8 @@ func (f *Fleet) History() checker.History {
 	return checker.History{Lines: f.Lines, Acts: acts, TTL: f.TTL, Bound: f.Bound}
 }
 
-// Report fails the test by what was found in a history, and tells the lives of
-// the first shards that are concerned.
+// Report fails the test with the breaches of a history, and prints the
+// histories of the first shards concerned.
 func (f *Fleet) Report(h checker.History, found []checker.Violation) {
 	f.t.Helper()
 	told := map[Shard]bool{}
@@ -235,8 +233,8 @@ func (f *Fleet) Report(h checker.History, found []checker.Violation) {
 	}
 }
 
-// Keep writes a history to be looked at, or to become a test of the checker:
-// one that is not as promised even if nobody asked.
+// Keep writes a history to a file, for inspection or as a test of the checker.
+// A history with a breach is always written.
 func (f *Fleet) Keep(h checker.History, bad bool) {
 	f.t.Helper()
 	path := filepath.Join(f.Dir, "history.txt")
@@ -256,7 +254,7 @@ func (f *Fleet) Keep(h checker.History, bad bool) {
 	}
 }
 
-// tell shows what there is to see of a test that failed.
+// tell prints the logs of a failed test.
 func (f *Fleet) tell() {
 	told := map[string]bool{}
 	for _, p := range f.Processes() {

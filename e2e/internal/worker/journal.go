@@ -10,8 +10,8 @@ import (
 	"github.com/elasticjob-go/elastic/internal/checker"
 )
 
-// Look reads what handlers have written since the last time, and fails the test
-// if a process has died of itself.
+// Look reads the journal since the last call, and fails the test if a process
+// has ended unexpectedly.
 func (f *Fleet) Look() {
 	f.t.Helper()
 	text, err := io.ReadAll(f.journal)
@@ -34,7 +34,7 @@ func (f *Fleet) Look() {
 	f.NoneDied()
 }
 
-// Await waits until something is so.
+// Await waits until a condition holds.
 func (f *Fleet) Await(what string, ok func() bool) {
 	f.t.Helper()
 	// Tests kill a process some milliseconds after what they waited for.
@@ -94,8 +94,8 @@ func (f *Fleet) Unfinished(p *Process) (starts []checker.Line) {
 	return starts
 }
 
-// Completed reports whether every shard has completed the last fire that was due
-// at a time.
+// Completed reports whether every shard has completed the last fire that was
+// due at a time.
 func (f *Fleet) Completed(by time.Time) bool {
 	due := time.Time{}
 	for at := f.Schedule.Next(by.Add(-time.Minute)); !at.After(by); at = f.Schedule.Next(at) {
@@ -111,8 +111,8 @@ func (f *Fleet) Completed(by time.Time) bool {
 	return true
 }
 
-// AwaitEverybody waits until every process has run a shard. One that has not
-// may not be ready for a signal yet, which ends it then.
+// AwaitEverybody waits until every process has run a shard. Before that a
+// process may not handle signals yet, and a signal would end it.
 func (f *Fleet) AwaitEverybody() {
 	f.t.Helper()
 	for _, p := range f.Running() {
@@ -132,5 +132,5 @@ func (f *Fleet) AwaitQuiet() (now time.Time) {
 	return now
 }
 
-// Until waits for a moment at which something is to be done.
+// Until waits until a moment.
 func Until(at time.Time) { time.Sleep(time.Until(at)) }

@@ -7,10 +7,9 @@ import (
 	"time"
 )
 
-// machine knows who gets no time, because there is too much to do: a process
-// that gets no processor is as good as frozen, whoever did it. It is not the
-// workers who are asked, but the kernel, which counts for how long each thread
-// waits; and this process, for machines that stand still as a whole.
+// machine records which processes were starved of CPU time. A process without
+// CPU time is as good as frozen. The kernel counts how long each thread waits,
+// so workers are not asked. This process measures pauses of the whole machine.
 type machine struct {
 	mu     sync.Mutex
 	last   time.Time                        // when it was looked at last
@@ -26,19 +25,19 @@ type starvation struct {
 	from, to time.Time
 }
 
-// server is the number that all servers have to those who look for starvation.
+// server is the PID that stands for all servers.
 const server = -1
 
 // theMachine is watched while Main runs tests.
 var theMachine = &machine{}
 
-// spawned holds the numbers of all children that are no servers.
+// spawned holds the PIDs of all children that are no servers.
 var spawned sync.Map
 
-// every is how much time lies between two looks.
+// every is the interval between two samples.
 const every = 100 * time.Millisecond
 
-// watch looks at the machine until the returned function is called.
+// watch samples the machine until the returned function is called.
 func (m *machine) watch() (stop func()) {
 	done := make(chan struct{})
 	var group sync.WaitGroup
@@ -62,9 +61,8 @@ func (m *machine) watch() (stop func()) {
 	return func() { close(done); group.Wait() }
 }
 
-// look compares for how long each thread of each process has waited since it
-// began with what it was the last time. Who waited for more than half of the
-// time between is starved.
+// look compares the waiting time of each thread with the last sample. A process
+// that waited for more than half of the time in between is starved.
 func (m *machine) look(now time.Time, waited map[int]map[string]time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -92,9 +90,8 @@ func (m *machine) look(now time.Time, waited map[int]map[string]time.Duration) {
 	m.last, m.waited, m.since = now, waited, since
 }
 
-// starved returns when somebody got no time that concerns the owner of some
-// processes: those, and the servers. Whose server it is can't be told, so that
-// each counts for everybody.
+// starved returns the starved times of some processes and of all servers. The
+// owner of a server is unknown, so each server counts for every fleet.
 func (m *machine) starved(mine map[int]bool) []starvation {
 	m.mu.Lock()
 	all := slices.Clone(m.past)
@@ -127,11 +124,11 @@ func union(all []starvation) (merged []starvation) {
 	return merged
 }
 
-// within returns for how much of a time anybody is starved.
+// within returns how much of a time was starved.
 func within(all []starvation, from, to time.Time) (lost time.Duration) {
 	all = slices.Clone(all)
 	for i := range all {
-		all[i].pid = 0 // whoever it is
+		all[i].pid = 0 // any process
 	}
 	for _, s := range union(all) {
 		if s.to.After(to) {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// What the kernel says of processes that are in each other's way, four to a
-// processor; and only there, for they give way to everybody else.
+// The kernel reports waits of four processes that share a processor. They run
+// at low priority, so that they disturb only each other.
 func TestMachine_ReadsWaitsFromKernel(t *testing.T) {
 	if len(waits(os.Getpid())) == 0 {
 		t.Skip("this kernel keeps no account of who waits: a machine with too much to do makes tests fail")

@@ -186,6 +186,6 @@ func TestStandstill_ExcusesOwnProcessOnly(t *testing.T) {
 		}
 	}
 	if got := repeats(all[1:], all[1:], []starvation{{9, at(1000), at(2000)}}, ttl); len(got) != 0 {
-		t.Errorf("got %v, want a run of which the first attempt told nothing to be excused by whoever stood still", got)
+		t.Errorf("got %v, want a run of which the first attempt told nothing to be excused by any pause", got)
 	}
 }

@@ -29,8 +29,8 @@ func Spawn(cmd *exec.Cmd) (ended <-chan struct{}, err error) {
 	return done, nil
 }
 
-// Process is one process of a fleet. What is done to it goes into the fleet's
-// account.
+// Process is one process of a fleet. Its faults are recorded in the fleet's
+// history.
 type Process struct {
 	Name    string
 	Log     string // file that takes what processes of that name say
@@ -94,7 +94,7 @@ func (p *Process) Signal(s syscall.Signal) {
 	}
 }
 
-// Kill ends the process without a word, and returns when it is gone.
+// Kill ends the process by SIGKILL, and returns when it is gone.
 func (p *Process) Kill() {
 	p.fleet.t.Helper()
 	p.MayEnd()
@@ -117,7 +117,7 @@ func (p *Process) Wake() {
 	p.Signal(signalWake)
 }
 
-// Ask asks the process to leave, once: a second SIGTERM would end it at once.
+// Ask drains the process by one SIGTERM: a second would end it at once.
 func (p *Process) Ask() {
 	p.fleet.t.Helper()
 	if p.asked {
@@ -129,7 +129,8 @@ func (p *Process) Ask() {
 	p.Signal(syscall.SIGTERM)
 }
 
-// Left reports whether the process that was asked to leave has left, and notes it.
+// Left reports whether the process that was asked to leave has left, and notes
+// it.
 func (p *Process) Left() bool {
 	if p.Running() {
 		return false
@@ -162,13 +163,13 @@ func (p *Process) Code() int {
 // ExitCode is that of a process that has ended; -1 if a signal ended it.
 func (p *Process) ExitCode() int { return p.cmd.ProcessState.ExitCode() }
 
-// PID is its number.
+// PID returns its process ID.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
 // Ended is closed when it has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
-// Running reports whether it has not ended.
+// Running reports whether the process has not ended.
 func (p *Process) Running() bool {
 	select {
 	case <-p.ended:
@@ -180,7 +181,7 @@ func (p *Process) Running() bool {
 
 func (p *Process) String() string { return fmt.Sprintf("%s (%d)", p.Name, p.PID()) }
 
-// Said returns how often something is in what processes of its name have said.
+// Said returns how often a text is in the output of processes of its name.
 func (p *Process) Said(what string) int {
 	p.fleet.t.Helper()
 	text, err := os.ReadFile(p.Log)

@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// dieWithParent has the kernel kill a worker when the test process ends,
-// however it ends.
+// dieWithParent makes the kernel kill a worker when the test process ends for
+// any reason.
 func dieWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
 
 // Files returns how many files and connections the process holds.

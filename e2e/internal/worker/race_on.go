@@ -2,5 +2,5 @@
 
 package worker
 
-// raceFlag has the workers look for data races when the tests do.
+// raceFlag builds the workers with the race detector when the tests use it.
 var raceFlag = []string{"-race"}

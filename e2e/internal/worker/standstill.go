@@ -8,12 +8,11 @@ import (
 	"github.com/elasticjob-go/elastic/internal/checker"
 )
 
-// standstills returns the times in which somebody got hardly any time for so
-// long that it may have cost a session, and nothing else accounts for them: of
-// one that was killed or frozen then only what came before, of one that came
-// back only what came after. They end before what was really done, and begin
-// after it: at the same moment, the end of the one would be taken for that of
-// the other.
+// standstills returns the times in which a process got hardly any CPU time, for
+// so long that it may have cost a session, and that no fault explains: of a
+// process that was killed or frozen only the time before, of one that came back
+// only the time after. They end before a fault and begin after it. At the same
+// moment, the end of one would be taken for the end of the other.
 func standstills(acts []checker.Act, starved []starvation, ttl time.Duration) (all []starvation) {
 	acts = byTime(acts)
 	for _, s := range starved {
@@ -39,10 +38,9 @@ func standstills(acts []checker.Act, starved []starvation, ttl time.Duration) (a
 	return all
 }
 
-// frozen returns what a history says of standstills: whoever it was stood
-// still, as if by SIGSTOP. A worker may not have stood still for so long that
-// it counts as frozen, and yet for so long that a renewal came late: that is as
-// if the store had been out of reach.
+// frozen returns standstills as faults of a history, as if by SIGSTOP. A worker
+// can be paused too shortly to count as frozen, and yet so long that a renewal
+// came late: that counts as if the store had been unreachable.
 func frozen(acts []checker.Act, all []starvation) (more []checker.Act) {
 	for _, s := range all {
 		more = append(more, checker.Act{
@@ -61,8 +59,8 @@ func frozen(acts []checker.Act, all []starvation) (more []checker.Act) {
 	return more
 }
 
-// cutAt reports whether a process is cut off from the store at a time. One that is
-// must not be healed before it was.
+// cutAt reports whether a process is cut off from the store at a time. A
+// standstill must not end that cut.
 func cutAt(acts []checker.Act, pid int, at time.Time) (cut bool) {
 	for _, a := range byTime(acts) {
 		if a.PID == pid && !a.Time.After(at) && (a.Kind == checker.Cut || a.Kind == checker.Heal) {
@@ -98,9 +96,9 @@ func since(all []starvation, at time.Time) (rest []starvation) {
 	return rest
 }
 
-// standstills returns when somebody stood still for want of time, long enough
-// to cost a session; the fleet's mutex is held. The store and the whole machine
-// are the same here: nobody can reach the store.
+// standstills returns the pauses for lack of CPU time that can cost a session;
+// the caller holds the fleet's mutex. Pauses of the store and of the whole
+// machine are alike: no process can reach the store.
 func (f *Fleet) standstills() []starvation {
 	all := f.starved()
 	for i := range all {
@@ -109,7 +107,7 @@ func (f *Fleet) standstills() []starvation {
 	return standstills(f.acts, union(all), f.TTL)
 }
 
-// tellStandstills shows what the kernel says against the machine.
+// tellStandstills prints the starved times.
 func (f *Fleet) tellStandstills() {
 	f.mu.Lock()
 	all := f.standstills()
@@ -128,8 +126,8 @@ func (f *Fleet) tellStandstills() {
 	}
 }
 
-// Starved returns for how much of a time somebody of the fleet, or a server,
-// got hardly any: who is late by no more than that was not slow.
+// Starved returns how much of a time a process of the fleet, or a server, was
+// starved. A process that is late by no more than that was not slow.
 func (f *Fleet) Starved(from, to time.Time) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
