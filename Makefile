@@ -11,7 +11,7 @@ MODULES  := . jobfile history/sqlhistory observe/otel observe/prom store/etcd st
 # The modules whose unit tests run with the race detector.
 TESTED   := . jobfile history/sqlhistory observe/otel observe/prom conformance store/etcd store/consul store/all store/zookeeper examples elasticjob cmd/elasticctl
 # Modules outside the workspace.
-APART     := bench/cron bench/peers
+APART     := bench/cron bench/peers bench/scale
 ALL       := $(MODULES:%=./%/...)
 PLATFORMS := linux/amd64 linux/arm64 linux/386 linux/arm darwin/amd64 \
 	darwin/arm64 windows/amd64 windows/arm64 freebsd/amd64 freebsd/arm64
@@ -25,7 +25,7 @@ export CGO_ENABLED ?= 1
 	scenarios chaos chaos-all chaos-rows bench-peers conformance containers \
 	prometheus databases \
 	servers etcd images elasticjob model lint cross release release-check \
-	vuln fuzz fuzz-short bench bench-cron clean
+	vuln fuzz fuzz-short bench bench-cron bench-scale clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | \
@@ -265,6 +265,14 @@ bench: ## what a run, a commit, a schedule and an assignment cost
 
 bench-cron: ## compare schedules with those of other libraries
 	cd bench/cron && GOWORK=off go run .
+
+bench-scale: servers ## fires, idle jobs and fleets against peers and raw clients; ROUNDS=3
+	cd bench/scale && GOWORK=off go run . -rounds $(or $(ROUNDS),3) \
+		$(if $(RAW),-raw $(abspath $(RAW)))
+	@for m in etcd zookeeper consul; do \
+		echo; echo "A commit through the driver of $$m, and by the raw client"; \
+		(cd store/$$m && go test -run '^$$' -bench Commit .) | grep -E '^Benchmark|FAIL|panic'; \
+	done
 
 clean: ## remove what was built
 	rm -rf $(BIN)
