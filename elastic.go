@@ -246,7 +246,10 @@ func (s *Scheduler) Add(job Job, h Handler, options ...AddOption) error {
 	if err := a.faults.Err(); err != nil {
 		return fmt.Errorf("add job %q: %w", job.Name, err)
 	}
-	h, err := wrap(whileHeld{h}, a.middleware)
+	if len(a.middleware)+len(s.middleware) > 0 {
+		h = whileHeld{h} // without middleware the engine has asked just before
+	}
+	h, err := wrap(h, a.middleware)
 	if err != nil {
 		return fmt.Errorf("add job %q: %w", job.Name, err)
 	}

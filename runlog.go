@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/internal/engine"
-	"github.com/elasticjob-go/elastic/internal/runctx"
 )
 
 // Log returns a logger for the run whose handler got ctx. It writes to the
@@ -23,7 +22,7 @@ import (
 // context that is not that of a run, such as in a test of a handler, the logger
 // discards all records.
 func Log(ctx context.Context) *slog.Logger {
-	r, _ := runctx.RunOf(ctx).(*engine.Run)
+	r := engine.RunOf(ctx)
 	s, _ := ctx.Value(schedulerKey{}).(*Scheduler)
 	if r == nil || s == nil {
 		return slog.New(slog.DiscardHandler)
@@ -54,7 +53,7 @@ func Log(ctx context.Context) *slog.Logger {
 // [Log]. Package jobs/script writes the output of scripts there. The writer
 // never fails, and discards what it gets if there is no history or no run.
 func Output(ctx context.Context) io.Writer {
-	r, _ := runctx.RunOf(ctx).(*engine.Run)
+	r := engine.RunOf(ctx)
 	s, _ := ctx.Value(schedulerKey{}).(*Scheduler)
 	if r == nil || s == nil || s.history == nil {
 		return io.Discard

@@ -32,7 +32,7 @@ type carry struct {
 
 // startCarry makes the context of a handler that may outlive its session.
 func (e *Engine) startCarry(r *run, timeout time.Duration) {
-	ctx, cancel := context.WithCancelCause(runctx.WithRun(e.work, &r.told))
+	ctx, cancel := context.WithCancelCause(runctx.WithRun(e.work, r))
 	c := &carry{ctx: ctx, limited: ctx, cancel: cancel, stop: func() {}}
 	r.carry = c
 	if timeout > 0 {

@@ -400,6 +400,7 @@ func (e *Engine) considerAll() {
 			e.consider(s)
 		}
 	}
+	e.giveBegun()
 }
 
 // takeRegistered makes the loop's jobs those that Add and Remove have said.

@@ -20,7 +20,10 @@ const graceShare = 10
 // Held reports whether this instance surely holds the run at this moment: its session has not ended, and its deadline has been reached
 // neither by the monotonic nor by the wall clock; or the run may go on without a session, and that time has not passed. Once it returns
 // false the context of the handler has ended, with ErrSessionLost as its cause. It is safe for concurrent use.
-func (l *Live) Held() bool { return l.hold.check() }
+func (l *Live) Held() bool { return l.heldAt(time.Now()) }
+
+// heldAt is Held for a caller that has just read the clocks.
+func (l *Live) heldAt(now time.Time) bool { return l.hold.check(now) }
 
 // hold is the right of a run to go on. The zero hold, which a test has, never
 // ends.
@@ -31,19 +34,19 @@ type hold struct {
 }
 
 // check reports whether the run may go on, and ends its context if not.
-func (h *hold) check() bool {
+func (h *hold) check(now time.Time) bool {
 	m := h.member.Load()
 	if m == nil {
 		return true
 	}
 	if h.more == 0 {
-		if m.alive() {
+		if m.aliveAt(now) {
 			return true
 		}
 		m.giveUp(ErrSessionLost)
 		return false
 	}
-	if m.alive() || !passed(m.over().Add(h.more)) {
+	if m.aliveAt(now) || !passed(m.over().Add(h.more)) {
 		return true
 	}
 	h.end(ErrSessionLost)
@@ -51,12 +54,15 @@ func (h *hold) check() bool {
 }
 
 // alive reports whether the session is surely alive, by what the store has said and by both clocks.
-func (m *member) alive() bool {
+func (m *member) alive() bool { return m.aliveAt(time.Now()) }
+
+// aliveAt is alive for a caller that has just read the clocks.
+func (m *member) aliveAt(now time.Time) bool {
 	if m.ctx.Err() != nil || m.session.Err() != nil {
 		return false
 	}
 	deadline := m.session.Deadline()
-	return deadline.IsZero() || !passed(deadline)
+	return deadline.IsZero() || !passedAt(deadline, now)
 }
 
 // giveUp ends the contexts of the member's handlers, and notes when that was.
@@ -81,8 +87,9 @@ func (m *member) over() time.Time {
 
 // passed reports whether a time has passed by the monotonic or by the wall clock. The one stands still while the machine is suspended, the other
 // can be set.
-func passed(t time.Time) bool {
-	now := time.Now()
+func passed(t time.Time) bool { return passedAt(t, time.Now()) }
+
+func passedAt(t, now time.Time) bool {
 	return !now.Before(t) || !now.Round(0).Before(t.Round(0))
 }
 

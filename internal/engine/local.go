@@ -20,7 +20,8 @@ import (
 // takes it off. So a shard in the wheel that is not marked is as it was when
 // Decide was asked, and when its fire comes the answer is known: begin it.
 // Everything else is left to consider: several fires that are due, a run that
-// goes on, an error, a limit.
+// goes on, an error, a limit. Only a process that falls behind begins the last
+// of several fires on this way, too, or it would fall behind further.
 
 // local is the short way.
 type local struct {
@@ -34,8 +35,8 @@ const poolBatch = 64
 
 // wait sets the time at which a shard is considered again, or puts it into the
 // wheel.
-func (e *Engine) wait(s *shard, p failover.Policy, d failover.Decision) {
-	if e.joinWheel(s, p, d) {
+func (e *Engine) wait(s *shard, p failover.Policy, d failover.Decision, now time.Time) {
+	if e.joinWheel(s, p, d, now) {
 		e.alarms.set(&s.alarm, time.Time{})
 		return
 	}
@@ -44,10 +45,13 @@ func (e *Engine) wait(s *shard, p failover.Policy, d failover.Decision) {
 
 // joinWheel puts a shard into the wheel that waits for its next fire, and for
 // nothing else. It reports whether it has.
-func (e *Engine) joinWheel(s *shard, p failover.Policy, d failover.Decision) bool {
+func (e *Engine) joinWheel(s *shard, p failover.Policy, d failover.Decision, now time.Time) bool {
 	atRest := s.unclaimed && s.run == nil && s.rest == nil && s.limited.IsZero()
 	if !atRest || d.Code != failover.CodeNoFireDue || d.Wake.IsZero() || p.AfterEnd || s.job.timetable == "" {
 		return false
+	}
+	if failover.InFuture(s.record, s.fire.learned(now)) {
+		return false // a fire that has begun by a wrong clock must not begin again
 	}
 	kind := wheel.Kind{ID: s.job.timetable, Delay: s.delay}
 	return e.local.wheel.Join(&s.place, kind, p.Schedule, d.Wake.Add(-s.delay))
@@ -59,7 +63,7 @@ func (e *Engine) ringLocal(now time.Time) {
 		return
 	}
 	at := moments{wall: now, monotonic: time.Now()}
-	e.local.wheel.Ring(now, func(s *shard, fire time.Time) { e.beginLocal(s, fire, at) }, e.mark)
+	e.local.wheel.Ring(now, func(s *shard, d wheel.Due) { e.beginLocal(s, d, at) }, e.mark)
 	e.giveBegun()
 }
 
@@ -68,14 +72,48 @@ func (e *Engine) ringLocal(now time.Time) {
 type moments struct{ wall, monotonic time.Time }
 
 // beginLocal begins a fire of a shard in the wheel, or lets consider see to it.
-func (e *Engine) beginLocal(s *shard, fire time.Time, at moments) {
-	late := at.wall.Sub(fire) - s.delay
-	most := s.job.policy.MaxLate()
-	if s.run != nil || s.job.awaiting() || e.full(s.job) || most > 0 && late > most {
+func (e *Engine) beginLocal(s *shard, d wheel.Due, at moments) {
+	p := &s.job.policy
+	late := at.wall.Sub(d.Fire) - s.delay
+	most := p.MaxLate()
+	several := !d.First.Equal(d.Fire)
+	if s.run != nil || s.job.awaiting() || e.full(s.job) || most > 0 && late > most ||
+		several && p.Misfire == failover.MisfireAll {
 		e.local.wheel.Leave(&s.place)
 		e.mark(s)
 		return
 	}
+	if several {
+		e.noteMissed(s, s.policy(at.wall), failover.Decision{
+			Action:       failover.ActionBegin,
+			Fire:         d.Fire,
+			Missed:       d.First,
+			MissedBefore: d.Fire,
+			MissedCode:   failover.CodeMissedSuperseded,
+		})
+	}
+	e.beginUnclaimed(s, d.Fire, at)
+}
+
+// beginDue begins a fire of a shard without claims that consider has found due,
+// and puts the shard into the wheel for the fires after it.
+func (e *Engine) beginDue(s *shard, p failover.Policy, fire, now time.Time) {
+	if s.job.awaiting() {
+		return // the job's refresh marks the shard again
+	}
+	e.beginUnclaimed(s, fire, moments{wall: now, monotonic: time.Now()})
+	next := time.Time{}
+	if s.rest == nil && !p.AfterEnd && s.job.timetable != "" {
+		next = p.Schedule.Next(fire)
+	}
+	kind := wheel.Kind{ID: s.job.timetable, Delay: s.delay}
+	if next.IsZero() || !e.local.wheel.Join(&s.place, kind, p.Schedule, next) {
+		e.mark(s) // it looks for the next fire by itself
+	}
+}
+
+// beginUnclaimed begins a fire of a shard without claims.
+func (e *Engine) beginUnclaimed(s *shard, fire time.Time, at moments) {
 	assigned := s.job.assigned
 	next := s.record.Begin(fire, e.me.id, at.wall)
 	next.Trigger = max(next.Trigger, assigned.Triggers)
@@ -106,15 +144,19 @@ func (e *Engine) giveBegun() {
 	e.local.begun = e.local.begun[:0]
 }
 
-// endLocal ends the run of a shard in the wheel whose handler has returned nil.
-// It reports false, and does nothing, if there is more to decide.
+// endLocal ends the run of a shard without claims whose handler has returned
+// nil. It reports false, and does nothing, if there is more to decide.
 func (e *Engine) endLocal(r *run, at moments) bool {
 	s := r.shard
-	// If the next fire is due already, it may have come during the run.
-	inWheel := s.run == r && s.place.Due().After(at.wall) && !s.dirty && !s.job.stale
 	succeeded := r.outcome.class == classDone && r.cause == nil
-	if !inWheel || !succeeded || e.isFollowed(s.job.name) {
+	asItWas := s.run == r && s.unclaimed && s.owned && !s.surplus && !s.dirty && !s.job.stale
+	if !succeeded || !asItWas || e.me == nil || r.owner != e.me.id || e.isFollowed(s.job.name) {
 		return false
+	}
+	// If the next fire is due already, it has come during the run.
+	waits := s.place.Due().After(at.wall)
+	if !waits && s.job.policy.Overlap == failover.OverlapSkip {
+		return false // it is to be reported as missed
 	}
 	e.working--
 	if r.stuck {
@@ -136,6 +178,9 @@ func (e *Engine) endLocal(r *run, at moments) bool {
 	}
 	e.passOn(s.job)
 	e.setRun(s, nil)
+	if !waits {
+		e.mark(s)
+	}
 	return true
 }
 

@@ -75,7 +75,10 @@ func (e *Engine) noteDropped(s *shard, p failover.Policy, v failover.View) {
 
 func (e *Engine) addMisses(s *shard, p failover.Policy, d failover.Decision, from time.Time) {
 	instead := d.Action == failover.ActionBegin
-	for _, m := range e.missed {
+	// Shards of a job mostly come one after another. To look further back would
+	// cost more than it saves when thousands of jobs are late together.
+	const back = 64
+	for _, m := range e.missed[max(0, len(e.missed)-back):] {
 		if m.job == s.job && m.from.Equal(from) && m.missed.MissedBefore.Equal(d.MissedBefore) && m.missed.MissedCode == d.MissedCode && m.instead == instead {
 			m.shards = append(m.shards, s)
 			return

@@ -61,16 +61,19 @@ func tryAgain(spec *layout.Spec, o outcome, tries int) (delay time.Duration, jit
 
 // persist calls a handler until it has its result: inside one claim, so a retry
 // costs the store nothing.
-func (e *Engine) persist(ctx context.Context, s *shard, spec *layout.Spec, h Handler, told Run) outcome {
+//
+// now was read just before.
+func (e *Engine) persist(ctx context.Context, r *run, now time.Time) outcome {
+	s, told := r.shard, r.tell()
 	for ; ; told.Retry++ {
-		if !told.Live.Held() {
+		if !r.live.heldAt(now) {
 			o := notHeld()
 			o.retries = max(told.Retry-1, 0)
 			return o
 		}
-		o := call(ctx, h, told)
+		o := call(ctx, r.handler, told)
 		o.retries = told.Retry
-		delay, jitter, again := tryAgain(spec, o, told.Retry)
+		delay, jitter, again := tryAgain(r.spec, o, told.Retry)
 		if !again || ctx.Err() != nil {
 			return o
 		}
@@ -91,5 +94,6 @@ func (e *Engine) persist(ctx context.Context, s *shard, spec *layout.Spec, h Han
 		if sleep(ctx, delay); ctx.Err() != nil {
 			return o
 		}
+		now = time.Now()
 	}
 }

@@ -21,18 +21,15 @@ import (
 // result that waits to be recorded. It is one object, which holds all that a
 // quick handler needs.
 type run struct {
-	shard       *shard
-	phase       failover.Phase
-	owner       string // the incarnation that claimed it
-	fence       uint64
-	prior       observe.Prior      // the attempt that is repeated
-	priorTrace  failover.Trace     // of that attempt
-	traceParent string             // of the trigger that is run; empty if there is none
-	why         *failover.Decision // to repeat it; nil on the first attempt
-	spec        *layout.Spec       // that the claim was guarded by
-	total       int                // the shards of the assignment that it was guarded by
-	ceiling     uint64             // of the fences that this run may ever have
-	zone        *time.Location
+	shard   *shard
+	phase   failover.Phase
+	owner   string // the incarnation that claimed it
+	fence   uint64
+	repeats *repeated    // nil on the first attempt
+	spec    *layout.Spec // that the claim was guarded by
+	total   int          // the shards of the assignment that it was guarded by
+	ceiling uint64       // of the fences that this run may ever have
+	zone    *time.Location
 
 	live    Live           // that the handler looks at
 	context runctx.Context // of the handler, unless the run may outlive its session
@@ -41,9 +38,14 @@ type run struct {
 	stuck   bool           // it was reported as stuck
 
 	// These are written by the loop before the handler is called.
-	handler  Handler
-	told     Run
-	handlers *tally // that counts it; nil if its session does not wait for it
+	handler     Handler
+	fire        time.Time
+	trigger     uint64 // zero: the schedule asked for it
+	attempt     int
+	parameter   string // of the shard, or of the trigger
+	trace       failover.Trace
+	traceParent string // of the trigger that is run; empty if there is none
+	handlers    *tally // that counts it; nil if its session does not wait for it
 
 	// These are written by the goroutine of the handler, and then read by the
 	// loop.
@@ -59,6 +61,13 @@ type run struct {
 	code    string // why it ended with result; empty if it succeeded
 	first   uint64 // the fence with which it began
 	rev     uint64 // of the job, when it was claimed
+}
+
+// repeated is the attempt that a run repeats.
+type repeated struct {
+	prior observe.Prior
+	trace failover.Trace
+	why   failover.Decision
 }
 
 // handlerContext returns the context that the handler is called with.
@@ -106,35 +115,60 @@ func (e *Engine) prepare(s *shard, now moments) {
 	e.working++
 	e.startContext(r, now.monotonic)
 	r.handler = j.registered.Handler
-	r.told = Run{
-		Job:             j.name,
-		Shard:           s.item,
-		Total:           r.total,
-		Parameter:       r.spec.Parameter,
-		ShardParameter:  r.spec.ShardParameters[s.item],
-		Fire:            rec.Time().In(r.zone),
-		Attempt:         rec.Attempt,
-		Fence:           rec.Fence,
-		PreviousAttempt: r.prior.Owner,
-		Trace:           rec.Trace,
-		PreviousTrace:   r.priorTrace,
-		TraceParent:     r.traceParent,
-		Live:            &r.live,
+	r.fire = rec.Time()
+	r.attempt = rec.Attempt
+	r.trace = rec.Trace
+	if len(r.spec.ShardParameters) > 0 {
+		r.parameter = r.spec.ShardParameters[s.item]
+	}
+	if rec.IsManual() {
+		r.trigger = rec.Trigger
+		r.parameter = cmp.Or(rec.Manual.Parameter, r.parameter)
 	}
 	if s.unclaimed {
-		r.told.Fence = 0
+		r.first = 0
 	}
-	r.live.Fence.Store(r.told.Fence)
-	if rec.IsManual() {
-		r.told.Trigger = rec.Trigger
-		r.told.ShardParameter = cmp.Or(rec.Manual.Parameter, r.told.ShardParameter)
-	}
+	r.live.Fence.Store(r.first)
 	r.began = now.wall
 	e.emitBegan(s, r)
 	if r.carry == nil {
 		r.handlers = &e.me.handlers
 		r.handlers.add(1)
 	}
+}
+
+// RunOf returns the run whose handler got a context; nil if there is none. It
+// does not tell which retry it is.
+func RunOf(ctx context.Context) *Run {
+	r, ok := runctx.RunOf(ctx).(*run)
+	if !ok {
+		return nil
+	}
+	told := r.tell()
+	return &told
+}
+
+// tell returns the run as its handler sees it.
+func (r *run) tell() Run {
+	told := Run{
+		Job:            r.shard.job.name,
+		Shard:          r.shard.item,
+		Total:          r.total,
+		Parameter:      r.spec.Parameter,
+		ShardParameter: r.parameter,
+		Fire:           r.fire.In(r.zone),
+		Trigger:        r.trigger,
+		Attempt:        r.attempt,
+		Fence:          r.first,
+		Trace:          r.trace,
+		TraceParent:    r.traceParent,
+		Live:           &r.live,
+	}
+	if r.repeats != nil {
+		told.PreviousAttempt = r.repeats.prior.Owner
+		told.PreviousTrace = r.repeats.trace
+	}
+	return told
 }
 
 // startContext makes the context of a run's handler, which ends with the
@@ -151,7 +185,7 @@ func (e *Engine) startContext(r *run, now time.Time) {
 		e.watchRun(r, deadline)
 	}
 	r.context.Start(e.me.ctx, deadline, ErrTimeout)
-	r.context.SetRun(&r.told)
+	r.context.SetRun(r)
 	r.live.hold.member.Store(e.me)
 }
 
@@ -161,13 +195,13 @@ func (e *Engine) emitBegan(s *shard, r *run) {
 		return
 	}
 	ev := s.runEvent(observe.Began)
-	if s.record.Attempt > 1 {
-		ev.Kind, ev.Subject = observe.TookOver, r.prior.Owner
-		ev.Prior = r.prior
-		if r.why != nil {
-			ev.Code, ev.Args = string(r.why.Code), maps.Clone(r.why.Args)
-			ev.Detail = r.why.Reason
-		}
+	if x := r.repeats; x != nil {
+		ev.Kind = observe.TookOver
+		ev.Subject = x.prior.Owner
+		ev.Prior = x.prior
+		ev.Code = string(x.why.Code)
+		ev.Args = maps.Clone(x.why.Args)
+		ev.Detail = x.why.Reason
 	}
 	e.emit(ev)
 }
@@ -198,7 +232,7 @@ func (e *Engine) handle(r *run) {
 		e.returns.add(r)
 	}()
 	pprof.SetGoroutineLabels(context.Background()) // those of the handler before
-	o = e.persist(r.handlerContext(), r.shard, r.spec, r.handler, r.told)
+	o = e.persist(r.handlerContext(), r, began)
 }
 
 // call calls a handler and finds out what its return means.

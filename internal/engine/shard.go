@@ -93,7 +93,7 @@ func (e *Engine) consider(s *shard) {
 	if d.Action != failover.ActionComplete { // which another may have done before
 		e.noteMissed(s, p, d)
 	}
-	e.wait(s, p, d)
+	e.wait(s, p, d, now)
 	if d.Action != failover.ActionBlock {
 		e.unblock(s)
 	}
@@ -159,6 +159,10 @@ func (e *Engine) act(s *shard, p failover.Policy, d failover.Decision, now time.
 	}
 	switch d.Action {
 	case failover.ActionBegin:
+		if s.unclaimed {
+			e.beginDue(s, p, d.Fire, now) // it has no triggers
+			break
+		}
 		if d.Trigger != nil {
 			e.claim(s, d, s.record.BeginTrigger(*d.Trigger, e.me.id, now), s.job.guards)
 			return

@@ -43,7 +43,6 @@ func (e *Engine) claim(s *shard, why failover.Decision, next failover.Record, gu
 		phase:   failover.PhaseClaiming,
 		owner:   next.Owner,
 		fence:   next.Fence,
-		prior:   s.prior(),
 		spec:    s.job.spec,
 		total:   len(s.job.assigned.Owners),
 		ceiling: s.job.assigned.Ceiling(),
@@ -52,8 +51,7 @@ func (e *Engine) claim(s *shard, why failover.Decision, next failover.Record, gu
 		rev:     revisionOf(s.job),
 	}
 	if next.Attempt > 1 {
-		r.why = &why
-		r.priorTrace = s.record.Trace
+		r.repeats = &repeated{prior: s.prior(), trace: s.record.Trace, why: why}
 	}
 	if why.Trigger != nil {
 		r.traceParent = why.Trigger.TraceParent

@@ -109,19 +109,28 @@ func (w *Wheel[T]) Next() time.Time {
 	return w.order[0].due()
 }
 
-// Ring calls begin for each entry whose fire is due at a time, with that fire.
-// If more than one fire is due, because the caller is late or the clock was
-// set, or if it is the last one of the schedule, the group's entries leave the
-// wheel, and it calls other for each: what happens then depends on policies.
+// Due is a fire of a group, and the fires before it that were not begun.
+type Due struct {
+	Fire  time.Time
+	First time.Time // of those that are due; Fire, unless the caller is late
+}
+
+// mostDue bounds how many fires of a group may be due at once. It is more than
+// a process that is overloaded is behind.
+const mostDue = 60
+
+// Ring calls begin for each entry that has a fire due at a time, with the last
+// such fire. If very many are due, because the process was stopped or the clock
+// was set, or if it is the last one of the schedule, the group's entries leave
+// the wheel, and Ring calls other for each.
 //
 // begin may call Leave for the entry that it is called for, and nothing else;
 // other may call Join and Leave.
-func (w *Wheel[T]) Ring(now time.Time, begin func(v T, fire time.Time), other func(v T)) {
+func (w *Wheel[T]) Ring(now time.Time, begin func(v T, d Due), other func(v T)) {
 	for len(w.order) > 0 && !w.order[0].due().After(now) {
 		g := w.order[0]
-		fire := g.fire
-		next := g.schedule.Next(fire)
-		if next.IsZero() || !next.Add(g.kind.Delay).After(now) {
+		d, next := g.next(now)
+		if next.IsZero() {
 			w.dissolve(g, other)
 			continue
 		}
@@ -129,12 +138,26 @@ func (w *Wheel[T]) Ring(now time.Time, begin func(v T, fire time.Time), other fu
 		heap.Fix(&w.order, 0)
 		for i := 0; i < len(g.members); {
 			e := g.members[i]
-			begin(e.Value, fire)
+			begin(e.Value, d)
 			if i < len(g.members) && g.members[i] == e {
 				i++ // otherwise it has left, and another is in its place
 			}
 		}
 	}
+}
+
+// next returns the fire that is due, and the one after it; zero if that is
+// none, or too many are due.
+func (g *group[T]) next(now time.Time) (d Due, next time.Time) {
+	d = Due{Fire: g.fire, First: g.fire}
+	for range mostDue {
+		next = g.schedule.Next(d.Fire)
+		if next.IsZero() || next.Add(g.kind.Delay).After(now) {
+			return d, next
+		}
+		d.Fire = next
+	}
+	return d, time.Time{}
 }
 
 // dissolve takes all entries of a group out.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -34,7 +35,9 @@ func clock(t time.Time) string { return t.Format("05.000") }
 // ring rings and returns what happened, in order.
 func ring(w *Wheel[string], now time.Time) (log []string) {
 	w.Ring(now,
-		func(v string, fire time.Time) { log = append(log, v+" "+clock(fire)) },
+		func(v string, d Due) {
+			log = append(log, strings.TrimSuffix(v+" "+clock(d.First)+"-"+clock(d.Fire), "-"+clock(d.First)))
+		},
 		func(v string) { log = append(log, v+" other") })
 	return log
 }
@@ -69,7 +72,7 @@ func TestWheel_Fires(t *testing.T) {
 		{1.3, []string{"late 01.000"}},
 		{2.1, []string{"a 02.000", "b 02.000"}},
 		{2.3, []string{"late 02.000"}},
-		{4.1, []string{"a other", "b other", "late 03.000"}},
+		{4.1, []string{"a 03.000-04.000", "b 03.000-04.000", "late 03.000"}},
 	} {
 		got := ring(&w, second(tt.at))
 		if !slices.Equal(got, tt.want) {
@@ -94,7 +97,8 @@ func TestWheel_LeavesTheRestToOthers(t *testing.T) {
 	}{
 		{"in time", every{seconds: 1}, time.Second, "[a 01.000]"},
 		{"almost late", every{seconds: 1}, 2*time.Second - 1, "[a 01.000]"},
-		{"two are due", every{seconds: 1}, 2 * time.Second, "[a other]"},
+		{"two are due", every{seconds: 1}, 2 * time.Second, "[a 01.000-02.000]"},
+		{"a minute's are due", every{seconds: 1}, time.Minute, "[a 01.000-00.000]"},
 		{"many are due", every{seconds: 1}, time.Hour, "[a other]"},
 		{"the last one", every{seconds: 1, until: begin.Add(time.Second)}, time.Second, "[a other]"},
 		{"the last but one", every{seconds: 1, until: begin.Add(2 * time.Second)}, time.Second, "[a 01.000]"},
@@ -173,7 +177,8 @@ func TestWheel_JoinsAndLeaves(t *testing.T) {
 			}
 		}
 		var rung []int
-		w.Ring(now, func(i int, fire time.Time) {
+		w.Ring(now, func(i int, d Due) {
+			fire := d.Fire
 			if !entries[i].Waits() || !fire.After(last[i]) || fire.After(now) {
 				t.Fatalf("%d fires at %s after %s, waits: %t", i, clock(fire), clock(last[i]), entries[i].Waits())
 			}
