@@ -103,9 +103,12 @@ func (d *DB) Migrate(ctx context.Context) error {
 	return d.migrate(ctx)
 }
 
+// migrateTries bounds how often a migration that failed is tried again.
+const migrateTries = 6
+
 func (d *DB) migrate(ctx context.Context) error {
 	var err error
-	for try := range maxTries {
+	for try := range migrateTries {
 		var version int
 		if version, err = d.Version(ctx); err == nil && version >= Latest {
 			return nil
@@ -113,11 +116,12 @@ func (d *DB) migrate(ctx context.Context) error {
 		if err == nil {
 			err = d.up(ctx)
 		}
-		if err == nil || d.dialect != SQLite {
+		if err == nil {
 			break
 		}
-		// SQLite has no lock but that of a transaction: another process may
-		// have made the tables, or be about to.
+		// Another process may have made the tables, or be about to. SQLite has
+		// no lock but that of a transaction, and goose looks at its table of
+		// versions before it has the lock.
 		select {
 		case <-ctx.Done():
 			return d.fault("migrate the schema", err)

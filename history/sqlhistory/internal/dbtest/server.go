@@ -229,13 +229,6 @@ func (s *Server) Kill() {
 	<-ended
 }
 
-// Pause stops the server as SIGSTOP does: connections stay, and nothing is
-// answered.
-func (s *Server) Pause() { _ = s.cmd.Process.Signal(syscall.SIGSTOP) }
-
-// Resume ends Pause.
-func (s *Server) Resume() { _ = s.cmd.Process.Signal(syscall.SIGCONT) }
-
 // Until calls f until it returns nil, for at most a minute.
 func Until(t testing.TB, f func(ctx context.Context) error) {
 	t.Helper()
