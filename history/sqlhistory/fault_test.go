@@ -227,7 +227,7 @@ func TestSchema_MakesTheTables(t *testing.T) {
 	}
 }
 
-// A user with the right to read can read, and a write of that user is neither the
+// A user with the right to read can read. A write of that user is neither the
 // fault of the rows nor of the program.
 func TestDB_ReadersNeedOnlySelect(t *testing.T) {
 	for name, p := range map[string]*product{"PostgreSQL": postgres, "MariaDB": mariadb} {

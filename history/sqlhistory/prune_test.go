@@ -24,7 +24,7 @@ func aged(n int, age time.Duration) history.Batch {
 	failed.Result = failover.ResultFailed
 	failed.Trigger = 5
 	return history.Batch{
-		Runs:   []history.Run{run, failed},
+		Runs: []history.Run{run, failed},
 		Missed: []history.Missed{{
 			Namespace: run.Namespace,
 			Job:       run.Job,

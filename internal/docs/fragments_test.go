@@ -28,7 +28,11 @@ var packages = map[string]string{
 	"http":     "net/http",
 	"slog":     "log/slog",
 	"time":     "time",
+	"os":       "os",
+	"sql":      "database/sql",
 	"elastic":  "github.com/elasticjob-go/elastic",
+	"failover": "github.com/elasticjob-go/elastic/failover",
+	"history":  "github.com/elasticjob-go/elastic/history",
 	"dataflow": "github.com/elasticjob-go/elastic/jobs/dataflow",
 	"httpcall": "github.com/elasticjob-go/elastic/jobs/httpcall",
 	"script":   "github.com/elasticjob-go/elastic/jobs/script",
@@ -36,6 +40,8 @@ var packages = map[string]string{
 	"health":   "github.com/elasticjob-go/elastic/observe/health",
 	"observe":  "github.com/elasticjob-go/elastic/observe",
 	"store":    "github.com/elasticjob-go/elastic/store",
+
+	"sqlhistory": "github.com/elasticjob-go/elastic/history/sqlhistory",
 }
 
 // Each block of Go code that is no complete file compiles inside a function,
