@@ -7,9 +7,9 @@ SHELL     := bash
 BIN       := $(CURDIR)/.bin
 STAGES    := $(BIN)/stage-runner
 # The modules that a change checks. Each stays on one line: scripts read it.
-MODULES  := . jobfile history/sqlhistory observe/otel observe/prom store/etcd store/consul store/zookeeper store/all examples e2e conformance internal/testservers/containers internal/testharness elasticjob cmd/elasticctl
+MODULES  := . jobfile adminhttp history/sqlhistory observe/otel observe/prom store/etcd store/consul store/zookeeper store/all examples e2e conformance internal/testservers/containers internal/testharness elasticjob cmd/elasticctl
 # The modules whose unit tests run with the race detector.
-TESTED   := . jobfile history/sqlhistory observe/otel observe/prom conformance store/etcd store/consul store/all store/zookeeper examples elasticjob cmd/elasticctl
+TESTED   := . jobfile adminhttp history/sqlhistory observe/otel observe/prom conformance store/etcd store/consul store/all store/zookeeper examples elasticjob cmd/elasticctl
 # Modules outside the workspace.
 APART     := bench/cron bench/peers bench/scale
 ALL       := $(MODULES:%=./%/...)

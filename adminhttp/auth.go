@@ -29,33 +29,38 @@ func (s *server) identify(api huma.API) func(huma.Context, func(huma.Context)) {
 		switch {
 		case errors.Is(err, ErrUnidentified):
 			w.Header().Set("WWW-Authenticate", `Bearer realm="elastic"`)
-			writeProblem(w, requestProblem(http.StatusUnauthorized, "send a valid token, as Authorization: Bearer …"))
+			refuse(w, http.StatusUnauthorized, "send a valid token, as Authorization: Bearer …")
 			return
 		case errors.Is(err, ErrTooMany):
 			w.Header().Set("Retry-After", "60")
-			writeProblem(w, requestProblem(http.StatusTooManyRequests, "too many wrong tokens came from this address; wait a minute"))
+			refuse(w, http.StatusTooManyRequests, "too many wrong tokens came from this address; wait a minute")
 			return
 		case err != nil:
 			s.Log.Error("a caller could not be identified", "error", err)
-			writeProblem(w, requestProblem(http.StatusInternalServerError, "the caller could not be identified; the server's log says why"))
+			refuse(w, http.StatusInternalServerError, "the caller could not be identified; the server's log says why")
 			return
 		}
 		needs, _ := c.Operation().Metadata[roleKey].(Role)
 		if !who.Role.Includes(needs) {
-			writeProblem(w, requestProblem(http.StatusForbidden,
-				"this needs the role "+string(needs)+"; "+who.Name+" has "+string(who.Role)))
+			refuse(w, http.StatusForbidden,
+				"this needs the role "+string(needs)+"; "+who.Name+" has "+string(who.Role))
 			return
 		}
 		if job := c.Param("job"); needs != RoleRead && job != "" && !who.mayChange(job) {
-			writeProblem(w, requestProblem(http.StatusForbidden, who.Name+" may not change the job "+job))
+			refuse(w, http.StatusForbidden, who.Name+" may not change the job "+job)
 			return
 		}
 		if needs != RoleRead && c.Param("job") == "" && len(who.Jobs) > 0 {
-			writeProblem(w, requestProblem(http.StatusForbidden, who.Name+" may change some jobs only, and nothing else"))
+			refuse(w, http.StatusForbidden, who.Name+" may change some jobs only, and nothing else")
 			return
 		}
 		next(huma.WithValue(c, identityKey{}, who))
 	}
+}
+
+// refuse answers a request with a problem.
+func refuse(w http.ResponseWriter, status int, detail string) {
+	writeProblem(w, requestProblem(status, detail))
 }
 
 func writeProblem(w http.ResponseWriter, p *Problem) {

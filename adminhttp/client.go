@@ -53,7 +53,7 @@ func NewClient(server string, options ...ClientOption) (*Client, error) {
 	u, err := url.Parse(server)
 	switch {
 	case err != nil:
-		return nil, errors.New("make the client: the server's URL can't be read; want one such as https://elastic.example.com")
+		return nil, errors.New("make the client: the URL can't be read; want one such as https://elastic.example.com")
 	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
 		return nil, errors.New("make the client: want a URL such as https://elastic.example.com")
 	case u.User != nil:
@@ -85,7 +85,9 @@ var _ admin.API = (*Client)(nil)
 const maxAnswer = 64 << 20
 
 // send sends a request and decodes the answer into out.
-func (c *Client) send(ctx context.Context, method, path string, query url.Values, header http.Header, in, out any) error {
+func (c *Client) send(
+	ctx context.Context, method, path string, query url.Values, header http.Header, in, out any,
+) error {
 	if strings.Contains(path, "//") || strings.HasSuffix(path, "/") {
 		return fmt.Errorf("%w: a name is empty", admin.ErrInvalid)
 	}
@@ -142,7 +144,8 @@ func (c *Client) send(ctx context.Context, method, path string, query url.Values
 // as a proxy, has only its status.
 func problemIn(answer *http.Response, text []byte) *Problem {
 	p := &Problem{}
-	if strings.HasPrefix(answer.Header.Get("Content-Type"), "application/problem+json") && json.Unmarshal(text, p) == nil {
+	kind := answer.Header.Get("Content-Type")
+	if strings.HasPrefix(kind, "application/problem+json") && json.Unmarshal(text, p) == nil {
 		p.Status = answer.StatusCode
 		return p
 	}

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Role is what a caller may do. Each role includes those before it.
+// Role says which acts a caller is allowed. Each role includes those before it.
 type Role string
 
 // The roles.

@@ -18,7 +18,7 @@ type cordonInput struct {
 	wire.TargetPath
 	wire.Act
 	Body struct {
-		Action string `json:"action" enum:"cordon,drain" doc:"cordon keeps new shards away; drain also moves those that are there."`
+		Action string `json:"action" enum:"cordon,drain" doc:"cordon keeps shards away; drain also ends runs."`
 	}
 }
 
@@ -38,7 +38,7 @@ func (s *server) instanceRoutes(api huma.API) {
 		func(ctx context.Context, in *wire.InstancePath) (*answer[admin.InstanceDetail], error) {
 			return read(s.Admin.Instance(ctx, in.ID))
 		})
-	register(api, operation("whyInstance", "GET", "/instances/{id}/why", RoleRead, "Say what keeps an instance from working"),
+	register(api, operation("whyInstance", "GET", "/instances/{id}/why", RoleRead, "Say what an instance waits for"),
 		func(ctx context.Context, in *wire.InstancePath) (*answer[admin.Answer], error) {
 			return read(s.Admin.Why(ctx, admin.WhyQuery{Instance: in.ID}))
 		})

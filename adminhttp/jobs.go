@@ -2,8 +2,8 @@ package adminhttp
 
 import (
 	"context"
+	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -14,7 +14,7 @@ import (
 )
 
 type jobsInput struct {
-	Text     string   `query:"text" doc:"Words that must all occur in the name, the description, the schedule or its words."`
+	Text     string   `query:"text" doc:"Words that must all occur in the name, the description or the schedule."`
 	States   []string `query:"state" doc:"The states to select, separated by commas."`
 	Instance string   `query:"instance" doc:"Selects jobs of which this instance owns a shard."`
 	Requires []string `query:"requires" doc:"Labels that the jobs require, as name=value, separated by commas."`
@@ -104,7 +104,8 @@ func (s *server) jobRoutes(api huma.API) {
 	register(api, operation("apply", "PUT", "/jobs/{job}", RoleAdmin, "Create or replace a job"),
 		func(ctx context.Context, in *applyInput) (*receipt, error) {
 			if in.Body.Name != in.Job {
-				return nil, requestProblem(http.StatusUnprocessableEntity, "the name in the body, "+strconv.Quote(in.Body.Name)+", is not that of the path, "+strconv.Quote(in.Job))
+				return nil, requestProblem(http.StatusUnprocessableEntity,
+					fmt.Sprintf("the name in the body, %.80q, is not that of the path, %.80q", in.Body.Name, in.Job))
 			}
 			return s.do(ctx, in.Act, func(c *admin.Client, o []admin.ActOption) (admin.Receipt, error) {
 				return c.Apply(ctx, in.Body, o...)
@@ -116,10 +117,14 @@ func (s *server) jobRoutes(api huma.API) {
 				return c.Rollback(ctx, in.Job, in.Body.Rev, o...)
 			})
 		})
-	s.jobAct(api, operation("disable", "POST", "/jobs/{job}/disable", RoleOperate, "Begin nothing more"), (*admin.Client).Disable)
-	s.jobAct(api, operation("enable", "POST", "/jobs/{job}/enable", RoleOperate, "Begin fires again"), (*admin.Client).Enable)
-	s.jobAct(api, operation("remove", "DELETE", "/jobs/{job}", RoleAdmin, "Remove a job"), (*admin.Client).Remove)
-	s.jobAct(api, operation("restore", "POST", "/jobs/{job}/restore", RoleAdmin, "Bring a removed job back"), (*admin.Client).Restore)
+	s.jobAct(api, operation("disable", "POST", "/jobs/{job}/disable", RoleOperate, "Begin nothing more"),
+		(*admin.Client).Disable)
+	s.jobAct(api, operation("enable", "POST", "/jobs/{job}/enable", RoleOperate, "Begin fires again"),
+		(*admin.Client).Enable)
+	s.jobAct(api, operation("remove", "DELETE", "/jobs/{job}", RoleAdmin, "Remove a job"),
+		(*admin.Client).Remove)
+	s.jobAct(api, operation("restore", "POST", "/jobs/{job}/restore", RoleAdmin, "Bring a removed job back"),
+		(*admin.Client).Restore)
 	s.shardsAct(api, operation("disableShards", "POST", "/jobs/{job}/shards/disable", RoleOperate, "Disable shards"),
 		(*admin.Client).DisableShards)
 	s.shardsAct(api, operation("enableShards", "POST", "/jobs/{job}/shards/enable", RoleOperate, "Enable shards"),

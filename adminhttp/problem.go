@@ -81,7 +81,9 @@ func problemOf(err error) *Problem {
 	}
 	for _, c := range causes {
 		if errors.Is(err, c.err) {
-			p.Type, p.Title, p.Status = problemPath+c.name, c.err.Error(), c.status
+			p.Type = problemPath + c.name
+			p.Title = c.err.Error()
+			p.Status = c.status
 			break
 		}
 	}

@@ -105,6 +105,9 @@ var routes = []struct {
 	{"POST", "/repair", `{"key":"jobs/report"}`, adminhttp.RoleAdmin},
 }
 
+// roles are those to try; "" is a caller without a token.
+var roles = []adminhttp.Role{"", "guest", adminhttp.RoleRead, adminhttp.RoleOperate, adminhttp.RoleAdmin}
+
 // Each route is open to the roles that include its own, and to no other. The
 // table has every route of the OpenAPI document.
 func TestRoles_EachRoute(t *testing.T) {
@@ -112,16 +115,17 @@ func TestRoles_EachRoute(t *testing.T) {
 	var fails error
 	url := serve(t, newStore(t), func(*http.Request) (adminhttp.Identity, error) { return who, fails })
 	for _, route := range routes {
-		for _, role := range []adminhttp.Role{"", "guest", adminhttp.RoleRead, adminhttp.RoleOperate, adminhttp.RoleAdmin} {
+		for _, role := range roles {
 			who, fails = adminhttp.Identity{Name: "li", Role: role}, nil
 			if role == "" {
 				fails = adminhttp.ErrUnidentified
 			}
 			got, p := request(t, newRequest(t, route.method, url+"/api/v1"+route.path, route.body))
+			refused := got == http.StatusForbidden || got == http.StatusUnauthorized
 			switch {
 			case role == "" && got != http.StatusUnauthorized:
 				t.Errorf("%s %s without a token: got %d", route.method, route.path, got)
-			case role != "" && role.Includes(route.role) && (got == http.StatusForbidden || got == http.StatusUnauthorized):
+			case role != "" && role.Includes(route.role) && refused:
 				t.Errorf("%s %s as %s: refused: %s", route.method, route.path, role, p.Detail)
 			case role != "" && !role.Includes(route.role) && got != http.StatusForbidden:
 				t.Errorf("%s %s as %s: got %d, want 403", route.method, route.path, role, got)
@@ -201,37 +205,132 @@ func TestRequests_BadInput(t *testing.T) {
 		want                     int
 		detail                   string
 	}{
-		{name: "an unknown field", method: "PUT", path: "/jobs/a", body: `{"name":"a","schedul":"@daily"}`, want: 422},
-		{name: "a key twice", method: "PUT", path: "/jobs/a", body: `{"name":"a","shards":1,"shards":2}`, want: 400, detail: `"shards" twice`},
-		{name: "half a body", method: "PUT", path: "/jobs/a", body: `{"name":`, want: 400},
-		{name: "no UTF-8", method: "PUT", path: "/jobs/a", body: "{\"name\":\"\xff\"}", want: 400, detail: "UTF-8"},
-		{name: "another name", method: "PUT", path: "/jobs/b", body: fits, want: 422, detail: "not that of the path"},
-		{name: "no body", method: "PUT", path: "/jobs/a", want: 400},
-		{name: "deep", method: "PUT", path: "/jobs/a", body: strings.Repeat("[", 40), want: 400, detail: "nested deeper"},
-		{name: "too large", method: "PUT", path: "/jobs/a", body: `{"name":"` + strings.Repeat("a", 2<<20) + `"}`, want: 413},
 		{
-			name: "another content type", method: "PUT", path: "/jobs/a", body: fits, want: 415,
+			name:   "an unknown field",
+			method: "PUT",
+			path:   "/jobs/a",
+			body:   `{"name":"a","schedul":"@daily"}`,
+			want:   422,
+		},
+		{
+			name:   "a key twice",
+			method: "PUT",
+			path:   "/jobs/a",
+			body:   `{"name":"a","shards":1,"shards":2}`,
+			want:   400,
+			detail: `"shards" twice`,
+		},
+		{
+			name:   "half a body",
+			method: "PUT",
+			path:   "/jobs/a",
+			body:   `{"name":`,
+			want:   400,
+		},
+		{
+			name:   "no UTF-8",
+			method: "PUT",
+			path:   "/jobs/a",
+			body:   "{\"name\":\"\xff\"}",
+			want:   400,
+			detail: "UTF-8",
+		},
+		{
+			name:   "another name",
+			method: "PUT",
+			path:   "/jobs/b",
+			body:   fits,
+			want:   422,
+			detail: "not that of the path",
+		},
+		{
+			name:   "no body",
+			method: "PUT",
+			path:   "/jobs/a",
+			want:   400,
+		},
+		{
+			name:   "deep",
+			method: "PUT",
+			path:   "/jobs/a",
+			body:   strings.Repeat("[", 40),
+			want:   400,
+			detail: "nested deeper",
+		},
+		{
+			name:   "too large",
+			method: "PUT",
+			path:   "/jobs/a",
+			body:   `{"name":"` + strings.Repeat("a", 2<<20) + `"}`,
+			want:   413,
+		},
+		{
+			name:   "another content type",
+			method: "PUT",
+			path:   "/jobs/a",
+			body:   fits,
+			want:   415,
 			change: func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") },
 		},
 		{
-			name: "a revision that is none", method: "POST", path: "/jobs/a/disable", want: 400, detail: "If-Match",
+			name:   "a revision that is none",
+			method: "POST",
+			path:   "/jobs/a/disable",
+			want:   400,
+			detail: "If-Match",
 			change: func(r *http.Request) { r.Header.Set("If-Match", "yesterday") },
 		},
 		{
-			name: "a key that is no UUID", method: "POST", path: "/jobs/a/disable", want: 422,
+			name:   "a key that is no UUID",
+			method: "POST",
+			path:   "/jobs/a/disable",
+			want:   422,
 			change: func(r *http.Request) { r.Header.Set("Idempotency-Key", "again") },
 		},
-		{name: "an unknown parameter", method: "GET", path: "/jobs?colour=red", want: 422},
-		{name: "a limit that is no number", method: "GET", path: "/jobs?limit=many", want: 422},
-		{name: "a reason of 300 bytes", method: "POST", path: "/jobs/a/disable?why=" + strings.Repeat("x", 300), want: 422},
-		{name: "no route", method: "GET", path: "/nowhere", want: 404},
-		{name: "another method", method: "PATCH", path: "/jobs/a", want: 404},
 		{
-			name: "another origin", method: "POST", path: "/pause", want: 403, detail: "another origin",
+			name:   "an unknown parameter",
+			method: "GET",
+			path:   "/jobs?colour=red",
+			want:   422,
+		},
+		{
+			name:   "a limit that is no number",
+			method: "GET",
+			path:   "/jobs?limit=many",
+			want:   422,
+		},
+		{
+			name:   "a reason of 300 bytes",
+			method: "POST",
+			path:   "/jobs/a/disable?why=" + strings.Repeat("x", 300),
+			want:   422,
+		},
+		{
+			name:   "no route",
+			method: "GET",
+			path:   "/nowhere",
+			want:   404,
+		},
+		{
+			name:   "another method",
+			method: "PATCH",
+			path:   "/jobs/a",
+			want:   404,
+		},
+		{
+			name:   "another origin",
+			method: "POST",
+			path:   "/pause",
+			want:   403,
+			detail: "another origin",
 			change: func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") },
 		},
 		{
-			name: "a name of somebody else's for this machine", method: "GET", path: "/jobs", want: 403, detail: "host",
+			name:   "another name for this machine",
+			method: "GET",
+			path:   "/jobs",
+			want:   403,
+			detail: "host",
 			change: func(r *http.Request) { r.Host = "evil.example" },
 		},
 	} {
@@ -286,7 +385,8 @@ func TestTokens_Identify(t *testing.T) {
 		}
 		return tokens.Identify(r)
 	}
-	if who, err := identify("10.0.0.1", "Bearer "+li); err != nil || who.Name != "li" || who.Role != adminhttp.RoleAdmin {
+	who, err := identify("10.0.0.1", "Bearer "+li)
+	if err != nil || who.Name != "li" || who.Role != adminhttp.RoleAdmin {
 		t.Errorf("got %+v, %v", who, err)
 	}
 	for _, wrong := range []string{"", "Bearer " + old, "Bearer nonsense", "Basic " + li, "Bearer "} {
@@ -342,6 +442,7 @@ func (f *faultList) count() int    { return len(f.all) }
 // shown.
 func TestTokens_RefusesFiles(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tokens.yaml")
+	hash := strings.Repeat("ab", 32)
 	for _, c := range []struct {
 		text string
 		mode os.FileMode
@@ -351,7 +452,7 @@ func TestTokens_RefusesFiles(t *testing.T) {
 		{"tokens: [{name: a, role: root, sha256: beef}]", 0o600, "role: want read, operate or admin"},
 		{"tokens: [{name: a, role: root, sha256: beef}]", 0o600, "64 hexadecimal digits"},
 		{"tokens: [{name: a, secret: x}]", 0o600, "secret"},
-		{"tokens: [{name: a, role: read, sha256: " + strings.Repeat("ab", 32) + ", jobs: ['[']}]", 0o600, "is not a pattern"},
+		{"tokens: [{name: a, role: read, sha256: " + hash + ", jobs: ['[']}]", 0o600, "is not a pattern"},
 		{"tokens: []", 0o666, "chmod go-w"},
 	} {
 		if err := os.WriteFile(file, []byte(c.text), c.mode); err != nil {

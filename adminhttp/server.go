@@ -74,7 +74,7 @@ func (s *server) mux() *http.ServeMux {
 	s.instanceRoutes(api)
 	s.namespaceRoutes(api)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		writeProblem(w, requestProblem(http.StatusNotFound, r.Method+" "+r.URL.Path+" is no route of this API"))
+		refuse(w, http.StatusNotFound, r.Method+" "+r.URL.Path+" is no route of this API")
 	})
 	return mux
 }
@@ -109,7 +109,7 @@ func schemaName(t reflect.Type, hint string) string {
 func (s *server) guard(next http.Handler) http.Handler {
 	origins := http.NewCrossOriginProtection()
 	origins.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		writeProblem(w, requestProblem(http.StatusForbidden, "the request comes from a page of another origin"))
+		refuse(w, http.StatusForbidden, "the request comes from a page of another origin")
 	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -117,7 +117,7 @@ func (s *server) guard(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		if !s.named(r.Host) {
-			writeProblem(w, requestProblem(http.StatusForbidden, "this host is not served here; use one of: "+strings.Join(s.Hosts, ", ")))
+			refuse(w, http.StatusForbidden, "this host is not served here; use one of: "+strings.Join(s.Hosts, ", "))
 			return
 		}
 		select {
@@ -125,7 +125,7 @@ func (s *server) guard(next http.Handler) http.Handler {
 			defer func() { <-s.slots }()
 		default:
 			h.Set("Retry-After", "1")
-			writeProblem(w, requestProblem(http.StatusServiceUnavailable, "too many requests are in flight; try again in a second"))
+			refuse(w, http.StatusServiceUnavailable, "too many requests are in flight; try again in a second")
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), maxTime)

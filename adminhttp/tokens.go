@@ -27,7 +27,7 @@ import (
 //	tokens:
 //	  - name: li
 //	    role: operate
-//	    sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+//	    sha256: 9f86d081884c7d659a2feaa0c55ad015…
 //	    expires: 2027-06-30T00:00:00Z
 //	    jobs: ["report-*"]
 //

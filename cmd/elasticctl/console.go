@@ -57,7 +57,8 @@ func (a *app) newConsole() *cobra.Command {
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), a.timeout)
 			defer cancel()
-			if options.Admin, err = a.open(ctx, t.Store); err != nil {
+			options.Admin, err = a.open(ctx, t.Store)
+			if err != nil {
 				return errors.Join(err, listener.Close())
 			}
 			defer a.close(cmd.Context(), options.Admin)
@@ -122,7 +123,7 @@ func (a *app) newToken() *cobra.Command {
 			if err := addToken(file, entry); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.ErrOrStderr(), "the hash of this token is in %s; the token itself is shown only now:\n", file)
+			fmt.Fprintf(cmd.ErrOrStderr(), "its hash is in %s; the token itself is shown only now:\n", file)
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), secret)
 			return err
 		},

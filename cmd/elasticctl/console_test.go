@@ -71,7 +71,8 @@ func TestConsole_CommandsThroughServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, stderr := exitUnreachable, ""
-	for end := time.Now().Add(time.Minute); code == exitUnreachable && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); code == exitUnreachable && time.Now().Before(end); {
+		time.Sleep(50 * time.Millisecond)
 		code, _, stderr = as(admin, "job", "ls")
 	}
 	if code != exitDone {

@@ -68,7 +68,8 @@ func (a *app) target() (namespace, error) {
 		return namespace{}, err
 	}
 	if name = cmp.Or(name, c.Current); name == "" {
-		return namespace{}, usage("say which store: --store URL or --server URL, the variable ELASTIC_STORE or ELASTIC_SERVER, " +
+		return namespace{}, usage("say which store: --store URL or --server URL, " +
+			"the variable ELASTIC_STORE or ELASTIC_SERVER, " +
 			"or a context that `elasticctl context set` and `elasticctl context use` made current")
 	}
 	t, ok := c.Contexts[name]

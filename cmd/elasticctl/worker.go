@@ -71,10 +71,12 @@ func (a *app) newWorker() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if c.Options, err = instance.options(); err != nil {
+			c.Options, err = instance.options()
+			if err != nil {
 				return err
 			}
-			if c.Log, err = newLogger(cmd.ErrOrStderr(), format, level); err != nil {
+			c.Log, err = newLogger(cmd.ErrOrStderr(), format, level)
+			if err != nil {
 				return err
 			}
 			c.Store = t.Store

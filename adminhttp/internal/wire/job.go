@@ -2,8 +2,8 @@ package wire
 
 import "time"
 
-// JobConfig is the schema of elastic.Job in JSON: the keys of a job file. Durations
-// are text such as "1h30m".
+// JobConfig is the schema of elastic.Job in JSON: the keys of a job file.
+// Durations are text such as "1h30m".
 type JobConfig struct {
 	Name            string            `json:"name"`
 	Description     string            `json:"description,omitempty"`

@@ -9,8 +9,8 @@ type Act struct {
 	Force      bool   `query:"force" doc:"Act although it would be refused."`
 	FleetClock bool   `query:"fleetClock" doc:"Use the clock of the fleet where the server's is wrong."`
 	IfMatch    string `header:"If-Match" doc:"The revision that the caller has seen, in quotes."`
-	Key        string `header:"Idempotency-Key" doc:"A UUID of version 7 of the last hour. A request with the same key is done once."`
-	Via        string `header:"Elastic-Via" enum:"api,cli,console,file" default:"api" doc:"The way by which the act came."`
+	Key        string `header:"Idempotency-Key" doc:"A UUID of version 7. A request with the same key is done once."`
+	Via        string `header:"Elastic-Via" enum:"api,cli,console,file" default:"api" doc:"How the act came."`
 }
 
 // JobPath is a path with a job.

@@ -56,7 +56,8 @@ func open(t *testing.T, s *Server) store.Store {
 func TestStart_KeepsData(t *testing.T) {
 	dir := t.TempDir()
 	first := start(t, Config{Dir: dir})
-	if _, err := open(t, first).Commit(t.Context(), store.Txn{Do: []store.Op{store.Create("kept", []byte("yes"))}}); err != nil {
+	create := store.Txn{Do: []store.Op{store.Create("kept", []byte("yes"))}}
+	if _, err := open(t, first).Commit(t.Context(), create); err != nil {
 		t.Fatal(err)
 	}
 	if err := first.Close(); err != nil {
@@ -125,7 +126,8 @@ func TestStart_Refuses(t *testing.T) {
 
 	spoiled := t.TempDir()
 	start(t, Config{Dir: spoiled}).Close()
-	if err := os.WriteFile(filepath.Join(spoiled, "etcd", "member", "snap", "db"), []byte("garbage"), 0o600); err != nil {
+	db := filepath.Join(spoiled, "etcd", "member", "snap", "db")
+	if err := os.WriteFile(db, []byte("garbage"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "file")
@@ -190,13 +192,13 @@ func TestFleet_RunsAndIsKilled(t *testing.T) {
 		"of report succeeded", "451: try again later", "of summary succeeded",
 		"was killed with SIGKILL", "starts again", "took",
 	} {
-		for deadline := time.Now().Add(2 * time.Minute); !strings.Contains(logs(), want); time.Sleep(50 * time.Millisecond) {
+		for end := time.Now().Add(2 * time.Minute); !strings.Contains(logs(), want); time.Sleep(50 * time.Millisecond) {
 			select {
 			case err := <-ended:
 				t.Fatalf("the demo ended: %v\n%s", err, logs())
 			default:
 			}
-			if time.Now().After(deadline) {
+			if time.Now().After(end) {
 				stop()
 				t.Fatalf("waited in vain for %q\n%s", want, logs())
 			}

@@ -60,8 +60,8 @@ func (s *Server) start(ctx context.Context, port int) error {
 	return nil
 }
 
-// startEtcd is embed.StartEtcd, which panics about data that it can't read, in a
-// goroutine of its own. Then it never returns; the process is about to end.
+// startEtcd is embed.StartEtcd, which panics about data that it can't read, in
+// a goroutine of its own. Then it never returns; the process is about to end.
 func startEtcd(c *embed.Config, log *etcdLog) (*embed.Etcd, error) {
 	type result struct {
 		etcd *embed.Etcd
@@ -169,7 +169,8 @@ func free(address string) bool {
 	return l.Close() == nil
 }
 
-// etcdLog writes etcd's warnings and errors to a file, which each start empties.
+// etcdLog writes etcd's warnings and errors to a file, which each start
+// empties.
 type etcdLog struct {
 	logger *zap.Logger
 	file   *os.File

@@ -11,7 +11,8 @@ import (
 	"github.com/elasticjob-go/elastic"
 )
 
-// roster holds the jobs that this instance has. One goroutine at a time uses it.
+// roster holds the jobs that this instance has. One goroutine at a time uses
+// it.
 type roster struct {
 	scheduler *elastic.Scheduler
 	log       *slog.Logger

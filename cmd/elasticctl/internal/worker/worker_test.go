@@ -133,8 +133,8 @@ jobs:
 %s`, word, filepath.Join(dir, "stays"), more)
 	}
 	job := func(name string) string {
-		return fmt.Sprintf("  - {name: %s, schedule: \"@every 1s\", run: {script: {path: sh, args: [\"-c\", \"echo x >> %s\"]}}}\n",
-			name, filepath.Join(dir, name))
+		return fmt.Sprintf("  - name: %s\n    schedule: \"@every 1s\"\n"+
+			"    run: {script: {path: sh, args: [\"-c\", \"echo x >> %s\"]}}\n", name, filepath.Join(dir, name))
 	}
 	has := func(name, word string) func() bool {
 		return func() bool {
@@ -149,7 +149,9 @@ jobs:
 
 	file(t, path, text("faulty", "  - {name: broken, schedule: \"@every 1s\"}\n"))
 	signals <- os.Interrupt
-	await(t, "the fault in the log", func() bool { return strings.Contains(output.String(), `job \"broken\": it has no \"run\" section`) })
+	await(t, "the fault in the log", func() bool {
+		return strings.Contains(output.String(), `job \"broken\": it has no \"run\" section`)
+	})
 	if has("stays", "faulty")() {
 		t.Error("a file with faults was taken over in part")
 	}
@@ -158,7 +160,8 @@ jobs:
 	signals <- os.Interrupt
 	await(t, "the second file's runs", func() bool { return has("stays", "new")() && has("comes", "x")() })
 	await(t, "the log to say that a job went", func() bool {
-		return strings.Contains(output.String(), "no longer has the job") && strings.Contains(output.String(), "job=goes")
+		text := output.String()
+		return strings.Contains(text, "no longer has the job") && strings.Contains(text, "job=goes")
 	})
 	if err := stop(); err != nil {
 		t.Error(err)
@@ -201,7 +204,12 @@ func TestRun_ServesMetricsAndHealth(t *testing.T) {
 	}
 	address := free.Addr().String()
 	path := file(t, "", `jobs: [{name: a, schedule: "@every 1s", run: {script: {path: "true"}}}]`)
-	err = Run(t.Context(), Config{Store: "memory://taken", File: path, Listen: address, Log: slog.New(slog.DiscardHandler)})
+	err = Run(t.Context(), Config{
+		Store:  "memory://taken",
+		File:   path,
+		Listen: address,
+		Log:    slog.New(slog.DiscardHandler),
+	})
 	if err == nil || !strings.Contains(err.Error(), "serve metrics and health") {
 		t.Fatalf("the address is taken: got %v", err)
 	}
