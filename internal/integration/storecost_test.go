@@ -69,6 +69,37 @@ func TestStoreCost_ThousandShardsBegin(t *testing.T) {
 	})
 }
 
+// A thousand jobs of one shard that are due at one instant begin and end in as
+// few commits as the size of transactions allows: three keys to begin, one to
+// end.
+func TestStoreCost_ThousandJobsFire(t *testing.T) {
+	for _, row := range []struct {
+		maxOps int
+		want   int64
+	}{{127, 32}, {256, 18}} {
+		t.Run(fmt.Sprint(row.maxOps, " keys a transaction"), func(t *testing.T) {
+			bubble(t, func(c *cluster) {
+				for i := range 1000 {
+					c.jobs = append(c.jobs, elastic.Job{Name: fmt.Sprintf("job-%04d", i), Schedule: "0/30 * * * * ?"})
+				}
+				c.hook = func(memory.Request) memory.Fault {
+					return memory.Fault{Before: time.Millisecond, After: time.Millisecond}
+				}
+				n := c.start("a")
+				c.pass(25 * time.Second)
+				before := n.store.Counts()
+				c.pass(10 * time.Second)
+				if got := n.store.Counts().Sub(before); got.Commits > row.want || got.Reads() != 0 {
+					t.Errorf("1,000 jobs took %d commits and %d reads, want at most %d and 0", got.Commits, got.Reads(), row.want)
+				}
+				if got := len(c.find(func(r *ran) bool { return !r.end.IsZero() })); got != 1000 {
+					t.Errorf("%d runs ended, want 1,000", got)
+				}
+			}, memory.MaxOps(row.maxOps))
+		})
+	}
+}
+
 // An idle job costs the store nothing: 500 jobs cost what one costs.
 func TestStoreCost_IdleJobIsFree(t *testing.T) {
 	perMinute := map[int]store.Counts{}

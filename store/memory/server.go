@@ -50,7 +50,7 @@ type Server struct {
 type Option func(*Server)
 
 // MaxOps sets Caps.MaxOps, so that tests can make transactions overflow with
-// few keys. The default is 128.
+// few keys. The default is 256.
 func MaxOps(n int) Option { return func(s *Server) { s.caps.MaxOps = n } }
 
 // WeakVersions makes versions start again when a key is deleted and created
@@ -78,7 +78,7 @@ func NewServer(options ...Option) *Server {
 	s := &Server{
 		caps: store.Caps{
 			Driver: "memory", StrongVersions: true, AtomicList: true, AtomicWatch: true, Digest: true,
-			MaxOps: 128, MaxValue: 512 << 10, MaxTxn: 1 << 20,
+			MaxOps: 256, MaxValue: 512 << 10, MaxTxn: 1 << 20,
 			MinTTL: 10 * time.Millisecond, MaxTTL: 24 * time.Hour,
 		},
 		leases: map[string]*lease{},

@@ -36,14 +36,15 @@ func newStore(h ensemble, keys keyspace, c store.Caps) *client {
 // capsOf are what servers can do that grant TTLs within bounds. ZooKeeper's own
 // limit is 1 MiB for a request. In the worst case each byte of a key is written
 // as three, each key is prefixed with a namespace of maxNamespace bytes, and
-// each operation takes 60 bytes besides: 127 × (2 × 900 + 400 + 60) bytes more
-// than what MaxTxn counts, which is 287 KB. There is no limit on operations.
+// each operation takes 60 bytes besides: 256 × (2 × 900 + 400 + 60) bytes more
+// than what MaxTxn counts, which is 579 KB. There is no limit on operations; more
+// of them would leave less for values.
 func capsOf(minTTL, maxTTL time.Duration) store.Caps {
 	return store.Caps{
 		Driver:   "zookeeper",
-		MaxOps:   127,
-		MaxValue: 640 << 10,
-		MaxTxn:   704 << 10,
+		MaxOps:   256,
+		MaxValue: 440 << 10,
+		MaxTxn:   456 << 10,
 		MinTTL:   minTTL,
 		MaxTTL:   maxTTL,
 		// Sessions expire at ticks. Unless configured otherwise, the bounds are

@@ -75,7 +75,7 @@
 //
 // # Transactions
 //
-// One Multi each: 127 keys, 640 KiB for a value, 704 KiB for all. Directories
+// One Multi each: 256 keys, 440 KiB for a value, 456 KiB for all. Directories
 // that are missing are made before it. When a reply is lost, the transaction is
 // sealed by a write to the session's marker before Commit returns, so that no
 // late copy of it can commit. Versions begin again when a key has been deleted
