@@ -21,6 +21,7 @@ var watched = []string{layout.Instances, layout.Jobs, layout.Assignments, layout
 type replica struct {
 	entries map[string]map[string]store.Entry // by prefix, by the last segment of the key
 	changes uint64                            // grows with each update
+	moved   map[string]uint64                 // by prefix: grows with each update that changed something
 	synced  map[string]bool                   // by prefix: the first content has arrived
 	peers   []*peer                           // the live instances, oldest first
 	byID    map[string]*peer                  // the same
@@ -38,7 +39,7 @@ type peer struct {
 }
 
 func newReplica() replica {
-	r := replica{entries: map[string]map[string]store.Entry{}, synced: map[string]bool{}, ended: map[string]bool{}}
+	r := replica{entries: map[string]map[string]store.Entry{}, synced: map[string]bool{}, ended: map[string]bool{}, moved: map[string]uint64{}}
 	for _, prefix := range watched {
 		r.entries[prefix] = map[string]store.Entry{}
 	}
@@ -116,6 +117,9 @@ func (r *replica) apply(prefix string, u store.Update) (changed, stray []string)
 		}
 		have[name] = e
 		changed = append(changed, name)
+	}
+	if len(changed) > 0 {
+		r.moved[prefix]++
 	}
 	return changed, stray
 }

@@ -9,20 +9,19 @@ import (
 )
 
 // resync compares the replica with the store once a period, and starts a watch anew where they differ. Watches promise to show
-// everything; this is for the day when one does not. It costs four reads, whatever the number of jobs.
+// everything; this is for the day when one does not. It costs a few reads, whatever the number of jobs.
 func (e *Engine) resync(ctx context.Context) {
+	r := newResyncing(e)
 	for {
 		period := e.cfg.Resync
 		sleep(ctx, period-period/10+e.random(period/5+1)) // spread, so that a fleet does not read at once
 		if ctx.Err() != nil {
 			return
 		}
-		for _, prefix := range watched {
-			asOf := time.Now()
-			if entries, err := e.cfg.Store.List(ctx, prefix); err == nil {
-				e.post(func() { e.compare(prefix, entries, asOf) })
-			}
+		for i, prefix := range watched {
+			r.compare(ctx, i, prefix)
 		}
+		r.round++
 		e.post(e.reviewEverything)
 		e.post(e.beat)
 	}
@@ -31,9 +30,10 @@ func (e *Engine) resync(ctx context.Context) {
 // compare doubts a watch that shows something else than a list, which was asked
 // for at asOf. The list may be the older of the two; then the watch starts again
 // for nothing, which is harmless.
-func (e *Engine) compare(prefix string, entries []store.Entry, asOf time.Time) {
+func (e *Engine) compare(prefix string, entries []store.Entry, asOf time.Time) (same bool) {
 	have := e.replica.entries[prefix]
-	same, ours := true, 0
+	same = true
+	ours := 0
 	for _, entry := range entries {
 		name, ok := layout.NameOf(prefix, entry.Key)
 		if !ok {
@@ -46,13 +46,15 @@ func (e *Engine) compare(prefix string, entries []store.Entry, asOf time.Time) {
 	same = same && ours == len(have)
 	if !same {
 		e.doubt(prefix)
-		return
+		return false
 	}
 	e.meter.confirmed(prefix, asOf)
+	return true
 }
 
-// reviewEverything decides anew what to do with every job and shard, from what is known; and reads again what could not be
-// read, in case it was repaired, and what waits for others.
+// reviewEverything decides again what to do with the shards of this instance, and with jobs that are not in order, from what
+// is known; and reads again what could not be read, in case it was repaired, and what waits for others. Jobs in order without
+// a shard here are left alone: nothing of them has changed.
 func (e *Engine) reviewEverything() {
 	for _, f := range []*faults{&e.records.faults, &e.docs.faults, &e.reading, &e.watching} {
 		e.forgiveAbandoned(f)
@@ -70,8 +72,12 @@ func (e *Engine) reviewEverything() {
 			if s.broken || s.blocked {
 				s.known = false
 			}
+			e.mark(s)
+		}
+		if len(j.shards) > 0 || j.removed || j.spec == nil || j.assigned == nil || j.looksAround() {
+			e.touch(j)
 		}
 	}
 	e.selfChanged = true
-	e.reviewAll()
+	e.lookAtAll()
 }

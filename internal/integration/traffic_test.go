@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/internal/layout"
 	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/memory"
 )
@@ -220,4 +221,85 @@ func TestTraffic_RollingRestart(t *testing.T) {
 			}
 		})
 	})
+}
+
+// At rest a resync of many keys sends digests, and a list only where something
+// has changed; and it finds what a watch has missed.
+func TestTraffic_ResyncByDigest(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		f := newCounted(c, 300, 0)
+		var listed []string
+		c.hook = func(r memory.Request) memory.Fault {
+			if r.Kind == memory.List && (r.Key == layout.Jobs || r.Key == layout.Assignments) {
+				listed = append(listed, r.Key)
+			}
+			return memory.Fault{}
+		}
+		a := f.startAll(1)[0]
+		c.pass(3 * time.Minute) // two resyncs
+		listed = nil
+		before := a.store.Counts()
+		c.pass(5 * time.Minute)
+		if got := a.store.Counts().Sub(before); len(listed) > 0 || got.Digests < 8 {
+			t.Errorf("at rest %d digests were read, and these lists: %q; want at least 8, and none", got.Digests, listed)
+		}
+		a.client.SlowWatches(24*time.Hour, 0) // the watch shows nothing from now on
+		c.overwrite("job-00007", func(s *layout.Spec) { s.Schedule = "0/10 * * * * ?" })
+		c.until("the new schedule is known", func() bool { return c.total() > 0 })
+		if !slices.Contains(listed, layout.Jobs) {
+			t.Errorf("the jobs were not listed although one has changed: %q", listed)
+		}
+	})
+}
+
+// Without digests the keys are listed in one period of ten.
+func TestTraffic_ResyncWithoutDigest(t *testing.T) {
+	bubble(t, func(c *cluster) {
+		f := newCounted(c, 300, 0)
+		a := f.startAll(1)[0]
+		c.pass(time.Minute)
+		before := a.store.Counts()
+		c.pass(30 * time.Minute) // 27 to 34 periods
+		got := a.store.Counts().Sub(before)
+		// Jobs and assignments three or four times each; instances and signals, of
+		// which there are few, each time.
+		if got.Digests != 0 || got.Lists > 2*34+2*4 || got.Lists < 2*27+2*2 {
+			t.Errorf("%d digests and %d lists in half an hour, want none and 58 to 76", got.Digests, got.Lists)
+		}
+	}, memory.NoDigest())
+}
+
+// What a fleet writes when it starts grows with the number of jobs, and not with
+// its square.
+func TestTraffic_BytesInProportion(t *testing.T) {
+	perJob := map[int]int64{}
+	for _, jobs := range []int{250, 1000} {
+		bubble(t, func(c *cluster) {
+			f := newCounted(c, jobs, 5*time.Millisecond)
+			f.startAll(5)
+			c.pass(20 * time.Second)
+			perJob[jobs] = f.total().bytes / int64(jobs)
+		})
+	}
+	if perJob[1000] > perJob[250]*5/4 {
+		t.Errorf("a job costs %d bytes among 250 jobs, and %d among 1,000", perJob[250], perJob[1000])
+	}
+}
+
+// A store that names only the first key of a conflict costs a few more commits,
+// and not one for each job.
+func TestTraffic_FirstConflictOnly(t *testing.T) {
+	const instances, jobs = 5, 400
+	bubble(t, func(c *cluster) {
+		f := newCounted(c, jobs, 5*time.Millisecond)
+		c.opts = []elastic.Option{elastic.WithJoinDelay(0)} // each creates what it sees itself lead, at once
+		all := f.startAll(instances)
+		c.pass(20 * time.Second)
+		f.assigned(all...)
+		got := f.total()
+		t.Log(got)
+		if got.failed > 2*instances*batches(jobs, all[0]) {
+			t.Errorf("%s; want at most %d failed", got, 2*instances*batches(jobs, all[0]))
+		}
+	}, memory.FirstConflict(), memory.NoDigest(), memory.WeakVersions(), memory.MaxOps(128))
 }
