@@ -207,6 +207,7 @@ func (e *Engine) mend(j *job, now time.Time) time.Duration {
 	if rank >= standIns && !e.lacksOwners(j) {
 		return done
 	}
+	e.meter.looks++
 	p, err := e.planFor(j, *j.spec, j.assigned, e.mayOwners(j), j.allSwept(), e.cfg.Now())
 	if errors.Is(err, errAsking) {
 		return answered

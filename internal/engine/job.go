@@ -84,6 +84,7 @@ func (e *Engine) refresh(j *job) {
 	if e.jobs[j.name] != j {
 		return
 	}
+	e.meter.looks++
 	e.endAwaits(j)
 	specChanged := e.refreshSpec(j)
 	if specChanged {

@@ -28,7 +28,7 @@ func (e *Engine) membershipChanged(moved []movement) {
 		}
 	}
 	e.beginAgain()
-	all := len(moved) >= manyMovements || slices.ContainsFunc(moved, e.isOwnMovement)
+	all := len(moved) >= manyMovements
 	for _, j := range e.jobs {
 		if j.looksAround() {
 			e.touch(j)
@@ -40,8 +40,8 @@ func (e *Engine) membershipChanged(moved []movement) {
 	}
 }
 
-// isOwnMovement reports whether it is this instance that has moved: what it may lead, and
-// where it stands in, is another matter then.
+// isOwnMovement reports whether it is this instance that has moved: which jobs it
+// leads, and for which it stands in, is another matter then.
 func (e *Engine) isOwnMovement(m movement) bool {
 	return m.old != nil && e.isMe(m.old.id) || m.now != nil && e.isMe(m.now.id)
 }
@@ -54,7 +54,7 @@ func (e *Engine) concerns(m movement, j *job) bool {
 	switch {
 	case could == can && !reweighed:
 		return false
-	case j.assigned == nil, j.spec != nil && j.spec.Broadcast():
+	case e.isOwnMovement(m), j.assigned == nil, j.spec != nil && j.spec.Broadcast():
 		return true
 	case could && !can && slices.Contains(j.assigned.Owners, m.old.id):
 		return true

@@ -39,7 +39,8 @@ type view struct {
 // meter is what the loop counts about itself, and what others may read of it
 // while it works.
 type meter struct {
-	stuck  int // handlers that were reported as stuck and have not returned
+	stuck  int    // handlers that were reported as stuck and have not returned
+	looks  uint64 // jobs that were compared with the replica, or planned
 	counts [9]uint64
 	sums   [9]time.Duration
 	views  map[string]view // by prefix
