@@ -60,7 +60,8 @@ var instantForms = []string{
 func instantFault(text string, loc *time.Location) (problem, allowed, remedy string) {
 	for _, form := range localForms {
 		if local, err := time.ParseInLocation(form, text, loc); err == nil {
-			return "lacks the offset from UTC", instantAllowed, "write " + local.Format(time.RFC3339) + " for the time in " + loc.String()
+			hint := "write " + local.Format(time.RFC3339) + " for the time in " + loc.String()
+			return "lacks the offset from UTC", instantAllowed, hint
 		}
 	}
 	for _, form := range instantForms {

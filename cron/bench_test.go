@@ -8,7 +8,8 @@ import (
 // costly are ordinary expressions and the rarest there are, in a zone whose
 // clock changes and in one that has none.
 var costly = []string{
-	"0/5 * * * * ?", "0 0/5 * * * ?", "0 30 9 ? * MON-FRI", "0 0 3 L * ?", "0 0 9 15W * ?", "*/5 * * * *", "30 2 * * *", "0 0 13 * 5",
+	"0/5 * * * * ?", "0 0/5 * * * ?", "0 30 9 ? * MON-FRI", "0 0 3 L * ?",
+	"0 0 9 15W * ?", "*/5 * * * *", "30 2 * * *", "0 0 13 * 5",
 	"@every 90s", "0 0 0 1 1 ?", "0 0 0 29 2 ?", "0 0 0 ? 2 2#5", "0 0 0 29W 2 ? 2096-2199",
 }
 

@@ -21,7 +21,7 @@ type Calendar struct {
 //	2026-12-24..2027-01-02   from the one date to the other, both included
 //	12-25, 12-24..01-02      the same in every year
 //	SAT, SAT-SUN             weekdays
-//	22:00-06:00              a daily window, its end not included, which may run past midnight
+//	22:00-06:00              a daily window without its end; can pass midnight
 //
 // A nil loc is UTC. The error joins the faults of all rules. Weekdays or
 // windows that leave no time at all are refused.

@@ -78,8 +78,10 @@ func TestExplain_UsesZoneOfSchedule(t *testing.T) {
 	s := mustMake(t, Spec{Expr: "0 30 9 ? * MON-FRI", Zone: "Asia/Shanghai", Except: []string{"10-01..10-07"},
 		End: time.Date(2026, 10, 10, 0, 0, 0, 0, time.UTC)})
 	e, err := Explain(s, time.Date(2026, 9, 29, 12, 0, 0, 0, time.UTC), 9)
-	const want = `"0 30 9 ? * MON-FRI except 10-01..10-07 until 2026-10-10T00:00:00Z": at 09:30 on Monday to Friday, Asia/Shanghai, ` +
-		`except 10-01..10-07, until 2026-10-10T00:00:00Z; next Wed 2026-09-30 09:30:00 +0800, Thu 2026-10-08 09:30:00 +0800, Fri 2026-10-09 09:30:00 +0800`
+	const want = `"0 30 9 ? * MON-FRI except 10-01..10-07 until 2026-10-10T00:00:00Z": ` +
+		`at 09:30 on Monday to Friday, Asia/Shanghai, ` +
+		`except 10-01..10-07, until 2026-10-10T00:00:00Z; next Wed 2026-09-30 09:30:00 +0800, ` +
+		`Thu 2026-10-08 09:30:00 +0800, Fri 2026-10-09 09:30:00 +0800`
 	if e.String() != want || err != nil {
 		t.Errorf("got  %v, %v\nwant %s", e, err, want)
 	}

@@ -43,8 +43,8 @@ func (s *yearSet) has(year int) bool {
 }
 
 // nextWall returns the first wall clock at or after w that the fields name, or
-// never. A wall clock is what a calendar and a clock on the wall show, as
-// seconds since they showed 1970-01-01 00:00:00; time zones are not its
+// never. A wall clock is the time that a calendar and a clock on the wall show,
+// as seconds since they showed 1970-01-01 00:00:00; time zones are not its
 // business.
 func (e *expression) nextWall(w int64) int64 {
 	day := floorDiv(w, daySeconds)

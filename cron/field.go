@@ -64,7 +64,8 @@ func (f field) span(text string, at int) (span, error) {
 	s := span{from: f.lo, to: f.hi, step: 1, open: stepped}
 	var err error
 	if stepped {
-		if s.step, err = f.step(stepText, at+len(body)+1); err != nil {
+		s.step, err = f.step(stepText, at+len(body)+1)
+		if err != nil {
 			return span{}, err
 		}
 	}
@@ -79,12 +80,14 @@ func (f field) span(text string, at int) (span, error) {
 		return span{}, f.fail(at, body, "has a * that is not alone before the step", "")
 	}
 	lowText, highText, ranged := strings.Cut(body, "-")
-	if s.from, err = f.value(lowText, at); err != nil {
+	s.from, err = f.value(lowText, at)
+	if err != nil {
 		return span{}, err
 	}
 	switch {
 	case ranged:
-		if s.to, err = f.value(highText, at+len(lowText)+1); err != nil {
+		s.to, err = f.value(highText, at+len(lowText)+1)
+		if err != nil {
 			return span{}, err
 		}
 	case !stepped:

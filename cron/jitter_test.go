@@ -40,7 +40,8 @@ func TestJitter_KeepsRhythmUnlessEachFire(t *testing.T) {
 	if a, b := each.Delay("report", 3, jitterFire), each.Delay("report", 3, later); a == b {
 		t.Errorf("each fire: %v twice", a)
 	}
-	if a, b := each.Delay("report", 3, jitterFire), each.Delay("report", 3, jitterFire.In(time.FixedZone("x", 3600))); a != b {
+	elsewhere := jitterFire.In(time.FixedZone("x", 3600))
+	if a, b := each.Delay("report", 3, jitterFire), each.Delay("report", 3, elsewhere); a != b {
 		t.Errorf("the same instant in another zone: %v and %v", a, b)
 	}
 }

@@ -17,7 +17,7 @@ import (
 // LoadLocation returns the time zone of a name. [Spec], jobs and job files use
 // it for their time zones.
 //
-//	Asia/Shanghai   a name of the IANA time zone database, in its exact spelling
+//	Asia/Shanghai   a name of the IANA time zone database, spelled exactly
 //	UTC+08:00       a fixed offset from UTC; also GMT+8, UTC+8, +08:00, -0530
 //	UTC             also the empty name
 //

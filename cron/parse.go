@@ -9,13 +9,15 @@ import (
 // Parse reads an expression of either dialect. Its fields are wall clock times
 // of loc; a nil loc is UTC.
 //
-//	30 9 * * 1-5            Unix: minute hour day-of-month month day-of-week, 0 = Sunday
-//	@daily                  Unix: also @hourly @weekly @monthly @yearly @annually @midnight
-//	@every 90s              Unix: multiples of 90 s since 1970-01-01 00:00:00 UTC, see [Every]
-//	@at 2027-01-01T00:00:00+08:00   once, see [At]
-//	@after 10m              after the end of the last run, see [Delay]
-//	0 30 9 ? * MON-FRI      Quartz: second minute hour day-of-month month day-of-week, 1 = Sunday
-//	0 30 9 ? * 6L 2027-2029 Quartz: with a year
+//	30 9 * * 1-5        Unix, 5 fields from minute to weekday, 0 = Sunday
+//	@daily              Unix; also @hourly @weekly @monthly @yearly
+//	                    @annually @midnight
+//	@every 90s          multiples of 90 s since 1970, see [Every]
+//	@at TIME            once, at a time such as 2027-01-01T00:00:00+08:00,
+//	                    see [At]
+//	@after 10m          after the end of the last run, see [Delay]
+//	0 30 9 ? * MON-FRI  Quartz, 6 fields from second to weekday, 1 = Sunday
+//	0 30 9 ? * 6L 2027  Quartz, with a year
 //
 // Everything else is refused with a [*SyntaxError] that says what to write. An
 // expression that cannot fire at any time from 1970 to 2199, such as February

@@ -82,7 +82,10 @@ func parseQuartz(fields []field, loc *time.Location) (*expression, error) {
 			e.openHours = e.openHours || f.name == "hour" && s.open
 		}
 	}
-	e.second, e.minute, e.hour, e.month = sets[0], sets[1], uint32(sets[2]), uint16(sets[4])
+	e.second = sets[0]
+	e.minute = sets[1]
+	e.hour = uint32(sets[2])
+	e.month = uint16(sets[4])
 	e.openHours = e.openHours || e.hour == 1<<24-1
 	e.bothPasses = e.openHours
 	if err := e.quartzDays(fields[3], fields[5]); err != nil {

@@ -45,22 +45,26 @@ func TestParse_RefusesWithPlaceAndRemedy(t *testing.T) {
 		// The remedy.
 		{
 			"0 9 ? * 2-6",
-			`write "0 0 9 ? * 2-6" (at 09:00 on Monday to Friday, UTC); if it is Unix's, write "0 9 * * 2-6" (at 09:00 on Tuesday to Saturday, UTC)`,
+			`write "0 0 9 ? * 2-6" (at 09:00 on Monday to Friday, UTC); ` +
+				`if it is Unix's, write "0 9 * * 2-6" (at 09:00 on Tuesday to Saturday, UTC)`,
 		},
 		{
 			"0 9 L * *",
-			`if it is Quartz's, which has seconds first, write "0 0 9 L * ?" (at 09:00 on the last day of the month, UTC)`,
+			`if it is Quartz's, which has seconds first, ` +
+				`write "0 0 9 L * ?" (at 09:00 on the last day of the month, UTC)`,
 		},
 		{"0 9 * * 6#3", `write "0 0 9 ? * 6#3" (at 09:00 on the 3rd Friday of the month, UTC)`},
 		{
 			"0 9 * * 7",
-			`for Sunday write 0 or SUN; if it is Quartz's, which has seconds first, write "0 0 9 ? * 7" (at 09:00 on Saturday, UTC)`,
+			`for Sunday write 0 or SUN; if it is Quartz's, which has seconds first, ` +
+				`write "0 0 9 ? * 7" (at 09:00 on Saturday, UTC)`,
 		},
 		{"0 9 * * 2-7", `write "0 0 9 ? * 2-7" (at 09:00 on Monday to Saturday, UTC)`},
 		{"0 0 9 ? * 0", `for Sunday write 1 or SUN`},
 		{
 			"0 0 9 * * 1-5",
-			`write "0 0 9 ? * 1-5" (at 09:00 on Sunday to Thursday, UTC); if it is robfig's with seconds, read it with Seconds (at 09:00 on Monday to Friday, UTC)`,
+			`write "0 0 9 ? * 1-5" (at 09:00 on Sunday to Thursday, UTC); ` +
+				`if it is robfig's with seconds, read it with Seconds (at 09:00 on Monday to Friday, UTC)`,
 		},
 		{"0 0 9 1 * *", `write "0 0 9 1 * ?"`},
 		{"0 0 9 * * * 2027", `write "0 0 9 * * ? 2027"`},
@@ -89,7 +93,8 @@ func TestParse_RefusesWithPlaceAndRemedy(t *testing.T) {
 		{"@every", `character 7: nothing follows`},
 		{
 			"@every 10",
-			`"10" has no unit; allowed: a duration of whole seconds from 1s, such as 90s, 10m or 1h30m; write 10s for seconds`,
+			`"10" has no unit; allowed: a duration of whole seconds from 1s, ` +
+				`such as 90s, 10m or 1h30m; write 10s for seconds`,
 		},
 		{"@every 1.7s", `"1.7s" is not whole seconds`},
 		{"@every 1ms", `"1ms" is shorter than a second`},

@@ -120,7 +120,8 @@ func TestSpec_ReportsAllFaults(t *testing.T) {
 		t.Fatal("no error")
 	}
 	for _, want := range []string{
-		`"61" is above 59`, `zone "Asia/Peking"`, `gap "jump"`, `overlap "twice"`, "is not after start", `"sometimes"`, `"2026-02-30"`,
+		`"61" is above 59`, `zone "Asia/Peking"`, `gap "jump"`, `overlap "twice"`,
+		"is not after start", `"sometimes"`, `"2026-02-30"`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error lacks %s:\n%v", want, err)

@@ -125,7 +125,8 @@ func eitherDay(date, weekday field) error {
 	for _, f := range []field{date, weekday} {
 		if at := strings.IndexByte(f.text, '*'); at >= 0 {
 			all := fmt.Sprintf("%d-%d", f.lo, f.hi)
-			return f.fail(f.at+at, f.text, "mixes * into a day field while the other day field is given too, which crons read differently",
+			return f.fail(f.at+at, f.text,
+				"mixes * into a day field while the other day field is given too, which crons read differently",
 				fmt.Sprintf("write %s for days that match either field", strings.ReplaceAll(f.text, "*", all)))
 		}
 	}

@@ -40,7 +40,9 @@ func TestSpec_YearsAreBounded(t *testing.T) {
 func TestAt_SaysWhatToWrite(t *testing.T) {
 	shanghai := zone(t, "Asia/Shanghai")
 	for expr, want := range map[string]string{
-		"@at 2027-01-01 00:00":          "lacks the offset from UTC; allowed: an instant such as 2027-01-01T00:00:00+08:00 or 2027-01-01T00:00:00Z; write 2027-01-01T00:00:00+08:00 for the time in Asia/Shanghai",
+		"@at 2027-01-01 00:00": "lacks the offset from UTC; allowed: an instant such as " +
+			"2027-01-01T00:00:00+08:00 or 2027-01-01T00:00:00Z; " +
+			"write 2027-01-01T00:00:00+08:00 for the time in Asia/Shanghai",
 		"@at 2027-01-01":                "write 2027-01-01T00:00:00+08:00 for the time in Asia/Shanghai",
 		"@at 2027-01-01T12:30":          "write 2027-01-01T12:30:00+08:00 for the time in Asia/Shanghai",
 		"@at 2027-01-01 00:00:00 +0100": "write 2027-01-01T00:00:00+01:00",

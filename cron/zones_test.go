@@ -14,8 +14,10 @@ import (
 // zoneExpressions lie where clocks change, at night, and where a wrong step
 // would land, on the days about it.
 var zoneExpressions = []string{
-	"0 0 * * *", "30 0 * * *", "15 1 * * *", "30 2 * * 0", "0,45 1-3 * * *", "30 23 * * *", "*/30 * * * *", "10 */3 * * *",
-	"0 0 0 * * ?", "0 30 1 ? * *", "0 15 2 ? * SUN,MON,THU,FRI,SAT", "0 59 23 * * ?", "0 20 * * * ?", "0 30 8 L,25-7 * ?",
+	"0 0 * * *", "30 0 * * *", "15 1 * * *", "30 2 * * 0", "0,45 1-3 * * *",
+	"30 23 * * *", "*/30 * * * *", "10 */3 * * *",
+	"0 0 0 * * ?", "0 30 1 ? * *", "0 15 2 ? * SUN,MON,THU,FRI,SAT",
+	"0 59 23 * * ?", "0 20 * * * ?", "0 30 8 L,25-7 * ?",
 }
 
 // change is a moment at which zones change their offset, in minutes, and one of

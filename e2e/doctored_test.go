@@ -86,7 +86,9 @@ func mustNotPass(t *testing.T, draw *rand.Rand, h checker.History) {
 		}},
 	} {
 		d := h
-		d.Lines, d.Acts, d.Final = slices.Clone(h.Lines), slices.Clone(h.Acts), slices.Clone(h.Final)
+		d.Lines = slices.Clone(h.Lines)
+		d.Acts = slices.Clone(h.Acts)
+		d.Final = slices.Clone(h.Final)
 		row.doctor(&d)
 		if found := d.Check(); len(found) == 0 {
 			t.Errorf("the checker finds nothing wrong with a history that is doctored: %s", row.name)

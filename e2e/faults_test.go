@@ -114,7 +114,8 @@ func aFrozenProcessLosesItsRunsAndDoesNoHarmWhenItWakes(t *testing.T, on kind) {
 		for _, l := range cut {
 			f.Await("the end of "+l.String(), func() bool { return f.ended(l) })
 		}
-		f.AwaitLine(len(f.Lines), "the process that woke to run shards again, after "+next.String(), func(n checker.Line) bool {
+		what := "the process that woke to run shards again, after " + next.String()
+		f.AwaitLine(len(f.Lines), what, func(n checker.Line) bool {
 			return n.Event == "start" && n.PID == w.PID()
 		})
 	}

@@ -96,7 +96,9 @@ func lines(all []*execution) (lines []checker.Line) {
 		lines = append(lines, x.Line)
 		if x.done() {
 			end := x.Line
-			end.Event, end.Time, end.Outcome = "end", x.End, x.Outcome
+			end.Event = "end"
+			end.Time = x.End
+			end.Outcome = x.Outcome
 			lines = append(lines, end)
 		}
 	}

@@ -142,7 +142,9 @@ var rules = []struct {
 	}, func(_ *features, all []*execution) []*execution {
 		_, next := slow(all, "overlap-replace")
 		for x, n := range next {
-			x.Outcome, n.PID, n.Instance = "ok", x.PID, x.Instance
+			x.Outcome = "ok"
+			n.PID = x.PID
+			n.Instance = x.Instance
 		}
 		return all
 	}},
@@ -178,7 +180,7 @@ var rules = []struct {
 		}
 		return all
 	}},
-	{"a trigger runs once on each shard that it is for, with its parameter", func(f *features, all []*execution) (broken []string) {
+	{"a trigger runs once on each of its shards", func(f *features, all []*execution) (broken []string) {
 		own := []string{"north", "east", "south", "west"}
 		began := map[string]bool{}
 		for _, x := range all {

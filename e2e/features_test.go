@@ -366,7 +366,10 @@ func (f *features) finish() {
 	f.LeaveAll()
 	all := executions(f.t, f.Journal)
 	h := f.History()
-	h.Lines, h.Final, h.Bound, h.End = lines(all), f.Content(""), long, time.Now()
+	h.Lines = lines(all)
+	h.Final = f.Content("")
+	h.Bound = long
+	h.End = time.Now()
 	f.Keep(h, false)
 	for _, v := range h.Check() {
 		if known(v) {

@@ -75,7 +75,8 @@ func newFleet(t *testing.T, s settings) *fleet {
 	f.args = []string{
 		"-job", job, "-schedule", s.schedule, "-shards", fmt.Sprint(s.shards), "-work", s.work.String(),
 		"-misfire", "all", "-max-attempts", "100", // so that every fire must complete, whatever happens
-		"-ttl", s.ttl.String(), "-drain", cmp.Or(s.drain, patience/2).String(), "-out", f.Journal, "-log-level", "debug",
+		"-ttl", s.ttl.String(), "-drain", cmp.Or(s.drain, patience/2).String(),
+		"-out", f.Journal, "-log-level", "debug",
 	}
 	return f
 }

@@ -29,7 +29,8 @@ func TestStores_URLSelectsStore(t *testing.T) {
 					}
 					p.Process.Signal(syscall.SIGTERM)
 					return true
-				}, "-store", url, "-jobs", "../examples/worker/jobs.yaml", "-work", "10ms", "-log", "json", "-log-level", "debug")
+				}, "-store", url, "-jobs", "../examples/worker/jobs.yaml", "-work", "10ms",
+					"-log", "json", "-log-level", "debug")
 				if code != 0 || !strings.Contains(said, `"kind":"left"`) || strings.Contains(said, `"level":"WARN"`) {
 					t.Errorf(
 						"the %s start: exit code %d, want 0, two fires of both jobs, and nothing to warn of:\n%s",

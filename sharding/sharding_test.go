@@ -12,7 +12,7 @@ import (
 var strategies = []Strategy{
 	Average, Odevity, Rotate, Single, Static, Sticky,
 	Func("own", Rotate.Assign),
-	Pin("pinned", map[int]string{0: "worker-0", 1: "worker-3", 7: "worker-3", 8: "nobody", -1: "worker-1"}, Sticky),
+	Pin("pinned", map[int]string{0: "worker-0", 1: "worker-3", 7: "worker-3", 8: "worker-9", -1: "worker-1"}, Sticky),
 	Pin("pinned statically", map[int]string{2: "worker-2"}, Static),
 }
 

@@ -23,7 +23,9 @@ func (static) Assign(job string, shards int, live []Instance, prev []string) []s
 	takers := make(byLoad, len(instances))
 	for i, in := range instances {
 		l := &load{id: in.ID, weight: in.Weight, rank: rank{throw(hash(seed, in.ID)), uint64(in.Weight)}}
-		takers[i], byID[in.ID], byName[nameOf(in.ID)] = l, l, l
+		takers[i] = l
+		byID[in.ID] = l
+		byName[nameOf(in.ID)] = l
 	}
 	var orphans []int
 	for shard := range owners {

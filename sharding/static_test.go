@@ -112,8 +112,8 @@ func TestPin_CopiesItsMap(t *testing.T) {
 	}
 }
 
-// What a function of somebody else's returns is checked by Valid, and must
-// break nothing on the way to it.
+// Valid checks the result of a user's function, and a wrong result breaks
+// nothing before that.
 func TestFunc_NonsenseIsFound(t *testing.T) {
 	live := []Instance{{ID: "a@1"}}
 	for name, nonsense := range map[string]func(string, int, []Instance, []string) []string{

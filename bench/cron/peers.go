@@ -25,7 +25,8 @@ var quartzPeers = []peer{
 	{"robfig/cron v3.0.1", withRobfig(robfig.NewParser(robfig.Second | robfig.Minute |
 		robfig.Hour | robfig.Dom | robfig.Month | robfig.Dow))},
 	{"netresearch/go-cron v0.9.1", withNetresearch(netresearch.MustNewParser(netresearch.Second | netresearch.Minute |
-		netresearch.Hour | netresearch.Dom | netresearch.Month | netresearch.Dow | netresearch.YearOptional | netresearch.Extended).
+		netresearch.Hour | netresearch.Dom | netresearch.Month | netresearch.Dow |
+		netresearch.YearOptional | netresearch.Extended).
 		WithMaxSearchYears(50))},
 	{"reugn/go-quartz v0.15.2", withQuartz},
 	{"adhocore/gronx v1.20.4", withGronx},

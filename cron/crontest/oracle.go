@@ -28,7 +28,12 @@ func Consult(expr string, loc *time.Location) Oracle {
 	if !o.quartz {
 		f = append([]string{"0"}, f...)
 	}
-	o.second, o.minute, o.hour, o.date, o.month, o.weekday = f[0], f[1], f[2], f[3], f[4], f[5]
+	o.second = f[0]
+	o.minute = f[1]
+	o.hour = f[2]
+	o.date = f[3]
+	o.month = f[4]
+	o.weekday = f[5]
 	if len(f) == 7 {
 		o.year = f[6]
 	}

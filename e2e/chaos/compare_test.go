@@ -22,7 +22,8 @@ func TestComparison_WithPeers(t *testing.T) {
 	}
 	seed := worker.Seed()
 	k := kinds[slices.IndexFunc(kinds, func(k kind) bool { return k.name == "etcd" })]
-	text := "| | fires due | never begun | cut off, not repeated | repeated after a cut | **run twice** | **lost per million** | **run twice per million** |\n" +
+	text := "| | fires due | never begun | cut off, not repeated | repeated after a cut | " +
+		"**run twice** | **lost per million** | **run twice per million** |\n" +
 		"| --- | --- | --- | --- | --- | --- | --- | --- |\n"
 	faults := ""
 	for _, subject := range []struct {
@@ -35,7 +36,9 @@ func TestComparison_WithPeers(t *testing.T) {
 	} {
 		t.Run(strings.ReplaceAll(subject.name, ", ", "-"), func(t *testing.T) {
 			l := whole
-			l.varied, l.skew, l.args = false, 0, subject.args
+			l.varied = false
+			l.skew = 0
+			l.args = subject.args
 			f := newFleet(t, k, l)
 			f.Rand = rand.New(rand.NewPCG(seed, 0))
 			f.Binary = cmp.Or(subject.binary, f.Binary)

@@ -3,8 +3,8 @@
 // they, the store and what lies between are killed, frozen, cut off and slowed
 // down every few seconds, for the given duration.
 //
-//	go test -run Chaos/mix/etcd -duration 10m -seed 7     a mix that a seed draws
-//	go test -run Chaos/E08                                a row of the table of faults, on every store that it concerns
+//	go test -run Chaos/mix/etcd -duration 10m -seed 7    faults drawn by a seed
+//	go test -run Chaos/E08          a row of the table
 //
 // Each run ends in the same way: all faults are repaired, the fleet settles,
 // and all processes drain. Then package internal/checker must find no breach in

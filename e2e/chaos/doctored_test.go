@@ -72,7 +72,9 @@ func TestFigures_CountDoctoredRun(t *testing.T) {
 		}, func(g figures) bool { return g.smaller > 0 }},
 	} {
 		d, log := h, log
-		d.Lines, d.Acts, d.Final = slices.Clone(h.Lines), slices.Clone(h.Acts), slices.Clone(h.Final)
+		d.Lines = slices.Clone(h.Lines)
+		d.Acts = slices.Clone(h.Acts)
+		d.Final = slices.Clone(h.Final)
 		row.doctor(&d, &log)
 		if g := count(d, log); !row.wrong(g) {
 			t.Errorf("%s is not counted: %s", row.name, strings.TrimSpace(g.row()))

@@ -148,7 +148,8 @@ func longest(h checker.History) (most time.Duration) {
 	return most
 }
 
-const head = "| run | faults | due | begun | completed | repeated | skipped | given up | **lost** | **double** | stuck | residue | longest recovery | fenced: writes | refused | **smaller accepted** |\n" +
+const head = "| run | faults | due | begun | completed | repeated | skipped | abandoned | " +
+	"**lost** | **double** | stuck | residue | longest recovery | fenced: writes | refused | **smaller accepted** |\n" +
 	"| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
 
 func (g figures) row() string {
@@ -160,10 +161,12 @@ func (g figures) row() string {
 	if g.longest > 0 {
 		recovery = g.longest.Round(10 * time.Millisecond).String()
 	}
-	return fmt.Sprintf("| %s | %d | %d | %d | %d | %d | %d | %d | **%d** | **%d** | %d | %d | %s | %d | %d | **%d** |\n", strings.TrimPrefix(
+	const row = "| %s | %d | %d | %d | %d | %d | %d | %d | **%d** | **%d** | %d | %d | %s | %d | %d | **%d** |\n"
+	return fmt.Sprintf(row, strings.TrimPrefix(
 		g.run, "TestChaos_InvariantsHold/",
 	),
-		n, g.due, g.begun, g.completed, g.repeated, g.skipped, g.givenUp, g.lost, g.double, g.stuck, g.residue, recovery, g.writes, g.refused, g.smaller)
+		n, g.due, g.begun, g.completed, g.repeated, g.skipped, g.givenUp,
+		g.lost, g.double, g.stuck, g.residue, recovery, g.writes, g.refused, g.smaller)
 }
 
 // faults lists the faults with their numbers.

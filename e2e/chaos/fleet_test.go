@@ -75,7 +75,8 @@ func newFleet(t *testing.T, k kind, l load) *fleet {
 		Bound:    bound + k.late(l.ttl) + l.skew,
 	})
 	f.Revive = f.revive
-	if f.resource, err = fenced.Start(); err != nil {
+	f.resource, err = fenced.Start()
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(f.resource.Close)

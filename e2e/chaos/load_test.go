@@ -82,7 +82,8 @@ func (f *fleet) prepare() {
 		f.t.Fatal(err)
 	}
 	f.args = append([]string{
-		"-jobs", file, "-work", f.load.work.String(), "-ttl", f.load.ttl.String(), "-drain", cmp.Or(f.load.drain, patience/4).String(),
+		"-jobs", file, "-work", f.load.work.String(), "-ttl", f.load.ttl.String(),
+		"-drain", cmp.Or(f.load.drain, patience/4).String(),
 		"-out", f.Journal, "-fenced", f.resource.URL(), "-log-level", "info",
 	}, f.load.args...)
 	if f.kind.alone() {

@@ -62,7 +62,9 @@ func mutated(t *testing.T, file, from, to string) string {
 	if strings.Count(string(text), from) != 1 {
 		t.Fatalf("%s does not have %q once any more: mutate something else", file, from)
 	}
-	changed, overlay, binary := filepath.Join(dir, "changed.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "worker")
+	changed := filepath.Join(dir, "changed.go")
+	overlay := filepath.Join(dir, "overlay.json")
+	binary := filepath.Join(dir, "worker")
 	if err := os.WriteFile(changed, []byte(strings.Replace(string(text), from, to, 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -259,7 +259,8 @@ func storeFull(t *testing.T, k kind) {
 		func() error { return gateway("maintenance/alarm", map[string]any{"action": "GET"}, &raised) },
 		func() error {
 			for _, a := range raised.Alarms {
-				if err := gateway("maintenance/alarm", map[string]any{"action": "DEACTIVATE", "memberID": a.MemberID, "alarm": a.Alarm}, nil); err != nil {
+				request := map[string]any{"action": "DEACTIVATE", "memberID": a.MemberID, "alarm": a.Alarm}
+				if err := gateway("maintenance/alarm", request, nil); err != nil {
 					return err
 				}
 			}

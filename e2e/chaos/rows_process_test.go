@@ -201,7 +201,10 @@ func leave(t *testing.T, k kind) {
 
 func leaveDeaf(t *testing.T, k kind) {
 	l := small
-	l.schedule, l.work, l.drain, l.args = "0/8 * * * * ?", 6*time.Second, 200*time.Millisecond, []string{"-deaf"}
+	l.schedule = "0/8 * * * * ?"
+	l.work = 6 * time.Second
+	l.drain = 200 * time.Millisecond
+	l.args = []string{"-deaf"}
 	f := launch(t, k, l)
 	p := f.places[0]
 	run := f.awaitStart(p)

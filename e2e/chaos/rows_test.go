@@ -36,7 +36,8 @@ var rows = []row{
 	},
 	{
 		name: "E23-store-clock-jumps",
-		why:  "the servers have the machine's clock. etcd and Consul are static binaries, which faketime does not reach; to set the machine's clock would be unfair to everything else on it",
+		why: "the servers have the machine's clock. etcd and Consul are static binaries, " +
+			"which faketime does not reach; to set the machine's clock would disturb everything else on it",
 	},
 	{name: "E24-memory-pressure", run: memoryPressure},
 	{name: "E25-cpu-starvation", run: starvation, not: needsProcesses},

@@ -13,8 +13,8 @@ import (
 
 // conditions describes the conditions of until and expect. The words of a
 // record can be in any order, and are optional.
-const conditions = `JOB/SHARD idle|running|gone [ok|failed|lost|replaced|cancelled] [on NAME] [fire T] [attempt N] [fence N];
-	JOB shared by NAME…; JOB/SHARD owned by NAME; runs JOB/SHARD [of T] [on NAME] = N; alive NAME; dead NAME; events KIND = N; quiet`
+const conditions = `JOB/SHARD idle|running|gone [ok|failed|lost|replaced|cancelled] [on NAME] [fire T]
+	[attempt N] [fence N]; JOB shared by NAME…; JOB/SHARD owned by NAME; runs JOB/SHARD [of T] [on NAME] = N; alive NAME; dead NAME; events KIND = N; quiet`
 
 // until lets time pass until a condition holds.
 func until(w *world, s Step) error {

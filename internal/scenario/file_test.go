@@ -11,7 +11,8 @@ import (
 )
 
 func TestFile_ReadAndWrittenUnchanged(t *testing.T) {
-	const text = "# why\n\njob report schedule=\"0 * * * * ?\" shards=2 failover\n----\nok\n\n# and\nput runs/report/0\n{}\n{}\n----\n\n# the end\n"
+	const text = "# why\n\njob report schedule=\"0 * * * * ?\" shards=2 failover\n----\nok\n\n" +
+		"# and\nput runs/report/0\n{}\n{}\n----\n\n# the end\n"
 	f, err := scenario.Parse(text)
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +43,8 @@ func TestFile_ErrorsNameLine(t *testing.T) {
 	}
 }
 
-const beginning = "job report schedule=\"0 * * * * ?\" shards=2 failover\n----\n\nwork report 20s\n----\n\nstart a b\n----\n\nfire report\n----\n\n"
+const beginning = "job report schedule=\"0 * * * * ?\" shards=2 failover\n----\n\n" +
+	"work report 20s\n----\n\nstart a b\n----\n\nfire report\n----\n\n"
 
 func TestScenario_FailsIfExpectationFails(t *testing.T) {
 	for rest, want := range map[string]string{
@@ -68,9 +70,15 @@ func TestScenario_FailsIfExpectationFails(t *testing.T) {
 		"doom a some time\n----\n":            "it is used otherwise: doom NAME",
 		"fault a thoughts refuse\n----\n":     "it is used otherwise: fault NAME",
 		"start c age=7\n----\n":               "no such argument as age",
-		"tick 10s\n----\n\nslow a 1h\n----\n\ndelete instances/a@1\n----\n\nuntil report/0 running on b\n----\n\ntick 1s\n----\n":                                                                                          "two runs beside each other",
-		"put runs/report/9\n{\"v\":1,\"state\":\"idle\",\"fire\":\"2000-01-01T00:00:01Z\",\"fence\":7,\"attempt\":1,\"started\":\"2000-01-01T00:00:05Z\",\"ended\":\"2000-01-01T00:00:05Z\",\"result\":\"ok\"}\n----\n":    "at rest the store holds runs/report/9",
-		"until quiet\n----\n\nput runs/report/0\n{\"v\":1,\"state\":\"running\",\"fire\":\"2000-01-01T00:01:01Z\",\"fence\":999946684860099,\"owner\":\"{b}\",\"attempt\":1,\"started\":\"2000-01-01T00:00:05Z\"}\n----\n": "half an hour after the end all is mended, and yet: runs/report/0",
+		"tick 10s\n----\n\nslow a 1h\n----\n\n" +
+			"delete instances/a@1\n----\n\nuntil report/0 running on b\n----\n\n" +
+			"tick 1s\n----\n": "two runs beside each other",
+		"put runs/report/9\n{\"v\":1,\"state\":\"idle\",\"fire\":\"2000-01-01T00:00:01Z\",\"fence\":7," +
+			"\"attempt\":1," +
+			"\"started\":\"2000-01-01T00:00:05Z\",\"ended\":\"2000-01-01T00:00:05Z\",\"result\":\"ok\"}\n----\n": "at rest the store holds runs/report/9",
+		"until quiet\n----\n\nput runs/report/0\n{\"v\":1,\"state\":\"running\",\"fire\":\"2000-01-01T00:01:01Z\"," +
+			"\"fence\":999946684860099,\"owner\":\"{b}\",\"attempt\":1," +
+			"\"started\":\"2000-01-01T00:00:05Z\"}\n----\n": "and yet: runs/report/0",
 	} {
 		f, err := scenario.Parse(beginning + rest)
 		if err != nil {

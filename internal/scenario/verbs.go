@@ -26,7 +26,9 @@ var verbs map[string]verb
 func init() { // it names functions that name it
 	verbs = map[string]verb{
 		"job": {
-			"job NAME schedule=… [shards=N] [failover] [misfire=…] [window=…] [overlap=…] [attempts=N] [timeout=…] [sharding=…] [disabled]",
+			"job NAME schedule=… [shards=N] [failover] [misfire=…] [window=…] [overlap=…] " +
+				"[attempts=N] [timeout=…] [sharding=…] [disabled]",
+
 			true,
 			addJob,
 		},
@@ -36,7 +38,9 @@ func init() { // it names functions that name it
 			setWork,
 		},
 		"start": {
-			"start NAME… [name=…] [ttl=…] [drain=…] [weight=N] [clock=±…] [only]: with only, without waiting for their shares",
+			"start NAME… [name=…] [ttl=…] [drain=…] [weight=N] [clock=±…] [only]: " +
+				"with only, without waiting for their shares",
+
 			false,
 			start,
 		},
@@ -53,7 +57,9 @@ func init() { // it names functions that name it
 		"expire": {"expire NAME…: the store ends its session", false, expire},
 		"doom":   {"doom NAME before|after write N: it dies then", true, doom},
 		"fault": {
-			"fault NAME reads|writes|all|none [below=PREFIX] [refuse] [slow=…] [late=…] [lose=reply|request] [nth=N]: of its requests from now on",
+			"fault NAME reads|writes|all|none [below=PREFIX] [refuse] [slow=…] [late=…] " +
+				"[lose=reply|request] [nth=N]: of its requests from now on",
+
 			true,
 			fault,
 		},
@@ -75,7 +81,7 @@ func init() { // it names functions that name it
 		"add":     {"add NAME JOB: an instance takes part in a job again", false, addTo},
 		"remove":  {"remove NAME JOB: an instance takes part in a job no more", false, removeFrom},
 		"trigger": {"trigger NAME JOB [shard=N] [parameter=…]: an instance's program asks for a run", false, trigger},
-		"compact": {"compact: the store forgets its history, and watches start again", false, func(w *world, _ Step) error {
+		"compact": {"compact: the store forgets its history", false, func(w *world, _ Step) error {
 			w.Server().Compact()
 			return nil
 		}},
@@ -170,7 +176,8 @@ func setWork(w *world, s Step) error {
 		return errors.Join(err, usage(s))
 	}
 	var k work
-	if k.takes, err = time.ParseDuration(plain[1]); err != nil {
+	k.takes, err = time.ParseDuration(plain[1])
+	if err != nil {
 		return err
 	}
 	for _, a := range plain[2:] {

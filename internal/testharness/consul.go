@@ -47,7 +47,8 @@ func Consul(t testing.TB) conformance.Harness {
 		},
 		transfer: func(t testing.TB, m *members, leader int) {
 			t.Helper()
-			if _, err := m.servers[leader].(*testservers.Consul).Ask("POST", "operator/raft/transfer-leader", ""); err != nil {
+			server := m.servers[leader].(*testservers.Consul)
+			if _, err := server.Ask("POST", "operator/raft/transfer-leader", ""); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -72,7 +73,8 @@ func guardConsul(t testing.TB) func(t testing.TB, ns string, who conformance.Str
 		default:
 			token = c.Policy(
 				fmt.Sprintf(
-					`key_prefix "%s/" { policy = "write" } session_prefix "" { policy = "write" } node_prefix "" { policy = "read" }`,
+					`key_prefix "%s/" { policy = "write" } session_prefix "" { policy = "write" } `+
+						`node_prefix "" { policy = "read" }`,
 					ns,
 				),
 			)

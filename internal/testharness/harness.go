@@ -45,7 +45,7 @@ type kind struct {
 	expire   func(t testing.TB, n *space, id string)
 	compact  func(t testing.TB, s server)
 	transfer func(t testing.TB, m *members, leader int) // it may return before another member leads
-	guard    func(t testing.TB) (as func(t testing.TB, ns string, who conformance.Stranger) (url string, secrets []string))
+	guard    func(t testing.TB) (as func(t testing.TB, ns string, who conformance.Stranger) (string, []string))
 }
 
 // remote is the harness of a driver for servers. All namespaces are on one

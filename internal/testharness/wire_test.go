@@ -16,7 +16,8 @@ func TestWire_CountsMessagesInAnyPieces(t *testing.T) {
 	frame := func(kind byte, payload string) string {
 		return string([]byte{0, 0, byte(len(payload)), kind, 0, 0, 0, 0, 1}) + payload
 	}
-	grpc := strings.Repeat("p", 24) + frame(4, "") + frame(1, "headers") + frame(0, "message") + frame(8, "1234") + frame(0, "another") + frame(0, "")
+	grpc := strings.Repeat("p", 24) + frame(4, "") + frame(1, "headers") + frame(0, "message") +
+		frame(8, "1234") + frame(0, "another") + frame(0, "")
 	zk := func(words ...string) string {
 		var b strings.Builder
 		for _, w := range words {

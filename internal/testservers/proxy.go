@@ -18,19 +18,21 @@ const (
 	Both = ToServer | ToClient
 )
 
-// Proxy is a TCP proxy on 127.0.0.1 that a test can make misbehave. It knows
-// nothing of what it carries. All its methods are safe for concurrent use.
+// Proxy is a TCP proxy on 127.0.0.1 with faults. It knows nothing of the
+// protocol that it carries. All its methods are safe for concurrent use.
 //
-//	Cut             connections break, and new ones are refused, until Heal
-//	Reset           connections break; new ones are welcome
-//	Hold(d)         bytes are kept, as in a network that loses packets and sends them again: nothing is lost
-//	Drop(d)         bytes are lost; Heal then breaks the connections that lost some, since they make no sense any more
-//	Mute            connections that there are carry nothing any more, for ever; new ones work
-//	Delay(d, time)  bytes arrive that much later
-//	Trickle(d)      bytes arrive a few at a time
-//	Heal            all is well again; what was held is delivered
-//	Orphan          clients lose their connections, while what they had sent stays on its way, to be delivered by
-//	                Release: the late copy of a request that its sender has given up
+//   - Cut breaks connections and refuses new ones, until Heal.
+//   - Reset breaks connections, and accepts new ones.
+//   - Hold(d) keeps bytes back, as a network does that loses packets and sends
+//     them again. Nothing is lost.
+//   - Drop(d) loses bytes. Heal then breaks the connections that lost some.
+//   - Mute silences the present connections for ever. New ones work.
+//   - Delay(d, time) delays bytes by a time.
+//   - Trickle(d) delivers bytes a few at a time.
+//   - Heal ends all faults, and delivers what was held.
+//   - Orphan breaks the connections of clients, while the bytes that they sent
+//     stay in flight until Release: the late copy of a request that its sender
+//     has given up.
 type Proxy struct {
 	listener net.Listener
 	target   string
@@ -152,7 +154,10 @@ func (p *Proxy) Tap(tap func() (up, down io.Writer)) { p.change(func() { p.tap =
 // Heal ends Cut, Hold, Drop, Delay and Trickle. Orphans stay until Release.
 func (p *Proxy) Heal() {
 	p.change(func() {
-		p.refuse, p.hold, p.drop, p.trickle = false, 0, 0, 0
+		p.refuse = false
+		p.hold = 0
+		p.drop = 0
+		p.trickle = 0
 		clear(p.delay)
 		p.breakLinks(func(l *link) bool { return l.lossy })
 	})

@@ -95,7 +95,8 @@ func choose(wanted string, containers Runtime) (r Runtime, about string, err err
 		return local{}, "processes, because " + runtimeVariable + " says so", nil
 	case containers == nil && wanted == "docker":
 		return nil, "", fmt.Errorf(
-			"%s=docker, and the test does not import internal/testservers/containers: run it from a module that does, such as internal/testharness",
+			"%s=docker, and the test does not import internal/testservers/containers: "+
+				"run it from a module that does, such as internal/testharness",
 			runtimeVariable,
 		)
 	case containers == nil:

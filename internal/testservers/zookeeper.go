@@ -82,7 +82,8 @@ func findZooKeeper(t testing.TB) (java, classes string) {
 	}
 	java, err := exec.LookPath("java")
 	if _, err2 := os.Stat(filepath.Join(dir, zooKeeperJars[0])); err != nil || err2 != nil {
-		t.Fatalf("no ZooKeeper server to test against: run `make servers` at the root of the repository, or install Java and Debian's "+
+		t.Fatalf("no ZooKeeper server to test against: run `make servers` at the root of the repository, "+
+			"or install Java and Debian's "+
 			"package zookeeper, or set ELASTIC_ZOOKEEPER_JARS: %v", errors.Join(err, err2))
 	}
 	return java, strings.Join(jars, string(os.PathListSeparator))

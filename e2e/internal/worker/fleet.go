@@ -96,7 +96,8 @@ func NewFleet(t *testing.T, s Settings) *Fleet {
 		Latest:   map[Shard]time.Time{},
 	}
 	f.Journal = filepath.Join(f.Dir, "journal")
-	if f.journal, err = os.OpenFile(f.Journal, os.O_CREATE|os.O_RDONLY, 0o600); err != nil {
+	f.journal, err = os.OpenFile(f.Journal, os.O_CREATE|os.O_RDONLY, 0o600)
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.journal.Close() })

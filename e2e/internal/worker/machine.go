@@ -87,7 +87,9 @@ func (m *machine) look(now time.Time, waited map[int]map[string]time.Duration) {
 			m.past = append(m.past, starvation{pid, from, now})
 		}
 	}
-	m.last, m.waited, m.since = now, waited, since
+	m.last = now
+	m.waited = waited
+	m.since = since
 }
 
 // starved returns the starved times of some processes and of all servers. The

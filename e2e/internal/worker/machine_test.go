@@ -82,7 +82,8 @@ func TestMachine_CountsOverlappingWaitsOnce(t *testing.T) {
 
 func TestMachine_IgnoresTimeBeforeFleet(t *testing.T) {
 	all := []starvation{{0, at(0), at(1000)}, {7, at(500), at(1500)}, {0, at(2000), at(3000)}}
-	if got, want := since(all, at(1000)), []starvation{{7, at(1000), at(1500)}, {0, at(2000), at(3000)}}; !slices.Equal(got, want) {
+	want := []starvation{{7, at(1000), at(1500)}, {0, at(2000), at(3000)}}
+	if got := since(all, at(1000)); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
@@ -148,10 +149,12 @@ func TestStandstill_DoesNotHealCuts(t *testing.T) {
 		t.Errorf("cut off: got %v, want %v", got, want)
 	}
 	healed := append(cut, checker.Act{Time: at(800), Kind: checker.Heal, PID: 7})
-	if got, want := kinds(frozen(healed, still)), []checker.Kind{checker.Stop, checker.Cont, checker.Cut, checker.Heal}; !slices.Equal(got, want) {
+	want := []checker.Kind{checker.Stop, checker.Cont, checker.Cut, checker.Heal}
+	if got := kinds(frozen(healed, still)); !slices.Equal(got, want) {
 		t.Errorf("healed: got %v, want %v", got, want)
 	}
-	if got, want := kinds(frozen(nil, []starvation{{0, at(1000), at(2000)}})), []checker.Kind{checker.Stop, checker.Cont}; !slices.Equal(got, want) {
+	want = []checker.Kind{checker.Stop, checker.Cont}
+	if got := kinds(frozen(nil, []starvation{{0, at(1000), at(2000)}})); !slices.Equal(got, want) {
 		t.Errorf("the store: got %v, want %v", got, want)
 	}
 }

@@ -63,7 +63,8 @@ func (f *Fleet) Start(name string, args []string, change func(*exec.Cmd)) *Proce
 	if change != nil {
 		change(p.cmd)
 	}
-	if p.ended, err = Spawn(p.cmd); err != nil {
+	p.ended, err = Spawn(p.cmd)
+	if err != nil {
 		f.t.Fatal(err)
 	}
 	f.Act(p.Started, checker.Start, p)

@@ -89,7 +89,8 @@ func (f *Fleet) starved() []starvation {
 // since returns what was at a time or later.
 func since(all []starvation, at time.Time) (rest []starvation) {
 	for _, s := range all {
-		if s.from = later(s.from, at); s.to.After(s.from) {
+		s.from = later(s.from, at)
+		if s.to.After(s.from) {
 			rest = append(rest, s)
 		}
 	}

@@ -101,12 +101,15 @@ func TestSweep_RemovesLeftContainers(t *testing.T) {
 		)
 	}
 	set, _ := images()
-	box, err := testcontainers.GenericContainer(t.Context(), testcontainers.GenericContainerRequest{ContainerRequest: testcontainers.ContainerRequest{
+	var request testcontainers.GenericContainerRequest
+	request.Started = true
+	request.ContainerRequest = testcontainers.ContainerRequest{
 		Image:      set["etcd"].ref,
 		Entrypoint: set["etcd"].program,
 		Cmd:        []string{"--data-dir", "/tmp/d"},
 		Labels:     map[string]string{ownerLabel: name},
-	}, Started: true})
+	}
+	box, err := testcontainers.GenericContainer(t.Context(), request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +122,8 @@ func TestSweep_RemovesLeftContainers(t *testing.T) {
 	if n, err := sweep(c); n != 2 || err != nil {
 		t.Errorf("removed %d, %v, want the container and the network", n, err)
 	}
-	if _, err := c.ContainerInspect(context.Background(), box.GetContainerID(), client.ContainerInspectOptions{}); err == nil {
+	_, err = c.ContainerInspect(context.Background(), box.GetContainerID(), client.ContainerInspectOptions{})
+	if err == nil {
 		t.Error("the container is still there")
 	}
 	if _, err := c.NetworkInspect(context.Background(), net.ID, client.NetworkInspectOptions{}); err == nil {

@@ -183,7 +183,8 @@ func (b *box) Kill() error {
 		gone := b.group.engine.ContainerWait(
 			ctx, b.id(), client.ContainerWaitOptions{Condition: container.WaitConditionNotRunning},
 		)
-		if _, err := b.group.engine.ContainerKill(ctx, b.id(), client.ContainerKillOptions{Signal: "KILL"}); err != nil {
+		_, err := b.group.engine.ContainerKill(ctx, b.id(), client.ContainerKillOptions{Signal: "KILL"})
+		if err != nil {
 			return err
 		}
 		select {
