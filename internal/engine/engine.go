@@ -148,9 +148,9 @@ type Engine struct {
 	changes atomic.Uint64 // writes of ChangeJob, for their names
 
 	mu         sync.Mutex
-	registered map[string]Job // what Add and Remove say; the loop makes it so
-	nameBytes  int            // what their names take in the instance's document
-	changed    []string       // names of jobs that were added or removed since the loop looked
+	registered map[string]*Job // what Add and Remove say; the loop makes it so
+	nameBytes  int             // what their names take in the instance's document
+	changed    []string        // names of jobs that were added or removed since the loop looked
 	adds       int
 
 	// What follows belongs to the loop.
@@ -210,7 +210,7 @@ func New(cfg Config) *Engine {
 	}
 	e := &Engine{
 		cfg: cfg, inbox: make(chan posted, 256), stopped: make(chan struct{}), looking: make(chan struct{}), ready: make(chan struct{}), reads: make(chan struct{}, parallelReads),
-		registered: map[string]Job{}, jobs: map[string]*job{}, suspects: suspects{all: map[*job]bool{}}, proofs: map[string][]*shard{}, sources: map[string]*source{}, follows: map[string][]string{}, dead: map[string]time.Time{},
+		registered: map[string]*Job{}, jobs: map[string]*job{}, suspects: suspects{all: map[*job]bool{}}, proofs: map[string][]*shard{}, sources: map[string]*source{}, follows: map[string][]string{}, dead: map[string]time.Time{},
 		replica: newReplica(), doubts: map[string]context.CancelFunc{}, waits: map[waitID]*wait{}, strays: map[string]bool{},
 		meter:   meter{views: map[string]view{}},
 		returns: newReturns(),
@@ -233,7 +233,7 @@ func (e *Engine) Add(j Job) error {
 	e.nameBytes += nameBytes(j.Name)
 	e.adds++
 	j.added = e.adds
-	e.registered[j.Name] = j
+	e.registered[j.Name] = &j
 	e.changed = append(e.changed, j.Name)
 	e.mu.Unlock()
 	e.poke()

@@ -16,7 +16,7 @@ import (
 // job is a job that this instance has a handler for.
 type job struct {
 	name       string
-	registered Job
+	registered *Job // shared with Add, and never changed
 	removed    bool // it is to go as soon as nothing of it runs
 	stale      bool // it is to be refreshed
 
@@ -72,8 +72,10 @@ type job struct {
 	same      sameness
 }
 
-func newJob(r Job) *job {
-	return &job{name: r.Name, registered: r, group: groupOf(r.Name), shards: map[int]*shard{}, swept: map[int]bool{}, awaits: awaits{}}
+func newJob(r *Job) *job {
+	// The maps are nil until they are used: a process can have many jobs of
+	// which it owns nothing.
+	return &job{name: r.Name, registered: r, group: groupOf(r.Name)}
 }
 
 func byName(a, b *job) int { return strings.Compare(a.name, b.name) }
@@ -136,7 +138,7 @@ func (e *Engine) decodeSpec(j *job, entry store.Entry) {
 		return
 	}
 	if err == nil {
-		spec := *doc.Spec
+		spec := doc.Spec
 		var policy failover.Policy
 		if policy, err = spec.Policy(); err == nil {
 			if old != nil && !old.Since.Equal(spec.Since) {
@@ -144,10 +146,10 @@ func (e *Engine) decodeSpec(j *job, entry store.Entry) {
 				j.before = &before
 			}
 			j.doc = &doc
-			j.spec, j.policy = &spec, policy
+			j.spec, j.policy = spec, policy
 			j.division = spec.Division()
-			j.timetable = timetableOf(&spec)
-			j.rotates = e.rotates(&spec)
+			j.timetable = timetableOf(spec)
+			j.rotates = e.rotates(spec)
 			j.seeSpec()
 			j.zone, _ = spec.Location() // the policy has found it
 			e.explain(j)
@@ -296,7 +298,7 @@ func (e *Engine) refreshAssignment(j *job) (changed bool) {
 		return false
 	}
 	j.assigned, j.assignedVersion = nil, entry.Version
-	clear(j.swept)
+	j.swept = nil
 	a, err := layout.DecodeAssignment(entry.Value)
 	if err != nil {
 		e.unreadable(j, wholeJob, unreadableCode(entry.Key), entry.Key, err)
@@ -383,6 +385,9 @@ func (e *Engine) own(j *job, item int) {
 		s = &shard{job: j, item: item}
 		s.alarm.shard = s
 		s.place.Value = s
+		if j.shards == nil {
+			j.shards = map[int]*shard{}
+		}
 		j.shards[item] = s
 	}
 	s.owned = true
@@ -406,6 +411,9 @@ func (e *Engine) await(j *job, key string, version store.Version) {
 		e.touch(j)
 		return
 	}
+	if j.awaits == nil {
+		j.awaits = awaits{}
+	}
 	j.awaits[key] = await{version, e.after(doubtAfter, func() {
 		if j.awaits.has(key) {
 			e.doubt(layout.Prefix(key))
@@ -418,6 +426,9 @@ func (e *Engine) endAwaits(j *job) {
 	for key, w := range j.awaits {
 		if e.replica.version(key) != w.version {
 			j.awaits.end(key)
+			if len(j.awaits) == 0 {
+				j.awaits = nil // a map keeps its room
+			}
 			e.lookAgain(j) // what has come need not make the job suspect
 		}
 	}

@@ -79,7 +79,10 @@ func (j *job) seeSpec() {
 	j.since.see(j.spec.Since)
 	j.resharded.see(j.spec.Resharded)
 	j.wholeEnabled.see(j.spec.Enabled)
-	enabled := make(map[int]firstSeen, len(j.spec.EnabledShards))
+	var enabled map[int]firstSeen
+	if n := len(j.spec.EnabledShards); n > 0 {
+		enabled = make(map[int]firstSeen, n)
+	}
 	for shard, at := range j.spec.EnabledShards {
 		f := j.enabled[shard]
 		f.see(at)

@@ -45,7 +45,11 @@ func (e *Engine) cycle(j Job) []string {
 				continue
 			}
 			seen[name] = true
-			if path := walk(e.registered[name].Spec.After); path != nil {
+			r := e.registered[name]
+			if r == nil {
+				continue // it is not a job of this program
+			}
+			if path := walk(r.Spec.After); path != nil {
 				return append(path, name)
 			}
 		}

@@ -233,6 +233,9 @@ func (e *Engine) tidy(s *shard) {
 		s.known = false // the job may have had the shard again meanwhile, and others run it
 		e.mark(s)
 	case s.version == 0:
+		if s.job.swept == nil {
+			s.job.swept = map[int]bool{}
+		}
 		s.job.swept[s.item] = true // when all are, the assignment says so
 		s.owned = false
 		e.suspect(s.job)
