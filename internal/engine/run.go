@@ -110,11 +110,11 @@ func (e *Engine) start(s *shard) {
 
 // prepare makes all that the handler of a claim that holds is called with.
 func (e *Engine) prepare(s *shard, now moments) {
-	j, r, rec := s.job, s.run, &s.record
+	r, rec := s.run, &s.record
 	r.phase = failover.PhaseWorking
 	e.working++
 	e.startContext(r, now.monotonic)
-	r.handler = j.registered.Handler
+	r.handler = s.job.registered.Handler
 	r.fire = rec.Time()
 	r.attempt = rec.Attempt
 	r.trace = rec.Trace
