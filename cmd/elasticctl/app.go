@@ -66,6 +66,8 @@ func (a *app) commands(root *cobra.Command) {
 		a.newResume(),
 		a.newStore(),
 		a.newContext(),
+		a.newExplain(),
+		a.newVersion(),
 		a.newWorker(),
 		a.newConsole(),
 		a.newToken(),
