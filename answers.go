@@ -58,7 +58,7 @@ func (s *Scheduler) Jobs(ctx context.Context) ([]JobStatus, error) {
 		return nil, fmt.Errorf("read the jobs: %w", err)
 	}
 	now := time.Now()
-	ns := fleet.NewNamespace(shot.Instances)
+	ns := namespaceOf(shot)
 	all := make([]JobStatus, len(shot.Jobs))
 	for i, j := range shot.Jobs {
 		all[i] = ns.Status(seen(j), now)
@@ -79,7 +79,7 @@ func (s *Scheduler) Job(ctx context.Context, name string) (JobDetail, error) {
 	now := time.Now()
 	j := seen(shot.Jobs[0])
 	d := JobDetail{
-		Job:     fleet.NewNamespace(shot.Instances).Status(j, now),
+		Job:     namespaceOf(shot).Status(j, now),
 		Fires:   j.Fires(now, nextFires),
 		Waiting: j.Triggers(),
 		Cancels: j.Cancels(),
@@ -116,7 +116,7 @@ func (s *Scheduler) Shards(ctx context.Context, job string) ([]ShardStatus, erro
 		}
 		j.Read(records)
 	}
-	all := fleet.NewNamespace(shot.Instances).Shards(j, time.Now())
+	all := namespaceOf(shot).Shards(j, time.Now())
 	for i := range all {
 		why, waits := shot.Jobs[0].Waits[all[i].Shard]
 		if waits && all[i].Owner == shot.Me {
@@ -133,7 +133,7 @@ func (s *Scheduler) Instances(ctx context.Context) ([]InstanceStatus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the instances: %w", err)
 	}
-	ns := fleet.NewNamespace(shot.Instances)
+	ns := namespaceOf(shot)
 	owned := map[string]int{}
 	for _, j := range shot.Jobs {
 		fleet.CountOwned(owned, j.Assignment)
@@ -144,6 +144,11 @@ func (s *Scheduler) Instances(ctx context.Context) ([]InstanceStatus, error) {
 		all[i].Self = instance.ID == shot.Me
 	}
 	return all, nil
+}
+
+// namespaceOf returns what a snapshot says about the instances.
+func namespaceOf(shot engine.Snapshot) *fleet.Namespace {
+	return fleet.NewNamespace(shot.Instances, shot.Cordons)
 }
 
 // seen returns a job as the engine has seen it.

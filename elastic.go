@@ -437,6 +437,10 @@ var (
 	// the shard.
 	ErrShutdown = engine.ErrShutdown
 
+	// ErrCancelled: an operator cancelled the run. It is recorded as cancelled,
+	// unless the handler returns nil, and is not repeated.
+	ErrCancelled = engine.ErrCancelled
+
 	// ErrReplaced: a later fire of the shard replaces the run. See
 	// [OverlapReplace].
 	ErrReplaced = engine.ErrReplaced

@@ -30,7 +30,7 @@ func (c *Client) clock(ctx context.Context, o options) (moment, error) {
 	if err != nil {
 		return moment{}, err
 	}
-	m := moment{fleet: fleet.NewNamespace(read[0])}
+	m := moment{fleet: fleet.NewNamespace(read[0], nil)}
 	m.Time, err = judge(c.now(), m.fleet.Clocks(), o.fleetClock)
 	return m, err
 }

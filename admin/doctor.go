@@ -67,7 +67,7 @@ func (r Report) Errors() int {
 }
 
 // Doctor looks for what keeps jobs from running, and for what needs a person.
-// It sends eight lists and one for each job, until it has read the records of
+// It sends nine lists and one for each job, until it has read the records of
 // MaxShards shards. With Write it also sends 22 commits.
 func (c *Client) Doctor(ctx context.Context, q DoctorQuery) (Report, error) {
 	r, err := c.doctor(ctx, q)

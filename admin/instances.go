@@ -11,13 +11,14 @@ import (
 	"github.com/elasticjob-go/elastic/status"
 )
 
-// Instances returns the live instances, the oldest first. It sends two lists.
+// Instances returns the live instances, the oldest first. It sends
+// three lists.
 func (c *Client) Instances(ctx context.Context) ([]status.Instance, error) {
-	read, err := c.lists(ctx, layout.Instances, layout.Assignments)
+	read, err := c.lists(ctx, layout.Instances, layout.Assignments, layout.Cordons)
 	if err != nil {
 		return nil, fmt.Errorf("read the instances: %w", err)
 	}
-	ns := fleet.NewNamespace(read[0])
+	ns := fleet.NewNamespace(read[0], read[2])
 	owned := fleet.Owned(read[1])
 	all := make([]status.Instance, len(ns.Instances))
 	for i, instance := range ns.Instances {
@@ -45,7 +46,7 @@ type InstanceDetail struct {
 	Shards []status.Shard `json:"shards"`
 }
 
-// Instance returns a live instance with its shards. It sends four lists, and
+// Instance returns a live instance with its shards. It sends six lists, and
 // one for each job of which the instance owns shards.
 func (c *Client) Instance(ctx context.Context, id string) (InstanceDetail, error) {
 	d, err := c.instance(ctx, id)

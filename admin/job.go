@@ -16,7 +16,7 @@ type JobDetail = elastic.JobDetail
 // nextFires is how many fires a detail has.
 const nextFires = 5
 
-// Job returns one job. It sends three gets and two lists.
+// Job returns one job. It sends three gets and three lists.
 func (c *Client) Job(ctx context.Context, name string) (JobDetail, error) {
 	j, ns, err := c.job(ctx, name)
 	if err != nil {

@@ -74,7 +74,7 @@ type JobPage struct {
 	Unread int `json:"unread,omitempty"`
 }
 
-// Jobs returns a page of the jobs that q selects. It sends four lists, and one
+// Jobs returns a page of the jobs that q selects. It sends six lists, and one
 // more for each job whose records it needs: those of the page, or all that are
 // selected if q has states or sorts by figures of runs.
 func (c *Client) Jobs(ctx context.Context, q JobQuery) (JobPage, error) {

@@ -28,7 +28,7 @@ type Overview struct {
 	Unread int       `json:"unread,omitempty"` // jobs whose records were too many to read
 }
 
-// Overview sends five lists, and one for each job.
+// Overview sends seven lists, and one for each job.
 func (c *Client) Overview(ctx context.Context) (Overview, error) {
 	o, err := c.overview(ctx)
 	if err != nil {

@@ -64,14 +64,14 @@ type fleetView struct {
 	jobs []*fleet.Job // by name
 }
 
-// fleet reads all documents but the records: four lists.
+// fleet reads all documents but the records: five lists.
 func (c *Client) fleet(ctx context.Context) (*fleetView, error) {
-	all, err := c.lists(ctx, layout.Instances, layout.Jobs, layout.Assignments, layout.Signals)
+	all, err := c.lists(ctx, layout.Instances, layout.Jobs, layout.Assignments, layout.Signals, layout.Cordons)
 	if err != nil {
 		return nil, err
 	}
 	assignments, signals := byName(layout.Assignments, all[2]), byName(layout.Signals, all[3])
-	v := &fleetView{Namespace: fleet.NewNamespace(all[0])}
+	v := &fleetView{Namespace: fleet.NewNamespace(all[0], all[4])}
 	for _, e := range all[1] {
 		name, ok := layout.NameOf(layout.Jobs, e.Key)
 		if !ok {
@@ -120,7 +120,7 @@ func (c *Client) readRecords(ctx context.Context, jobs []*fleet.Job) (left int, 
 	return left, nil
 }
 
-// job reads one job with its records, and the instances: three gets and two
+// job reads one job with its records, and the instances: three gets and three
 // lists.
 func (c *Client) job(ctx context.Context, name string) (*fleet.Job, *fleet.Namespace, error) {
 	if err := layout.CheckName(name); err != nil {
@@ -137,16 +137,16 @@ func (c *Client) job(ctx context.Context, name string) (*fleet.Job, *fleet.Names
 		}
 		entries[i] = e
 	}
-	all, err := c.lists(ctx, layout.Instances, layout.RunsOf(name))
+	all, err := c.lists(ctx, layout.Instances, layout.RunsOf(name), layout.Cordons)
 	if err != nil {
 		return nil, nil, err
 	}
 	j := fleet.NewJob(name, entries[0], entries[1], entries[2])
 	j.Read(all[1])
-	return j, fleet.NewNamespace(all[0]), nil
+	return j, fleet.NewNamespace(all[0], all[2]), nil
 }
 
-// Shards returns the shards of a job. It sends three gets and two lists.
+// Shards returns the shards of a job. It sends three gets and three lists.
 func (c *Client) Shards(ctx context.Context, job string) ([]status.Shard, error) {
 	j, ns, err := c.job(ctx, job)
 	if err != nil {

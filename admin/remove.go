@@ -13,7 +13,7 @@ import (
 // days. Programs that have the job do not make it again.
 //
 // A job that others follow is refused without [Force]: they would not run any
-// more. Remove sends five lists, three gets and a commit.
+// more. Remove sends six lists, three gets and a commit.
 func (c *Client) Remove(ctx context.Context, job string, opts ...ActOption) (Receipt, error) {
 	return c.do(
 		ctx,

@@ -56,8 +56,8 @@ type Detail struct {
 	Text string `json:"text"`
 }
 
-// Why answers a question. It sends three gets and two lists about a job, and
-// five lists and one for each job of the instance about an instance.
+// Why answers a question. It sends three gets and three lists about a job, and
+// seven lists and one for each job of the instance about an instance.
 func (c *Client) Why(ctx context.Context, q WhyQuery) (Answer, error) {
 	a, err := c.why(ctx, q)
 	if err != nil {
@@ -214,6 +214,7 @@ var missedWords = map[failover.Code]string{
 	failover.CodeMissedSuperseded: "a later fire stands for it, as the misfire policy says",
 	failover.CodeMissedOverlap:    "it came while the shard ran, and overlap is skip",
 	failover.CodeMissedJobChanged: "the job changed before it began",
+	failover.CodeMissedCancelled:  "it was cancelled, or one after it",
 	failover.CodeMissedClock:      "a wrong clock wrote the time after which fires count",
 }
 

@@ -28,6 +28,8 @@ const (
 	CodeRunForgotten     Code = "run_forgotten"       // this instance claimed the run, and does not run it
 	CodeFailoverOff      Code = "failover_off"        // instance: the run is abandoned
 	CodeNoAttemptLeft    Code = "no_attempt_left"     // instance, attempts: the run is abandoned
+	CodePaused           Code = "paused"              // an operator paused the namespace
+	CodeCancelled        Code = "cancelled"           // by, why: an operator cancelled the fire or the trigger
 	CodeRunOfDisabledJob Code = "run_of_disabled_job" // instance: the run is abandoned
 )
 
@@ -37,5 +39,6 @@ const (
 	CodeMissedSuperseded Code = "missed_superseded"  // a later fire stands for them, according to the misfire policy
 	CodeMissedOverlap    Code = "missed_overlap"     // they came during a run, and the overlap policy skips them
 	CodeMissedJobChanged Code = "missed_job_changed" // the job changed before they began
+	CodeMissedCancelled  Code = "missed_cancelled"   // an operator cancelled the last of them
 	CodeMissedClock      Code = "missed_clock"       // a wrong clock wrote the time after which fires count
 )

@@ -94,6 +94,13 @@ type View struct {
 	// Trigger is the result of NextTrigger.
 	Trigger *Trigger
 
+	// Paused: an operator paused the namespace. Nothing begins, and nothing is
+	// taken over or abandoned.
+	Paused bool
+
+	// Cancels are the fires and triggers of the shard that operators cancelled.
+	Cancels []Cancel
+
 	// Learned has the times at which this instance learned of stored times.
 	Learned Learned
 }
@@ -209,6 +216,8 @@ func Decide(p Policy, v View) Decision {
 	case mine && v.Local.Phase == PhaseYielded:
 		return Decision{Action: ActionHandOver}.
 			because(CodeHandlerStopped, "the handler was stopped because its instance leaves, or its shard moves")
+	case v.Local.Phase == PhaseWorking && mine && cancelled(v.Cancels, r) != nil:
+		return cancelled(v.Cancels, r).end(Decision{Action: ActionCancel}, "the run was cancelled")
 	case v.Local.Phase == PhaseWorking:
 		return decideWorking(p, v, mine)
 	case !v.Owned:
@@ -216,12 +225,14 @@ func Decide(p Policy, v View) Decision {
 	case r.Fence >= MaxFence:
 		return Decision{Action: ActionWait}.
 			because(CodeFenceAtEnd, "the fence of the record can't grow: another program wrote it; delete the record")
+	case v.Paused && (r.State == StateIdle || r.Owner == "" || r.Owner == v.Me || v.Owner != LivenessAlive):
+		return Decision{Action: ActionWait}.because(CodePaused, "the namespace is paused")
 	case r.State == StateIdle:
 		return decideIdle(p, v, dropped)
 	case r.Owner == "":
-		return decideOrphan(p, r, CodeHandedOver, "the run was handed over")
+		return decideOrphan(p, v, CodeHandedOver, "the run was handed over")
 	case r.Owner == v.Me:
-		return decideOrphan(p, r, CodeRunForgotten, "this instance claimed the run, and does not run it")
+		return decideOrphan(p, v, CodeRunForgotten, "this instance claimed the run, and does not run it")
 	case v.Owner == LivenessUnproven:
 		return Decision{Action: ActionProveDeath}.
 			because(CodeOwnerUnproven, "the run's instance "+r.Owner+" is not among the live ones", "instance", r.Owner)
@@ -231,7 +242,7 @@ func Decide(p Policy, v View) Decision {
 			"the run's instance "+r.Owner+" is dead, but its handler may go on for a while",
 			"instance", r.Owner, "left", left.String())
 	case v.Owner == LivenessDead:
-		return decideOrphan(p, r, CodeOwnerDead, "the run's instance "+r.Owner+" is dead")
+		return decideOrphan(p, v, CodeOwnerDead, "the run's instance "+r.Owner+" is dead")
 	}
 	return decideOthers(p, v)
 }
@@ -262,6 +273,9 @@ func decideIdle(p Policy, v View, dropped time.Time) Decision {
 			because(CodeTriggered, "it was triggered")
 	}
 	d := p.due(v.Record, v.Now)
+	if last := p.lastCancelled(v); !last.IsZero() {
+		d = p.withoutCancelled(d, v, last)
+	}
 	missed := p.withDropped(d.missed, v.Record, dropped)
 	if !d.fire.IsZero() {
 		return Decision{Action: ActionBegin, Fire: d.fire}.missing(missed).
@@ -306,7 +320,7 @@ func decideWorking(p Policy, v View, mine bool) Decision {
 		return Decision{Action: ActionReclaim}.
 			because(CodeWentOn, "the handler went on while this instance had no session")
 	}
-	if p.Overlap == OverlapQueue || p.AfterEnd || !v.Owned {
+	if p.Overlap == OverlapQueue || p.AfterEnd || !v.Owned || v.Paused && p.Overlap == OverlapReplace {
 		return Decision{Action: ActionWait}.because(CodeHandlerRuns, "the handler runs")
 	}
 	d := p.due(v.Record, v.Now)
@@ -363,8 +377,11 @@ func (p Policy) skipped(v View) span {
 }
 
 // decideOrphan decides about a run that no instance works on.
-func decideOrphan(p Policy, r Record, code Code, why string) Decision {
-	switch {
+func decideOrphan(p Policy, v View, code Code, why string) Decision {
+	r := v.Record
+	switch c := cancelled(v.Cancels, r); {
+	case c != nil:
+		return c.end(Decision{Action: ActionAbandon}, why+", and it was cancelled")
 	case !p.Failover:
 		return Decision{Action: ActionAbandon}.
 			because(CodeFailoverOff, why+", and failover is off", "instance", r.Owner)

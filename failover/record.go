@@ -79,7 +79,7 @@ const (
 	ResultSkipped   Result = "skipped"   // the handler had nothing to do
 	ResultLost      Result = "lost"      // abandoned: its instance died, and it is not repeated
 	ResultReplaced  Result = "replaced"  // cancelled in favour of a later fire
-	ResultCancelled Result = "cancelled" // cancelled by an operator; this version reads it and never writes it
+	ResultCancelled Result = "cancelled" // cancelled by an operator
 )
 
 var results = []Result{

@@ -15,7 +15,7 @@ var budgets = map[string]struct{ reads, commits int64 }{
 	"apply":          {4, 1},
 	"disable":        {3, 1},
 	"disable-shards": {3, 1},
-	"remove":         {8, 1},
+	"remove":         {9, 1},
 	"trigger":        {3, 1},
 	"cordon":         {2, 1},
 	"drain":          {2, 1},

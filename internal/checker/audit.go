@@ -39,6 +39,7 @@ type Audit struct {
 	inForce  map[string]time.Time          // since when a spec's schedule is, as far as that can be believed
 	changed  map[string]time.Time          // when what decides about fires of the past changed last
 	assigned map[string]*layout.Assignment // likewise
+	cancels  map[string][]layout.Cancel    // by job: all that operators have given
 	alive    map[string]layout.Instance    // the instances that have a key; zero: one that can't be read
 	whole    map[string]map[int64]*Whole   // by job and Fire.Unix(): what all its shards have ended
 	died     map[string]time.Time          // when their key was gone
@@ -96,7 +97,7 @@ type Claim struct {
 // NewAudit returns an audit that has seen nothing.
 func NewAudit(operator string) *Audit {
 	return &Audit{
-		Operator: operator, jobs: map[string]*layout.Job{}, specs: map[string]*layout.Spec{}, inForce: map[string]time.Time{}, changed: map[string]time.Time{}, assigned: map[string]*layout.Assignment{},
+		Operator: operator, jobs: map[string]*layout.Job{}, specs: map[string]*layout.Spec{}, cancels: map[string][]layout.Cancel{}, inForce: map[string]time.Time{}, changed: map[string]time.Time{}, assigned: map[string]*layout.Assignment{},
 		alive: map[string]layout.Instance{}, died: map[string]time.Time{}, whole: map[string]map[int64]*Whole{}, clients: map[string]string{}, shards: map[string]*Shard{}, divided: map[string]*divided{},
 	}
 }
@@ -267,11 +268,16 @@ func (a *Audit) creates(key string) bool {
 }
 
 func (a *Audit) signals(job string, op store.Op) {
-	if op.Kind == store.OpDelete || a.byOperator() {
+	if op.Kind == store.OpDelete {
+		return
+	}
+	signal, err := layout.DecodeSignal(op.Value)
+	a.cancels[job] = append(a.cancels[job], signal.Cancels...)
+	if a.byOperator() {
 		return
 	}
 	a.sessioned(4, job, -1, op.Key)
-	if _, err := layout.DecodeSignal(op.Value); err != nil {
+	if err != nil {
 		a.breach(8, job, -1, "signals that can't be read: %v", err)
 	}
 	if op.Kind == store.OpSet && !a.guarded(op.Key, true) {

@@ -5,16 +5,20 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic/internal/layout"
+	"github.com/elasticjob-go/elastic/store"
 )
 
 // cover checks invariant 6: in the end each shard of a job has one owner, and it may own. If nobody is left there is nobody to own.
 func (c *checker) cover(name string, spec *layout.Spec) {
-	may := map[string]bool{}
+	may, held := map[string]bool{}, cordons(c.Final)
 	var owners []string
 	there := false
 	for _, e := range c.Final {
 		if id, ok := layout.NameOf(layout.Instances, e.Key); ok {
 			i, err := layout.DecodeInstance(e.Value)
+			if held(id, i) || !i.Meets(spec.Requires) {
+				continue
+			}
 			may[id] = err == nil && i.State == layout.Up && i.Has(name)
 		}
 		if e.Key == layout.AssignmentKey(name) {
@@ -34,6 +38,30 @@ func (c *checker) cover(name string, spec *layout.Spec) {
 				c.violate(6, name, item, time.Time{}, "it is given to %s, which may not own it", id)
 			}
 		}
+	}
+}
+
+// cordons returns a function that reports whether an operator keeps an instance
+// from owning shards.
+func cordons(final []store.Entry) func(id string, i layout.Instance) bool {
+	all := map[string]layout.Cordon{}
+	for _, e := range final {
+		name, ok := layout.NameOf(layout.Cordons, e.Key)
+		if !ok {
+			continue
+		}
+		c, err := layout.DecodeCordon(name, e.Value)
+		if err == nil && c.Action != layout.ActionNone && c.Action != layout.ActionPause {
+			all[name] = c
+		}
+	}
+	return func(id string, i layout.Instance) bool {
+		for name, c := range all {
+			if c.Meets(name, id, i) {
+				return true
+			}
+		}
+		return false
 	}
 }
 

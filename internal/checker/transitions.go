@@ -33,6 +33,8 @@ func (a *Audit) record(s *Shard, op store.Op) {
 	switch {
 	case now.State == failover.StateIdle && now.Result == failover.ResultLost:
 		a.abandoned(s, old, now)
+	case now.State == failover.StateIdle && now.Result == failover.ResultCancelled:
+		a.cancelled(s, old, now)
 	case now.State == failover.StateIdle:
 		a.completed(s, old, now)
 	case now.Owner == "":
@@ -236,11 +238,32 @@ func (a *Audit) abandoned(s *Shard, old, now failover.Record) {
 		a.breach(4, s.Job, s.Item, "abandoned from %s to %s", old, now)
 	case old.Owner != "" && a.Alive(old.Owner):
 		a.breach(4, s.Job, s.Item, "abandoned, though %s is alive", old.Owner)
+	case now.Result == failover.ResultCancelled:
 	case spec != nil && spec.Failover && !spec.Disabled && !slices.Contains(spec.DisabledShards, s.Item) && s.Item < spec.Shards && old.Attempt-old.HandOvers < spec.MaxAttempts:
 		a.breach(4, s.Job, s.Item, "abandoned, though another attempt is allowed: from %s", old)
 	}
 	a.traced(s, old, now)
 	a.ended(s, now)
+}
+
+// cancelled checks that a run that ends as cancelled was cancelled by an
+// operator, and is ended by its owner, or after its owner's death.
+func (a *Audit) cancelled(s *Shard, old, now failover.Record) {
+	trigger := uint64(0)
+	if old.IsManual() {
+		trigger = old.Trigger
+	}
+	asked := slices.ContainsFunc(a.cancels[s.Job], func(c layout.Cancel) bool {
+		return c.Cancels(s.Item, old.Fire, trigger)
+	})
+	if !asked {
+		a.breach(4, s.Job, s.Item, "cancelled, though no operator asked for it: from %s", old)
+	}
+	if old.Owner != "" && a.Alive(old.Owner) {
+		a.completed(s, old, now)
+		return
+	}
+	a.abandoned(s, old, now)
 }
 
 func (a *Audit) ended(s *Shard, now failover.Record) {

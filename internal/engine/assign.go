@@ -55,13 +55,16 @@ func (e *Engine) planFor(j *job, spec layout.Spec, have *layout.Assignment, may 
 		p.want.Surplus = surplus
 	}
 	p.urgent = have == nil || low || !spec.Broadcast() && len(before.Owners) != spec.Shards || before.Strategy != p.want.Strategy || before.Division != p.want.Division ||
-		slices.ContainsFunc(before.Owners, func(id string) bool { return !ids[id] })
+		slices.ContainsFunc(before.Owners, func(id string) bool { return !ids[id] && (id != "" || len(ids) > 0) })
 	p.wrong = p.urgent || !slices.Equal(owners, before.Owners) || p.want.Surplus != before.Surplus
 	return p, nil
 }
 
 // ownersOf asks the job's strategy.
 func (e *Engine) ownersOf(j *job, spec layout.Spec, live []sharding.Instance, before []string) ([]string, error) {
+	if len(live) == 0 {
+		return make([]string, spec.Shards), nil // no instance may own them
+	}
 	if spec.Broadcast() {
 		if len(live) > layout.MaxShards {
 			return nil, fmt.Errorf("a broadcast has at most %d shards, and there are %d instances", layout.MaxShards, len(live))
@@ -155,16 +158,16 @@ func (e *Engine) raiseFences(j *job, least uint64) {
 func (e *Engine) mayOwners(j *job) []*peer {
 	var may []*peer
 	for _, p := range e.replica.peers {
-		if p.mayOwn(j) {
+		if p.mayOwn(j) && !e.cordons.holds(p) {
 			may = append(may, p)
 		}
 	}
 	return may
 }
 
-// mayOwn says whether an instance may own shards of a job.
+// mayOwn reports whether an instance may own shards of a job, cordons aside.
 func (p *peer) mayOwn(j *job) bool {
-	return p.readable && p.State == layout.Up && p.Has(j.name) && (j.spec == nil || p.Meets(j.spec.Requires))
+	return p.mayLead(j) && (j.spec == nil || p.Meets(j.spec.Requires))
 }
 
 // What mend answers instead of a time to wait.
@@ -237,9 +240,12 @@ func (e *Engine) lacksOwners(j *job) bool {
 	if a == nil || a.Strategy != j.spec.Sharding || a.Division != j.division || !j.spec.Broadcast() && len(a.Owners) != j.spec.Shards {
 		return true
 	}
+	if slices.Contains(a.Owners, "") {
+		return len(e.mayOwners(j)) > 0
+	}
 	return slices.ContainsFunc(a.Owners, func(id string) bool {
 		p := e.replica.byID[id]
-		return p == nil || !p.mayOwn(j)
+		return p == nil || !p.mayOwn(j) || e.cordons.holds(p)
 	})
 }
 

@@ -130,6 +130,7 @@ var (
 	ErrSessionLost = errors.New("this instance lost its session with the store: another may run the shard from now on")
 	ErrShutdown    = errors.New("this instance leaves, and its drain timeout has passed")
 	ErrReplaced    = errors.New("a later fire of the shard replaces this run")
+	ErrCancelled   = errors.New("an operator cancelled this run")
 )
 
 // Engine is one scheduler's engine. Add and Remove may be called at any time, from any goroutine; Run once.
@@ -188,6 +189,7 @@ type Engine struct {
 	returns     returns              // of those that have returned
 	stuckCheck  time.Time            // when to look for handlers that ignore their contexts; zero: none may
 	drain       drain
+	cordons     cordons
 	failed      error // why the engine ends though nobody asked it to
 	clocks      clocks
 	strays      map[string]bool               // keys that are none of this program's, and were reported

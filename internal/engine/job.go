@@ -51,6 +51,7 @@ type job struct {
 
 	sources        []string // the jobs that it follows, while it has shards here
 	triggers       []failover.Trigger
+	cancels        []layout.Cancel
 	signalsVersion store.Version
 	signalsBroken  bool // they can't be read
 
@@ -312,21 +313,22 @@ func (e *Engine) refreshAssignment(j *job) (changed bool) {
 func (e *Engine) refreshSignals(j *job) {
 	entry, there := e.replica.signals(j.name)
 	if !there {
-		j.triggers, j.signalsVersion = nil, 0
-		j.signalsBroken = false
+		j.triggers, j.cancels = nil, nil
+		j.signalsVersion, j.signalsBroken = 0, false
 		return
 	}
 	if entry.Version == j.signalsVersion {
 		return
 	}
-	j.triggers, j.signalsVersion = nil, entry.Version
+	j.triggers, j.cancels = nil, nil
+	j.signalsVersion = entry.Version
 	signals, err := layout.DecodeSignal(entry.Value)
 	j.signalsBroken = err != nil
 	if err != nil {
 		e.unreadable(j, wholeJob, unreadableCode(entry.Key), entry.Key, err)
 		return
 	}
-	j.triggers = signals.Triggers
+	j.triggers, j.cancels = signals.Triggers, signals.Cancels
 }
 
 // refreshShards makes the job's shards those that the assignment gives to this instance, besides those that it still runs.
@@ -341,7 +343,7 @@ func (e *Engine) refreshShards(j *job) {
 			store.At(layout.AssignmentKey(j.name), j.assignedVersion),
 		}
 		for item, owner := range j.assigned.Owners {
-			if owner == e.me.id {
+			if owner == e.me.id && e.meets(j) {
 				e.own(j, item)
 			}
 		}
@@ -375,8 +377,12 @@ func (e *Engine) refreshShards(j *job) {
 func (e *Engine) mayOwn(j *job) bool {
 	return e.me != nil && !e.drain.on && !e.clocks.outlier && !j.removed && j.spec != nil && j.assigned != nil &&
 		(j.spec.Broadcast() || len(j.assigned.Owners) == j.spec.Shards) && j.assigned.Division == j.division &&
-		j.assigned.Fences >= j.floor() &&
-		layout.Instance{Labels: e.cfg.Labels}.Meets(j.spec.Requires)
+		j.assigned.Fences >= j.floor()
+}
+
+// meets reports whether this instance has the labels that a job requires.
+func (e *Engine) meets(j *job) bool {
+	return layout.Instance{Labels: e.cfg.Labels}.Meets(j.spec.Requires)
 }
 
 func (e *Engine) own(j *job, item int) {

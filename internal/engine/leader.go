@@ -5,6 +5,8 @@ import (
 	"hash/fnv"
 	"slices"
 	"strings"
+
+	"github.com/elasticjob-go/elastic/internal/layout"
 )
 
 // The jobs of a namespace are divided into groups, by a hash of their names, and
@@ -95,7 +97,7 @@ func (e *Engine) rankFor(j *job) int {
 // leads reports whether this instance is the leader of a job.
 func (e *Engine) leads(j *job) bool { return e.rankFor(j) == 0 }
 
-// mayLead reports whether an instance may lead a job. It needs not only a handler
-// but also the labels of the job: an instance that sweeps shards must be able to
-// own them.
-func (p *peer) mayLead(j *job) bool { return p.mayOwn(j) }
+// mayLead reports whether an instance may lead a job. It may lead one of which it
+// may own no shards, because of its labels or a cordon: if none may own, the
+// leader says so in the assignment.
+func (p *peer) mayLead(j *job) bool { return p.readable && p.State == layout.Up && p.Has(j.name) }

@@ -178,6 +178,7 @@ func (e *Engine) joined(m *member) {
 		e.lookForSelf() // the key came and went before this process knew that it had joined
 	}
 	clear(e.replica.ended)
+	e.leaveIfAsked()
 	e.after(doubtAfter, func() {
 		// A watch shows states and not events. A key that is deleted as soon as
 		// it was created may never be shown.

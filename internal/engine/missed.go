@@ -110,6 +110,7 @@ var whyMissed = map[failover.Code]string{
 	failover.CodeMissedSuperseded: "a later fire stands for them by the misfire policy",
 	failover.CodeMissedOverlap:    "they came while the handler ran, and the overlap policy skips them",
 	failover.CodeMissedJobChanged: "the job was changed before they began, and fires count from the change on",
+	failover.CodeMissedCancelled:  "an operator cancelled the last of them",
 	failover.CodeMissedClock:      "a clock that was ahead has written from when on fires count",
 }
 

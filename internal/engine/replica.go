@@ -14,7 +14,7 @@ import (
 )
 
 // watched are the prefixes of which every instance keeps a replica.
-var watched = []string{layout.Instances, layout.Jobs, layout.Assignments, layout.Signals}
+var watched = []string{layout.Instances, layout.Jobs, layout.Assignments, layout.Signals, layout.Cordons}
 
 // replica is what the watches have told. It can be behind the store, so nothing that must be true rests on it: every write
 // that it leads to compares the versions that it was computed from.
@@ -222,10 +222,14 @@ func (e *Engine) updated(prefix string, u store.Update) {
 	if !ready && e.replica.ready() {
 		close(e.looking)
 	}
-	if prefix == layout.Instances {
-		if len(changed) > 0 {
-			e.peersChanged(changed, !u.Reset)
-		}
+	switch {
+	case prefix == layout.Instances && len(changed) > 0:
+		e.peersChanged(changed, !u.Reset)
+		return
+	case prefix == layout.Cordons && len(changed) > 0:
+		e.cordonsChanged(changed)
+		return
+	case prefix == layout.Instances, prefix == layout.Cordons:
 		return
 	}
 	for _, name := range changed {

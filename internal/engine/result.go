@@ -32,6 +32,7 @@ const (
 	codeTimeout         = "timeout"          // the run took longer than the job's timeout, and returned an error
 	codeSessionLost     = "session_lost"     // the session was over before the handler was called
 	codeReplaced        = "replaced"         // a later fire has replaced the run
+	codeCancelled       = "cancelled"        // an operator cancelled the run
 	codeSkipped         = "handler_skipped"  // the handler says that there was nothing to do
 	codeAskedAgain      = "asked_again"      // the handler asked to be called again
 	codeInstanceLeaves  = "instance_leaves"  // the handler was stopped because its instance leaves

@@ -305,6 +305,9 @@ func (e *Engine) returned(r *run) {
 		e.setRun(s, nil) // whoever owns the shard takes the run over
 	case errors.Is(cause, ErrShutdown):
 		r.phase, r.code = failover.PhaseYielded, codeInstanceLeaves
+	case errors.Is(cause, ErrCancelled):
+		r.phase, r.result = failover.PhaseFinished, failover.ResultCancelled
+		r.message, r.code = cause.Error(), codeCancelled
 	case errors.Is(cause, ErrReplaced):
 		r.phase, r.result, r.message, r.code = failover.PhaseFinished, failover.ResultReplaced, cause.Error(), codeReplaced
 	case o.class == classHandOver && cause == nil && r.live.Moving.Load() && s.resumable():

@@ -102,9 +102,16 @@ func (e *Engine) consider(s *shard) {
 
 // view is what is known about the shard.
 func (e *Engine) view(s *shard, p failover.Policy, now time.Time) failover.View {
-	v := failover.View{Record: s.record, Now: now, Me: e.me.id, Owned: s.owned}
+	v := failover.View{
+		Record: s.record,
+		Now:    now,
+		Me:     e.me.id,
+		Owned:  s.owned,
+		Paused: e.cordons.paused,
+	}
 	if !s.unclaimed {
-		v.Trigger = failover.NextTrigger(s.job.triggers, s.item, s.record, p)
+		v.Cancels = s.job.cancelsOf(s.item)
+		v.Trigger = failover.NextTrigger(failover.NotCancelled(s.job.triggers, v.Cancels), s.item, s.record, p)
 	}
 	if e.replica.alive(s.record.Owner) {
 		v.Owner = failover.LivenessAlive
@@ -189,13 +196,16 @@ func (e *Engine) act(s *shard, p failover.Policy, d failover.Decision, now time.
 			return
 		}
 		next := s.record.Abandon(now)
+		if d.Code == failover.CodeCancelled {
+			next = s.record.Cancelled(d.Args, now)
+		}
 		if e.isFollowed(s.job.name) {
 			next = next.Follow()
 		}
 		e.write(s, next, s.job.guards, true, e.endLost(s, d.Code, now), func() {
 			ev := s.event(observe.Abandoned)
 			ev.Subject, ev.Prior = prior.Owner, prior
-			ev.Result = string(failover.ResultLost)
+			ev.Result = string(next.Result)
 			if s.job.assigned != nil {
 				ev.Total = len(s.job.assigned.Owners)
 			}
@@ -207,7 +217,7 @@ func (e *Engine) act(s *shard, p failover.Policy, d failover.Decision, now time.
 	case failover.ActionBlock:
 		e.block(s)
 	case failover.ActionCancel:
-		e.cancelRun(s.run, ErrReplaced)
+		e.cancelRun(s.run, causeOf(d))
 	case failover.ActionReclaim:
 		e.reclaim(s)
 	case failover.ActionCancelLost:

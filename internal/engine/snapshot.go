@@ -18,6 +18,7 @@ import (
 type Snapshot struct {
 	Me        string        // the ID of this instance; empty while it has no session
 	Instances []store.Entry // of all live instances
+	Cordons   []store.Entry // that operators have written
 	Jobs      []JobSnapshot // by name
 }
 
@@ -55,7 +56,10 @@ func (e *Engine) Snapshot(ctx context.Context, jobs ...string) (Snapshot, error)
 }
 
 func (e *Engine) snapshot(names []string) Snapshot {
-	s := Snapshot{Instances: slices.Collect(maps.Values(e.replica.entries[layout.Instances]))}
+	s := Snapshot{
+		Instances: slices.Collect(maps.Values(e.replica.entries[layout.Instances])),
+		Cordons:   slices.Collect(maps.Values(e.replica.entries[layout.Cordons])),
+	}
 	if e.me != nil {
 		s.Me = e.me.id
 	}

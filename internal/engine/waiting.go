@@ -141,7 +141,7 @@ const settling = 5 * time.Second
 func (e *Engine) explainNoInstance(j *job) {
 	const code = "no_instance_with_labels"
 	missing := e.me != nil && !j.removed && j.spec != nil && len(j.spec.Requires) > 0 &&
-		e.isOldestOf(j) && len(e.mayOwners(j)) == 0
+		e.isOldestOf(j) && !slices.ContainsFunc(e.replica.peers, func(p *peer) bool { return p.mayOwn(j) })
 	if !missing {
 		e.endWait(j.name, wholeJob, code)
 		return

@@ -1,6 +1,8 @@
 package fleet
 
 import (
+	"slices"
+
 	"github.com/elasticjob-go/elastic/failover"
 	"github.com/elasticjob-go/elastic/internal/layout"
 	"github.com/elasticjob-go/elastic/status"
@@ -40,6 +42,22 @@ func (j *Job) overOn(c layout.Cancel, shard int) bool {
 		return true
 	}
 	return r.Fire.After(c.Fire) || r.Fire.Equal(c.Fire) && (r.State == failover.StateIdle || r.IsManual())
+}
+
+// cancelsOf returns the cancels of a shard.
+func (j *Job) cancelsOf(shard int) []failover.Cancel {
+	var all []failover.Cancel
+	for _, c := range j.Signals.Cancels {
+		if len(c.Shards) == 0 || slices.Contains(c.Shards, shard) {
+			all = append(all, failover.Cancel{
+				Fire:    c.Fire,
+				Trigger: c.Trigger,
+				By:      c.By,
+				Why:     c.Why,
+			})
+		}
+	}
+	return all
 }
 
 // Cancels returns the cancels that the store keeps of a job.

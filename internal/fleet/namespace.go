@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +16,9 @@ import (
 type Namespace struct {
 	Instances []*Instance // oldest first
 	byID      map[string]*Instance
+
+	// Paused: an operator paused the namespace.
+	Paused bool
 }
 
 // Instance is a live instance.
@@ -24,10 +28,13 @@ type Instance struct {
 	Version store.Version
 	Err     error // its document can't be read, and is zero
 	layout.Instance
+
+	cordon *layout.Cordon // that keeps it from owning shards; nil: none
 }
 
-// NewNamespace returns the namespace with these entries below instances/.
-func NewNamespace(entries []store.Entry) *Namespace {
+// NewNamespace returns the namespace with these entries below instances/ and
+// below cordons/. A cordon that can't be read has no effect.
+func NewNamespace(entries, cordons []store.Entry) *Namespace {
 	n := &Namespace{byID: make(map[string]*Instance, len(entries))}
 	for _, e := range entries {
 		id, ok := layout.NameOf(layout.Instances, e.Key)
@@ -42,7 +49,28 @@ func NewNamespace(entries []store.Entry) *Namespace {
 	slices.SortFunc(n.Instances, func(a, b *Instance) int {
 		return cmp.Or(cmp.Compare(a.Created, b.Created), strings.Compare(a.ID, b.ID))
 	})
+	for _, e := range cordons {
+		name, _ := layout.NameOf(layout.Cordons, e.Key)
+		c, err := layout.DecodeCordon(name, e.Value)
+		if err == nil {
+			n.cordon(name, c)
+		}
+	}
 	return n
+}
+
+// cordon takes the wish of an operator.
+func (n *Namespace) cordon(name string, c layout.Cordon) {
+	switch c.Action {
+	case layout.ActionPause:
+		n.Paused = true
+	case layout.ActionCordon, layout.ActionDrain, layout.ActionLeave:
+		for _, i := range n.Instances {
+			if c.Meets(name, i.ID, i.Instance) {
+				i.cordon = &c
+			}
+		}
+	}
 }
 
 // Instance returns the live instance of an ID; nil if there is none.
@@ -97,8 +125,24 @@ func (i *Instance) Status(owned int) status.Instance {
 	case i.State == layout.ClockOff:
 		s.State = status.InstanceClockOff
 		s.Reason = status.Reason{Code: "clock_off", Text: "its clock differs from most others', so it begins nothing"}
+	case i.cordon != nil:
+		s.State = status.InstanceCordoned
+		s.Reason = status.Reason{
+			Code: "cordoned",
+			Args: map[string]string{"by": i.cordon.Changed.By, "action": string(i.cordon.Action)},
+			Text: cordonWords(*i.cordon),
+		}
 	}
 	return s
+}
+
+// cordonWords says what a cordon is, by whom and why.
+func cordonWords(c layout.Cordon) string {
+	text := fmt.Sprintf("%s by %s since %s", c.Action, c.Changed.By, c.Changed.At.UTC().Format(time.RFC3339))
+	if c.Changed.Why != "" {
+		text += ": " + c.Changed.Why
+	}
+	return text
 }
 
 // Unreadable is the reason of a document that can't be read.

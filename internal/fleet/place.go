@@ -35,6 +35,8 @@ func placement(j *Job, in *Instance) Placement {
 		p.Code, p.Text = "draining", "it is draining"
 	case in.State == layout.ClockOff:
 		p.Code, p.Text = "clock_off", "its clock differs from most others'"
+	case in.cordon != nil:
+		p.Code, p.Text = "cordoned", cordonWords(*in.cordon)
 	case j.Spec != nil && !in.Meets(j.Spec.Requires):
 		p.Code, p.Text = "lacks_labels", "it lacks "+layout.Labels(lacking(in.Labels, j.Spec.Requires))
 	default:

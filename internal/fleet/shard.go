@@ -83,7 +83,7 @@ func (n *Namespace) judge(s *status.Shard, j *Job, r failover.Record, read bool,
 		s.State, s.Reason = status.ShardRunning, reason(d)
 	case p.Disabled:
 		s.State, s.Reason = status.ShardDisabled, reason(d)
-	case !s.Due.IsZero() && now.Sub(s.Due.Add(p.Delay)) > status.LateAfter:
+	case !s.Due.IsZero() && !n.Paused && d.Action != failover.ActionWait && now.Sub(s.Due.Add(p.Delay)) > status.LateAfter:
 		s.State, s.Reason = status.ShardLate, n.whyLate(j, s, d)
 	case len(j.Spec.After) > 0 && d.Action == failover.ActionWait:
 		s.State = status.ShardIdle
@@ -105,9 +105,16 @@ func (n *Namespace) View(j *Job, shard int, now time.Time) failover.View {
 		owner = a.Owners[shard]
 	}
 	r := j.Records[shard].Record
-	v := failover.View{Record: r, Now: now, Me: owner, Owned: owner != ""}
+	v := failover.View{
+		Record:  r,
+		Now:     now,
+		Me:      owner,
+		Owned:   owner != "",
+		Paused:  n.Paused,
+		Cancels: j.cancelsOf(shard),
+	}
 	if j.Spec != nil && !j.Spec.Unclaimed {
-		v.Trigger = failover.NextTrigger(j.Signals.Triggers, shard, r, j.Policy(shard))
+		v.Trigger = failover.NextTrigger(failover.NotCancelled(j.Signals.Triggers, v.Cancels), shard, r, j.Policy(shard))
 	}
 	switch {
 	case r.State != failover.StateRunning || r.Owner == "":
@@ -176,7 +183,7 @@ func (n *Namespace) whyUnowned(j *Job) status.Reason {
 			continue
 		}
 		labels = true
-		places = places || i.State == layout.Up
+		places = places || i.State == layout.Up && i.cordon == nil
 	}
 	switch {
 	case !has:
@@ -191,7 +198,7 @@ func (n *Namespace) whyUnowned(j *Job) status.Reason {
 	case !places:
 		return status.Reason{
 			Code: status.CodeNotPlaced,
-			Text: "each live instance that has the job is draining, or has a wrong clock",
+			Text: "each live instance that has the job is draining or cordoned, or has a wrong clock",
 		}
 	}
 	return status.Reason{Code: status.CodeNotAssigned, Text: "the leader of the job has not assigned its shards yet"}

@@ -86,3 +86,18 @@ func (c *cluster) delete(key string) {
 }
 
 func deleteOf(key string) store.Txn { return store.Txn{Do: []store.Op{store.Delete(key)}} }
+
+// epoch returns the epoch of a job's assignment.
+func (c *cluster) epoch(job string) uint64 {
+	c.t.Helper()
+	for _, e := range c.server.Dump() {
+		if e.Key == layout.AssignmentKey(job) {
+			a, err := layout.DecodeAssignment(e.Value)
+			if err != nil {
+				c.t.Fatal(err)
+			}
+			return a.Epoch
+		}
+	}
+	return 0
+}

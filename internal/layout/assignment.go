@@ -14,7 +14,7 @@ import (
 type Assignment struct {
 	Epoch    uint64   // grows by one with every change
 	Strategy string   // the strategy that made it
-	Owners   []string // of shard 0, 1, …
+	Owners   []string // of shard 0, 1, …; empty where no instance may own the shard
 
 	// Grown is when a broadcast last got more shards: those that never ran
 	// count their fires from here.
@@ -84,6 +84,9 @@ func (a *Assignment) Divides(other Assignment) bool {
 		a.Strategy == BroadcastSharding && !slices.Equal(a.Owners, other.Owners)
 }
 
+// none stands for no owner.
+const none = -1
+
 // assignmentDoc names each owner once: an ID is long, and a job can have
 // thousands of shards.
 type assignmentDoc struct {
@@ -92,7 +95,7 @@ type assignmentDoc struct {
 	Strategy  string    `json:"strategy"`
 	Shards    int       `json:"shards"`
 	Instances []string  `json:"instances"`
-	Owners    []int     `json:"owners"` // indexes into Instances
+	Owners    []int     `json:"owners"` // indexes into Instances, or none
 	Surplus   int       `json:"surplus,omitempty"`
 	Grown     time.Time `json:"grown,omitzero"`
 	Fences    uint64    `json:"fences,omitempty"`
@@ -102,14 +105,17 @@ type assignmentDoc struct {
 
 // Encode returns the document as it is stored.
 func (a Assignment) Encode() []byte {
-	ids := slices.Clone(a.Owners)
+	ids := slices.DeleteFunc(slices.Clone(a.Owners), func(id string) bool { return id == "" })
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
 	a.Grown = years.Clamp(a.Grown)
 	a.Epoch = min(a.Epoch, failover.MaxFence)
 	owners := make([]int, len(a.Owners))
 	for shard, id := range a.Owners {
-		owners[shard], _ = slices.BinarySearch(ids, id)
+		owners[shard] = none
+		if id != "" {
+			owners[shard], _ = slices.BinarySearch(ids, id)
+		}
 	}
 	return encode(assignmentDoc{version, a.Epoch, a.Strategy, len(owners), ids, owners, a.Surplus, a.Grown, a.Fences, a.Division, a.Triggers})
 }
@@ -151,6 +157,9 @@ func DecodeAssignment(b []byte) (Assignment, error) {
 	}
 	a := Assignment{Epoch: d.Epoch, Strategy: d.Strategy, Owners: make([]string, d.Shards), Surplus: d.Surplus, Grown: d.Grown, Fences: d.Fences, Division: d.Division, Triggers: d.Triggers}
 	for shard, i := range d.Owners {
+		if i == none {
+			continue
+		}
 		if i < 0 || i >= len(d.Instances) {
 			return Assignment{}, fmt.Errorf("assignment gives shard %d to instance number %d of %d", shard, i, len(d.Instances))
 		}

@@ -11,14 +11,14 @@ import (
 
 // Residue returns the faults in the content of a store whose instances have all
 // left: keys other than specs, assignments, triggers of jobs that exist, and
-// records of shards that exist. It ignores values that cannot be read, which
+// records of shards that exist; and what operators wrote. It ignores values that cannot be read, which
 // tests have written.
 func Residue(content []store.Entry) (faults []string) {
 	shards := shardCounts(content)
 	for _, e := range content {
 		prefix, rest, _ := strings.Cut(e.Key, "/")
 		switch prefix {
-		case layout.Jobs, layout.Assignments, layout.Revisions:
+		case layout.Jobs, layout.Assignments, layout.Revisions, layout.Audits, layout.Cordons:
 		case layout.Signals:
 			if shards[rest] == 0 {
 				faults = append(faults, fmt.Sprintf("at rest the store holds %s of a missing job", e.Key))
