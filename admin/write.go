@@ -243,7 +243,7 @@ func (c *Client) startSession(ctx context.Context) (store.Session, error) {
 	if s != nil && s.Err() == nil {
 		return s, nil
 	}
-	s, err := c.store.NewSession(ctx, store.SessionOptions{TTL: c.store.Caps().MinTTL, Name: "admin of " + c.by})
+	s, err := c.store.NewSession(ctx, store.SessionOptions{TTL: store.DefaultTTL, Name: "admin of " + c.by})
 	if err != nil {
 		return nil, fmt.Errorf("start a session: %w", err)
 	}

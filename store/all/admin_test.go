@@ -16,6 +16,10 @@ import (
 
 // servers start a server of each store, and return the URL of a namespace.
 var servers = map[string]func(t *testing.T) func(namespace string) string{
+	"file": func(t *testing.T) func(string) string {
+		dir := t.TempDir()
+		return func(namespace string) string { return "file://" + dir + "/" + namespace }
+	},
 	"etcd":      func(t *testing.T) func(string) string { return testservers.StartEtcd(t).URL },
 	"zookeeper": func(t *testing.T) func(string) string { return testservers.StartZooKeeper(t).URL },
 	"consul":    func(t *testing.T) func(string) string { return testservers.StartConsul(t).URL },
