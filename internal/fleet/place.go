@@ -75,6 +75,9 @@ func (n *Namespace) WhereWords(j *Job, shard int) string {
 		return "no instance has been given the shard"
 	}
 	owner := a.Owners[shard]
+	if owner == "" {
+		return fmt.Sprintf("no instance may own it, since epoch %d", a.Epoch)
+	}
 	strategy, err := sharding.ByName(j.Spec.Sharding)
 	if err != nil || j.Spec.Broadcast() {
 		return fmt.Sprintf("%s, by the strategy %s, since epoch %d", owner, j.Spec.Sharding, a.Epoch)
