@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"time"
 
 	"github.com/elasticjob-go/elastic/failover"
@@ -112,6 +113,17 @@ func (e *Engine) ended(s *shard) {
 	}
 }
 
+// mayBeApplied reports whether a write of a key that failed may have been
+// applied all the same: its answer was lost, the session ended with it under
+// way, or the record has changed, perhaps by the write itself.
+func mayBeApplied(err error, key string) bool {
+	if errors.Is(err, store.ErrUnknown) || errors.Is(err, store.ErrSessionLost) {
+		return true
+	}
+	changed := conflictKey(err)
+	return errors.Is(err, store.ErrConflict) && (changed == "" || changed == key)
+}
+
 // settleEnding finds out from the record that the store has whether a write was
 // applied whose answer was lost.
 func (e *Engine) settleEnding(s *shard) {
@@ -120,7 +132,7 @@ func (e *Engine) settleEnding(s *shard) {
 	case x == nil:
 	case isSameStep(s.record, x.next):
 		e.ended(s)
-	case s.version == x.over: // not applied
+	case s.version == x.over, isAnotherEnd(s.record, x): // not applied
 		s.ending = nil
 	default:
 		e.loseEnding(s)
@@ -143,6 +155,13 @@ func (e *Engine) loseEndings() {
 			e.loseEnding(s)
 		}
 	}
+}
+
+// isAnotherEnd reports whether the record shows that another instance has ended
+// the attempt: it took the run over, or abandoned it.
+func isAnotherEnd(r failover.Record, x *ending) bool {
+	sameRun := r.Time().Equal(x.run.Fire) && r.Trigger == x.next.Trigger
+	return sameRun && (r.Attempt > x.next.Attempt || r.Fence == x.next.Fence)
 }
 
 // isSameStep reports whether two records of a shard are the same step of its

@@ -134,8 +134,8 @@ func (e *Engine) write(s *shard, next failover.Record, guards []store.Cond, pati
 			then()
 			return
 		}
-		if err != nil && !errors.Is(err, store.ErrUnknown) {
-			s.ending = nil // not applied
+		if err != nil && !mayBeApplied(err, key) {
+			s.ending = nil
 		}
 		e.writeFailed(s, guards, e.me == m, err)
 	}})

@@ -21,6 +21,7 @@ type Audit struct {
 	mu      sync.Mutex
 	checker *checker.Audit
 	history []string
+	also    func(memory.Commit)
 }
 
 // Operator is the name of the client of human operators. Its commits are not
@@ -37,6 +38,9 @@ func NewAudit(s *memory.Server) *Audit {
 func (a *Audit) commit(c memory.Commit) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.also != nil {
+		a.also(c)
+	}
 	before := len(a.checker.Found)
 	a.checker.Commit(c)
 	if c.Client == Operator {
@@ -58,6 +62,13 @@ func written(op store.Op) string {
 		return r.String()
 	}
 	return string(op.Value)
+}
+
+// Also calls f with each later commit. f must not call methods of the audit.
+func (a *Audit) Also(f func(memory.Commit)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.also = f
 }
 
 // SetSkew sets the largest difference between clocks.
