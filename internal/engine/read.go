@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/elasticjob-go/elastic/failover"
 	"github.com/elasticjob-go/elastic/internal/layout"
@@ -21,10 +22,15 @@ func (e *Engine) wantRecord(s *shard) {
 	j.unread = append(j.unread, s)
 }
 
-// readRecords reads what is wanted: one list a job, or one get where it is one shard.
+// readRecords reads what is wanted: one list a job, or one get where it is one
+// shard; or one list of all records, which the driver reads in pages.
 func (e *Engine) readRecords() {
 	jobs := e.unread
 	e.unread = nil
+	if e.wantsAll(len(jobs)) {
+		e.readAll(jobs)
+		return
+	}
 	for _, j := range jobs {
 		shards := j.unread
 		j.unread = nil
@@ -35,6 +41,46 @@ func (e *Engine) readRecords() {
 			e.post(func() { e.haveRead(shards, entries, err) })
 		})
 	}
+}
+
+// wantsAll reports whether all records of the namespace are listed rather than
+// those of some jobs. It must be worth while: the records of other instances'
+// jobs are read as well. A store whose lists are many requests gains nothing.
+func (e *Engine) wantsAll(jobs int) bool {
+	const (
+		least = 64 // jobs
+		share = 8  // one in so many
+	)
+	return jobs > least && jobs*share >= len(e.replica.entries[layout.Jobs]) && e.cfg.Store.Caps().AtomicList
+}
+
+// readAll reads the records of jobs by one list.
+func (e *Engine) readAll(jobs []*job) {
+	wanted := make(map[string][]*shard, len(jobs))
+	names := make([]string, len(jobs))
+	for i, j := range jobs {
+		names[i], wanted[j.name] = j.name, j.unread
+		j.unread = nil
+	}
+	e.background(func(ctx context.Context) {
+		e.reads <- struct{}{}
+		entries, err := e.cfg.Store.List(ctx, layout.Runs)
+		<-e.reads
+		found := map[string][]store.Entry{}
+		for _, entry := range entries {
+			// The job of a key that is none of this program's as well: it is reported.
+			rest := strings.TrimPrefix(entry.Key, layout.Runs+"/")
+			job, _, _ := strings.Cut(rest, "/")
+			if wanted[job] != nil {
+				found[job] = append(found[job], entry)
+			}
+		}
+		e.post(func() {
+			for _, name := range names {
+				e.haveRead(wanted[name], found[name], err)
+			}
+		})
+	})
 }
 
 // parallelReads bounds how many reads of records are under way, so that an instance with thousands of jobs does not flood

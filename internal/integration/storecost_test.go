@@ -100,6 +100,32 @@ func TestStoreCost_ThousandJobsFire(t *testing.T) {
 	}
 }
 
+// An instance that comes to many jobs reads their records by a list for each batch
+// of assignments, and not by a read a job.
+func TestStoreCost_StartReadsByLists(t *testing.T) {
+	const jobs = 300
+	const most = 64 + 3 // the last batch may have too few jobs for a list
+	bubble(t, func(c *cluster) {
+		for i := range jobs {
+			c.jobs = append(c.jobs, elastic.Job{Name: fmt.Sprintf("job-%03d", i), Schedule: "0/30 * * * * ?"})
+		}
+		a := c.start("a")
+		c.pass(35 * time.Second)
+		if got := a.store.Counts(); got.Reads() > most {
+			t.Errorf("%d new jobs cost %d gets and %d lists, want at most %d", jobs, got.Gets, got.Lists, most)
+		}
+		_ = c.leave(a)
+		b := c.start("b")
+		c.pass(35 * time.Second)
+		if got := b.store.Counts(); got.Reads() > most {
+			t.Errorf("%d jobs that ran before cost %d gets and %d lists, want at most %d", jobs, got.Gets, got.Lists, most)
+		}
+		if got, want := len(c.find(func(r *ran) bool { return r.err == nil && r.attempt == 1 })), 2*jobs; got != want {
+			t.Errorf("%d runs, want %d", got, want)
+		}
+	})
+}
+
 // An idle job costs the store nothing: 500 jobs cost what one costs.
 func TestStoreCost_IdleJobIsFree(t *testing.T) {
 	perMinute := map[int]store.Counts{}
