@@ -183,6 +183,7 @@ prometheus: ## metrics, rules and alerts on a real Prometheus, from Debian's pac
 		echo "installing Prometheus from Debian's package"; \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 			apt-get install -y -qq --no-install-recommends prometheus >/dev/null; }
+	@ELASTIC_TEST_PROMETHEUS=1 go test -count=1 ./tools/dashboards
 	@cd observe/prom && ELASTIC_TEST_PROMETHEUS=1 go test -count=1 ./...
 
 model: ## check the protocol's model, and that of ElasticJob, with SPIN

@@ -54,6 +54,17 @@ func (s *Scheduler) Stats() observe.Stats {
 	stats := s.engine.Stats()
 	stats.Namespace = s.namespace
 	stats.EventsDropped = s.events.dropped.Load()
+	if s.history != nil {
+		h := s.history.Stats()
+		stats.History = &observe.HistoryStats{
+			Written:    h.Written,
+			Dropped:    h.Dropped,
+			Errors:     h.Errors,
+			BufferRows: h.BufferRows,
+			SpoolBytes: h.SpoolBytes,
+			Lag:        h.Lag,
+		}
+	}
 	return stats
 }
 

@@ -11,6 +11,7 @@ import (
 func ExampleStats() {
 	s := observe.Stats{ // elastic.Scheduler.Stats returns it
 		Running:   3,
+		History:   &observe.HistoryStats{Lag: 2 * time.Second},
 		Limit:     4,
 		Held:      2,
 		Health:    observe.Health{Started: true, Held: true, Instance: "a@x4k2"},
@@ -25,11 +26,15 @@ func ExampleStats() {
 	for _, p := range s.Prefixes {
 		fmt.Printf("%s: as of %s ago\n", p.Name, p.Age)
 	}
+	if h := s.History; h != nil {
+		fmt.Println("the history is behind by", h.Lag)
+	}
 	fmt.Println(s.Instances.Up, "instances are up")
 	// Output:
 	// a@x4k2 runs 3 of 4, 2 wait
 	// report: 5 shards here, 3 run
 	// jobs: as of 12s ago
+	// the history is behind by 2s
 	// 3 instances are up
 }
 

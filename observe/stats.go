@@ -39,6 +39,21 @@ type Stats struct {
 	// EventsDropped is the number of events that observers missed because they
 	// were slow.
 	EventsDropped uint64
+
+	// History is the state of the recorder of the history; nil if there is
+	// none.
+	History *HistoryStats
+}
+
+// HistoryStats is the state of the recorder of the history.
+type HistoryStats struct {
+	Written map[string]uint64 // rows that the sink has taken, by the result of the run
+	Dropped map[string]uint64 // rows that are lost
+	Errors  uint64            // failed calls of the sink
+
+	BufferRows int           // rows in memory
+	SpoolBytes int64         // size of the spool
+	Lag        time.Duration // the age of the oldest row that waits
 }
 
 // Instances is the number of live instances by state.

@@ -162,6 +162,9 @@ func (s *Set) collectStats(c *collector, stats *observe.Stats) {
 	c.value(Up, up)
 	c.value(EventsDropped, float64(stats.EventsDropped))
 	c.value(BuildInfo, 1, version(), goVersion, stats.Driver)
+	if stats.History != nil {
+		collectHistory(c, stats.History)
+	}
 	if stats.At.IsZero() {
 		return
 	}
@@ -199,4 +202,21 @@ func loopDelay(d observe.Distribution) *Counts {
 		h.Sum += sum.Seconds()
 	}
 	return h
+}
+
+// maxClasses bounds the classes of rows of the history.
+const maxClasses = 16
+
+func collectHistory(c *collector, h *observe.HistoryStats) {
+	for id, rows := range map[ID]map[string]uint64{HistoryWritten: h.Written, HistoryDropped: h.Dropped} {
+		for i, class := range slices.Sorted(maps.Keys(rows)) {
+			if i < maxClasses {
+				c.value(id, float64(rows[class]), class)
+			}
+		}
+	}
+	c.value(HistoryErrors, float64(h.Errors))
+	c.value(HistoryBuffer, float64(h.BufferRows))
+	c.value(HistorySpool, float64(h.SpoolBytes))
+	c.value(HistoryLag, h.Lag.Seconds())
 }

@@ -180,6 +180,11 @@ func TestSet_BoundsSeries(t *testing.T) {
 		names[i] = fmt.Sprintf("job-%d", i)
 	}
 	stats := fleet(noon, names...)
+	rows := map[string]uint64{}
+	for i := range 30 {
+		rows[fmt.Sprint("result", i)] = 1
+	}
+	stats.History = &observe.HistoryStats{Written: rows, Dropped: rows}
 	s := attached(t, Options{}, &stats)
 	everything(s, names)
 	for i := range 30 {
@@ -347,7 +352,8 @@ func TestTable_DescribesEachMetric(t *testing.T) {
 			t.Errorf("%s: a %s", d.Name, d.Type)
 		case (d.Type == Histogram) != (len(d.Buckets) > 0):
 			t.Errorf("%s: a %s with %d buckets", d.Name, d.Type, len(d.Buckets))
-		case (d.Unit == "s") != strings.HasSuffix(d.Name, "_seconds"):
+		case (d.Unit == "s") != strings.HasSuffix(d.Name, "_seconds"),
+			(d.Unit == "By") != strings.HasSuffix(d.Name, "_bytes"):
 			t.Errorf("%s has the unit %q", d.Name, d.Unit)
 		}
 		names[d.Name] = true

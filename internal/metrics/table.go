@@ -59,6 +59,12 @@ const (
 	WatchAge
 	LoopDelay
 	EventsDropped
+	HistoryWritten
+	HistoryDropped
+	HistoryErrors
+	HistoryBuffer
+	HistorySpool
+	HistoryLag
 	JobsFolded
 	BuildInfo
 	idCount
@@ -207,6 +213,30 @@ var Table = [idCount]Desc{
 		Name: "events_dropped_total",
 		Help: "Events that observers missed because they were slow.",
 	},
+	HistoryWritten: {
+		Name: "history_written_total", Labels: []string{"result"},
+		Help: "Rows of the history that the sink took, by the result of the run, or missed, event, gap, audit, log.",
+	},
+	HistoryDropped: {
+		Name: "history_dropped_total", Labels: []string{"result"},
+		Help: "Rows of the history that are lost, by the result of the run, or missed, event, gap, audit, log.",
+	},
+	HistoryErrors: {
+		Name: "history_errors_total",
+		Help: "Calls of the history's sink that failed.",
+	},
+	HistoryBuffer: {
+		Name: "history_buffer_rows", Type: Gauge,
+		Help: "Rows of the history that wait in memory.",
+	},
+	HistorySpool: {
+		Name: "history_spool_bytes", Type: Gauge, Unit: "By",
+		Help: "Size of the history's spool.",
+	},
+	HistoryLag: {
+		Name: "history_lag_seconds", Type: Gauge, Unit: "s",
+		Help: "The age of the oldest row of the history that waits.",
+	},
 	JobsFolded: {
 		Name: "metrics_jobs_folded", Type: Gauge,
 		Help: "Jobs that share the label _other because there are too many.",
@@ -217,12 +247,12 @@ var Table = [idCount]Desc{
 	},
 }
 
-// Markdown returns the table of all metrics for the documentation.
-func Markdown() string {
+// Markdown returns a table of metrics for the documentation.
+func Markdown(all []Desc) string {
 	var b strings.Builder
 	b.WriteString("| name | type | labels | meaning |\n| --- | --- | --- | --- |\n")
-	for i := range Table {
-		d := &Table[i]
+	for i := range all {
+		d := &all[i]
 		labels := ""
 		if len(d.Labels) > 0 {
 			labels = "`" + strings.Join(d.Labels, "`, `") + "`"

@@ -86,8 +86,11 @@ func (m *Metrics) Close() error {
 // makes its name there: it adds the unit, and "total" to counters.
 func name(d *metrics.Desc) string {
 	n := strings.TrimSuffix(d.Name, "_total")
-	if d.Unit == "s" {
+	switch d.Unit {
+	case "s":
 		n = strings.TrimSuffix(n, "_seconds")
+	case "By":
+		n = strings.TrimSuffix(n, "_bytes")
 	}
 	return strings.TrimSuffix(metrics.Prefix, "_") + "." + n
 }

@@ -104,6 +104,12 @@ func record(t *testing.T, exporters ...elastic.Exporter) {
 			Sums:   []time.Duration{5: 0, 0: 200 * time.Microsecond, 1: time.Millisecond, 8: time.Minute},
 		},
 		EventsDropped: 7,
+		History: &observe.HistoryStats{
+			Written: map[string]uint64{"ok": 5, "failed": 1},
+			Dropped: map[string]uint64{"ok": 2},
+			Errors:  3,
+			Lag:     time.Second,
+		},
 	}
 	for _, x := range exporters {
 		if err := x.Attach(func() observe.Stats { return stats }); err != nil {

@@ -42,8 +42,14 @@ func busy(t testing.TB, jobs int) *prom.Collector {
 		Limit:      4,
 		ClockKnown: true,
 		Health:     observe.Health{Held: true, Deadline: time.Now().Add(time.Minute)},
-		LoopDelay:  observe.Distribution{Counts: []uint64{8: 1}},
-		Prefixes:   []observe.PrefixStats{{Name: "jobs", Watched: true}, {Name: "runs"}},
+		History: &observe.HistoryStats{
+			Written: map[string]uint64{"ok": 5, "failed": 1},
+			Dropped: map[string]uint64{"ok": 2},
+			Errors:  3,
+			Lag:     time.Second,
+		},
+		LoopDelay: observe.Distribution{Counts: []uint64{8: 1}},
+		Prefixes:  []observe.PrefixStats{{Name: "jobs", Watched: true}, {Name: "runs"}},
 	}
 	c := prom.New(prom.Options{})
 	for i := range jobs {

@@ -35,16 +35,17 @@ func tool(t *testing.T, name string) string {
 	return ""
 }
 
-// startPrometheus starts a server that scrapes a target each second, and
-// returns its address.
-func startPrometheus(t *testing.T, target string) string {
+// startPrometheus starts a server that scrapes a target each second and
+// evaluates files of rules, and returns its address.
+func startPrometheus(t *testing.T, target string, rules ...string) string {
 	t.Helper()
 	program, dir := tool(t, "prometheus"), t.TempDir()
 	config := fmt.Sprintf(`
 global: {scrape_interval: 1s, evaluation_interval: 1s}
+rule_files: [%s]
 scrape_configs:
 - {job_name: fleet, static_configs: [{targets: [%q]}]}
-`, target)
+`, strings.Join(rules, ", "), target)
 	file := filepath.Join(dir, "prometheus.yml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)

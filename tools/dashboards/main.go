@@ -31,6 +31,12 @@ func main() {
 // from the root of the repository.
 func files() map[string][]byte {
 	return map[string][]byte{
-		"docs/reference/metrics.md": []byte(metricsPage()),
+		"docs/reference/metrics.md":   []byte(metricsPage()),
+		"docs/prometheus/rules.yaml":  []byte(recordingRules()),
+		"docs/prometheus/alerts.yaml": []byte(alertRules("elasticjob-alerts", alerts)),
+		"docs/prometheus/fleet.yaml":  []byte(alertRules("elasticjob-fleet", fleetAlerts)),
+		"docs/grafana/fleet.json":     fleetBoard().encode(),
+		"docs/grafana/job.json":       jobBoard().encode(),
+		"docs/grafana/instance.json":  instanceBoard().encode(),
 	}
 }

@@ -20,5 +20,11 @@ histograms. Further jobs share the value ` + "`_other`" + `. So a process has le
 9,000 series. The series of a job disappear an hour after the instance has had
 it last.
 
-` + metrics.Markdown()
+` + metrics.Markdown(metrics.Table[:]) + `
+## Of the whole fleet
+
+Instances do not export these, as a fleet that is dead exports nothing. The
+server that shows the fleet will; this version has none yet.
+
+` + metrics.Markdown(metrics.Fleet)
 }
