@@ -69,8 +69,8 @@ var quiet = []string{
 	"instance.json, What watching lost, D",
 }
 
-// Each query of the dashboards returns data from a real fleet, and the alert for
-// a job that fails fires.
+// Each query of the dashboards returns data from a real fleet, and the alert
+// for a job that fails fires.
 func TestPrometheus_DashboardsReturnData(t *testing.T) {
 	c := prom.New(prom.Options{})
 	handler := httptest.NewServer(c.Handler())
