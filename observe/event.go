@@ -45,8 +45,11 @@ type Event struct {
 	// set when the handler has returned for the last time.
 	Retries int
 
-	// Total is the number of shards of the job when the run was claimed.
+	// Total is the number of shards of the job when the run was claimed, and
+	// Rev the revision of the job. They are zero if the event is not about a
+	// run of this instance; an abandoned run has Total.
 	Total int
+	Rev   uint64
 
 	// Prior is the attempt that came before the one of this event, or that is
 	// given up. It is set for TookOver, Reclaimed and Abandoned. The instance

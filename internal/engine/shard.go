@@ -328,6 +328,7 @@ func (s *shard) runEvent(kind observe.Kind) observe.Event {
 	}
 	ev.Started = r.began
 	ev.Total = r.total
+	ev.Rev = r.rev
 	ev.Retries = r.retries
 	if !ev.Due.IsZero() {
 		ev.Late = max(r.began.Sub(ev.Due), 0)

@@ -30,8 +30,8 @@ func checkFields(t *testing.T, events []elastic.Event) {
 		if !slices.Contains(ofRuns, e.Kind) {
 			continue
 		}
-		if e.Started.IsZero() || e.Total < 1 {
-			t.Errorf("the event %q has no time of its start, or no number of shards: %+v", e.Kind, e)
+		if e.Started.IsZero() || e.Total < 1 || e.Rev < 1 {
+			t.Errorf("the event %q has no time of its start, number of shards or revision: %+v", e.Kind, e)
 		}
 		if want := max(e.Started.Sub(e.Due), 0); !e.Due.IsZero() && e.Late != want {
 			t.Errorf("the event %q is late by %s, want %s: %+v", e.Kind, e.Late, want, e)
