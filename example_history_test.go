@@ -3,7 +3,6 @@ package elastic_test
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/elasticjob-go/elastic"
 	"github.com/elasticjob-go/elastic/history"
@@ -20,7 +19,7 @@ func ExampleWithHistory() {
 		fmt.Println(err)
 		return
 	}
-	job := elastic.Job{Name: "report", Schedule: "@at " + time.Now().Add(time.Second).Format(time.RFC3339)}
+	job := elastic.Job{Name: "report", Schedule: "* * * * * ?"}
 	s.MustAdd(job, elastic.HandlerFunc(func(context.Context, elastic.Run) error {
 		cancel() // one run is enough
 		return nil
