@@ -2,46 +2,26 @@
 // fire of each shard runs on one instance. If that instance dies, another one
 // runs it again, and nothing has to be cleaned up by hand.
 //
-// A job is divided into shards. An instance is one scheduler: a process opens
-// the store and adds its jobs. The instances share the shards, move them when
-// an instance comes, leaves or dies, and agree through the store on who runs
-// what. The store is a coordination service that a team already has: etcd,
-// ZooKeeper, Consul, or a directory. The scheme of the URL selects the driver,
-// and an import links it in:
-//
-//	import (
-//		"github.com/elasticjob-go/elastic"
-//		_ "github.com/elasticjob-go/elastic/store/etcd"
-//	)
+//	import _ "github.com/elasticjob-go/elastic/store/etcd"
 //
 //	s, err := elastic.Open(ctx, "etcd://127.0.0.1:2379/reports")
 //	…
-//	err = s.Add(elastic.Job{Name: "report", Schedule: "0 0 3 * * ?", Shards: 3, Failover: true}, handler)
+//	err = s.Add(elastic.Job{Name: "report", Schedule: "@daily", Shards: 3}, h)
 //	…
 //	err = s.Run(ctx)
 //
-// The scheme memory needs no import and no server. It is a store inside the
-// process, for tests and for programs of one process.
-//
-// # Guarantees
+// An instance is one scheduler. The instances of a fleet share the shards of
+// all jobs, and agree on their owners through a store: etcd, ZooKeeper, Consul,
+// a directory, or memory. The URL selects the driver, and an import links it.
 //
 // At most one instance begins a fire of a shard. A run is repeated only if its
-// instance was lost during the run and the job has Failover: so a fire runs at
-// most once without Failover, and at least once with it. Two live instances
-// never hold the same shard at the same time.
+// instance was lost during it and the job has Failover. If an instance is
+// declared dead while its code still runs, the contexts of its handlers end
+// before a successor can start, and the successor has a greater fence: see
+// [Run.Fence] and [Run.Held] for processes that were paused.
 //
-// If an instance is declared dead while its code still runs, its successor has
-// a greater fence (see [Run.Fence]). The contexts of its handlers end before
-// the successor can start, unless the process was stopped or its host
-// suspended. When such a process wakes, it enters no handler of a claim that is
-// over, neither for the first time nor for a retry (see [Run.Held]).
-//
-// # Errors
-//
-// Errors read "verb object: cause", such as `add job "report": the handler is
-// nil`. They do not begin with the name of the package. An error reports all
-// faults that were found, one a line. The exported errors, such as [ErrClosed],
-// are causes: compare with [errors.Is].
+// Errors read "verb object: cause" and report all faults, one a line. Compare
+// causes such as [ErrClosed] with [errors.Is].
 package elastic
 
 import (

@@ -145,7 +145,9 @@ func (q *queue) add(e observe.Event) {
 	q.mu.Unlock()
 	q.signal()
 	if becameSlow {
-		q.tellOthers("observer_slow", fmt.Sprintf("more than %d events wait for it, and the oldest are dropped", maxWaiting))
+		q.tellOthers(
+			"observer_slow", fmt.Sprintf("more than %d events wait for it, and the oldest are dropped", maxWaiting),
+		)
 	}
 	if becameBlocked {
 		q.tellOthers("observer_blocked", "a call of it has not returned for "+blockedAfter.String())
@@ -279,7 +281,9 @@ func (q *queue) end(deadline time.Time) error {
 		q.mu.Unlock()
 		switch {
 		case hangs:
-			return fmt.Errorf("end observer %d: its last call has not returned; it missed %d more events", q.number, left)
+			return fmt.Errorf(
+				"end observer %d: its last call has not returned; it missed %d more events", q.number, left,
+			)
 		case late:
 			return fmt.Errorf("end observer %d: it is too slow; it missed the last %d events", q.number, left)
 		}

@@ -15,13 +15,25 @@ import (
 // shown are the packages of which everything that is exported has a runnable
 // example. Those for people who write drivers or look at records have examples
 // of what they are about, and not of every name.
-var shown = []string{".", "cron", "elastictest", "jobfile", "jobs/dataflow", "jobs/httpcall", "jobs/script", "observe", "observe/alarm", "observe/health", "sharding"}
+var shown = []string{
+	".",
+	"cron",
+	"elastictest",
+	"jobfile",
+	"jobs/dataflow",
+	"jobs/httpcall",
+	"jobs/script",
+	"observe",
+	"observe/alarm",
+	"observe/health",
+	"sharding",
+}
 
 // notShown are exported names that need none, and why.
 var notShown = map[string]string{}
 
-// Somebody who looks a name up finds code to copy that is known to work: an
-// Example that uses the name, or is named after it. A type has one, too, if a
+// Each exported name has code to copy that is known to work: an Example that
+// uses the name, or is named after it. A type has one, too, if a
 // function that returns it has, as options do.
 func TestExports_HaveExamples(t *testing.T) {
 	for _, dir := range shown {
@@ -39,7 +51,8 @@ func TestExports_HaveExamples(t *testing.T) {
 	}
 }
 
-// exports lists the exported names of a package, and those that its examples use.
+// exports lists the exported names of a package, and those that its examples
+// use.
 type exports struct {
 	name    string
 	kinds   map[string]ast.Node // exported types and top-level functions
@@ -118,7 +131,8 @@ func fields(list *ast.FieldList) (names []string) {
 func (p exports) use(file *ast.File, name string) {
 	for _, d := range file.Decls {
 		f, ok := d.(*ast.FuncDecl)
-		if !ok || !strings.HasPrefix(f.Name.Name, "Example") && !(strings.HasPrefix(name, "example_") && f.Recv == nil) {
+		if !ok || !strings.HasPrefix(f.Name.Name, "Example") &&
+			!(strings.HasPrefix(name, "example_") && f.Recv == nil) {
 			continue
 		}
 		if subject, ok := strings.CutPrefix(f.Name.Name, "Example"); ok {

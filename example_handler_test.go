@@ -114,7 +114,10 @@ func ExampleRun_Moving() {
 		return nil
 	}
 	left := 1000
-	once(elastic.Job{Name: "replay", Failover: true}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+	once(elastic.Job{
+		Name:     "replay",
+		Failover: true,
+	}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 		return replay(ctx, run, func() bool { left--; return left > 0 })
 	}))
 	// Output:

@@ -26,7 +26,10 @@ func ExampleNew() {
 		return
 	}
 	ran := make(chan elastic.Run)
-	s.MustAdd(elastic.Job{Name: "report", Schedule: "@manual"}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+	s.MustAdd(elastic.Job{
+		Name:     "report",
+		Schedule: "@manual",
+	}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 		ran <- run
 		return nil
 	}))
@@ -122,7 +125,11 @@ func ExampleJob_broadcast() {
 		if err != nil {
 			panic(err)
 		}
-		s.MustAdd(elastic.Job{Name: "clean", Schedule: "@manual", Broadcast: true}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+		s.MustAdd(elastic.Job{
+			Name:      "clean",
+			Schedule:  "@manual",
+			Broadcast: true,
+		}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 			cleaned <- fmt.Sprintf("%s, one of %d", name, run.Shards)
 			return nil
 		}))
@@ -145,7 +152,11 @@ func ExampleWithStrategy() {
 		owner := slices.MaxFunc(live, func(a, b sharding.Instance) int { return cmp.Compare(a.ID, b.ID) })
 		return slices.Repeat([]string{owner.ID}, shards)
 	})
-	once(elastic.Job{Name: "report", Shards: 2, Sharding: "last"}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+	once(elastic.Job{
+		Name:     "report",
+		Shards:   2,
+		Sharding: "last",
+	}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 		return nil
 	}), elastic.WithStrategy(last))
 	// Output:
@@ -153,7 +164,7 @@ func ExampleWithStrategy() {
 	// report/1 ok
 }
 
-// Nobody else has the name of this machine: when its process is started again,
+// The name of this machine is unique in the fleet. When its process restarts,
 // the new one takes the place of the old one at once.
 func ExampleWithExclusiveName() {
 	server := memory.NewServer()

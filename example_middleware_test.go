@@ -24,7 +24,10 @@ func ExampleMiddleware() {
 		return
 	}
 	ran := make(chan bool)
-	s.MustAdd(elastic.Job{Name: "report", Schedule: "@manual"}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+	s.MustAdd(elastic.Job{
+		Name:     "report",
+		Schedule: "@manual",
+	}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 		fmt.Println(run.Job)
 		close(ran)
 		return nil

@@ -15,7 +15,9 @@ import (
 // fires of two, three and four is up to the job.
 func ExampleMisfire() {
 	at := func(hour, minute int) elastic.Option {
-		return elastic.WithTesting(elastic.Testing{Now: func() time.Time { return time.Date(2026, 1, 2, hour, minute, 0, 0, time.UTC) }})
+		return elastic.WithTesting(elastic.Testing{Now: func() time.Time {
+			return time.Date(2026, 1, 2, hour, minute, 0, 0, time.UTC)
+		}})
 	}
 	for _, misfire := range []elastic.Misfire{elastic.MisfireOnce, elastic.MisfireSkip, elastic.MisfireAll} {
 		job := elastic.Job{Name: "hourly", Schedule: "0 * * * *", Misfire: misfire}
@@ -23,7 +25,8 @@ func ExampleMisfire() {
 
 		until(server, job, at(1, 30), func(e elastic.Event) bool { return e.Kind == observe.Scheduled })
 		fires := until(server, job, at(4, 30), func(e elastic.Event) bool {
-			return e.Kind == observe.Ended && e.Fire.Hour() == 4 || e.Kind == observe.Missed && misfire == elastic.MisfireSkip
+			return e.Kind == observe.Ended && e.Fire.Hour() == 4 ||
+				e.Kind == observe.Missed && misfire == elastic.MisfireSkip
 		})
 		fmt.Println(misfire, fires)
 	}
@@ -35,7 +38,9 @@ func ExampleMisfire() {
 
 // until has an instance run a job until an event is as wanted, and returns the
 // fires that it has run.
-func until(server *memory.Server, job elastic.Job, clock elastic.Option, wanted func(elastic.Event) bool) (fires []string) {
+func until(
+	server *memory.Server, job elastic.Job, clock elastic.Option, wanted func(elastic.Event) bool,
+) (fires []string) {
 	ctx, stop := context.WithCancel(context.Background())
 	s, err := elastic.New(server.Connect("instance"), clock, elastic.WithEvents(func(e elastic.Event) {
 		if wanted(e) {
@@ -64,7 +69,11 @@ func ExampleOverlap() {
 		return
 	}
 	ended := make(chan error, 1)
-	s.MustAdd(elastic.Job{Name: "forecast", Schedule: "* * * * * ?", Overlap: elastic.OverlapReplace}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+	s.MustAdd(elastic.Job{
+		Name:     "forecast",
+		Schedule: "* * * * * ?",
+		Overlap:  elastic.OverlapReplace,
+	}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 		<-ctx.Done() // this takes longer than it is to the next fire
 		select {
 		case ended <- context.Cause(ctx):
@@ -86,14 +95,22 @@ func ExampleAfterEnds() {
 		return
 	}
 	collected, reported := make(chan int, 3), make(chan elastic.Run, 1)
-	s.MustAdd(elastic.Job{Name: "collect", Schedule: "* * * * * ?", Shards: 3}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+	s.MustAdd(elastic.Job{
+		Name:     "collect",
+		Schedule: "* * * * * ?",
+		Shards:   3,
+	}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 		select {
 		case collected <- run.Shard:
 		default: // of a later fire
 		}
 		return nil
 	}))
-	s.MustAdd(elastic.Job{Name: "report", After: []string{"collect"}, AfterEnds: elastic.AfterSucceeded}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+	s.MustAdd(elastic.Job{
+		Name:      "report",
+		After:     []string{"collect"},
+		AfterEnds: elastic.AfterSucceeded,
+	}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 		select {
 		case reported <- run:
 		default:

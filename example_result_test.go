@@ -47,7 +47,10 @@ func ExampleRetryIn() {
 // A run is handed over only if its shard moves. This one does not, and so it
 // has failed.
 func ExampleHandOver() {
-	once(elastic.Job{Name: "replay", Failover: true}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+	once(elastic.Job{
+		Name:     "replay",
+		Failover: true,
+	}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 		return elastic.HandOver("the next owner can do this")
 	}))
 	// Output:
@@ -72,7 +75,10 @@ func ExampleJob_retries() {
 
 // A run that takes too long is told to stop. The cause says why.
 func ExampleJob_timeout() {
-	once(elastic.Job{Name: "crawl", Timeout: 10 * time.Millisecond}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+	once(elastic.Job{
+		Name:    "crawl",
+		Timeout: 10 * time.Millisecond,
+	}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 		<-ctx.Done()
 		fmt.Println(errors.Is(context.Cause(ctx), elastic.ErrTimeout))
 		return context.Cause(ctx)

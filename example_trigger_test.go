@@ -16,12 +16,18 @@ func ExampleScheduler_Trigger() {
 		return
 	}
 	told := make(chan string)
-	s.MustAdd(elastic.Job{Name: "report", Schedule: "@manual", Shards: 3, Parameter: "daily"}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
+	s.MustAdd(elastic.Job{
+		Name:      "report",
+		Schedule:  "@manual",
+		Shards:    3,
+		Parameter: "daily",
+	}, elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 		told <- fmt.Sprintf("shard %d: %q, by trigger: %t", run.Shard, run.Parameter, run.Trigger > 0)
 		return nil
 	}))
 	defer running(s)()
-	byHand(s, "report", elastic.OnShards(0, 2), elastic.WithParameter("2026-01")) // Trigger, once the job is in the store
+	// Calls Trigger when the job is in the store.
+	byHand(s, "report", elastic.OnShards(0, 2), elastic.WithParameter("2026-01"))
 	for _, line := range collect(told, 2) {
 		fmt.Println(line)
 	}

@@ -28,8 +28,7 @@ type Exporter interface {
 	// can be called at the same time as Observe. It is called if the store is a
 	// [store.Portable], as those of Open are.
 	//
-	// [store.Portable]:
-	// https://pkg.go.dev/github.com/elasticjob-go/elastic/store#Portable
+	// [store.Portable]: https://pkg.go.dev/github.com/elasticjob-go/elastic/store#Portable
 	ObserveStore(store.Request)
 }
 

@@ -23,7 +23,8 @@ func TestAdd_RefusesInvalidHandler(t *testing.T) {
 	}
 	defer s.Close()
 	err = s.Add(elastic.Job{Name: "report", Schedule: "@daily"}, badHandler{})
-	if err == nil || !strings.Contains(err.Error(), `add job "report": its handler is not valid: batch: must be positive`) {
+	if err == nil ||
+		!strings.Contains(err.Error(), `add job "report": its handler is not valid: batch: must be positive`) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// docs/guide/jobs.md names every option of a scheduler, but for those for tests.
+// docs/guide/jobs.md names every option of a scheduler, but for those for
+// tests.
 func TestOptions_AreDocumented(t *testing.T) {
 	page, err := os.ReadFile("docs/guide/jobs.md")
 	if err != nil {

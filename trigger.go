@@ -35,8 +35,7 @@ import (
 // returns [ErrClosed]. After an error that is [store.ErrUnknown] the trigger
 // may have been given; after any other error it was not.
 //
-// [store.ErrUnknown]:
-// https://pkg.go.dev/github.com/elasticjob-go/elastic/store#ErrUnknown
+// [store.ErrUnknown]: https://pkg.go.dev/github.com/elasticjob-go/elastic/store#ErrUnknown
 func (s *Scheduler) Trigger(ctx context.Context, job string, options ...TriggerOption) (uint64, error) {
 	if ctx == nil {
 		return 0, fmt.Errorf("trigger job %q: the context is nil", job)
