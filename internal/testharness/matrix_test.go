@@ -56,8 +56,8 @@ func TestMain(m *testing.M) {
 }
 
 // Every driver runs in a process of its own, at the same time: they wait most
-// of the time, and some cases look at the whole process. -run
-// TestConformance/etcd runs one of them.
+// of the time, and some cases look at the whole process. Use -run
+// TestConformance/all/etcd to run one of them.
 func TestConformance(t *testing.T) {
 	if os.Getenv(resultsVariable) != "" {
 		t.Skip("this is a process that runs one driver: see TestDriver_Conforms")
