@@ -172,9 +172,9 @@ databases: ## install PostgreSQL and MariaDB for the tests of history and tracin
 images: servers ## build images of these servers, for machines without a registry
 	@tools/images/build.sh $(BIN)
 
-elasticjob: servers ## the doctor on the genuine ElasticJob: VERSIONS="3.0.3 3.0.4"
+elasticjob: servers ## the doctor on the genuine ElasticJob: VERSIONS="2.1.5 3.0.4"
 	@mkdir -p $(BIN)
-	@elasticjob/genuine/run.sh $(BIN) $(or $(VERSIONS),3.0.3 3.0.4)
+	@elasticjob/genuine/run.sh $(BIN) $(or $(VERSIONS),2.1.5 3.0.3 3.0.4)
 
 prometheus: ## metrics, rules and alerts on a real Prometheus, from Debian's package
 	@command -v prometheus >/dev/null && command -v promtool >/dev/null || { \

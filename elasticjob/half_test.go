@@ -154,9 +154,9 @@ func TestDoctor_HalfAJob(t *testing.T) {
 	}
 }
 
-// The key of the pool has one name up to 3.0.4 and another from 3.0.5 on. Jobs of
-// both versions can stand in one namespace; a job with both keys can be read by
-// none, and it alone is told.
+// The key of the pool has one name up to 3.0.4 and another from 3.0.5 on. Jobs
+// of both versions can stand in one namespace; a job with both keys can be read
+// by none, and it alone is told.
 func TestDoctor_MixedConfigs(t *testing.T) {
 	g := newStage(t)
 	const (

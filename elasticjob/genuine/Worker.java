@@ -8,7 +8,8 @@ import org.apache.shardingsphere.elasticjob.simple.job.SimpleJob;
 
 /**
  * A worker of the genuine ElasticJob: Worker servers namespace job shards dir. A run says so on stdout, and lasts
- * while dir/hold-SHARD exists. The instance starts once dir/hold-start is gone.
+ * while dir/hold-SHARD exists. It throws once for each dir/throw-SHARD. The instance starts once dir/hold-start is
+ * gone.
  */
 public class Worker {
     public static void main(String[] args) throws Exception {
@@ -22,6 +23,9 @@ public class Worker {
             @Override
             public void execute(ShardingContext c) {
                 System.out.println("begin " + c.getShardingItem());
+                if (new File(dir, "throw-" + c.getShardingItem()).delete()) {
+                    throw new IllegalStateException("thrown as asked");
+                }
                 try {
                     while (new File(dir, "hold-" + c.getShardingItem()).exists()) {
                         Thread.sleep(20);

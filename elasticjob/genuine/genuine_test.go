@@ -23,9 +23,9 @@ import (
 )
 
 var (
-	classes = flag.String("classes", "", "the class path: the compiled Worker and ElasticJob with its dependencies")
+	classes = flag.String("classes", "", "the class path: the compiled Worker, and ElasticJob with what it needs")
 	version = flag.String("version", "", "of ElasticJob")
-	record  = flag.String("record", "", "a directory that the blocked trees are written to, as golden files of the doctor")
+	record  = flag.String("record", "", "a directory that the blocked trees are written to, as golden files")
 )
 
 const (
@@ -177,7 +177,8 @@ func (s *stage) dump() string {
 		for _, mark := range []string{"instance", "running", "failover", "failovering"} {
 			path := fmt.Sprintf("sharding/%d/%s", shard, mark)
 			if there, stat, _ := s.conn.Exists("/ns/report/" + path); there {
-				lines = append(lines, fmt.Sprintf("%s=%s (ephemeral: %v)", path, s.value(path), stat.EphemeralOwner != 0))
+				ephemeral := stat.EphemeralOwner != 0
+				lines = append(lines, fmt.Sprintf("%s=%s (ephemeral: %v)", path, s.value(path), ephemeral))
 			}
 		}
 	}
@@ -212,8 +213,8 @@ func (s *stage) pair() (a, b *worker) {
 // first.
 func (s *stage) each(a, b *worker) (ofA int) {
 	s.await("each has a shard", func() bool {
-		return s.value("sharding/0/instance") != s.value("sharding/1/instance") && s.value("sharding/0/instance") != "" &&
-			s.value("sharding/1/instance") != ""
+		first, second := s.value("sharding/0/instance"), s.value("sharding/1/instance")
+		return first != second && first != "" && second != ""
 	})
 	counts := [2][2]int{}
 	for shard := range shards {
@@ -269,10 +270,11 @@ func (s *stage) repaired(want elasticjob.Rule, workers ...*worker) {
 		before[shard] = count(shard)
 	}
 	var sent time.Time
-	d := &elasticjob.Doctor{Client: client, Options: elasticjob.Options{Settle: session}, Repair: true, Audit: func(a elasticjob.Audit) {
+	d := &elasticjob.Doctor{Client: client, Options: elasticjob.Options{Settle: session}, Repair: true}
+	d.Audit = func(a elasticjob.Audit) {
 		sent = time.Now()
 		s.say("doctor: %s %s = %s", a.Write, a.Path, a.Value)
-	}}
+	}
 	report, err := d.Look(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -297,7 +299,8 @@ func (s *stage) repaired(want elasticjob.Rule, workers ...*worker) {
 		s.await(fmt.Sprintf("shard %d goes on", shard), func() bool { return count(shard) > n+2 })
 	}
 	s.say("both go on at each fire")
-	if _, now, _ := s.conn.Exists("/ns/other/sharding/0/running"); now == nil || other == nil || now.Czxid != other.Czxid {
+	_, now, _ := s.conn.Exists("/ns/other/sharding/0/running")
+	if now == nil || other == nil || now.Czxid != other.Czxid {
 		t.Error("the living run of another job was disturbed")
 	}
 	for shard := range shards {
@@ -333,7 +336,8 @@ func (s *stage) keep(name, what string) {
 	}
 	slices.Sort(paths)
 	at := tree.At.UTC().Truncate(time.Second)
-	text := fmt.Sprintf("# %s\n# Recorded from the genuine ElasticJob %s.\n-- tree\nnow %s\n", what, *version, at.Format(time.RFC3339))
+	text := fmt.Sprintf("# %s\n# Recorded from the genuine ElasticJob %s.\n-- tree\nnow %s\n",
+		what, *version, at.Format(time.RFC3339))
 	sessions := map[int64]int{}
 	for _, path := range paths {
 		n := tree.Nodes[path]
@@ -390,6 +394,112 @@ func (s *stage) backTogether() (a, b *worker) {
 	return a, b
 }
 
+// heals reports whether the version frees the shards of dead instances itself.
+// The running mark of 2.1 is ephemeral and has no value: it goes with its
+// owner.
+func heals() bool { return strings.HasPrefix(*version, "2.") }
+
+// healed shows that both shards run at each fire without a doctor.
+func (s *stage) healed(workers ...*worker) {
+	s.t.Helper()
+	for shard := range shards {
+		count := func() (n int) {
+			for _, w := range workers {
+				n += w.count(begun(shard))
+			}
+			return n
+		}
+		before := count()
+		s.await(fmt.Sprintf("shard %d runs", shard), func() bool { return count() > before+2 })
+	}
+	s.say("both shards run at each fire: the running marks went with their owners; there is\n           %s", s.dump())
+	s.healthy()
+	s.say("the doctor has nothing to repair, and writes nothing")
+}
+
+// healthy shows that a doctor finds nothing but misfire marks, which a person
+// must decide about, and writes nothing, although it is asked to repair.
+func (s *stage) healthy() {
+	t := s.t
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	client, err := elasticjob.Open(ctx, s.server.URL("ns")+"?request_timeout=20s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	d := &elasticjob.Doctor{Client: client, Options: elasticjob.Options{Settle: session}, Repair: true}
+	d.Audit = func(a elasticjob.Audit) { t.Errorf("the doctor wrote: %+v", a) }
+	report, err := d.Look(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Jobs != 2 {
+		t.Errorf("the doctor has read %d jobs, want 2", report.Jobs)
+	}
+	for _, o := range report.Outcomes {
+		if o.Class == elasticjob.Auto || o.Rule != elasticjob.OldMisfire {
+			t.Errorf("the doctor found %s in %s: %s", o.Rule, o.Job, o.What)
+			continue
+		}
+		s.say("doctor: %s %s %s: %s", o.Job, o.Rule, o.Class, o.What)
+	}
+}
+
+// The configuration that ElasticJob has written is read: YAML from 3.0 on, JSON
+// before.
+func TestGenuine_Imports(t *testing.T) {
+	s := newStage(t)
+	w := s.start("A", "report", shards)
+	s.await("A is up", func() bool { return w.count("up") == 1 })
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	client, err := elasticjob.Open(ctx, s.server.URL("ns")+"?request_timeout=20s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	imported, err := client.ReadJobs(ctx, elasticjob.ImportOptions{Zone: "UTC", Now: time.Now(), Horizon: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(imported.Jobs) != 1 {
+		t.Fatalf("got %d jobs: %+v", len(imported.Jobs), imported.Remarks)
+	}
+	j := imported.Jobs[0].Job
+	if j.Name != "report" || j.Shards != shards || j.Schedule != "0/2 * * * * ?" || !j.Failover || j.Unclaimed {
+		t.Errorf("got %+v", j)
+	}
+	for _, r := range imported.Remarks {
+		if r.Fidelity == elasticjob.Cannot {
+			t.Errorf("%s: %s", r.What, r.Text)
+		}
+	}
+	s.say("the job of ElasticJob %s is imported: %s, %d shards, %s", *version, j.Name, j.Shards, j.Schedule)
+}
+
+// A shard that threw once runs again at the next fires, its mark is gone, and
+// the doctor has nothing to repair. The program after 3.0.5 leaves the mark; it
+// has not been released.
+func TestGenuine_ThrewOnce(t *testing.T) {
+	s := newStage(t)
+	s.another()
+	a, b := s.pair()
+	ofA := s.each(a, b)
+	s.say("ElasticJob %s: A runs shard %d, B shard %d", *version, ofA, 1-ofA)
+	file := filepath.Join(a.dir, fmt.Sprintf("throw-%d", ofA))
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.await("A has thrown", func() bool { _, err := os.Stat(file); return os.IsNotExist(err) })
+	s.say("shard %d of A has thrown", ofA)
+	before := a.count(begun(ofA))
+	s.await("the shard runs again", func() bool { return a.count(begun(ofA)) > before+2 })
+	s.healthy()
+	s.say("it runs again at each fire, no mark is left, and the doctor has nothing to repair")
+}
+
 // All instances die in a run, and two come back together: nothing runs any
 // more, until the doctor has deleted the marks.
 func TestGenuine_AllDownTwoBack(t *testing.T) {
@@ -415,6 +525,10 @@ func TestGenuine_AllDownTwoBack(t *testing.T) {
 	s.say("A and B were killed in a run; left is\n           %s", s.dump())
 	a, b = s.backTogether()
 	s.say("A and B are back")
+	if heals() {
+		s.healed(a, b)
+		return
+	}
 	if !s.stuck(a, b) {
 		t.Fatalf("ElasticJob healed itself; the state that was to be shown did not come up\n%s", s.dump())
 	}
@@ -452,6 +566,10 @@ func TestGenuine_RestartsInTurn(t *testing.T) {
 	a = s.start("A", "report", shards)
 	s.await("A is back", func() bool { return a.count("up") == 1 })
 	s.say("A was killed in that run and is back")
+	if heals() {
+		s.healed(a, b)
+		return
+	}
 	if !s.stuck(a, b) {
 		t.Fatalf("ElasticJob healed itself; the state that was to be shown did not come up\n%s", s.dump())
 	}
