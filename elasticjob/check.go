@@ -134,7 +134,8 @@ func Compare(checks []Check, result io.Reader) (differences []string, err error)
 		fields := strings.Split(lines.Text(), "\t")
 		const want = 9
 		if len(fields) < want {
-			return nil, fmt.Errorf("read the result of QuartzCheck: line %.60q has %d fields, want %d", lines.Text(), len(fields), want)
+			return nil, fmt.Errorf("read the result of QuartzCheck: line %.60q has %d fields, want %d", lines.Text(),
+				len(fields), want)
 		}
 		theirs[strings.Join(fields[:4], "\t")] = fields[4:]
 	}
@@ -149,7 +150,8 @@ func Compare(checks []Check, result io.Reader) (differences []string, err error)
 			differences = append(differences, fmt.Sprintf("%q in %s: the result lacks it", c.Expr, c.Zone))
 		case fields[3] == c.SHA256:
 		case fields[0] == "-1":
-			differences = append(differences, fmt.Sprintf("%q in %s: Quartz refuses it: %.200s", c.Expr, c.Zone, fields[4]))
+			differences = append(differences,
+				fmt.Sprintf("%q in %s: Quartz refuses it: %.200s", c.Expr, c.Zone, fields[4]))
 		default:
 			differences = append(differences, fmt.Sprintf("%q in %s: %d fires here, %s in Quartz; they differ on %s",
 				c.Expr, c.Zone, c.Count, fields[0], c.differing(fields[4])))

@@ -200,7 +200,8 @@ func (r *yamlReader) key(key string, n *yaml.Node) {
 		"disabled": &c.Disabled, "overwrite": &c.Overwrite, "staticSharding": &c.StaticSharding,
 	}
 	numbers := map[string]*int{
-		"shardingTotalCount": &c.Shards, "maxTimeDiffSeconds": &c.MaxTimeDiff, "reconcileIntervalMinutes": &c.ReconcileIntervals,
+		"shardingTotalCount": &c.Shards, "maxTimeDiffSeconds": &c.MaxTimeDiff,
+		"reconcileIntervalMinutes": &c.ReconcileIntervals,
 	}
 	c.OldPoolKey = c.OldPoolKey || key == "jobExecutorServiceHandlerType"
 	c.NewPoolKey = c.NewPoolKey || key == "jobExecutorThreadPoolSizeProviderType"
@@ -239,7 +240,14 @@ func readJSON(text string) (*Config, error) {
 	if err := dec.Decode(&doc); err != nil {
 		return nil, fmt.Errorf("it can't be read as JSON: %.200s", oneLine(err.Error()))
 	}
-	c := &Config{Dialect: "2.1", MonitorExecution: true, Misfire: true, MaxTimeDiff: -1, ReconcileIntervals: 10, MonitorPort: -1}
+	c := &Config{
+		Dialect:            "2.1",
+		MonitorExecution:   true,
+		Misfire:            true,
+		MaxTimeDiff:        -1,
+		ReconcileIntervals: 10,
+		MonitorPort:        -1,
+	}
 	var faults []error
 	text2 := func(v any, to *string) {
 		switch v := v.(type) {

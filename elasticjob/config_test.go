@@ -24,8 +24,9 @@ func TestReadConfig_ReadsEveryKey(t *testing.T) {
 		Dialect: "3", Class: "com.acme.MyJob", Name: "demo.job-1", Cron: "* 0/5 * * * ?", TimeZone: "GMT+08:00",
 		Description: "line1\nline2 中文", Parameter: "a: b # c", ItemParameters: "0=Beijing,1=Shanghai", Shards: 3,
 		Strategy: "AVG_ALLOCATION", ErrorHandler: "LOG", Pool: "CPU", Label: "blue",
-		MonitorExecution: true, Failover: true, Misfire: true, StaticSharding: true, MaxTimeDiff: -1, ReconcileIntervals: 10,
-		Listeners: []string{"l1", "l2"}, Tracing: true, OldPoolKey: true,
+		MonitorExecution: true, Failover: true, Misfire: true, StaticSharding: true, MaxTimeDiff: -1,
+		ReconcileIntervals: 10,
+		Listeners:          []string{"l1", "l2"}, Tracing: true, OldPoolKey: true,
 		Props: []Prop{
 			{Name: "script.command.line", Value: `echo 'x' "y"`, Text: `echo 'x' "y"`},
 			{Name: "streaming.process", Value: "true", Text: "true"},
@@ -38,13 +39,21 @@ func TestReadConfig_ReadsEveryKey(t *testing.T) {
 
 // Absent keys of 2.1.x are the defaults of its builder.
 func TestReadConfig_Reads21(t *testing.T) {
-	c, err := ReadConfig(`{"jobName":"j","jobClass":"com.acme.J","jobType":"DATAFLOW","cron":"0 0 3 * * ?","shardingTotalCount":"2",
-		"streamingProcess":true,"jobProperties":{"job_exception_handler":"com.acme.H","executor_service_handler":"com.acme.P"}}`, "")
+	c, err := ReadConfig(`{"jobName":"j","jobClass":"com.acme.J","jobType":"DATAFLOW",
+		"cron":"0 0 3 * * ?","shardingTotalCount":"2","streamingProcess":true,
+		"jobProperties":{"job_exception_handler":"com.acme.H","executor_service_handler":"com.acme.P"}}`, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Dialect != "2.1" || c.Class != "com.acme.J" || !c.MonitorExecution || !c.Misfire || c.Failover || c.Shards != 2 ||
-		c.ErrorHandler != "com.acme.H" || c.Pool != "com.acme.P" || c.prop("streaming.process") != "true" {
+	if c.Dialect != "2.1" ||
+		c.Class != "com.acme.J" ||
+		!c.MonitorExecution ||
+		!c.Misfire ||
+		c.Failover ||
+		c.Shards != 2 ||
+		c.ErrorHandler != "com.acme.H" ||
+		c.Pool != "com.acme.P" ||
+		c.prop("streaming.process") != "true" {
 		t.Errorf("got %+v", c)
 	}
 }
@@ -73,8 +82,10 @@ func TestReadConfig_RefusesBadDocuments(t *testing.T) {
 // text.
 func TestProps_AreWhatJavaSees(t *testing.T) {
 	for text, want := range map[string]string{
-		"0123": "83", "12:30": "750", "yes": "true", "Off": "false", "1_000": "1000", "0x1F": "31", "0b101": "5", "-17": "-17", "08": "08",
-		"1.0": "1.0", "1e7": "1.0E7", "0.00001": "1.0E-5", "100.50": "100.5", "~": "null", "'0123'": "0123", `"yes"`: "yes", "plain": "plain",
+		"0123": "83", "12:30": "750", "yes": "true", "Off": "false", "1_000": "1000", "0x1F": "31", "0b101": "5",
+		"-17": "-17", "08": "08",
+		"1.0": "1.0", "1e7": "1.0E7", "0.00001": "1.0E-5", "100.50": "100.5", "~": "null", "'0123'": "0123",
+		`"yes"`: "yes", "plain": "plain",
 		"y": "y", "1.2.3": "1.2.3", ".inf": "Infinity",
 	} {
 		var doc yaml.Node
@@ -90,7 +101,8 @@ func TestProps_AreWhatJavaSees(t *testing.T) {
 // Java takes GMT for every zone that it does not know.
 func TestJavaZone(t *testing.T) {
 	for text, want := range map[string]string{
-		"GMT+08:00": "UTC+08:00 true", "GMT+8": "UTC+08:00 true", "GMT-0530": "UTC-05:30 true", "GMT+800": "UTC+08:00 true", "GMT": "UTC true",
+		"GMT+08:00": "UTC+08:00 true", "GMT+8": "UTC+08:00 true", "GMT-0530": "UTC-05:30 true",
+		"GMT+800": "UTC+08:00 true", "GMT": "UTC true",
 		"GMT+25": "UTC false", "GMT+8:0": "UTC false", "Asia/Shanghai": "UTC false", "GMT+0": "UTC true",
 	} {
 		zone, known := javaZone(text)

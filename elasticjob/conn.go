@@ -84,7 +84,8 @@ func Open(ctx context.Context, rawURL string) (*Client, error) {
 	case len(c.Hosts) == 0:
 		return nil, fault("it names no host")
 	case strings.Trim(c.Path, "/") == "":
-		return nil, fault("it names no namespace; write the one of the Java programs after the hosts, such as zookeeper://host/namespace")
+		return nil, fault("it names no namespace; write the one of the Java programs after the hosts, such as " +
+			"zookeeper://host/namespace")
 	case strings.Contains(c.User, ":"):
 		return nil, fault("the user has a colon")
 	}
@@ -155,7 +156,8 @@ func (c *Client) greet(ctx context.Context, config store.Config, z *zk.Conn, con
 	}
 	_, _, err := c.get(ctx, c.root)
 	if errors.Is(err, zk.ErrNoNode) {
-		return fmt.Errorf("%w: there is no node %s; name the namespace of the Java programs, and the chroot before it if they have one",
+		return fmt.Errorf("%w: there is no node %s; name the namespace of the Java programs, and the chroot before "+
+			"it if they have one",
 			store.ErrInvalid, c.root)
 	}
 	return err
@@ -404,7 +406,8 @@ func newTLS(params map[string]string) (*tls.Config, error) {
 			wanted = true
 		case "watch":
 		default:
-			return nil, fmt.Errorf("unknown parameter %.40q; there are tls, ca, cert, key, server_name, request_timeout, password_env and password_file", name)
+			return nil, fmt.Errorf("unknown parameter %.40q; there are tls, ca, cert, key, server_name, "+
+				"request_timeout, password_env and password_file", name)
 		}
 	}
 	if !wanted {

@@ -248,11 +248,13 @@ func (d *Doctor) round(ctx context.Context, only map[string]bool, repair bool) (
 	case d.Match != "" && matched == 0:
 		return nil, fmt.Errorf("%w: no job in %s matches %q", store.ErrInvalid, d.Client.root, d.Match)
 	case report.Jobs == 0 && len(foreign) > 0:
-		return nil, fmt.Errorf("%w: %s is no namespace of ElasticJob's: none of its %d nodes has a config; name the one of the Java programs",
+		return nil, fmt.Errorf("%w: %s is no namespace of ElasticJob's: none of its %d nodes has a config; name the "+
+			"one of the Java programs",
 			store.ErrInvalid, d.Client.root, len(foreign))
 	case len(foreign) > 0:
 		report.Outcomes = append(report.Outcomes, Outcome{Finding: &Finding{Job: foreign[0], Rule: NoJob, Class: Tell,
-			What: fmt.Sprintf("the namespace has nodes that are no jobs and were left alone: %d, such as %s", len(foreign), quoted(foreign))}})
+			What: fmt.Sprintf("the namespace has nodes that are no jobs and were left alone: %d, such as %s",
+				len(foreign), quoted(foreign))}})
 	}
 	sortOutcomes(report.Outcomes)
 	return report, nil

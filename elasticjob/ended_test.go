@@ -43,7 +43,8 @@ func TestDoctor_AsksTheTracingTables(t *testing.T) {
 			later := 5 * time.Minute
 			snapshot.At = snapshot.At.Add(later)
 			d := &Doctor{Client: s.client, Options: Options{Settle: time.Second, Zone: "UTC"}}
-			d.Ended = func(_ context.Context, job string, shard int, instance string, since time.Time) (time.Time, bool, error) {
+			d.Ended = func(_ context.Context, job string, shard int, instance string, since time.Time) (time.Time, bool,
+				error) {
 				if job != "demo" || instance != s.b.id || since.IsZero() {
 					t.Errorf("asked about %s, %s, %v", job, instance, since)
 				}

@@ -68,6 +68,11 @@ type Finding struct {
 	change *change       // nil if there is nothing to do
 }
 
+// because adds a fact that the finding rests on.
+func (f *Finding) because(format string, a ...any) {
+	f.Why = append(f.Why, fmt.Sprintf(format, a...))
+}
+
 // key identifies a finding from one collect to the next.
 func (f *Finding) key() string { return fmt.Sprintf("%s %s %d", f.Rule, f.path, f.czxid) }
 

@@ -137,14 +137,15 @@ func ImportJobs(list []*Snapshot, o ImportOptions) (*Import, error) {
 	for _, s := range list {
 		m := &mover{options: o, facts: factsOf(s), job: s.Job, out: i, checks: checks}
 		if o.Zone == "" && m.config != nil && m.config.Cron != "" && m.config.TimeZone == "" {
-			return nil, fmt.Errorf("%w: job %s has no timeZone, so ElasticJob uses that of its JVMs; say which one that is: --zone Asia/Shanghai",
+			return nil, fmt.Errorf("%w: job %s has no timeZone, so ElasticJob uses that of its JVMs; say which one "+
+				"that is: --zone Asia/Shanghai",
 				store.ErrInvalid, s.Job)
 		}
 		if !m.move() {
 			continue
 		}
 		if other, twice := taken[m.to.Job.Name]; twice {
-			m.remark("jobName", Cannot, fmt.Sprintf("it would have the name of job %s; --rename gives it another", other))
+			m.remark("jobName", Cannot, "it would have the name of job %s; --rename gives it another", other)
 			continue
 		}
 		taken[m.to.Job.Name] = s.Job
@@ -170,13 +171,14 @@ type mover struct {
 	failed  bool
 }
 
-func (m *mover) remark(what string, f Fidelity, text string) {
+func (m *mover) remark(what string, f Fidelity, format string, a ...any) {
+	text := fmt.Sprintf(format, a...)
 	m.out.Remarks = append(m.out.Remarks, Remark{m.job, oneLine(what), f, oneLine(text)})
 }
 
 // fail says why the job is left out.
-func (m *mover) fail(what, text string) {
-	m.remark(what, Cannot, text+"; the job is left out")
+func (m *mover) fail(what, format string, a ...any) {
+	m.remark(what, Cannot, "%s; the job is left out", fmt.Sprintf(format, a...))
 	m.failed = true
 }
 
@@ -185,22 +187,22 @@ var goodName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`)
 // move reports whether the job was taken over.
 func (m *mover) move() bool {
 	if m.configErr != nil {
-		m.fail("config", m.configErr.Error())
+		m.fail("config", "%s", m.configErr.Error())
 		return false
 	}
 	for _, u := range m.s.Unread {
-		m.remark(u.Path, Cannot, "it was not read: "+u.Why)
+		m.remark(u.Path, Cannot, "%s", "it was not read: "+u.Why)
 	}
 	c, j := m.config, &m.to.Job
 	j.Name = cmp.Or(m.options.Rename[m.job], m.job)
 	if !goodName.MatchString(j.Name) {
-		m.fail("jobName", fmt.Sprintf("%.120q is no name here (letters, digits and . _ -, up to 100); say --rename old=new", j.Name))
+		m.fail("jobName", "%.120q is no name here (letters, digits and . _ -, up to 100); say --rename old=new", j.Name)
 	}
 	if j.Name != m.job {
-		m.remark("jobName", Exact, "renamed to "+j.Name)
+		m.remark("jobName", Exact, "%s", "renamed to "+j.Name)
 	}
 	if c.Name != "" && c.Name != m.job {
-		m.remark("jobName", Differs, fmt.Sprintf("config says %.120q, the node is %s; the node counts", c.Name, m.job))
+		m.remark("jobName", Differs, "config says %.120q, the node is %s; the node counts", c.Name, m.job)
 	}
 	j.Description = c.Description
 	j.Parameter = c.Parameter
@@ -218,7 +220,7 @@ func (m *mover) move() bool {
 		return false
 	}
 	if err := j.Validate(); err != nil {
-		m.fail("the job", oneLine(err.Error()))
+		m.fail("the job", "%s", oneLine(err.Error()))
 		return false
 	}
 	return true
@@ -240,24 +242,27 @@ func (m *mover) schedule() {
 	if c.TimeZone != "" {
 		var known bool
 		if j.TimeZone, known = javaZone(c.TimeZone); !known {
-			m.remark("timeZone", Differs, fmt.Sprintf("Java does not know %.60q and silently takes GMT: imported as UTC, which is when the job fires today", c.TimeZone))
+			m.remark("timeZone", Differs, "Java does not know %.60q and silently takes GMT: imported as UTC, which "+
+				"is when the job fires today", c.TimeZone)
 		}
 	}
 	loc, err := cron.LoadLocation(j.TimeZone)
 	if err != nil {
-		m.fail("timeZone", oneLine(err.Error()))
+		m.fail("timeZone", "%s", oneLine(err.Error()))
 		return
 	}
 	s, err := cron.Parse(c.Cron, loc)
 	if err != nil {
-		m.fail("cron", oneLine(err.Error()))
+		m.fail("cron", "%s", oneLine(err.Error()))
 		return
 	}
 	if fields := strings.Fields(c.Cron); len(fields) > 3 && oddDays.MatchString(fields[3]) {
-		m.remark("cron", Differs, fmt.Sprintf("%q: Quartz 2.3 leaves out the days in a list with W, and takes another day for 29W to 31W in a month that ends before; compare with --quartz-check", c.Cron))
+		m.remark("cron", Differs, "%q: Quartz 2.3 leaves out the days in a list with W, and takes another day for "+
+			"29W to 31W in a month that ends before; compare with --quartz-check", c.Cron)
 	}
 	if shifts(loc, m.options.Now) {
-		m.remark("cron", Differs, fmt.Sprintf("the clock of %s is set twice a year: Quartz fires in the second of two equal hours, elastic in the first; compare with --quartz-check", j.TimeZone))
+		m.remark("cron", Differs, "the clock of %s is set twice a year: Quartz fires in the second of two equal "+
+			"hours, elastic in the first; compare with --quartz-check", j.TimeZone)
 	}
 	m.checks.add(c.Cron, j.TimeZone, s)
 }
@@ -287,7 +292,7 @@ func (m *mover) parameters() {
 		item, err := strconv.ParseInt(strings.TrimSpace(name), 10, 32)
 		switch {
 		case !ok || err != nil || item < 0 || strings.Contains(value, "="):
-			m.fail("shardingItemParameters", fmt.Sprintf("%.60q is no pair such as 0=Beijing; Java refuses it, too", pair))
+			m.fail("shardingItemParameters", "%.60q is no pair such as 0=Beijing; Java refuses it, too", pair)
 			return
 		case int(item) >= m.config.Shards:
 			beyond = append(beyond, name)
@@ -299,13 +304,16 @@ func (m *mover) parameters() {
 		m.to.Job.ShardParameters = list
 	}
 	if len(beyond) > 0 {
-		m.remark("shardingItemParameters", Differs, fmt.Sprintf("parameters of shards that the job does not have were dropped: %s", quoted(beyond)))
+		m.remark("shardingItemParameters", Differs, "parameters of shards that the job does not have were dropped: %s",
+			quoted(beyond))
 	}
 }
 
 var strategies = map[string]string{
-	"": "average", "AVG_ALLOCATION": "average", "ODEVITY": "odevity", "ROUND_ROBIN": "rotate", "SINGLE_SHARDING_BALANCE": "single",
-	"AverageAllocationJobShardingStrategy": "average", "OdevitySortByNameJobShardingStrategy": "odevity", "RotateServerByNameJobShardingStrategy": "rotate",
+	"": "average", "AVG_ALLOCATION": "average", "ODEVITY": "odevity", "ROUND_ROBIN": "rotate",
+	"SINGLE_SHARDING_BALANCE":              "single",
+	"AverageAllocationJobShardingStrategy": "average", "OdevitySortByNameJobShardingStrategy": "odevity",
+	"RotateServerByNameJobShardingStrategy": "rotate",
 }
 
 // shortClass returns a class without its package.
@@ -321,10 +329,12 @@ func (m *mover) strategy() {
 	case known:
 		j.Sharding = name
 		m.remark("jobShardingStrategyType", Differs,
-			fmt.Sprintf("%s counts the same way over other instance IDs, so shards lie on other machines; sticky moves fewer of them", name))
+			"%s counts the same way over other instance IDs, so shards lie on other machines; sticky moves fewer of "+
+				"them", name)
 	default:
 		m.remark("jobShardingStrategyType", Cannot,
-			fmt.Sprintf("%.120q is your own strategy: write it in Go and give it to WithStrategy; until then sticky is used", c.Strategy))
+			"%.120q is your own strategy: write it in Go and give it to WithStrategy; until then sticky is used",
+			c.Strategy)
 	}
 }
 
@@ -335,21 +345,24 @@ func (m *mover) policies() {
 		j.Failover, j.MaxAttempts = true, elastic.DefaultMaxAttempts
 		m.remark("failover", Differs, "a fire is tried three times at most; ElasticJob has no bound")
 	case c.Failover:
-		m.remark("failover", Differs, "it is off: without monitorExecution ElasticJob never failed over; set failover: true if you want it")
+		m.remark("failover", Differs, "it is off: without monitorExecution ElasticJob never failed over; set "+
+			"failover: true if you want it")
 	}
 	if !c.MonitorExecution {
 		if m.options.Unclaimed {
 			j.Unclaimed = true
 			m.remark("monitorExecution", Differs, "unclaimed: nothing is written for a run, and two may overlap")
 		} else {
-			m.remark("monitorExecution", Differs, "runs are recorded, so a fire no longer overlaps the run before; --unclaimed imports it without records")
+			m.remark("monitorExecution", Differs, "runs are recorded, so a fire no longer overlaps the run before; "+
+				"--unclaimed imports it without records")
 		}
 	}
 	if !j.Unclaimed {
 		j.Misfire, j.Overlap = elastic.MisfireSkip, elastic.OverlapSkip
 		if c.Misfire {
 			j.Misfire, j.Overlap = elastic.MisfireOnce, elastic.OverlapQueue
-			m.remark("misfire", Differs, "a missed fire is made up for at once; ElasticJob does it after the next regular run")
+			m.remark("misfire", Differs, "a missed fire is made up for at once; ElasticJob does it after the next "+
+				"regular run")
 		}
 	}
 	switch shortClass(c.Pool) {
@@ -357,7 +370,8 @@ func (m *mover) policies() {
 	case "SINGLE_THREAD":
 		j.MaxConcurrent = 1
 	default:
-		m.remark("jobExecutorThreadPoolSizeProviderType", Cannot, fmt.Sprintf("%.120q is your own pool: maxConcurrent bounds what one instance runs at a time", c.Pool))
+		m.remark("jobExecutorThreadPoolSizeProviderType", Cannot, "%.120q is your own pool: maxConcurrent bounds "+
+			"what one instance runs at a time", c.Pool)
 	}
 }
 
@@ -368,24 +382,28 @@ func (m *mover) code() {
 		m.to.Comments = append(m.to.Comments, "Handler in Java: "+oneLine(c.Class))
 	}
 	for _, listener := range c.Listeners {
-		m.remark("jobListenerTypes", Cannot, fmt.Sprintf("%.120q is code: middleware does the same", listener))
+		m.remark("jobListenerTypes", Cannot, "%.120q is code: middleware does the same", listener)
 	}
 	if c.Tracing {
 		m.remark("jobExtraConfigurations", Cannot, "tracing into a database is code of the Java programs: "+
 			"WithHistory records runs, and --tracing imports those of the tables")
 	}
 	for _, tag := range c.Extra {
-		m.remark("jobExtraConfigurations", Cannot, fmt.Sprintf("%.120q is code", tag))
+		m.remark("jobExtraConfigurations", Cannot, "%.120q is code", tag)
 	}
 	if strings.EqualFold(c.prop("streaming.process"), "true") {
-		m.remark("streaming.process", Differs, "a data flow that fetches until nothing is left is an option of the handler: see package jobs/dataflow")
+		m.remark("streaming.process", Differs, "a data flow that fetches until nothing is left is an option of the "+
+			"handler: see package jobs/dataflow")
 	}
 	switch c.Class {
 	case "SCRIPT", "HTTP":
-		m.remark("props", Differs, fmt.Sprintf("a %s job: what is executed is part of the worker's configuration and never comes from a store; it is a comment in the file", c.Class))
+		m.remark("props", Differs, "a %s job: what is executed is part of the worker's configuration and never comes "+
+			"from a store; it is a comment in the file", c.Class)
 	}
 	for _, p := range c.Props {
-		if strings.HasPrefix(p.Name, "email.") || strings.HasPrefix(p.Name, "wechat.") || strings.HasPrefix(p.Name, "dingtalk.") || p.Name == "streaming.process" {
+		if strings.HasPrefix(p.Name, "email.") || strings.HasPrefix(p.Name, "wechat.") ||
+			strings.HasPrefix(p.Name, "dingtalk.") ||
+			p.Name == "streaming.process" {
 			continue
 		}
 		value := p.Value
@@ -395,12 +413,15 @@ func (m *mover) code() {
 		m.to.Comments = append(m.to.Comments, fmt.Sprintf("props %s = %s", oneLine(p.Name), strconv.Quote(value)))
 		switch {
 		case p.Fuzzy:
-			m.remark("props", Differs, fmt.Sprintf("%s is written as %.60q, and what Java makes of it depends on its machine", p.Name, p.Text))
+			m.remark("props", Differs, "%s is written as %.60q, and what Java makes of it depends on its machine",
+				p.Name, p.Text)
 		case p.Value != p.Text:
-			m.remark("props", Differs, fmt.Sprintf("%s is written as %.60q, and Java sees %.60q, as YAML 1.1 has it", p.Name, p.Text, p.Value))
+			m.remark("props", Differs, "%s is written as %.60q, and Java sees %.60q, as YAML 1.1 has it", p.Name,
+				p.Text, p.Value)
 		}
 		if !strings.HasPrefix(p.Name, "script.") && !strings.HasPrefix(p.Name, "http.") {
-			m.remark("props", Differs, fmt.Sprintf("%s is your own property: it belongs into the worker's configuration; it is a comment in the file", p.Name))
+			m.remark("props", Differs, "%s is your own property: it belongs into the worker's configuration; it is a "+
+				"comment in the file", p.Name)
 		}
 	}
 	for _, key := range c.Unknown {
@@ -423,7 +444,8 @@ func (m *mover) operators() {
 	case len(disabled) == len(m.servers):
 		m.remark("servers", Exact, "the job is disabled on all servers: leave disabled: true as it is")
 	default:
-		m.remark("servers", Differs, fmt.Sprintf("it is disabled on %s only: run the worker elsewhere, or give instances labels and the job requires", quoted(disabled)))
+		m.remark("servers", Differs, "it is disabled on %s only: run the worker elsewhere, or give instances labels "+
+			"and the job requires", quoted(disabled))
 	}
 	if m.config.Disabled {
 		m.remark("disabled", Differs, "in ElasticJob it counts when an instance starts; here it counts at once")
@@ -435,7 +457,7 @@ func (m *mover) settings() {
 	c := m.config
 	not := func(set bool, key, text string) {
 		if set {
-			m.remark(key, NotNeeded, text)
+			m.remark(key, NotNeeded, "%s", text)
 		}
 	}
 	not(c.MaxTimeDiff >= 0, "maxTimeDiffSeconds", "clocks are always compared")

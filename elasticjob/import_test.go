@@ -46,7 +46,8 @@ func reported(i *Import) string {
 		fmt.Fprintf(&b, "%s %s, %s: %s\n", r.Job, r.What, r.Fidelity, r.Text)
 	}
 	for _, c := range i.Checks {
-		fmt.Fprintf(&b, "%s in %s: %d fires, %s to %s\n", c.Expr, c.Zone, c.Count, c.First.Format(time.RFC3339), c.Last.Format(time.RFC3339))
+		fmt.Fprintf(&b, "%s in %s: %d fires, %s to %s\n", c.Expr, c.Zone, c.Count, c.First.Format(time.RFC3339),
+			c.Last.Format(time.RFC3339))
 	}
 	return b.String()
 }
@@ -118,21 +119,25 @@ func TestImport_NamesStayUnique(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(i.Jobs) != 1 || !slices.ContainsFunc(i.Remarks, func(r Remark) bool { return r.Job == "b" && r.Fidelity == Cannot }) {
+	if len(i.Jobs) != 1 ||
+		!slices.ContainsFunc(i.Remarks, func(r Remark) bool { return r.Job == "b" && r.Fidelity == Cannot }) {
 		t.Errorf("imported %d jobs\n%s", len(i.Jobs), reported(i))
 	}
 }
 
 // A result of Quartz that agrees gives no difference; another gives its dates.
 func TestCompare_ShowsDates(t *testing.T) {
-	i := importTrees(t, map[string]string{"tree j": "now 2026-07-01T12:00:00Z\nconfig\n  cron: 0 0 3 * * ?\n  shardingTotalCount: 1\n  timeZone: GMT+08:00\n"}, ImportOptions{})
+	const tree = "now 2026-07-01T12:00:00Z\nconfig\n" +
+		"  cron: 0 0 3 * * ?\n  shardingTotalCount: 1\n  timeZone: GMT+08:00\n"
+	i := importTrees(t, map[string]string{"tree j": tree}, ImportOptions{})
 	c := i.Checks[0]
 	var days []string
 	for day, sum := range c.days {
 		days = append(days, fmt.Sprintf("%d:%x", day, sum))
 	}
 	line := func(sha string, days []string) string {
-		return strings.TrimSuffix(QuartzInput(i.Checks), "\n") + fmt.Sprintf("\t%d\t%d\t%d\t%s\t%s\n", c.Count, c.First.Unix(), c.Last.Unix(), sha, strings.Join(days, ","))
+		return strings.TrimSuffix(QuartzInput(i.Checks), "\n") + fmt.Sprintf("\t%d\t%d\t%d\t%s\t%s\n", c.Count,
+			c.First.Unix(), c.Last.Unix(), sha, strings.Join(days, ","))
 	}
 	if from, until, err := Horizon(line("", nil)); err != nil || !from.Equal(c.From) || !until.Equal(c.Until) {
 		t.Errorf("the horizon is %v to %v (%v), want %v to %v", from, until, err, c.From, c.Until)
@@ -144,7 +149,8 @@ func TestCompare_ShowsDates(t *testing.T) {
 		{"missing", "", "lacks"},
 	} {
 		differences, err := Compare(i.Checks, strings.NewReader(row.result))
-		if err != nil || row.want == "" && len(differences) > 0 || !strings.Contains(strings.Join(differences, "\n"), row.want) {
+		if err != nil || row.want == "" && len(differences) > 0 ||
+			!strings.Contains(strings.Join(differences, "\n"), row.want) {
 			t.Errorf("%s: %q, %v; want %q", row.name, differences, err, row.want)
 		}
 	}
@@ -160,7 +166,11 @@ func FuzzImport(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(string(text), "com.acme.MyJob")
-	f.Add("cron: 0 0 3 * * ?\nshardingTotalCount: 2\nshardingItemParameters: 0=$x,1=#\ndescription: \"a\\u0007: ${B}\"\nprops: {\"x\\ny\": \"#\"}\n", "a\nb: c")
+	f.Add(
+		"cron: 0 0 3 * * ?\nshardingTotalCount: 2\nshardingItemParameters: 0=$x,1=#\n"+
+			"description: \"a\\u0007: ${B}\"\nprops: {\"x\\ny\": \"#\"}\n",
+		"a\nb: c",
+	)
 	f.Add(`{"jobName":"j","shardingTotalCount":2,"cron":"0/5 * * * * ?","jobParameter":"\u2028 %"}`, "")
 	f.Fuzz(func(t *testing.T, config, class string) {
 		s := &Snapshot{Job: "j", Nodes: map[string]*Node{"": {Data: class}, "config": {Data: config}}}

@@ -1,7 +1,6 @@
 package elasticjob
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 )
@@ -27,10 +26,31 @@ func (m *mover) errorHandler() {
 		kind, prefix string
 		keys         [][2]string // ours, theirs
 	}{
-		"EMAIL": {"mail", "email.", [][2]string{{"host", "host"}, {"port", "port"}, {"username", "username"}, {"password", "password"},
-			{"from", "from"}, {"to", "to"}, {"cc", "cc"}, {"bcc", "bcc"}, {"ssl", "useSsl"}, {"subject", "subject"}}},
-		"WECHAT":   {"weCom", "wechat.", [][2]string{{"url", "webhook"}}},
-		"DINGTALK": {"dingTalk", "dingtalk.", [][2]string{{"url", "webhook"}, {"keyword", "keyword"}, {"secret", "secret"}}},
+		"EMAIL": {
+			"mail",
+			"email.",
+			[][2]string{
+				{"host", "host"},
+				{"port", "port"},
+				{"username", "username"},
+				{"password", "password"},
+				{
+					"from",
+					"from",
+				},
+				{"to", "to"},
+				{"cc", "cc"},
+				{"bcc", "bcc"},
+				{"ssl", "useSsl"},
+				{"subject", "subject"},
+			},
+		},
+		"WECHAT": {"weCom", "wechat.", [][2]string{{"url", "webhook"}}},
+		"DINGTALK": {
+			"dingTalk",
+			"dingtalk.",
+			[][2]string{{"url", "webhook"}, {"keyword", "keyword"}, {"secret", "secret"}},
+		},
 	}
 	switch shortClass(c.ErrorHandler) {
 	case "", "LOG", "THROW", "IGNORE", "DefaultJobExceptionHandler":
@@ -38,7 +58,8 @@ func (m *mover) errorHandler() {
 	}
 	k, known := kinds[c.ErrorHandler]
 	if !known {
-		m.remark("jobErrorHandlerType", Cannot, fmt.Sprintf("%.120q is code: events of failed runs are given to observers, see WithEvents", c.ErrorHandler))
+		m.remark("jobErrorHandlerType", Cannot, "%.120q is code: events of failed runs are given to observers, see "+
+			"WithEvents", c.ErrorHandler)
 		return
 	}
 	a := Alarm{Job: m.to.Job.Name, Kind: k.kind, Text: map[string]string{}}
@@ -54,6 +75,7 @@ func (m *mover) errorHandler() {
 		a.Text[key[0]] = value
 	}
 	m.to.Alarms = append(m.to.Alarms, a)
-	m.remark("jobErrorHandlerType", Differs, fmt.Sprintf(
-		"%s: give these values to package observe/alarm in the worker; they are under x-alarms in the file, with variables in place of secrets", c.ErrorHandler))
+	m.remark("jobErrorHandlerType", Differs,
+		"%s: give these values to package observe/alarm in the worker; they are under x-alarms in the file, with "+
+			"variables in place of secrets", c.ErrorHandler)
 }

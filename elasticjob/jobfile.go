@@ -35,7 +35,8 @@ func (i *Import) File() ([]byte, error) {
 	}
 	put(root, "jobs", jobs)
 	var b bytes.Buffer
-	b.WriteString("# Imported from ElasticJob. Each job is disabled: enable it here when no Java program runs it any more.\n")
+	b.WriteString("# Imported from ElasticJob. Each job is disabled: enable it here when no Java program runs it any " +
+		"more.\n")
 	enc := yaml.NewEncoder(&b)
 	enc.SetIndent(2)
 	if err := enc.Encode(root); err != nil {

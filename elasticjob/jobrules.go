@@ -10,7 +10,8 @@ import (
 // lostShards is the rule about shards that no instance will run. One finding
 // stands for all of a job, as one resharding mends all.
 func (e *examination) lostShards() {
-	if e.config.StaticSharding || e.s.at("leader/sharding/necessary") != nil || e.unread("servers") || e.unread("sharding") {
+	if e.config.StaticSharding || e.s.at("leader/sharding/necessary") != nil || e.unread("servers") ||
+		e.unread("sharding") {
 		return
 	}
 	enabled := false
@@ -68,9 +69,17 @@ func (e *examination) leader() {
 	leader := e.s.at(path)
 	if leader != nil && isID(leader.Data) && !e.alive(leader.Data) {
 		e.add(&Finding{
-			Rule: DeadLeader, Class: Auto, Holder: leader.Data, Since: leader.Stat.Created, path: path,
-			What:   fmt.Sprintf("the leader %s has no instance any more, but its session lives: nothing is sharded, and no other is elected", leader.Data),
-			Why:    []string{fmt.Sprintf("%s names %s", path, leader.Data), fmt.Sprintf("session 0x%x still lives", leader.Stat.Session)},
+			Rule:   DeadLeader,
+			Class:  Auto,
+			Holder: leader.Data,
+			Since:  leader.Stat.Created,
+			path:   path,
+			What: fmt.Sprintf("the leader %s has no instance any more, but its session lives: nothing is sharded, "+
+				"and no other is elected", leader.Data),
+			Why: []string{
+				fmt.Sprintf("%s names %s", path, leader.Data),
+				fmt.Sprintf("session 0x%x still lives", leader.Stat.Session),
+			},
 			Frees:  "delete " + path + "; the instances elect another leader",
 			change: &change{deletes: []mark{markOf(e.s, path)}, gone: []string{leader.Data}},
 		})
@@ -80,9 +89,20 @@ func (e *examination) leader() {
 		first := e.s.at(latch + "/" + names[0])
 		if e.now.Sub(first.Stat.Created) > max(e.options.Settle, time.Minute) {
 			f := &Finding{
-				Rule: HeldLatch, Class: Tell, Since: first.Stat.Created, path: latch,
-				What: "there is no leader, and the election does not end: its first candidate does not go on",
-				Why:  []string{fmt.Sprintf("%s/%s belongs to session 0x%x since %s", latch, names[0], first.Stat.Session, clock(first.Stat.Created))},
+				Rule:  HeldLatch,
+				Class: Tell,
+				Since: first.Stat.Created,
+				path:  latch,
+				What:  "there is no leader, and the election does not end: its first candidate does not go on",
+				Why: []string{
+					fmt.Sprintf(
+						"%s/%s belongs to session 0x%x since %s",
+						latch,
+						names[0],
+						first.Stat.Session,
+						clock(first.Stat.Created),
+					),
+				},
 			}
 			f.Frees = "end the process of that session"
 			for id, n := range e.instances {
@@ -145,9 +165,15 @@ func (e *examination) guarantees() {
 				continue
 			}
 			f := &Finding{
-				Rule: OldGuarantee, Class: Ask, Since: n.Stat.Created, path: path,
-				What:   "a mark of a listener that waits for all shards is left while nothing runs: the next fire counts it as done",
-				Why:    []string{fmt.Sprintf("%s is there since %s, the period is %v", path, clock(n.Stat.Created), e.period)},
+				Rule:  OldGuarantee,
+				Class: Ask,
+				Since: n.Stat.Created,
+				path:  path,
+				What: "a mark of a listener that waits for all shards is left while nothing runs: the next fire " +
+					"counts it as done",
+				Why: []string{
+					fmt.Sprintf("%s is there since %s, the period is %v", path, clock(n.Stat.Created), e.period),
+				},
 				Frees:  "delete " + path,
 				change: &change{deletes: []mark{markOf(e.s, path)}},
 			}
@@ -191,9 +217,19 @@ func (e *examination) serverNodes() {
 			continue
 		}
 		e.add(&Finding{
-			Rule: OldServer, Class: Ask, Since: n.Stat.Modified, path: path,
-			What:   fmt.Sprintf("the server %s has had no instance for a week; each start of an instance reads it four times", ip),
-			Why:    []string{fmt.Sprintf("%s was written at %s, and instances has none of that address", path, clock(n.Stat.Modified))},
+			Rule:  OldServer,
+			Class: Ask,
+			Since: n.Stat.Modified,
+			path:  path,
+			What: fmt.Sprintf("the server %s has had no instance for a week; each start of an instance reads it "+
+				"four times", ip),
+			Why: []string{
+				fmt.Sprintf(
+					"%s was written at %s, and instances has none of that address",
+					path,
+					clock(n.Stat.Modified),
+				),
+			},
 			Frees:  "delete " + path,
 			change: &change{deletes: []mark{markOf(e.s, path)}},
 		})
@@ -222,13 +258,20 @@ func (e *examination) notes() {
 		e.add(&Finding{Rule: rule, Class: Tell, What: what, Frees: frees, path: path})
 	}
 	if e.config.Failover && !e.config.MonitorExecution {
-		tell(UnmonitoredClaim, "config", "failover is on and monitorExecution is off: nothing is ever failed over", "set monitorExecution to true")
+		tell(UnmonitoredClaim, "config", "failover is on and monitorExecution is off: nothing is ever failed over",
+			"set monitorExecution to true")
 	}
 	if e.config.OldPoolKey && e.config.NewPoolKey {
-		tell(MixedConfig, "config", "config has the pool's key of 3.0.4 and that of 3.0.5: no version can read it", "remove one of them")
+		tell(MixedConfig, "config", "config has the pool's key of 3.0.4 and that of 3.0.5: no version can read it",
+			"remove one of them")
 	}
 	if len(e.config.Unknown) > 0 {
-		tell(MixedConfig, "config", "config has keys that ElasticJob does not know, such as "+quoted(e.config.Unknown)+": Java can't read it", "remove them")
+		tell(
+			MixedConfig,
+			"config",
+			"config has keys that ElasticJob does not know, such as "+quoted(e.config.Unknown)+": Java can't read it",
+			"remove them",
+		)
 	}
 	for _, item := range e.items {
 		if e.s.at(shardPath(item, "disabled")) != nil {
@@ -245,6 +288,7 @@ func (e *examination) notes() {
 		}
 	}
 	if len(disabled) > 0 {
-		tell(JobDisabled, "servers", "the job is disabled on "+quoted(disabled), "enable it in ElasticJob-UI; a restart of that instance enables it, too")
+		tell(JobDisabled, "servers", "the job is disabled on "+quoted(disabled),
+			"enable it in ElasticJob-UI; a restart of that instance enables it, too")
 	}
 }

@@ -51,11 +51,21 @@ func TestDoctor_ForeignNodes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	repaired := slices.ContainsFunc(report.Outcomes, func(o Outcome) bool { return o.Rule == DeadRunning && o.Repaired })
-	told := slices.ContainsFunc(report.Outcomes, func(o Outcome) bool { return o.Rule == Unreadable && strings.Contains(o.What, "100000") })
-	foreign := slices.ContainsFunc(report.Outcomes, func(o Outcome) bool { return o.Rule == NoJob && strings.Contains(o.What, "3000") })
+	repaired := slices.ContainsFunc(
+		report.Outcomes,
+		func(o Outcome) bool { return o.Rule == DeadRunning && o.Repaired },
+	)
+	told := slices.ContainsFunc(
+		report.Outcomes,
+		func(o Outcome) bool { return o.Rule == Unreadable && strings.Contains(o.What, "100000") },
+	)
+	foreign := slices.ContainsFunc(
+		report.Outcomes,
+		func(o Outcome) bool { return o.Rule == NoJob && strings.Contains(o.What, "3000") },
+	)
 	if !repaired || !told || !foreign || len(report.Outcomes) > 5 {
-		t.Errorf("repaired %v, told of nodes below %v, of those beside %v, %d findings", repaired, told, foreign, len(report.Outcomes))
+		t.Errorf("repaired %v, told of nodes below %v, of those beside %v, %d findings", repaired, told, foreign,
+			len(report.Outcomes))
 	}
 	names, _, err := g.conn.Children(s.b.path("sharding"))
 	if err != nil || len(names) != below+2 {

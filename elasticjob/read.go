@@ -228,7 +228,8 @@ func (o *collector) shards(ctx context.Context, present []string) {
 		o.unread("sharding", "it has %d shards, %d are read", items, maxShards)
 	}
 	if len(foreign) > 0 {
-		o.unread("sharding", "children that are not numbers: %d, such as %s; Java fails on them", len(foreign), quoted(foreign))
+		o.unread("sharding", "children that are not numbers: %d, such as %s; Java fails on them", len(foreign),
+			quoted(foreign))
 	}
 	o.all(reads...)
 }

@@ -82,7 +82,12 @@ func join(list []*Finding) change {
 // with each write before it is sent. The error is errMoved if nothing was
 // changed because the facts did; store.ErrUnknown if the answer was lost.
 func (c *Client) repairAll(ctx context.Context, job string, list []*Finding, audit func(Audit)) error {
-	r := &repair{client: c, base: c.root + "/" + job, change: join(list), nonce: pinPrefix + strings.ToLower(rand.Text())}
+	r := &repair{
+		client: c,
+		base:   c.root + "/" + job,
+		change: join(list),
+		nonce:  pinPrefix + strings.ToLower(rand.Text()),
+	}
 	err := r.run(ctx, func(ops []any) {
 		for _, a := range r.audits(job, list, ops) {
 			audit(a)
@@ -139,7 +144,8 @@ func (r *repair) run(ctx context.Context, sending func(ops []any)) error {
 	case err == nil:
 		r.pinned = nil
 		return nil
-	case errors.Is(err, zk.ErrNoNode), errors.Is(err, zk.ErrBadVersion), errors.Is(err, zk.ErrNotEmpty), errors.Is(err, zk.ErrNodeExists):
+	case errors.Is(err, zk.ErrNoNode), errors.Is(err, zk.ErrBadVersion), errors.Is(err, zk.ErrNotEmpty),
+		errors.Is(err, zk.ErrNodeExists):
 		return moved("the store refused the transaction: %v", err)
 	case errors.Is(err, store.ErrUnavailable):
 		return fmt.Errorf("%w: %w", store.ErrUnknown, err)

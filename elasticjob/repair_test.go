@@ -16,7 +16,8 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-const demoConfig = "cron: 0/10 * * * * ?\nfailover: true\njobName: demo\nmonitorExecution: true\nshardingTotalCount: 2\n"
+const demoConfig = "cron: 0/10 * * * * ?\nfailover: true\njobName: demo\n" +
+	"monitorExecution: true\nshardingTotalCount: 2\n"
 
 // stage is a server with a Java side. Each scene has a namespace of its own.
 type stage struct {
@@ -32,7 +33,12 @@ func newStage(t *testing.T) *stage {
 
 func connect(t *testing.T, server *testservers.ZooKeeper) *zk.Conn {
 	t.Helper()
-	conn, events, err := zk.Connect([]string{server.Addr()}, 10*time.Second, zk.WithLogger(silent{}), zk.WithLogInfo(false))
+	conn, events, err := zk.Connect(
+		[]string{server.Addr()},
+		10*time.Second,
+		zk.WithLogger(silent{}),
+		zk.WithLogInfo(false),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +206,8 @@ func (s *scene) dump() string {
 			lines = append(lines, fmt.Sprintf("%s/%s=%s", dir, name, s.b.value(dir+"/"+name)))
 			pins, _, _ := s.b.conn.Children(s.b.path(dir + "/" + name))
 			for _, pin := range pins {
-				lines = append(lines, fmt.Sprintf("%s/%s/%s", dir, name, strings.TrimRight(pin, "abcdefghijklmnopqrstuvwxyz234567")))
+				lines = append(lines,
+					fmt.Sprintf("%s/%s/%s", dir, name, strings.TrimRight(pin, "abcdefghijklmnopqrstuvwxyz234567")))
 			}
 		}
 	}
@@ -221,8 +228,16 @@ func TestRepair_EveryStepOfJavaBetween(t *testing.T) {
 		{"a survivor fails over", func(s *scene) []step { return s.b.crashListener(0) }, "", true},
 		{"the owner is back with its ID", func(s *scene) []step { return s.a.start() }, "", false},
 		{"the mark is replaced", func(s *scene) []step { return s.b.replaceMark(0) }, "10.0.0.2@-@8", true},
-		{"the mark is replaced by one of the same name", func(s *scene) []step { return append(s.a.start(), s.a.replaceMark(0)...) }, "10.0.0.1@-@7", false},
-		{"the leader reshards and a run begins", func(s *scene) []step { return append(s.b.reshard(2), s.b.beginRun(0)...) }, "", true},
+		{
+			"the mark is replaced by one of the same name",
+			func(s *scene) []step { return append(s.a.start(), s.a.replaceMark(0)...) },
+			"10.0.0.1@-@7", false,
+		},
+		{
+			"the leader reshards and a run begins",
+			func(s *scene) []step { return append(s.b.reshard(2), s.b.beginRun(0)...) },
+			"", true,
+		},
 	} {
 		t.Run(script.name, func(t *testing.T) {
 			ops := g.operations(t)
@@ -250,7 +265,8 @@ func (g *stage) operations(t *testing.T) int {
 
 // interleave lets Java do the first steps of a script at one operation of a
 // repair, and the rest after it.
-func (g *stage) interleave(t *testing.T, script func(*scene) []step, left string, freed bool, stop, done int, after bool) {
+func (g *stage) interleave(t *testing.T, script func(*scene) []step, left string, freed bool, stop, done int,
+	after bool) {
 	s := g.scene(t)
 	list := due(s.findings(), 0)
 	if len(list) == 0 {
@@ -262,7 +278,9 @@ func (g *stage) interleave(t *testing.T, script func(*scene) []step, left string
 	var mark *zk.Stat // of an owner that lives
 	s.gate.other = func() {
 		do(steps[:done])
-		if owner := s.b.value("sharding/0/running"); owner != "" && (owner == s.b.id || left == s.a.id && done == len(steps)) {
+		owner := s.b.value("sharding/0/running")
+		back := left == s.a.id && done == len(steps)
+		if owner != "" && (owner == s.b.id || back) {
 			_, mark, _ = s.b.conn.Exists(s.b.path("sharding/0/running"))
 		}
 	}
@@ -288,7 +306,8 @@ func (g *stage) interleave(t *testing.T, script func(*scene) []step, left string
 		wrong = "the shard is blocked"
 	}
 	if wrong != "" {
-		t.Errorf("stop %d, after %v, %d of %d steps of Java: %s\nrepair: %v\n%s", stop, after, done, len(steps), wrong, err, s.dump())
+		t.Errorf("stop %d, after %v, %d of %d steps of Java: %s\nrepair: %v\n%s", stop, after, done, len(steps), wrong,
+			err, s.dump())
 	}
 }
 
@@ -382,7 +401,12 @@ func TestDoctor_RepairsOnlyResidue(t *testing.T) {
 	}
 	var audits []Audit
 	look := func(repair bool) *Report {
-		d := &Doctor{Client: client, Options: Options{Settle: time.Second}, Repair: repair, Audit: func(a Audit) { audits = append(audits, a) }}
+		d := &Doctor{
+			Client:  client,
+			Options: Options{Settle: time.Second},
+			Repair:  repair,
+			Audit:   func(a Audit) { audits = append(audits, a) },
+		}
 		report, err := d.Look(ctx)
 		if err != nil {
 			t.Fatal(err)
@@ -427,7 +451,8 @@ func TestOpen_RefusesBadNamespaces(t *testing.T) {
 	defer cancel()
 	j := &java{t: t, conn: g.conn, base: "/foreign", id: "x"}
 	j.create("a/b", "", 0)
-	for _, url := range []string{g.server.URL("nowhere"), "zookeeper://" + g.server.Addr(), "etcd://h/ns", "zookeeper://" + g.server.Addr() + "/ns?sasl=1"} {
+	server := "zookeeper://" + g.server.Addr()
+	for _, url := range []string{g.server.URL("nowhere"), server, "etcd://h/ns", server + "/ns?sasl=1"} {
 		if c, err := Open(ctx, url); !errors.Is(err, store.ErrInvalid) {
 			t.Errorf("open %s: %v, want ErrInvalid", url, err)
 			if c != nil {

@@ -44,7 +44,12 @@ func Examine(s *Snapshot, seen *Seen, o Options) []*Finding {
 	e := &examination{facts: f, seen: seen, options: o, now: s.At, judged: !f.unread("instances")}
 	e.period = f.period(e.now, o.Zone)
 	for _, u := range s.Unread {
-		e.add(&Finding{Rule: Unreadable, Class: Tell, What: fmt.Sprintf("%s: %s", cmp.Or(u.Path, "the job's node"), u.Why), path: u.Path})
+		e.add(&Finding{
+			Rule:  Unreadable,
+			Class: Tell,
+			What:  fmt.Sprintf("%s: %s", cmp.Or(u.Path, "the job's node"), u.Why),
+			path:  u.Path,
+		})
 	}
 	if s.at("config") == nil && !f.unread("config") {
 		e.add(&Finding{Rule: NoJob, Class: Tell, What: "the node has no config, so it is no job of ElasticJob's"})
@@ -98,12 +103,14 @@ func (e *examination) wait(f *Finding) {
 	}
 	needs := max(f.needs, e.options.Settle)
 	if watched := e.now.Sub(e.seen.found[f.key()]); watched < needs {
-		f.Waits = fmt.Sprintf("watched for %v, a repair needs %v without a change", watched.Truncate(time.Second), needs)
+		f.Waits = fmt.Sprintf("watched for %v, a repair needs %v without a change", watched.Truncate(time.Second),
+			needs)
 		return
 	}
 	for _, id := range f.change.gone {
 		if absent := e.seen.absence(id, e.now); absent < e.options.Settle {
-			f.Waits = fmt.Sprintf("%s is absent for %v, a repair needs %v", id, absent.Truncate(time.Second), e.options.Settle)
+			f.Waits = fmt.Sprintf("%s is absent for %v, a repair needs %v", id, absent.Truncate(time.Second),
+				e.options.Settle)
 		}
 	}
 }
@@ -128,24 +135,26 @@ func (e *examination) running(item int) {
 		Frees:  "delete " + path,
 		change: &change{deletes: []mark{markOf(e.s, path)}},
 	}
-	f.Why = append(f.Why, fmt.Sprintf("%s names %s since %s", path, owner, clock(n.Stat.Created)))
+	f.because("%s names %s since %s", path, owner, clock(n.Stat.Created))
 	if e.alive(owner) {
 		e.runningOfLive(f, item, n, owner)
 		return
 	}
 	f.Rule, f.Class = DeadRunning, Auto
-	f.What = fmt.Sprintf("the run of %s never ended, and its instance is gone: the shard never runs again, and every resharding waits for it", owner)
-	f.Why = append(f.Why, fmt.Sprintf("instances has no %s", owner))
+	f.What = fmt.Sprintf("the run of %s never ended, and its instance is gone: the shard never runs again, and every "+
+		"resharding waits for it", owner)
+	f.because("instances has no %s", owner)
 	f.change.gone = []string{owner}
 	if n.Stat.Session != 0 { // it can't be pinned, and goes with its session
 		f.Class = Ask
-		f.Why = append(f.Why, fmt.Sprintf("the mark is ephemeral, and session 0x%x still lives", n.Stat.Session))
+		f.because("the mark is ephemeral, and session 0x%x still lives", n.Stat.Session)
 	}
 	if claim := e.s.at(shardPath(item, "failover")); claim != nil && isID(claim.Data) && e.alive(claim.Data) {
 		f.Rule = BlockedClaimer
-		f.What = fmt.Sprintf("%s has claimed the shard but can't run it, as the mark of %s, which is gone, is in the way; so it runs nothing else either",
+		f.What = fmt.Sprintf("%s has claimed the shard but can't run it, as the mark of %s, which is gone, is in the "+
+			"way; so it runs nothing else either",
 			claim.Data, owner)
-		f.Why = append(f.Why, fmt.Sprintf("%s names %s, which is alive", shardPath(item, "failover"), claim.Data))
+		f.because("%s names %s, which is alive", shardPath(item, "failover"), claim.Data)
 		f.change.live = []string{claim.Data}
 		e.add(f)
 		return
@@ -162,12 +171,13 @@ func (e *examination) rerun(f *Finding, item int, n *Node) {
 	}
 	schedule := e.schedule(e.options.Zone)
 	if schedule == nil && e.config.Cron != "" {
-		f.Why = append(f.Why, "the run is not repeated: the job has no timeZone, so it is not known whether a later fire has come due; say --zone")
+		f.Why = append(f.Why, "the run is not repeated: the job has no timeZone, so it is not known whether a later "+
+			"fire has come due; say --zone")
 		return
 	}
 	if schedule != nil {
 		if later := schedule.Next(n.Stat.Created); !later.IsZero() && !later.After(e.now) {
-			f.Why = append(f.Why, fmt.Sprintf("the run is not repeated: a later fire has come due at %s", clock(later)))
+			f.because("the run is not repeated: a later fire has come due at %s", clock(later))
 			return
 		}
 	}
@@ -187,28 +197,32 @@ func (e *examination) runningOfLive(f *Finding, item int, n *Node, owner string)
 	switch {
 	case later != "" && n.Stat.Session == 0:
 		f.Rule, f.Class = LeftRunning, Auto
-		f.What = fmt.Sprintf("%s has ended this run and begun later ones, but the mark stayed: the shard is left out of every fire", owner)
+		f.What = fmt.Sprintf("%s has ended this run and begun later ones, but the mark stayed: the shard is left out "+
+			"of every fire", owner)
 		f.Why = append(f.Why, later)
 	case n.Stat.Czxid < instance.Stat.Czxid:
 		f.Rule, f.Class = ReusedID, Ask
-		f.What = fmt.Sprintf("the mark is older than the instance of its name: either a process with the same ID died in the run, or %s reconnected while it runs", owner)
-		f.Why = append(f.Why, fmt.Sprintf("instances/%s was created at %s", owner, clock(instance.Stat.Created)))
+		f.What = fmt.Sprintf("the mark is older than the instance of its name: either a process with the same ID "+
+			"died in the run, or %s reconnected while it runs", owner)
+		f.because("instances/%s was created at %s", owner, clock(instance.Stat.Created))
 		if e.options.OlderThan > 0 && e.age(n) > e.options.OlderThan && n.Stat.Session == 0 {
 			f.Class = Auto
-			f.Why = append(f.Why, fmt.Sprintf("it is older than %v", e.options.OlderThan))
+			f.because("it is older than %v", e.options.OlderThan)
 		}
 	case e.endedLongAgo(path, n):
 		end := e.seen.endOf(path, n.Stat.Czxid)
 		f.Rule, f.Class = OldRunning, Ask
 		f.What = fmt.Sprintf("%s has ended the run, but its mark stayed: the shard is left out of every fire", owner)
-		f.Why = append(f.Why, fmt.Sprintf("JOB_EXECUTION_LOG has the end at %s, and no later run of it", clock(end)))
+		f.because("JOB_EXECUTION_LOG has the end at %s, and no later run of it", clock(end))
 	case e.period > 0 && e.age(n) > max(oldRun, oldRunPeriods*e.period):
 		f.Rule, f.Class = OldRunning, Ask
-		f.What = fmt.Sprintf("%s runs the shard for %v, or its mark stayed when the run had ended", owner, e.age(n).Truncate(time.Second))
-		f.Why = append(f.Why, fmt.Sprintf("it is older than ten periods of %v", e.period))
+		f.What = fmt.Sprintf("%s runs the shard for %v, or its mark stayed when the run had ended", owner,
+			e.age(n).Truncate(time.Second))
+		f.because("it is older than ten periods of %v", e.period)
 	case e.s.at("leader/sharding/necessary") != nil && e.age(n) > max(e.period, apart):
 		f.Rule, f.Class, f.change = LongRun, Tell, nil
-		f.What = fmt.Sprintf("%s runs the shard for %v, and a resharding of the whole job waits for it", owner, e.age(n).Truncate(time.Second))
+		f.What = fmt.Sprintf("%s runs the shard for %v, and a resharding of the whole job waits for it", owner,
+			e.age(n).Truncate(time.Second))
 		f.Frees = "the end of the run"
 	default:
 		return
@@ -236,7 +250,8 @@ func (e *examination) laterExecution(path string, n *Node, owner string) string 
 		other := shardPath(item, "running")
 		m := e.s.at(other)
 		if m != nil && m.Data == owner && m.Stat.Czxid > n.Stat.Czxid && m.Stat.Created.Sub(n.Stat.Created) > limit {
-			return fmt.Sprintf("%s of the same instance was created at %s, in a later execution", other, clock(m.Stat.Created))
+			return fmt.Sprintf("%s of the same instance was created at %s, in a later execution", other,
+				clock(m.Stat.Created))
 		}
 	}
 	return ""
@@ -246,16 +261,28 @@ func (e *examination) laterExecution(path string, n *Node, owner string) string 
 func (e *examination) failovering(item int) {
 	path := shardPath(item, "failovering")
 	n := e.s.at(path)
-	if n == nil || !isID(n.Data) || e.alive(n.Data) || n.Stat.Session != 0 || e.s.at(shardPath(item, "failover")) != nil {
+	if n == nil || !isID(n.Data) || e.alive(n.Data) || n.Stat.Session != 0 {
+		return
+	}
+	if e.s.at(shardPath(item, "failover")) != nil {
 		return
 	}
 	if run := e.s.at(shardPath(item, "running")); run != nil && (!isID(run.Data) || e.alive(run.Data)) {
 		return // the end of that run takes the mark along
 	}
 	e.add(&Finding{
-		Shard: shardOf(item), Rule: DeadFailovering, Class: Auto, Holder: n.Data, Since: n.Stat.Created, path: path,
-		What:  fmt.Sprintf("%s took the shard over and is gone; the mark makes Java repeat a run when that ID comes back", n.Data),
-		Why:   []string{fmt.Sprintf("%s names %s since %s", path, n.Data, clock(n.Stat.Created)), "instances has no " + n.Data},
+		Shard:  shardOf(item),
+		Rule:   DeadFailovering,
+		Class:  Auto,
+		Holder: n.Data,
+		Since:  n.Stat.Created,
+		path:   path,
+		What: fmt.Sprintf("%s took the shard over and is gone; the mark makes Java repeat a run when that ID comes "+
+			"back", n.Data),
+		Why: []string{
+			fmt.Sprintf("%s names %s since %s", path, n.Data, clock(n.Stat.Created)),
+			"instances has no " + n.Data,
+		},
 		Frees: "delete " + path,
 		change: &change{
 			deletes: []mark{markOf(e.s, path)},
@@ -285,21 +312,28 @@ func (e *examination) failoverItems() {
 	for _, name := range e.s.below(dir) {
 		path := dir + "/" + name
 		n := e.s.at(path)
-		f := &Finding{Since: n.Stat.Created, path: path, Frees: "delete " + path, change: &change{deletes: []mark{markOf(e.s, path)}}}
+		f := &Finding{
+			Since:  n.Stat.Created,
+			path:   path,
+			Frees:  "delete " + path,
+			change: &change{deletes: []mark{markOf(e.s, path)}},
+		}
 		item, ok := itemNumber(name)
 		switch run := e.s.at(shardPath(item, "running")); {
 		case !ok || item >= e.shards():
 			f.Rule, f.Class = StrayItem, Auto
-			f.What = fmt.Sprintf("a failover waits for shard %.40q of a job with %d shards: the instance that takes it creates that shard and runs it", name, e.shards())
+			f.What = fmt.Sprintf("a failover waits for shard %.40q of a job with %d shards: the instance that takes "+
+				"it creates that shard and runs it", name, e.shards())
 			f.Why = []string{fmt.Sprintf("shardingTotalCount is %d", e.shards())}
 		case run != nil && e.alive(run.Data) && run.Stat.Czxid > n.Stat.Czxid:
 			f.Shard, f.Rule, f.Class, f.Holder = shardOf(item), LateItem, Ask, run.Data
 			f.What = "a failover waits although the shard has begun a later run since: it would run again, late"
-			f.Why = []string{fmt.Sprintf("%s was created at %s, %s at %s", path, clock(n.Stat.Created), shardPath(item, "running"), clock(run.Stat.Created))}
+			f.because("%s was created at %s, %s at %s",
+				path, clock(n.Stat.Created), shardPath(item, "running"), clock(run.Stat.Created))
 		case e.period > 0 && e.age(n) > max(2*e.period, time.Minute):
 			f.Shard, f.Rule, f.Class = shardOf(item), LateItem, Ask
 			f.What = "a failover waits for more than two periods; if its shard ran meanwhile it would run again, late"
-			f.Why = []string{fmt.Sprintf("%s is there since %s, the period is %v", path, clock(n.Stat.Created), e.period)}
+			f.because("%s is there since %s, the period is %v", path, clock(n.Stat.Created), e.period)
 		default:
 			continue
 		}

@@ -175,9 +175,11 @@ func TestExamine_LeavesOperatorsDecisions(t *testing.T) {
 		{"static", "staticSharding: true", "ENABLED"},
 		{"disabled server", "jobName: demo", "DISABLED"},
 	} {
-		s := parseTree(t, "now 2026-07-01T20:36:39Z\nconfig\n  cron: 0/10 * * * * ?\n  shardingTotalCount: 1\n  "+row.config+
-			"\nservers/10.0.0.9 age=1000h = "+row.server+"\nservers/10.0.0.1 = ENABLED\ninstances/10.0.0.1@-@1 session=0x1\n"+
-			"sharding/0/instance = 10.0.0.1@-@1\n")
+		s := parseTree(t,
+			"now 2026-07-01T20:36:39Z\nconfig\n  cron: 0/10 * * * * ?\n  shardingTotalCount: 1\n  "+row.config+
+				"\nservers/10.0.0.9 age=1000h = "+row.server+
+				"\nservers/10.0.0.1 = ENABLED\ninstances/10.0.0.1@-@1 session=0x1"+
+				"\nsharding/0/instance = 10.0.0.1@-@1\n")
 		if row.name == "static" {
 			s.Nodes["sharding/0/instance"].Data = "10.0.0.9@-@1"
 		}

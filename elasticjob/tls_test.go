@@ -52,7 +52,8 @@ func selfSigned(t *testing.T) (ca, both string) {
 	secret := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})
 	dir := t.TempDir()
 	ca, both = filepath.Join(dir, "ca.pem"), filepath.Join(dir, "both.pem")
-	if err := errors.Join(os.WriteFile(ca, cert, 0o600), os.WriteFile(both, append(secret, cert...), 0o600)); err != nil {
+	err = errors.Join(os.WriteFile(ca, cert, 0o600), os.WriteFile(both, append(secret, cert...), 0o600))
+	if err != nil {
 		t.Fatal(err)
 	}
 	return ca, both
