@@ -17,8 +17,8 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// build returns the program as a release has it.
-func build(t *testing.T) string {
+// buildRelease returns the program as a release has it.
+func buildRelease(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "elasticctl")
 	cmd := exec.Command("go", "build", "-o", file, ".")
@@ -37,7 +37,7 @@ func TestRelease_StaticAndTwoJanitors(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the build takes minutes when nothing of it is cached")
 	}
-	program := build(t)
+	program := buildRelease(t)
 	file, err := elf.Open(program)
 	if err != nil {
 		t.Fatal(err)
