@@ -38,8 +38,8 @@ func (c *Cancel) end(d Decision, text string) Decision {
 }
 
 // Cancelled returns the record of a run that an operator cancelled while no
-// instance worked on it. The conditions are those of TakeOver. args are those of
-// the decision.
+// instance worked on it. The conditions are those of TakeOver. args are those
+// of the decision.
 func (r Record) Cancelled(args map[string]string, now time.Time) Record {
 	text := "cancelled by " + args["by"]
 	if why := args["why"]; why != "" {

@@ -20,6 +20,7 @@ func TestDecide_Paused(t *testing.T) {
 		v.Paused = true
 		v.Local = Local{Phase: PhaseClaiming, Owner: me, Fence: 7}
 	}
+	const pause = CodePaused
 	for _, row := range []struct {
 		name   string
 		policy Policy
@@ -27,12 +28,12 @@ func TestDecide_Paused(t *testing.T) {
 		want   Action
 		code   Code
 	}{
-		{"a fire is due", policy(nil), view(idle("09:59:50"), paused), ActionWait, CodePaused},
-		{"no fire is due", policy(nil), view(idle("10:00:00"), paused), ActionWait, CodePaused},
-		{"its owner is dead", policy(nil), view(running("10:00:00", other), dead), ActionWait, CodePaused},
-		{"its owner is dead, no failover", noFailover, view(running("10:00:00", other), dead), ActionWait, CodePaused},
-		{"its owner is not among the live", policy(nil), view(running("10:00:00", other), paused), ActionWait, CodePaused},
-		{"it was handed over", policy(nil), view(running("10:00:00", ""), paused), ActionWait, CodePaused},
+		{"a fire is due", policy(nil), view(idle("09:59:50"), paused), ActionWait, pause},
+		{"no fire is due", policy(nil), view(idle("10:00:00"), paused), ActionWait, pause},
+		{"its owner is dead", policy(nil), view(running("10:00:00", other), dead), ActionWait, pause},
+		{"dead, no failover", noFailover, view(running("10:00:00", other), dead), ActionWait, pause},
+		{"its owner is not live", policy(nil), view(running("10:00:00", other), paused), ActionWait, pause},
+		{"it was handed over", policy(nil), view(running("10:00:00", ""), paused), ActionWait, pause},
 		{"it has returned", policy(nil), view(running("10:00:00", me), finished), ActionComplete, CodeHandlerReturned},
 		{"it works", policy(nil), view(running("10:00:00", me), working), ActionWait, CodeHandlerRuns},
 		{"its claim was applied", policy(nil), view(running("10:00:00", me), claiming), ActionStart, CodeClaimApplied},
@@ -44,7 +45,15 @@ func TestDecide_Paused(t *testing.T) {
 	} {
 		got := Decide(row.policy, row.view)
 		if got.Action != row.want || got.Code != row.code || !got.Missed.IsZero() {
-			t.Errorf("%s: got %s, %s, missed %v; want %s, %s", row.name, got.Action, got.Code, got.Missed, row.want, row.code)
+			t.Errorf(
+				"%s: got %s, %s, missed %v; want %s, %s",
+				row.name,
+				got.Action,
+				got.Code,
+				got.Missed,
+				row.want,
+				row.code,
+			)
 		}
 	}
 }
@@ -87,15 +96,15 @@ func TestDecide_Cancelled(t *testing.T) {
 		code Code
 	}{
 		{"my run", view(running("10:00:00", me), with(working, "10:00:00")), ActionCancel, CodeCancelled},
-		{"my run of another fire", view(running("10:00:00", me), with(working, "09:59:50")), ActionWait, CodeHandlerRuns},
-		{"a handler without its claim", view(running("10:00:00", me), with(stale, "10:00:00")), ActionWait, CodeClaimLost},
+		{"my run, another fire", view(running("10:00:00", me), with(working, "09:59:50")), ActionWait, CodeHandlerRuns},
+		{"without its claim", view(running("10:00:00", me), with(stale, "10:00:00")), ActionWait, CodeClaimLost},
 		{"it has returned", view(running("10:00:00", me), with(finished, "10:00:00")), ActionComplete, CodeHandlerReturned},
-		{"a dead owner's run", view(running("10:00:00", other), with(dead, "10:00:00")), ActionAbandon, CodeCancelled},
-		{"a dead owner's run of another fire", view(running("10:00:00", other), with(dead, "09:59:50")), ActionTakeOver, CodeOwnerDead},
+		{"dead", view(running("10:00:00", other), with(dead, "10:00:00")), ActionAbandon, CodeCancelled},
+		{"dead, another fire", view(running("10:00:00", other), with(dead, "09:59:50")), ActionTakeOver, CodeOwnerDead},
 		{"handed over", view(running("10:00:00", ""), cancel("10:00:00")), ActionAbandon, CodeCancelled},
-		{"another's run", view(running("10:00:00", other), with(alive, "10:00:00")), ActionBlock, CodeRunsElsewhere},
-		{"the fire that is due", view(idle("09:59:50"), cancel("10:00:00")), ActionWait, CodeNoFireDue},
-		{"an older fire than the one that is due", view(idle("09:59:40"), cancel("09:59:50")), ActionBegin, CodeFireDue},
+		{"another lives", view(running("10:00:00", other), with(alive, "10:00:00")), ActionBlock, CodeRunsElsewhere},
+		{"the due fire", view(idle("09:59:50"), cancel("10:00:00")), ActionWait, CodeNoFireDue},
+		{"an older fire", view(idle("09:59:40"), cancel("09:59:50")), ActionBegin, CodeFireDue},
 		{"a fire of the future", view(idle("09:59:50"), cancel("10:00:10")), ActionBegin, CodeFireDue},
 		{"a fire that has ended", view(idle("10:00:00"), cancel("10:00:00")), ActionWait, CodeNoFireDue},
 	} {
@@ -106,8 +115,8 @@ func TestDecide_Cancelled(t *testing.T) {
 	}
 }
 
-// A fire that was cancelled before it began is missed, with those before it that
-// have not begun. Later ones run.
+// A fire that was cancelled before it began is missed, with those before it
+// that have not begun. Later ones run.
 func TestDecide_CancelledFireIsMissed(t *testing.T) {
 	p := policy(func(p *Policy) { p.Misfire = MisfireAll })
 	v := view(idle("09:59:30"), func(v *View) { v.Cancels = []Cancel{{Fire: at("09:59:50"), By: "li"}} })
@@ -117,7 +126,12 @@ func TestDecide_CancelledFireIsMissed(t *testing.T) {
 	}
 	count, last := p.CountMissed(d)
 	if count != 2 || !last.Equal(at("09:59:50")) || d.MissedCode != CodeMissedCancelled {
-		t.Errorf("%d missed up to %s for %s, want those of 09:59:40 and 09:59:50, because of a cancel", count, last, d.MissedCode)
+		t.Errorf(
+			"%d missed up to %s for %s, want those of 09:59:40 and 09:59:50, because of a cancel",
+			count,
+			last,
+			d.MissedCode,
+		)
 	}
 	if wake := Decide(policy(nil), view(idle("09:59:50"), func(v *View) {
 		v.Cancels = []Cancel{{Fire: at("10:00:00")}}
@@ -153,7 +167,8 @@ func TestDecide_CancelledTrigger(t *testing.T) {
 // The record of a cancelled run says by whom it was cancelled, and why.
 func TestRecord_Cancelled(t *testing.T) {
 	r := running("10:00:00", other).Cancelled(map[string]string{"by": "li", "why": "poison"}, now)
-	if r.State != StateIdle || r.Result != ResultCancelled || r.Error != "cancelled by li: poison" || !r.Ended.Equal(now) {
+	if r.State != StateIdle || r.Result != ResultCancelled || r.Error != "cancelled by li: poison" ||
+		!r.Ended.Equal(now) {
 		t.Errorf("got %+v", r)
 	}
 	back, err := Decode(r.Encode())

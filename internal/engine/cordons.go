@@ -20,7 +20,8 @@ type cordons struct {
 // holds reports whether an instance is to own no shards.
 func (c *cordons) holds(p *peer) bool {
 	for name, cordon := range c.all {
-		keeps := cordon.Action == layout.ActionCordon || cordon.Action == layout.ActionDrain || cordon.Action == layout.ActionLeave
+		keeps := cordon.Action == layout.ActionCordon || cordon.Action == layout.ActionDrain ||
+			cordon.Action == layout.ActionLeave
 		if keeps && cordon.Meets(name, p.id, p.Instance) {
 			return true
 		}

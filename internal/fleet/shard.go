@@ -83,7 +83,7 @@ func (n *Namespace) judge(s *status.Shard, j *Job, r failover.Record, read bool,
 		s.State, s.Reason = status.ShardRunning, reason(d)
 	case p.Disabled:
 		s.State, s.Reason = status.ShardDisabled, reason(d)
-	case !s.Due.IsZero() && !n.Paused && d.Action != failover.ActionWait && now.Sub(s.Due.Add(p.Delay)) > status.LateAfter:
+	case d.Action != failover.ActionWait && isLate(s.Due, p.Delay, now):
 		s.State, s.Reason = status.ShardLate, n.whyLate(j, s, d)
 	case len(j.Spec.After) > 0 && d.Action == failover.ActionWait:
 		s.State = status.ShardIdle
@@ -95,6 +95,12 @@ func (n *Namespace) judge(s *status.Shard, j *Job, r failover.Record, read bool,
 	default:
 		s.State, s.Reason = status.ShardIdle, reason(d)
 	}
+}
+
+// isLate reports whether a fire that is due, and begins that much after its time,
+// is late.
+func isLate(due time.Time, delay time.Duration, now time.Time) bool {
+	return !due.IsZero() && now.Sub(due.Add(delay)) > status.LateAfter
 }
 
 // View returns what the owner of a shard knows about it, as far as the store
@@ -114,7 +120,12 @@ func (n *Namespace) View(j *Job, shard int, now time.Time) failover.View {
 		Cancels: j.cancelsOf(shard),
 	}
 	if j.Spec != nil && !j.Spec.Unclaimed {
-		v.Trigger = failover.NextTrigger(failover.NotCancelled(j.Signals.Triggers, v.Cancels), shard, r, j.Policy(shard))
+		v.Trigger = failover.NextTrigger(
+			failover.NotCancelled(j.Signals.Triggers, v.Cancels),
+			shard,
+			r,
+			j.Policy(shard),
+		)
 	}
 	switch {
 	case r.State != failover.StateRunning || r.Owner == "":

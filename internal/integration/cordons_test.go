@@ -141,7 +141,9 @@ func TestCordon_MovesShards(t *testing.T) {
 				}
 			}
 			c.pass(2 * time.Minute)
-			if late := c.find(func(r *ran) bool { return r.node == a && time.Since(r.start) < time.Minute }); len(late) > 0 {
+			if late := c.find(func(r *ran) bool { return r.node == a && time.Since(r.start) < time.Minute }); len(
+				late,
+			) > 0 {
 				t.Errorf("a began %d runs after it was cordoned", len(late))
 			}
 			c.act(op.Uncordon(c.t.Context(), name))

@@ -102,7 +102,7 @@ func TestScheduler_ChangesJobsOnEveryStore(t *testing.T) {
 			if err := s.Disable(ctx, "tick"); err != nil {
 				t.Fatal(err)
 			}
-			// A run that was claimed before may still have to enter its handler.
+			// A run that was claimed before may still enter its handler.
 			shards, err := s.Shards(ctx, "tick")
 			if err != nil || len(shards) != 1 {
 				t.Fatalf("got %+v, %v", shards, err)
