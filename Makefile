@@ -176,7 +176,7 @@ elasticjob: servers ## the doctor on the genuine ElasticJob: VERSIONS="2.1.5 3.0
 	@mkdir -p $(BIN)
 	@elasticjob/genuine/run.sh $(BIN) $(or $(VERSIONS),2.1.5 3.0.3 3.0.4)
 
-prometheus: ## metrics, rules and alerts on a real Prometheus, from Debian's package
+prometheus: $(BIN)/etcd ## metrics, rules and alerts on a real Prometheus, from Debian's package; 8 minutes
 	@command -v prometheus >/dev/null && command -v promtool >/dev/null || { \
 		command -v apt-get >/dev/null || { \
 			echo "no prometheus and no apt-get: install Prometheus"; exit 1; }; \
@@ -185,6 +185,8 @@ prometheus: ## metrics, rules and alerts on a real Prometheus, from Debian's pac
 			apt-get install -y -qq --no-install-recommends prometheus >/dev/null; }
 	@ELASTIC_TEST_PROMETHEUS=1 go test -count=1 ./tools/dashboards
 	@cd observe/prom && ELASTIC_TEST_PROMETHEUS=1 go test -count=1 ./...
+	@cd e2e && ELASTIC_TEST_PROMETHEUS=1 go test -count=1 -timeout 20m -v \
+		-run 'Alerts_' .
 
 model: ## check the protocol's model, and that of ElasticJob, with SPIN
 	@command -v spin >/dev/null || { apt-get update -qq && \

@@ -29,8 +29,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// watched is a fleet of two instances on an etcd, with a Prometheus that scrapes
-// them and evaluates the alerts of docs/prometheus, 30 times as fast.
+// watched is a fleet of two instances on an etcd, with a Prometheus that
+// scrapes them and evaluates the alerts of docs/prometheus, 30 times as fast.
 type watched struct {
 	t      *testing.T
 	etcd   *testservers.Etcd
@@ -66,12 +66,8 @@ func faster(t *testing.T, name, dir string) string {
 func (w *watched) prometheus(targets ...string) {
 	w.t.Helper()
 	program, err := exec.LookPath("prometheus")
-	switch {
-	case err == nil:
-	case os.Getenv("ELASTIC_TEST_PROMETHEUS") != "":
-		w.t.Fatal("prometheus is not installed")
-	default:
-		w.t.Skip("prometheus is not installed: make prometheus installs it")
+	if err != nil {
+		w.t.Fatal("prometheus is not installed: make prometheus installs it")
 	}
 	dir := w.t.TempDir()
 	config := map[string]any{ // JSON is YAML
@@ -168,7 +164,8 @@ func (w *watched) until(what string, want ...string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			w.t.Fatalf("%s: three minutes passed; %q fire on %d instances (%v), want %q", what, names, targets, err, want)
+			w.t.Fatalf("%s: three minutes passed; %q fire on %d instances (%v), want %q",
+				what, names, targets, err, want)
 		}
 		time.Sleep(500 * time.Millisecond)
 	}
@@ -218,6 +215,9 @@ func (w *watched) start(name string, options ...elastic.Option) (*elastic.Schedu
 // Each fault of a real fleet fires the alerts that say so, and no others. When
 // it is over, none fires.
 func TestAlerts_FireOnFaultsOfRealFleet(t *testing.T) {
+	if os.Getenv("ELASTIC_TEST_PROMETHEUS") == "" {
+		t.Skip("it takes six minutes: make prometheus runs it")
+	}
 	w := &watched{t: t, etcd: testservers.StartEtcd(t)}
 	var addresses [2]string
 	w.a, addresses[0] = w.start("a")
