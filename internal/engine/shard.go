@@ -180,7 +180,11 @@ func (e *Engine) act(s *shard, p failover.Policy, d failover.Decision, now time.
 	case failover.ActionStart:
 		e.start(s)
 	case failover.ActionComplete:
-		e.complete(s, now, func() { e.noteMissed(s, p, d) })
+		if d.Missed.IsZero() {
+			e.complete(s, now, func() {})
+			break
+		}
+		e.completeMissing(s, p, d, now)
 	case failover.ActionHandOver:
 		r := s.run
 		e.write(s, s.record.HandOver(), nil, true, e.endRun(s, history.ResultHandedOver, now), func() {
@@ -191,27 +195,7 @@ func (e *Engine) act(s *shard, p failover.Policy, d failover.Decision, now time.
 			e.setRun(s, nil)
 		})
 	case failover.ActionAbandon:
-		prior := s.prior()
-		if s.job.awaiting() {
-			return
-		}
-		next := s.record.Abandon(now)
-		if d.Code == failover.CodeCancelled {
-			next = s.record.Cancelled(d.Args, now)
-		}
-		if e.isFollowed(s.job.name) {
-			next = next.Follow()
-		}
-		e.write(s, next, s.job.guards, true, e.endLost(s, d.Code, now), func() {
-			ev := s.event(observe.Abandoned)
-			ev.Subject, ev.Prior = prior.Owner, prior
-			ev.Result = string(next.Result)
-			if s.job.assigned != nil {
-				ev.Total = len(s.job.assigned.Owners)
-			}
-			ev.Code, ev.Args, ev.Detail = string(d.Code), maps.Clone(d.Args), d.Reason
-			e.emit(ev)
-		})
+		e.abandon(s, d, now)
 	case failover.ActionProveDeath:
 		e.prove(s, s.record.Owner)
 	case failover.ActionBlock:
@@ -228,6 +212,42 @@ func (e *Engine) act(s *shard, p failover.Policy, d failover.Decision, now time.
 	if begins && s.run != nil { // a claim can wait for a newer assignment
 		e.unhold(s)
 	}
+}
+
+// completeMissing records how a run ended during which fires were missed. What
+// a function literal captures is on the heap from the begin of the function
+// around it, so act must have none that captures policies or decisions.
+//
+//go:noinline
+func (e *Engine) completeMissing(s *shard, p failover.Policy, d failover.Decision, now time.Time) {
+	e.complete(s, now, func() { e.noteMissed(s, p, d) })
+}
+
+// abandon gives up the run of a dead owner.
+//
+//go:noinline
+func (e *Engine) abandon(s *shard, d failover.Decision, now time.Time) {
+	prior := s.prior()
+	if s.job.awaiting() {
+		return
+	}
+	next := s.record.Abandon(now)
+	if d.Code == failover.CodeCancelled {
+		next = s.record.Cancelled(d.Args, now)
+	}
+	if e.isFollowed(s.job.name) {
+		next = next.Follow()
+	}
+	e.write(s, next, s.job.guards, true, e.endLost(s, d.Code, now), func() {
+		ev := s.event(observe.Abandoned)
+		ev.Subject, ev.Prior = prior.Owner, prior
+		ev.Result = string(next.Result)
+		if s.job.assigned != nil {
+			ev.Total = len(s.job.assigned.Owners)
+		}
+		ev.Code, ev.Args, ev.Detail = string(d.Code), maps.Clone(d.Args), d.Reason
+		e.emit(ev)
+	})
 }
 
 // awaiting says whether the guards are known to be out of date.

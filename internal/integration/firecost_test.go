@@ -68,8 +68,8 @@ func TestFireCost_Allocations(t *testing.T) {
 	}{
 		{true, 1000, 1, 1.1},
 		{true, 10, 100, 1.1},
-		{false, 1000, 1, 30},
-		{false, 10, 100, 30},
+		{false, 1000, 1, 20},
+		{false, 10, 100, 20},
 	} {
 		n, allocs, cpu := fireCost(t, tt.jobs, tt.shards, 20, tt.unclaimed)
 		t.Logf("%d × %d, unclaimed %t: %d fires, %.2f allocations and %s of CPU a fire",
