@@ -21,7 +21,9 @@ import (
 // A panic, runtime.Goexit, and an error whose methods panic or block count as
 // an error. None of them ends the process or disturbs other jobs. An error that
 // is a nil pointer is an error, as in Go. Nothing can stop a handler that calls
-// os.Exit, or that panics in a goroutine of its own.
+// os.Exit, or that panics in a goroutine of its own. Handlers run on goroutines
+// that run other handlers before and after: one that calls
+// runtime.LockOSThread must unlock the thread before it returns.
 type Handler interface {
 	Handle(ctx context.Context, run Run) error
 }

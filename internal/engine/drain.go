@@ -26,12 +26,8 @@ func (e *Engine) startDrain() {
 	e.reviewAll()
 	e.after(e.cfg.Drain, func() {
 		e.drain.told = true
-		for _, j := range e.jobs {
-			for _, s := range j.shards {
-				if s.run != nil && s.run.phase == failover.PhaseWorking {
-					e.cancelRun(s.run, ErrShutdown)
-				}
-			}
+		for _, s := range e.inHandlers() { // in order, so that a simulation repeats
+			e.cancelRun(s.run, ErrShutdown)
 		}
 	})
 	e.tellLeaving()

@@ -175,12 +175,8 @@ func (e *Engine) end(err error) {
 	e.failed = fmt.Errorf("run on a store that has ended: %w", err)
 	e.evicted("store_ended", "the store has ended")
 	e.drain.on, e.drain.told, e.drain.late = true, true, false
-	for _, j := range e.jobs {
-		for _, s := range j.shards {
-			if s.run != nil && s.run.phase == failover.PhaseWorking {
-				e.cancelRun(s.run, ErrSessionLost)
-			}
-		}
+	for _, s := range e.inHandlers() {
+		e.cancelRun(s.run, ErrSessionLost)
 	}
 	e.after(e.cfg.Grace, func() { e.drain.over = true })
 }
