@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/elasticjob-go/elastic/failover"
 	"github.com/elasticjob-go/elastic/observe"
 	"github.com/elasticjob-go/elastic/store"
 )
