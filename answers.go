@@ -148,7 +148,7 @@ func (s *Scheduler) Instances(ctx context.Context) ([]InstanceStatus, error) {
 
 // namespaceOf returns what a snapshot says about the instances.
 func namespaceOf(shot engine.Snapshot) *fleet.Namespace {
-	return fleet.NewNamespace(shot.Instances, shot.Cordons)
+	return fleet.NewNamespace(shot.Instances, shot.Cordons, shot.Sets)
 }
 
 // seen returns a job as the engine has seen it.

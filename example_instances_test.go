@@ -44,6 +44,8 @@ func ExampleNew() {
 	// report
 	// assignments/report
 	// jobs/report
+	// jobsets/331d26d6d8f862e46ba900811be8a7a1/0
+	// jobsets/331d26d6d8f862e46ba900811be8a7a1/1
 	// runs/report/0
 	// signals/report
 }

@@ -18,7 +18,7 @@ import (
 // after a conflict: the error is then [ErrChanged].
 //
 // The strategy of the job can be one of the program's own, which is not checked
-// here. Apply sends a list, three gets at most, and a commit.
+// here. Apply sends two lists, three gets at most, and a commit.
 func (c *Client) Apply(ctx context.Context, job elastic.Job, opts ...ActOption) (Receipt, error) {
 	return c.do(ctx, act{name: "apply", plan: func(ctx context.Context, o options, at moment) (plan, error) {
 		spec, err := validJob(job)
@@ -90,7 +90,7 @@ func (c *Client) create(s stored, spec layout.Spec, at time.Time) (plan, error) 
 
 // Rollback gives a job the spec of an earlier revision, as a new one. Eight
 // earlier revisions are kept. It is not repeated after a conflict. It sends
-// a list, four gets and a commit at most.
+// two lists, four gets and a commit at most.
 func (c *Client) Rollback(ctx context.Context, job string, rev uint64, opts ...ActOption) (Receipt, error) {
 	return c.do(ctx, act{name: "rollback", plan: func(ctx context.Context, o options, at moment) (plan, error) {
 		s, err := c.readJob(ctx, job)

@@ -27,6 +27,9 @@ type shared struct {
 
 	mu      sync.Mutex
 	session store.Session // the guard of all writes; nil before the first one
+
+	setsMu sync.Mutex
+	sets   layout.Sets // of jobs, that instances named when they were last read
 }
 
 // Option configures a client.

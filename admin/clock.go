@@ -24,14 +24,19 @@ type moment struct {
 	fleet *fleet.Namespace
 }
 
-// clock returns the time of an act. It sends one list.
+// clock returns the time of an act. It sends two lists, and one for each set of
+// jobs that it has not seen.
 func (c *Client) clock(ctx context.Context, o options) (moment, error) {
-	read, err := c.lists(ctx, layout.Instances)
+	read, err := c.lists(ctx, layout.Instances, layout.Clocks)
 	if err != nil {
 		return moment{}, err
 	}
-	m := moment{fleet: fleet.NewNamespace(read[0], nil)}
-	m.Time, err = judge(c.now(), m.fleet.Clocks(), o.fleetClock)
+	ns, err := c.namespace(ctx, read[0], nil)
+	if err != nil {
+		return moment{}, err
+	}
+	m := moment{fleet: ns}
+	m.Time, err = judge(c.now(), ns.Clocks(read[1]), o.fleetClock)
 	return m, err
 }
 

@@ -14,7 +14,7 @@ import (
 // instances, the ID of one, or "host:" and the name of a host.
 //
 // It places work and does not stop it: the exact stop of a job is Disable.
-// Cordon sends a list, a get and a commit.
+// Cordon sends two lists, a get and a commit.
 func (c *Client) Cordon(ctx context.Context, target string, opts ...ActOption) (Receipt, error) {
 	return c.cordon(ctx, "cordon", target, layout.ActionCordon, opts)
 }
@@ -33,7 +33,7 @@ func (c *Client) Uncordon(ctx context.Context, target string, opts ...ActOption)
 // Pause stops all new work of the namespace until Resume: nothing begins, is
 // taken over or is abandoned. What runs goes on. Each instance pauses as soon
 // as it sees it, so a run can begin a moment after Pause has returned. Pause
-// sends a list, a get and a commit.
+// sends two lists, a get and a commit.
 func (c *Client) Pause(ctx context.Context, opts ...ActOption) (Receipt, error) {
 	return c.cordon(ctx, "pause", layout.Namespace, layout.ActionPause, opts)
 }
@@ -45,7 +45,7 @@ func (c *Client) Resume(ctx context.Context, opts ...ActOption) (Receipt, error)
 }
 
 // Leave makes one instance end as on SIGTERM: it drains, and its Run returns.
-// The target is its ID. Leave sends a list, a get and a commit.
+// The target is its ID. Leave sends two lists, a get and a commit.
 func (c *Client) Leave(ctx context.Context, id string, opts ...ActOption) (Receipt, error) {
 	return c.cordon(ctx, "leave", id, layout.ActionLeave, opts)
 }

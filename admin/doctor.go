@@ -107,7 +107,7 @@ func (c *Client) doctor(ctx context.Context, q DoctorQuery) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	others, err := c.lists(ctx, layout.Cordons, layout.Audits, layout.Revisions)
+	others, err := c.lists(ctx, layout.Cordons, layout.Audits, layout.Revisions, layout.Heartbeats)
 	if err != nil {
 		return Report{}, err
 	}
@@ -115,7 +115,7 @@ func (c *Client) doctor(ctx context.Context, q DoctorQuery) (Report, error) {
 	for _, j := range v.jobs {
 		x.examine(j)
 	}
-	x.instances()
+	x.instances(others[3])
 	x.cordons(others[0])
 	x.documents(slices.Concat(others...))
 	if unread > 0 {
@@ -160,7 +160,7 @@ func (c *Client) doctor(ctx context.Context, q DoctorQuery) (Report, error) {
 
 // clockHere compares the clock of this computer with those of the fleet.
 func (x *examination) clockHere() {
-	if _, err := judge(x.now, x.Clocks(), false); err != nil {
+	if _, err := judge(x.now, x.clocks, false); err != nil {
 		x.find(LevelWarn, "clock_here", "", "", "%v", err)
 	}
 }
@@ -255,8 +255,16 @@ func (x *examination) shards(j *fleet.Job, s status.Job) {
 }
 
 // instances looks at the live instances.
-func (x *examination) instances() {
+func (x *examination) instances(heartbeats []store.Entry) {
+	last := map[string]time.Time{}
+	for _, e := range heartbeats {
+		if id, ok := layout.NameOf(layout.Heartbeats, e.Key); ok {
+			h, _ := layout.DecodeHeartbeat(e.Value)
+			last[id] = h.Clock
+		}
+	}
 	for _, i := range x.Namespace.Instances {
+		beat := last[i.ID]
 		switch {
 		case i.Err != nil:
 			x.find(LevelError, "unreadable", i.ID, "elasticctl instance evict "+i.ID, "%v", i.Err)
@@ -268,16 +276,16 @@ func (x *examination) instances() {
 				"",
 				"its clock differs from most others', so it begins nothing; run NTP there",
 			)
-		case !i.Clock.IsZero() && x.now.Sub(i.Clock) > oldestClock+time.Minute:
+		case !beat.IsZero() && x.now.Sub(beat) > oldestClock+time.Minute:
 			f := x.find(
 				LevelWarn,
 				"silent",
 				i.ID,
 				"elasticctl instance evict "+i.ID,
 				"its last heartbeat is %s old",
-				x.now.Sub(i.Clock).Round(time.Second),
+				x.now.Sub(beat).Round(time.Second),
 			)
-			f.Since = i.Clock
+			f.Since = beat
 		}
 	}
 }

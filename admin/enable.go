@@ -9,7 +9,7 @@ import (
 )
 
 // Disable stops a job from beginning runs: none begins after Disable has
-// returned. Runs in progress finish. It sends a list, two gets and a commit.
+// returned. Runs in progress finish. It sends two lists, two gets and a commit.
 func (c *Client) Disable(ctx context.Context, job string, opts ...ActOption) (Receipt, error) {
 	return c.change(ctx, "disable", job, opts, func(s *layout.Spec) error {
 		s.Disabled = true

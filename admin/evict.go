@@ -37,7 +37,7 @@ func (c *Client) planEvict(ctx context.Context, id string, o options, at moment)
 		changes:    []layout.Change{{Field: "instance", Old: "live", New: "evicted"}},
 	}
 	ops := []store.Op{store.Delete(layout.InstanceKey(id))}
-	beat := i.Clock
+	var beat time.Time
 	for _, key := range []string{layout.HeartbeatKey(id), layout.ClockKey(id)} {
 		e, err := c.get(ctx, key)
 		if err != nil {

@@ -11,14 +11,17 @@ import (
 	"github.com/elasticjob-go/elastic/status"
 )
 
-// Instances returns the live instances, the oldest first. It sends
-// three lists.
+// Instances returns the live instances, the oldest first. It sends three lists,
+// and one for each set of jobs that it has not seen.
 func (c *Client) Instances(ctx context.Context) ([]status.Instance, error) {
 	read, err := c.lists(ctx, layout.Instances, layout.Assignments, layout.Cordons)
 	if err != nil {
 		return nil, fmt.Errorf("read the instances: %w", err)
 	}
-	ns := fleet.NewNamespace(read[0], read[2])
+	ns, err := c.namespace(ctx, read[0], read[2])
+	if err != nil {
+		return nil, fmt.Errorf("read the jobs of instances: %w", err)
+	}
 	owned := fleet.Owned(read[1])
 	all := make([]status.Instance, len(ns.Instances))
 	for i, instance := range ns.Instances {

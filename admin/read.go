@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/elasticjob-go/elastic/internal/fleet"
 	"github.com/elasticjob-go/elastic/internal/layout"
@@ -61,17 +62,22 @@ func (c *Client) get(ctx context.Context, key string) (store.Entry, error) {
 // fleetView has all jobs and instances of the namespace.
 type fleetView struct {
 	*fleet.Namespace
-	jobs []*fleet.Job // by name
+	jobs   []*fleet.Job // by name
+	clocks []time.Time  // that the oldest instances have written
 }
 
-// fleet reads all documents but the records: five lists.
+// fleet reads all documents but the records: six lists.
 func (c *Client) fleet(ctx context.Context) (*fleetView, error) {
-	all, err := c.lists(ctx, layout.Instances, layout.Jobs, layout.Assignments, layout.Signals, layout.Cordons)
+	all, err := c.lists(ctx, layout.Instances, layout.Jobs, layout.Assignments, layout.Signals, layout.Cordons, layout.Clocks)
 	if err != nil {
 		return nil, err
 	}
 	assignments, signals := byName(layout.Assignments, all[2]), byName(layout.Signals, all[3])
-	v := &fleetView{Namespace: fleet.NewNamespace(all[0], all[4])}
+	ns, err := c.namespace(ctx, all[0], all[4])
+	if err != nil {
+		return nil, err
+	}
+	v := &fleetView{Namespace: ns, clocks: ns.Clocks(all[5])}
 	for _, e := range all[1] {
 		name, ok := layout.NameOf(layout.Jobs, e.Key)
 		if !ok {
@@ -143,7 +149,8 @@ func (c *Client) job(ctx context.Context, name string) (*fleet.Job, *fleet.Names
 	}
 	j := fleet.NewJob(name, entries[0], entries[1], entries[2])
 	j.Read(all[1])
-	return j, fleet.NewNamespace(all[0], all[2]), nil
+	ns, err := c.namespace(ctx, all[0], all[2])
+	return j, ns, err
 }
 
 // Shards returns the shards of a job. It sends three gets and three lists.

@@ -70,7 +70,7 @@ func TestJobs_StatesAndCost(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
-		if want := int64(5 + len(page.Jobs)); reads != want || commits != 0 {
+		if want := int64(7 + len(page.Jobs)); reads != want || commits != 0 {
 			t.Errorf("it sent %d reads and %d commits, want %d and 0", reads, commits, want)
 		}
 		want := map[string]status.JobState{
@@ -111,8 +111,8 @@ func TestShards_AnswerInOneCall(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
-		if reads != 6 {
-			t.Errorf("it sent %d reads, want 6", reads)
+		if reads != 7 {
+			t.Errorf("it sent %d reads, want 7", reads)
 		}
 		fire := time.Date(2000, 1, 1, 0, 2, 0, 0, time.UTC)
 		got := shards[0]
@@ -246,8 +246,8 @@ func TestInstances_OldestFirst(t *testing.T) {
 				t.Errorf("got %+v, %v", all, err)
 			}
 		})
-		if reads != 3 {
-			t.Errorf("it sent %d reads, want 3", reads)
+		if reads != 4 {
+			t.Errorf("it sent %d reads, want 4", reads)
 		}
 	})
 }

@@ -72,7 +72,7 @@ func (v *fleetView) followers(job string) []string {
 
 // Restore brings a job back that was removed. It is disabled, so that nothing
 // begins before someone has looked at it; with [Force] it is as it was. Its
-// schedule counts from now. Restore sends a list, two gets and a commit.
+// schedule counts from now. Restore sends two lists, two gets and a commit.
 func (c *Client) Restore(ctx context.Context, job string, opts ...ActOption) (Receipt, error) {
 	return c.do(ctx, act{name: "restore", plan: func(ctx context.Context, o options, at moment) (plan, error) {
 		s, err := c.readJob(ctx, job)

@@ -12,14 +12,14 @@ import (
 
 // budgets are the greatest costs of acts: reads and commits.
 var budgets = map[string]struct{ reads, commits int64 }{
-	"apply":          {4, 1},
-	"disable":        {3, 1},
-	"disable-shards": {3, 1},
-	"remove":         {9, 1},
-	"trigger":        {3, 1},
-	"cordon":         {2, 1},
-	"drain":          {2, 1},
-	"pause":          {2, 1},
+	"apply":          {5, 1},
+	"disable":        {4, 1},
+	"disable-shards": {4, 1},
+	"remove":         {11, 1},
+	"trigger":        {4, 1},
+	"cordon":         {3, 1},
+	"drain":          {3, 1},
+	"pause":          {3, 1},
 }
 
 // writeCases are about every act in the same way.

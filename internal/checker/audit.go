@@ -40,6 +40,8 @@ type Audit struct {
 	changed  map[string]time.Time          // when what decides about fires of the past changed last
 	assigned map[string]*layout.Assignment // likewise
 	cancels  map[string][]layout.Cancel    // by job: all that operators have given
+	sets     map[string]map[int][]byte     // documents of sets of jobs, by hash
+	signs    map[string]bool               // keys of heartbeats and clocks
 	alive    map[string]layout.Instance    // the instances that have a key; zero: one that can't be read
 	whole    map[string]map[int64]*Whole   // by job and Fire.Unix(): what all its shards have ended
 	died     map[string]time.Time          // when their key was gone
@@ -47,6 +49,7 @@ type Audit struct {
 	shards   map[string]*Shard             // by the record's key
 	divided  map[string]*divided           // by job
 	now      memory.Commit                 // that is being checked
+	damaged  bool                          // the operator has damaged sets of jobs
 }
 
 // Shard is what the store's history says about one shard.
@@ -97,7 +100,7 @@ type Claim struct {
 // NewAudit returns an audit that has seen nothing.
 func NewAudit(operator string) *Audit {
 	return &Audit{
-		Operator: operator, jobs: map[string]*layout.Job{}, specs: map[string]*layout.Spec{}, cancels: map[string][]layout.Cancel{}, inForce: map[string]time.Time{}, changed: map[string]time.Time{}, assigned: map[string]*layout.Assignment{},
+		Operator: operator, jobs: map[string]*layout.Job{}, sets: map[string]map[int][]byte{}, signs: map[string]bool{}, specs: map[string]*layout.Spec{}, cancels: map[string][]layout.Cancel{}, inForce: map[string]time.Time{}, changed: map[string]time.Time{}, assigned: map[string]*layout.Assignment{},
 		alive: map[string]layout.Instance{}, died: map[string]time.Time{}, whole: map[string]map[int64]*Whole{}, clients: map[string]string{}, shards: map[string]*Shard{}, divided: map[string]*divided{},
 	}
 }
@@ -123,6 +126,10 @@ func (a *Audit) Commit(c memory.Commit) {
 			a.assignment(rest, op)
 		case layout.Signals:
 			a.signals(rest, op)
+		case layout.Heartbeats, layout.Clocks:
+			a.sign(rest, op)
+		case layout.JobSets:
+			a.set(op)
 		case layout.Runs:
 			job, item, _ := layout.RunOf(op.Key)
 			a.record(a.shard(job, item), op)
@@ -177,6 +184,7 @@ func (a *Audit) byOperator() bool { return a.now.Client == a.Operator }
 
 func (a *Audit) instance(id string, op store.Op) {
 	if op.Kind == store.OpDelete {
+		a.evicted(id, op)
 		delete(a.alive, id)
 		a.died[id] = a.now.Time
 		return
@@ -190,7 +198,11 @@ func (a *Audit) instance(id string, op store.Op) {
 	if a.now.Session == "" && !a.byOperator() {
 		a.breach(1, "", -1, "the instance %s is registered outside a session", id)
 	}
-	a.alive[id], _ = layout.DecodeInstance(op.Value)
+	doc, err := layout.DecodeInstance(op.Value)
+	a.alive[id] = doc
+	if err == nil && !a.byOperator() {
+		a.names(id, doc)
+	}
 }
 
 func (a *Audit) spec(job string, op store.Op) {

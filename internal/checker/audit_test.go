@@ -24,7 +24,7 @@ func stored(spec layout.Spec) []byte { return layout.NewJob(spec, byTest).Encode
 func story() []memory.Commit {
 	spec := layout.Spec{Schedule: "* * * * * ?", Shards: 1, Sharding: "sticky", Failover: true, MaxAttempts: 2, Misfire: failover.MisfireOnce, Overlap: failover.OverlapQueue}.From(midnight)
 	instance := func(name string) []byte {
-		return layout.Instance{Name: name, Weight: 1, State: layout.Up, Jobs: []string{"job"}}.Encode()
+		return layout.Instance{Name: name, Weight: 1, State: layout.Up, Level: layout.Level}.Encode()
 	}
 	given := func(epoch uint64, to string) []byte {
 		return layout.Assignment{Epoch: epoch, Strategy: "sticky", Owners: []string{to}}.Encode()

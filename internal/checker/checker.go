@@ -180,6 +180,14 @@ func (c *checker) inspect(e store.Entry, of func(job string) *job) string {
 		if p := c.processes.at(i.PID, c.End); p == nil || !p.gone.IsZero() {
 			return fmt.Sprintf("its process %d is gone", i.PID)
 		}
+	case layout.Heartbeats, layout.Clocks:
+		for _, other := range c.Final {
+			if other.Key == layout.InstanceKey(rest) {
+				return ""
+			}
+		}
+		return "its instance is gone"
+	case layout.JobSets: // the last program leaves its own
 	case layout.Revisions:
 		if _, err := layout.DecodeJob(e.Value); err != nil {
 			return err.Error()

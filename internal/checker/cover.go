@@ -13,13 +13,14 @@ func (c *checker) cover(name string, spec *layout.Spec) {
 	may, held := map[string]bool{}, cordons(c.Final)
 	var owners []string
 	there := false
+	sets := layout.DecodeJobSets(c.Final)
 	for _, e := range c.Final {
 		if id, ok := layout.NameOf(layout.Instances, e.Key); ok {
 			i, err := layout.DecodeInstance(e.Value)
 			if held(id, i) || !i.Meets(spec.Requires) {
 				continue
 			}
-			may[id] = err == nil && i.State == layout.Up && i.Has(name)
+			may[id] = err == nil && i.State == layout.Up && sets.Has(i.Sets, name)
 		}
 		if e.Key == layout.AssignmentKey(name) {
 			a, err := layout.DecodeAssignment(e.Value)

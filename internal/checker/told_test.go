@@ -45,7 +45,7 @@ func (c chain) commits() []memory.Commit {
 	}
 	alive := store.Exists("instances/a@1")
 	for _, id := range []string{"a@1", "a@2"} {
-		do(nil, store.CreateEphemeral(layout.InstanceKey(id), layout.Instance{Name: "a", Weight: 1, Labels: map[string]string{"zone": "east"}, Jobs: []string{"first", "then"}}.Encode()))
+		do(nil, store.CreateEphemeral(layout.InstanceKey(id), layout.Instance{Name: "a", Weight: 1, Labels: map[string]string{"zone": "east"}, Level: layout.Level}.Encode()))
 	}
 	for name, spec := range map[string]layout.Spec{"first": c.first, "then": c.then} {
 		owners := c.owners

@@ -41,6 +41,8 @@ func unreadableCode(key string) string {
 		return "assignment_unreadable"
 	case layout.Signals:
 		return "signals_unreadable"
+	case layout.JobSets:
+		return "jobset_unreadable"
 	}
 	return "record_unreadable"
 }

@@ -150,7 +150,6 @@ type Engine struct {
 
 	mu         sync.Mutex
 	registered map[string]*Job // what Add and Remove say; the loop makes it so
-	nameBytes  int             // what their names take in the instance's document
 	changed    []string        // names of jobs that were added or removed since the loop looked
 	adds       int
 
@@ -192,6 +191,11 @@ type Engine struct {
 	cordons     cordons
 	failed      error // why the engine ends though nobody asked it to
 	clocks      clocks
+	pulse       heartbeat
+	heard       map[string]heard // of other instances' heartbeats, by ID
+	sets        sets
+	mySets      ownSets
+	newcomers   bool                          // instances have appeared that are to be greeted
 	strays      map[string]bool               // keys that are none of this program's, and were reported
 	waits       map[waitID]*wait              // why jobs and shards do not run
 	doubts      map[string]context.CancelFunc // ends a watch, so that it starts again
@@ -213,6 +217,7 @@ func New(cfg Config) *Engine {
 	e := &Engine{
 		cfg: cfg, inbox: make(chan posted, 256), stopped: make(chan struct{}), looking: make(chan struct{}), ready: make(chan struct{}), reads: make(chan struct{}, parallelReads),
 		registered: map[string]*Job{}, jobs: map[string]*job{}, suspects: suspects{all: map[*job]bool{}}, proofs: map[string][]*shard{}, sources: map[string]*source{}, follows: map[string][]string{}, dead: map[string]time.Time{},
+		heard: map[string]heard{}, mySets: ownSets{pending: map[string]bool{}}, sets: sets{known: map[string]*jobSet{}}, clocks: clocks{seenOf: map[string]*sighting{}},
 		replica: newReplica(), doubts: map[string]context.CancelFunc{}, waits: map[waitID]*wait{}, strays: map[string]bool{},
 		meter:   meter{views: map[string]view{}},
 		returns: newReturns(),
@@ -232,7 +237,6 @@ func (e *Engine) Add(j Job) error {
 		e.mu.Unlock()
 		return err
 	}
-	e.nameBytes += nameBytes(j.Name)
 	e.adds++
 	j.added = e.adds
 	e.registered[j.Name] = &j
@@ -246,9 +250,6 @@ func (e *Engine) Add(j Job) error {
 func (e *Engine) Remove(name string) bool {
 	e.mu.Lock()
 	_, ok := e.registered[name]
-	if ok {
-		e.nameBytes -= nameBytes(name)
-	}
 	delete(e.registered, name)
 	e.changed = append(e.changed, name)
 	e.mu.Unlock()
@@ -380,6 +381,7 @@ func (e *Engine) settle() {
 	e.followBlocked()
 	e.mendAssignments()
 	e.publishSelf()
+	e.publishHeartbeat()
 	e.flush(&e.records)
 	e.flush(&e.docs)
 	e.checkDrained()
@@ -415,6 +417,7 @@ func (e *Engine) takeRegistered() {
 	e.selfChanged = true
 	for _, name := range e.changed {
 		e.take(name)
+		e.mySets.pending[name] = true
 	}
 	e.changed = nil
 }

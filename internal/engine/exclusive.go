@@ -23,15 +23,17 @@ type ownIDs struct {
 // already. The first time that is a process which is gone, or is to go; its runs are taken over without waiting for its session
 // to expire. When this process joins again only its own former keys are in the way: another's means that the other came later, and
 // of two that evict each other for ever nobody has anything.
-func (e *Engine) predecessors(ctx context.Context, own *ownIDs) ([]store.Op, error) {
+//
+// Each is compared with what was seen: one that gave a sign of life since, or
+// left, is looked at again.
+func (e *Engine) predecessors(ctx context.Context, own *ownIDs) (evict []store.Op, seen []store.Cond, err error) {
 	if !e.cfg.Exclusive {
-		return nil, nil
+		return nil, nil, nil
 	}
 	entries, err := e.cfg.Store.List(ctx, layout.Instances)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var evict []store.Op
 	for _, entry := range entries {
 		id, ok := layout.NameOf(layout.Instances, entry.Key)
 		if !ok {
@@ -42,11 +44,23 @@ func (e *Engine) predecessors(ctx context.Context, own *ownIDs) ([]store.Op, err
 			continue
 		}
 		if own.joined && !slices.Contains(own.tried, id) {
-			return nil, fmt.Errorf("instance %s: %w", e.cfg.Name, ErrNameTaken)
+			return nil, nil, fmt.Errorf("instance %s: %w", e.cfg.Name, ErrNameTaken)
 		}
 		evict = append(evict, store.Delete(entry.Key))
+		seen = append(seen, store.At(entry.Key, entry.Version))
+		for _, key := range []string{layout.HeartbeatKey(id), layout.ClockKey(id)} {
+			sign, err := e.cfg.Store.Get(ctx, key)
+			if errors.Is(err, store.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return nil, nil, err
+			}
+			evict = append(evict, store.Delete(key))
+			seen = append(seen, store.At(key, sign.Version))
+		}
 	}
-	return evict, nil
+	return evict, seen, nil
 }
 
 // fail ends the engine: there is nothing to wait for.

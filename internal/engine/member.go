@@ -29,6 +29,7 @@ type member struct {
 	// These belong to the loop.
 	doc     layout.Instance // as it was written last
 	version store.Version
+	clock   bool // it had a clock when it joined
 	writing bool // its key is being written
 	looking bool // a watch says that its key is gone, and the store is asked
 }
@@ -87,11 +88,11 @@ func (e *Engine) joinFailed(err error) {
 
 // join starts a session and makes this instance known. own are the IDs that it has had; the new one is added.
 func (e *Engine) join(ctx context.Context, own *ownIDs) (*member, error) {
-	doc, err := e.askSelf(ctx)
+	me, err := e.askSelf(ctx)
 	if err != nil {
 		return nil, err
 	}
-	evict, err := e.predecessors(ctx, own)
+	evict, seen, err := e.predecessors(ctx, own)
 	if err != nil {
 		return nil, err
 	}
@@ -99,10 +100,25 @@ func (e *Engine) join(ctx context.Context, own *ownIDs) (*member, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &member{id: layout.InstanceID(e.cfg.Name, e.cfg.Incarnation()), session: s, doc: doc}
+	m := &member{id: layout.InstanceID(e.cfg.Name, e.cfg.Incarnation()), session: s, doc: me.doc, clock: me.clock}
 	own.tried = append(own.tried, m.id) // from here on its key may be there, whatever the answer is
 	key := layout.InstanceKey(m.id)
-	r, err := e.cfg.Store.Commit(ctx, store.Txn{Session: s, Do: append([]store.Op{store.CreateEphemeral(key, doc.Encode())}, evict...)})
+	if err := e.putSets(ctx, s, me.sets.list); err != nil {
+		e.endSession(s)
+		return nil, fmt.Errorf("write the set of jobs of %s: %w", m.id, err)
+	}
+	now := e.cfg.Now()
+	txn := store.Txn{Session: s, If: seen, Do: []store.Op{
+		store.CreateEphemeral(key, me.doc.Encode()),
+		store.CreateEphemeral(layout.HeartbeatKey(m.id), layout.Heartbeat{Clock: now, Version: moduleVersion()}.Encode()),
+	}}
+	if m.clock {
+		txn.Do = append(txn.Do, store.CreateEphemeral(layout.ClockKey(m.id), layout.Clock{Clock: now}.Encode()))
+	}
+	txn.Do = append(txn.Do, me.sets.headers(nil)...)
+	txn.Do = append(txn.Do, evict...)
+	e.post(func() { e.clocks.sending(time.Time{}) })
+	r, err := e.cfg.Store.Commit(ctx, txn)
 	switch {
 	case err == nil:
 		m.version = r.Versions[0]
@@ -122,23 +138,29 @@ func (e *Engine) join(ctx context.Context, own *ownIDs) (*member, error) {
 	return m, nil
 }
 
+// self is what an instance that joins tells the others.
+type self struct {
+	doc   layout.Instance
+	sets  ownSets
+	clock bool // it will be one of the oldest, and writes its clock
+}
+
 // askSelf has the loop say what this instance tells the others.
-func (e *Engine) askSelf(ctx context.Context) (layout.Instance, error) {
-	answer := make(chan layout.Instance, 1)
+func (e *Engine) askSelf(ctx context.Context) (self, error) {
+	answer := make(chan self, 1)
 	select {
 	case e.inbox <- posted{time.Now(), func() {
-		doc := e.self()
-		e.clocks.sending(doc.Clock)
-		answer <- doc
+		e.mySets.restart(e.ownNames())
+		answer <- self{e.self(), e.mySets, len(e.replica.peers) < clockWriters}
 	}}:
 	case <-ctx.Done():
-		return layout.Instance{}, ctx.Err()
+		return self{}, ctx.Err()
 	}
 	select {
-	case doc := <-answer:
-		return doc, nil
+	case s := <-answer:
+		return s, nil
 	case <-ctx.Done():
-		return layout.Instance{}, ctx.Err()
+		return self{}, ctx.Err()
 	}
 }
 
@@ -168,6 +190,7 @@ func (e *Engine) joined(m *member) {
 		close(e.ready)
 	}
 	e.selfChanged = true
+	e.pulse = heartbeat{there: true, clockThere: m.clock, count: e.pulse.count}
 	e.arrived = time.Now()
 	for _, j := range e.jobs {
 		e.suspectAgain(j) // it waits its turn from now on, however long it was away

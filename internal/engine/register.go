@@ -3,8 +3,6 @@ package engine
 import (
 	"fmt"
 	"strings"
-
-	"github.com/elasticjob-go/elastic/internal/layout"
 )
 
 // refuses returns why a job can't be added beside those that are, or nil. The
@@ -16,20 +14,8 @@ func (e *Engine) refuses(j Job) error {
 	if cycle := e.cycle(j); cycle != nil {
 		return fmt.Errorf("after: %s is a cycle, and none of these jobs would ever run; take a name out of after", strings.Join(cycle, " → "))
 	}
-	caps := e.cfg.Store.Caps()
-	room := caps.MaxValue - len(layout.Instance{Name: e.cfg.Name, Host: e.cfg.Host, Labels: e.cfg.Labels}.Encode()) - spareBytes
-	if need := e.nameBytes + nameBytes(j.Name); caps.MaxValue > 0 && need > room {
-		return fmt.Errorf("the names of %d jobs take %d bytes of the instance's key, and %s takes %d; "+
-			"give the jobs shorter names, or share them out among several programs", len(e.registered)+1, need, caps.Driver, room)
-	}
 	return nil
 }
-
-// spareBytes is for the times and numbers in an instance's document.
-const spareBytes = 1 << 10
-
-// nameBytes is what a job's name takes in an instance's document.
-func nameBytes(job string) int { return len(job) + len(`"",`) }
 
 // cycle returns the names of a cycle that a job closes with those that are
 // there, from the job back to itself; nil if there is none.

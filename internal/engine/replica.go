@@ -14,7 +14,7 @@ import (
 )
 
 // watched are the prefixes of which every instance keeps a replica.
-var watched = []string{layout.Instances, layout.Jobs, layout.Assignments, layout.Signals, layout.Cordons}
+var watched = []string{layout.Instances, layout.Clocks, layout.Jobs, layout.Assignments, layout.Signals, layout.Cordons}
 
 // replica is what the watches have told. It can be behind the store, so nothing that must be true rests on it: every write
 // that it leads to compares the versions that it was computed from.
@@ -34,8 +34,10 @@ type peer struct {
 	id      string
 	created uint64
 	layout.Instance
-	readable bool // if not, it is alive and nothing else is known
-	sighting sighting
+	readable bool      // if not, it is alive and nothing else is known
+	sets     []*jobSet // that it names, or named before while the new ones are read
+	coming   []*jobSet // that it names, while one of them is read; nil: sets
+	fresh    bool      // its key was shown as a change, not as part of a first content
 }
 
 func newReplica() replica {
@@ -229,7 +231,10 @@ func (e *Engine) updated(prefix string, u store.Update) {
 	case prefix == layout.Cordons && len(changed) > 0:
 		e.cordonsChanged(changed)
 		return
-	case prefix == layout.Instances, prefix == layout.Cordons:
+	case prefix == layout.Clocks && len(changed) > 0:
+		e.clocksChanged(changed, !u.Reset)
+		return
+	case prefix == layout.Instances, prefix == layout.Cordons, prefix == layout.Clocks:
 		return
 	}
 	for _, name := range changed {
@@ -269,7 +274,7 @@ func (e *Engine) peersChanged(names []string, fresh bool) {
 			e.vanished(id, old != nil)
 		}
 		if p.sameAs(old) {
-			continue // a beat
+			continue
 		}
 		moved = append(moved, movement{old, p})
 	}
@@ -282,6 +287,7 @@ func (e *Engine) peersChanged(names []string, fresh bool) {
 	})
 	e.replica.byID, e.replica.orders = before, orders{}
 	e.membershipChanged(moved)
+	e.greetNew()
 	e.judgeClock()
 }
 
@@ -291,7 +297,7 @@ func (e *Engine) readPeer(id string, old *peer, fresh bool) *peer {
 	if !there {
 		return nil
 	}
-	p := &peer{id: id, created: entry.Created}
+	p := &peer{id: id, created: entry.Created, fresh: fresh}
 	doc, err := layout.DecodeInstance(entry.Value)
 	if err != nil {
 		e.emit(observe.Event{
@@ -305,16 +311,28 @@ func (e *Engine) readPeer(id string, old *peer, fresh bool) *peer {
 		})
 	} else {
 		p.Instance, p.readable = doc, true
+		p.sets = e.namedBy(doc.Sets)
+		if old != nil && old.readable && !answeredAll(p.sets) {
+			p.sets, p.coming = old.sets, p.sets
+		}
 	}
 	switch {
 	case old != nil:
-		p.sighting = old.sighting
-	case !e.isMe(id):
+	case e.isMe(id):
+		e.clocks.seen(time.Time{}, fresh)
+	default:
 		e.emit(observe.Event{Kind: observe.Appeared, Shard: -1, Subject: id})
+		e.newcomers = true
+	}
+	return p
+}
+
+// greetNew greets the instances that have appeared.
+func (e *Engine) greetNew() {
+	if e.newcomers {
+		e.newcomers = false
 		e.greet()
 	}
-	e.sight(p, entry.Version, fresh)
-	return p
 }
 
 // sameAs says whether two peers, either of which may be nil, are the same to everybody's work.

@@ -79,5 +79,7 @@ func (e *Engine) reviewEverything() {
 		}
 	}
 	e.selfChanged = true
+	e.reviewSets()
+	e.renewSets()
 	e.lookAtAll()
 }

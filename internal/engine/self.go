@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"maps"
 	"slices"
 
 	"github.com/elasticjob-go/elastic/internal/layout"
@@ -14,10 +13,18 @@ import (
 
 // self is what this instance tells the others about itself.
 func (e *Engine) self() layout.Instance {
-	e.mu.Lock()
-	names := slices.Sorted(maps.Keys(e.registered))
-	e.mu.Unlock()
-	i := layout.Instance{Name: e.cfg.Name, Host: e.cfg.Host, PID: e.cfg.PID, Weight: e.cfg.Weight, State: layout.Up, Labels: e.cfg.Labels, Exclusive: e.cfg.Exclusive, Jobs: names, Started: e.started, Clock: e.cfg.Now()}
+	i := layout.Instance{
+		Name:      e.cfg.Name,
+		Host:      e.cfg.Host,
+		PID:       e.cfg.PID,
+		Weight:    e.cfg.Weight,
+		State:     layout.Up,
+		Labels:    e.cfg.Labels,
+		Exclusive: e.cfg.Exclusive,
+		Sets:      e.mySets.hashes(),
+		Level:     layout.Level,
+		Started:   e.started,
+	}
 	switch {
 	case e.drain.on:
 		i.State = layout.Draining
@@ -27,35 +34,39 @@ func (e *Engine) self() layout.Instance {
 	return i
 }
 
-// publishSelf writes the instance's key when what it says is no longer true.
+// publishSelf writes the instance's key when what it says is no longer true. With
+// a set that it did not name before it writes the header of that: it conflicts if
+// the set was swept in between.
 func (e *Engine) publishSelf() {
 	m := e.me
-	if !e.selfChanged && !e.clocks.due || m == nil || m.writing {
+	if !e.selfChanged || m == nil || m.writing {
 		return
 	}
 	e.selfChanged = false
+	e.changeSets()
 	doc := e.self()
-	if doc.Equal(m.doc) && !e.clocks.due {
+	if doc.Equal(m.doc) {
 		return
 	}
-	e.clocks.due = false
 	m.writing = true
-	e.clocks.sending(doc.Clock)
-	e.send(&e.docs, &move{at: m.version, op: store.Set(layout.InstanceKey(m.id), doc.Encode()), done: func(v store.Version, err error) {
+	key := layout.InstanceKey(m.id)
+	e.send(&e.docs, &move{at: m.version, op: store.Set(key, doc.Encode()), also: e.mySets.headers(m.doc.Sets), done: func(v store.Version, err error) {
 		switch {
 		case e.me != m:
 		case err == nil:
 			e.published(m, doc, v)
-		case errors.Is(err, store.ErrConflict):
+		case errors.Is(err, store.ErrConflict) && conflictKey(err) == key:
 			e.evicted("instance_key_changed", "the instance's key was changed or deleted by another program")
-		case errors.Is(err, store.ErrUnknown):
+		case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrUnknown):
 			e.readSelf(m, func(entry store.Entry) {
 				switch {
 				case bytes.Equal(entry.Value, doc.Encode()):
 					e.published(m, doc, entry.Version)
-				case entry.Version == m.version: // it was not written
-					m.writing = false
-					e.selfChanged, e.clocks.due = true, true
+				case entry.Version == m.version: // it was not written: a set may be gone
+					e.writeSets(m, slices.Clone(e.mySets.list), func() {
+						m.writing = false
+						e.selfChanged = true
+					})
 				default:
 					e.evicted("instance_key_changed", "the instance's key was changed by another program")
 				}
@@ -70,7 +81,6 @@ func (e *Engine) publishSelf() {
 // published notes what the store says about this instance.
 func (e *Engine) published(m *member, doc layout.Instance, v store.Version) {
 	m.doc, m.version, m.writing = doc, v, false
-	e.clocks.beaten()
 	e.selfChanged = true // it may have changed meanwhile
 }
 

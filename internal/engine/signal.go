@@ -220,7 +220,7 @@ func (e *Engine) askHolder(ctx context.Context, job string) (holder, error) {
 		}
 		h := holder{here: here}
 		for _, p := range e.replica.peers {
-			h.elsewhere = h.elsewhere || !e.isMe(p.id) && (!p.readable || p.Has(job))
+			h.elsewhere = h.elsewhere || !e.isMe(p.id) && (!p.readable || !p.whole() || p.Has(job))
 		}
 		answer <- h
 	})

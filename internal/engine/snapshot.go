@@ -19,6 +19,7 @@ type Snapshot struct {
 	Me        string        // the ID of this instance; empty while it has no session
 	Instances []store.Entry // of all live instances
 	Cordons   []store.Entry // that operators have written
+	Sets      layout.Sets   // that instances name, as far as they could be read
 	Jobs      []JobSnapshot // by name
 }
 
@@ -59,6 +60,12 @@ func (e *Engine) snapshot(names []string) Snapshot {
 	s := Snapshot{
 		Instances: slices.Collect(maps.Values(e.replica.entries[layout.Instances])),
 		Cordons:   slices.Collect(maps.Values(e.replica.entries[layout.Cordons])),
+		Sets:      make(layout.Sets, len(e.sets.known)),
+	}
+	for hash, set := range e.sets.known {
+		if set.state == setRead {
+			s.Sets[hash] = set.set
+		}
 	}
 	if e.me != nil {
 		s.Me = e.me.id

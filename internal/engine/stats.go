@@ -249,9 +249,9 @@ func (j *job) stats(unreadable map[string]int) observe.JobStats {
 // others' clocks, as far as the watch has shown them.
 func (e *Engine) clockOffset() (ahead time.Duration, known bool) {
 	var others []time.Duration
-	for _, p := range e.replica.peers {
-		if !e.isMe(p.id) && len(p.sighting.offsets) > 0 {
-			others = append(others, slices.Max(p.sighting.offsets))
+	for id, s := range e.clocks.seenOf {
+		if !e.isMe(id) && len(s.offsets) > 0 && e.replica.alive(id) {
+			others = append(others, slices.Max(s.offsets))
 		}
 	}
 	if len(others) == 0 {

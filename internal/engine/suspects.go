@@ -86,8 +86,8 @@ func (e *Engine) beginAgain() {
 
 // mendAssignments looks at the suspect jobs whose time has come.
 func (e *Engine) mendAssignments() {
-	if e.me == nil || e.drain.on || !e.replica.ready() || len(e.suspects.byTime) == 0 {
-		return
+	if e.me == nil || e.drain.on || !e.replica.ready() || len(e.suspects.byTime) == 0 || e.sets.reading > 0 {
+		return // while a set is read, its instances would seem to have no jobs
 	}
 	now := time.Now()
 	var due []*job

@@ -35,6 +35,7 @@ type fault struct {
 // has worked again.
 type incident struct {
 	job      string // empty: several jobs, or none
+	text     string // its code, and what failed
 	subjects int
 }
 
@@ -86,6 +87,7 @@ func (e *Engine) troubled(f *faults, subjects []string, ev observe.Event) time.D
 		known = &incident{job: ev.Job}
 		ev.Kind, ev.Shard = observe.Trouble, -1
 		ev.Code = storeCode(ev.Err)
+		known.text = ev.Code + ": " + ev.Detail
 		e.emit(ev)
 	}
 	e.latest, e.answered = known, false

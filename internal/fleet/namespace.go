@@ -29,19 +29,25 @@ type Instance struct {
 	Err     error // its document can't be read, and is zero
 	layout.Instance
 
+	sets   layout.Sets
 	cordon *layout.Cordon // that keeps it from owning shards; nil: none
 }
 
+// Has reports whether the instance has a handler for a job. One of which a set
+// of jobs can't be read has none.
+func (i *Instance) Has(job string) bool { return i.sets.Has(i.Sets, job) }
+
 // NewNamespace returns the namespace with these entries below instances/ and
-// below cordons/. A cordon that can't be read has no effect.
-func NewNamespace(entries, cordons []store.Entry) *Namespace {
+// below cordons/, and the sets of jobs that the instances name. A cordon that
+// can't be read has no effect.
+func NewNamespace(entries, cordons []store.Entry, sets layout.Sets) *Namespace {
 	n := &Namespace{byID: make(map[string]*Instance, len(entries))}
 	for _, e := range entries {
 		id, ok := layout.NameOf(layout.Instances, e.Key)
 		if !ok {
 			continue
 		}
-		i := &Instance{ID: id, Created: e.Created, Version: e.Version}
+		i := &Instance{ID: id, Created: e.Created, Version: e.Version, sets: sets}
 		i.Instance, i.Err = layout.DecodeInstance(e.Value)
 		n.Instances = append(n.Instances, i)
 		n.byID[id] = i
@@ -112,13 +118,16 @@ func (i *Instance) Status(owned int) status.Instance {
 		Labels:  i.Labels,
 		Weight:  i.Weight,
 		Started: i.Started.UTC(),
-		Jobs:    len(i.Jobs),
+		Jobs:    len(i.sets.Names(i.Sets)),
 		Owned:   owned,
 	}
 	switch {
 	case i.Err != nil:
 		s.State, s.Name = status.InstanceUnreadable, layout.InstanceName(i.ID)
 		s.Reason = Unreadable(layout.InstanceKey(i.ID), i.Err)
+	case !i.sets.Whole(i.Sets):
+		s.State = status.InstanceUnreadable
+		s.Reason = Unreadable(layout.JobSets, layout.ErrSetIncomplete)
 	case i.State == layout.Draining:
 		s.State = status.InstanceDraining
 		s.Reason = status.Reason{Code: "draining", Text: "it leaves, and finishes what it runs"}
@@ -154,12 +163,18 @@ func Unreadable(key string, err error) status.Reason {
 	}
 }
 
-// Clocks returns what the instances that are up have written of their clocks.
-func (n *Namespace) Clocks() []time.Time {
+// Clocks returns the clocks of the instances that are up, from the entries below
+// clocks/: the oldest instances write theirs.
+func (n *Namespace) Clocks(entries []store.Entry) []time.Time {
 	var clocks []time.Time
-	for _, i := range n.Instances {
-		if i.Err == nil && i.State == layout.Up && !i.Clock.IsZero() {
-			clocks = append(clocks, i.Clock)
+	for _, e := range entries {
+		id, _ := layout.NameOf(layout.Clocks, e.Key)
+		i := n.byID[id]
+		if i == nil || i.Err != nil || i.State != layout.Up {
+			continue
+		}
+		if c, err := layout.DecodeClock(e.Value); err == nil {
+			clocks = append(clocks, c.Clock)
 		}
 	}
 	return clocks

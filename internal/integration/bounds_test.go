@@ -130,11 +130,11 @@ func TestStored_PoisonValues(t *testing.T) {
 		},
 		"an instance of the greatest weight": {
 			"instances/g@1",
-			`{"v":1,"name":"g","weight":1000000000000000000,"state":"up","jobs":["j","sound"],"started":"2000-01-01T00:00:00Z"}`,
+			`{"v":2,"name":"g","weight":1000000000000000000,"state":"up","sets":[],"level":1,"started":"2000-01-01T00:00:00Z"}`,
 		},
 		"an instance of the year 10000": {
 			"instances/g@1",
-			`{"v":1,"name":"g","weight":1,"state":"up","jobs":["j"],"started":"2000-01-01T00:00:00Z","clock":"` + bad + `"}`,
+			`{"v":2,"name":"g","weight":1,"state":"up","sets":[],"level":1,"started":"` + bad + `"}`,
 		},
 	} {
 		vtime.Test(t, func(t *testing.T) {
@@ -293,8 +293,8 @@ func FuzzStored(f *testing.F) {
 		},
 		{
 			"instances/g@1",
-			`{"v":1,"name":"g","weight":1000000,"state":"up","jobs":["j"],` +
-				`"started":"2020-01-01T00:00:00Z","clock":"9999-12-31T23:59:59Z"}`,
+			`{"v":2,"name":"g","weight":1000000,"state":"up","sets":["331d26d6d8f862e46ba900811be8a7a1"],` +
+				`"level":1,"started":"2020-01-01T00:00:00Z"}`,
 		},
 	} {
 		f.Add(uint8(slices.Index(keys, seed.key)), seed.value)
@@ -317,48 +317,53 @@ func FuzzStored(f *testing.F) {
 	})
 }
 
-// An instance lists its jobs in its key, so their number is bounded. Add
-// returns the error before the instance fails to join.
-func TestAdd_BoundsTheInstanceKey(t *testing.T) {
+// A process joins with as many jobs as it likes: its key does not grow with them.
+// Another that has the same jobs names the same set.
+func TestJoin_FiftyThousandJobs(t *testing.T) {
+	const jobs = 50_000
 	vtime.Test(t, func(t *testing.T) {
 		server := memory.NewServer()
-		client := store.NewPortable(server.Connect("a"), store.Config{})
-		s, err := elastic.New(client, elastic.WithName("a"), elastic.WithSessionTTL(ttl))
-		if err != nil {
-			t.Fatal(err)
+		for _, name := range []string{"a", "b"} {
+			client := store.NewPortable(server.Connect(name), store.Config{})
+			s, err := elastic.New(client, elastic.WithName(name), elastic.WithSessionTTL(ttl))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for n := range jobs {
+				// Such a job is not put into the store, so that only the join costs.
+				over := elastic.Job{Name: fmt.Sprintf("%0100d", n), Schedule: "@at 1999-01-01T00:00:00Z"}
+				if err := s.Add(over, elastic.HandlerFunc(nothing)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			go func() { _ = s.Run(ctx) }()
+			time.Sleep(time.Second)
 		}
-		add := func(n int) error {
-			return s.Add(elastic.Job{Name: fmt.Sprintf("%0100d", n), Schedule: "@manual"}, elastic.HandlerFunc(nothing))
+		content := server.Dump()
+		sets := layout.DecodeJobSets(content)
+		if len(sets) != 1 {
+			t.Errorf("%d sets, want one for both", len(sets))
 		}
-		n := 0
-		for ; n < 10_000; n++ {
-			if err = add(n); err != nil {
-				break
+		for _, name := range []string{"a", "b"} {
+			var found *layout.Instance
+			for _, e := range content {
+				if strings.HasPrefix(e.Key, layout.Instances+"/"+name+"@") {
+					i, err := layout.DecodeInstance(e.Value)
+					if err != nil || len(e.Value) > 1<<10 {
+						t.Errorf("%s has %d bytes: %v", e.Key, len(e.Value), err)
+					}
+					found = &i
+				}
+			}
+			if found == nil {
+				t.Fatalf("%s did not join", name)
+			}
+			if n := len(sets.Names(found.Sets)); n != jobs {
+				t.Errorf("%s has %d jobs, want %d", name, n, jobs)
 			}
 		}
-		if err == nil || n < 3_000 || !strings.Contains(err.Error(),
-			"give the jobs shorter names, or share them out among several programs") {
-			t.Fatalf("job %d: got %v", n, err)
-		}
-		if err := s.Unregister(fmt.Sprintf("%0100d", 0)); err != nil {
-			t.Error(err)
-		}
-		if err := add(n); err != nil {
-			t.Errorf("Add after one job was unregistered: %v", err)
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		go func() { _ = s.Run(ctx) }()
-		time.Sleep(time.Second)
-		var joined bool
-		for _, e := range server.Dump() {
-			joined = joined || layout.Prefix(e.Key) == layout.Instances
-		}
-		if !joined {
-			t.Error("the instance did not join")
-		}
-		<-ctx.Done()
-		_ = s.Close()
 	})
 }
 

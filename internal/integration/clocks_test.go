@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/elasticjob-go/elastic"
+	"github.com/elasticjob-go/elastic/internal/layout"
 	"github.com/elasticjob-go/elastic/observe"
+	"github.com/elasticjob-go/elastic/store"
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
@@ -169,8 +171,8 @@ func TestClock_SilentInstanceIsEvicted(t *testing.T) {
 		c.start("c")
 		c.until("they share", func() bool { return c.balanced("report", "a", "b", "c") })
 		mute.client.OnRequest(func(r memory.Request) memory.Fault {
-			own := r.Kind == memory.Transact && strings.HasPrefix(r.Txn.Do[0].Key, "instances/")
-			return memory.Fault{Refuse: own}
+			signs := slices.ContainsFunc(r.Txn.Do, func(op store.Op) bool { return layout.Prefix(op.Key) == layout.Heartbeats })
+			return memory.Fault{Refuse: r.Kind == memory.Transact && signs}
 		})
 		silent := time.Now()
 		c.pass(4 * time.Minute)

@@ -141,22 +141,24 @@ func TestEvicted_BeforeWatchShowsKey(t *testing.T) {
 }
 
 // An instance joins again if another client has written its key while the
-// answer to its heartbeat was lost.
+// answer to its own write was lost.
 func TestLostReply_ForeignKeyMakesRejoin(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 0 * * * ?"}}
 		lost := false
 		a := c.startWith("a", func(r memory.Request) memory.Fault {
-			if r.Kind != memory.Transact || r.Txn.Do[0].Kind != store.OpSet || lost {
+			if r.Kind != memory.Transact || layout.Prefix(r.Txn.Do[0].Key) != layout.Instances || r.Txn.Do[0].Kind != store.OpSet || lost {
 				return memory.Fault{}
 			}
 			lost = true
-			c.put(r.Txn.Do[0].Key, layout.Instance{Name: "a", Weight: 7, State: layout.Up}.Encode())
+			c.put(r.Txn.Do[0].Key, layout.Instance{Name: "a", Weight: 7, State: layout.Up, Level: layout.Level}.Encode())
 			return memory.Fault{LoseRequest: true, Broken: true}
 		})
+		c.pass(time.Minute)
+		c.add(a, elastic.Job{Name: "another", Schedule: "@daily"}) // so that its key is written
 		c.pass(5 * time.Minute)
 		if seen := c.seen(observe.SessionLost); !lost || len(seen) != 1 || !c.balanced("report", a.name) {
-			t.Errorf("heartbeat lost: %t; sessions given up: %v; owners: %v", lost, seen, c.owners("report"))
+			t.Errorf("write lost: %t; sessions given up: %v; owners: %v", lost, seen, c.owners("report"))
 		}
 	})
 }

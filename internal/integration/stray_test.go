@@ -23,7 +23,7 @@ func TestStray_KeysAreIgnored(t *testing.T) {
 		`"resharded":"2020-01-01T00:00:00Z","since":"2020-01-01T00:00:00Z"}}`
 	assignment := `{"v":1,"epoch":9,"strategy":"sticky","shards":2,"instances":["ghost@1"],"owners":[0,0]}`
 	signals := `{"v":1,"last":7,"triggers":[]}`
-	instance := `{"v":1,"name":"ghost","weight":1,"state":"up","jobs":["report"],"exclusive":true}`
+	instance := `{"v":2,"name":"ghost","weight":1,"state":"up","sets":["331d26d6d8f862e46ba900811be8a7a1"],"level":1,"exclusive":true,"started":"2020-01-01T00:00:00Z"}`
 	for key, value := range map[string]string{
 		"jobs/backup/report":               spec,
 		"jobs/backup/2026/report":          "garbage",

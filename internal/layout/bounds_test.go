@@ -31,7 +31,7 @@ func TestEncode_AnyClock(t *testing.T) {
 		if _, err := DecodeSpec(inStore(s)); err != nil {
 			t.Errorf("%v: spec: %v", at, err)
 		}
-		i := Instance{Name: "a", Weight: 1, State: Up, Started: at, Clock: at}
+		i := Instance{Name: "a", Weight: 1, State: Up, Level: 1, Started: at}
 		if _, err := DecodeInstance(i.Encode()); err != nil {
 			t.Errorf("%v: instance: %v", at, err)
 		}
@@ -82,11 +82,9 @@ func TestDecode_YearsAreBounded(t *testing.T) {
 		if _, err := DecodeAssignment([]byte(strings.Replace(grown, "X", at, 1))); err == nil {
 			t.Errorf("%s in %s is accepted", at, grown)
 		}
-		for _, field := range []string{"started", "clock"} {
-			text := `{"v":1,"name":"a","weight":1,"state":"up","jobs":[],"` + field + `":"` + at + `"}`
-			if _, err := DecodeInstance([]byte(text)); err == nil {
-				t.Errorf("%s is accepted", text)
-			}
+		text := `{"v":2,"name":"a","weight":1,"state":"up","sets":[],"level":1,"started":"` + at + `"}`
+		if _, err := DecodeInstance([]byte(text)); err == nil {
+			t.Errorf("%s is accepted", text)
 		}
 	}
 }
@@ -123,7 +121,7 @@ func TestDecode_BoundsAreThoseOfWriting(t *testing.T) {
 		}
 	}
 	for _, text := range []string{`"weight":0`, `"weight":1000000000000000000`} {
-		if _, err := DecodeInstance([]byte(`{"v":1,"name":"a",` + text + `,"state":"up","jobs":[],"started":"2020-01-01T00:00:00Z"}`)); err == nil {
+		if _, err := DecodeInstance([]byte(`{"v":2,"name":"a",` + text + `,"state":"up","sets":[],"level":1,"started":"2020-01-01T00:00:00Z"}`)); err == nil {
 			t.Errorf("%s is accepted", text)
 		}
 	}

@@ -369,3 +369,24 @@ func FuzzDocuments(f *testing.F) {
 		}
 	})
 }
+
+// An instance with many labels and sets stays below its bound, or is refused
+// before it is written.
+func TestInstance_KeyIsSmall(t *testing.T) {
+	i := Instance{Name: strings.Repeat("n", MaxName), Host: strings.Repeat("h", 64), Weight: 1, State: Up, Level: Level, Labels: map[string]string{}}
+	for n := range MaxLabels {
+		if err := i.Check(); err != nil {
+			if n < 10 {
+				t.Errorf("%d labels of 100 bytes: %v", n, err)
+			}
+			return
+		}
+		full := i
+		full.Sets = slices.Repeat([]string{JobSet{}.Hash()}, MaxSets)
+		if size := len(full.Encode()); size > MaxInstance {
+			t.Fatalf("%d labels take %d bytes", n, size)
+		}
+		i.Labels[fmt.Sprint("label", n)] = strings.Repeat("x", MaxName)
+	}
+	t.Errorf("%d labels of %d bytes are accepted", MaxLabels, MaxName)
+}

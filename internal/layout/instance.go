@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +17,16 @@ import (
 // version is the form of the documents that this package writes.
 const version = 1
 
-// Instance is one live scheduler: what it tells the others about itself.
+// instanceVersion is the version of the documents of instances. Version 1 listed
+// the names of jobs and was never released.
+const instanceVersion = 2
+
+// Level is what this program understands. A program that writes something which
+// needs a level does not do so while a live instance has a lower one.
+const Level = 1
+
+// Instance is one live scheduler: what it tells the others about itself. It is
+// small, and changes seldom: what changes often is in its Heartbeat.
 type Instance struct {
 	Name      string            `json:"name"`
 	Host      string            `json:"host,omitempty"`
@@ -24,10 +34,10 @@ type Instance struct {
 	Weight    int               `json:"weight"`
 	State     State             `json:"state"`
 	Labels    map[string]string `json:"labels,omitempty"`
-	Exclusive bool              `json:"exclusive,omitempty"` // nobody else has its name
-	Jobs      []string          `json:"jobs"`                // it has handlers for, sorted
+	Exclusive bool              `json:"exclusive,omitempty"` // no other instance has its name
+	Sets      []string          `json:"sets"`                // hashes of the sets of its jobs, in their order; see JobSet
+	Level     int               `json:"level"`               // see the constant
 	Started   time.Time         `json:"started"`
-	Clock     time.Time         `json:"clock,omitzero"` // what it showed when this was written
 }
 
 // State is whether an instance may own shards.
@@ -40,12 +50,6 @@ const (
 	ClockOff State = "clockOff" // its clock differs from most others', so it begins nothing
 )
 
-// Has says whether the instance has a handler for a job.
-func (i Instance) Has(job string) bool {
-	_, ok := slices.BinarySearch(i.Jobs, job)
-	return ok
-}
-
 // Meets says whether the instance has all labels that a job requires.
 func (i Instance) Meets(requires map[string]string) bool {
 	for name, value := range requires {
@@ -56,43 +60,66 @@ func (i Instance) Meets(requires map[string]string) bool {
 	return true
 }
 
-// Equal says whether two documents say the same, whenever they were written.
+// Equal reports whether two documents say the same.
 func (i Instance) Equal(o Instance) bool {
-	return i.Name == o.Name && i.Host == o.Host && i.PID == o.PID && i.Weight == o.Weight && i.State == o.State && i.Exclusive == o.Exclusive && maps.Equal(i.Labels, o.Labels) &&
-		i.Started.Equal(o.Started) && slices.Equal(i.Jobs, o.Jobs)
+	return i.Name == o.Name && i.Host == o.Host && i.PID == o.PID && i.Weight == o.Weight && i.State == o.State &&
+		i.Exclusive == o.Exclusive && i.Level == o.Level && i.Started.Equal(o.Started) &&
+		maps.Equal(i.Labels, o.Labels) && slices.Equal(i.Sets, o.Sets)
+}
+
+// Check returns an error unless the document has room for as many sets as an
+// instance may name.
+func (i Instance) Check() error {
+	i.Sets = slices.Repeat([]string{JobSet{}.Hash()}, MaxSets)
+	i.State, i.Level, i.PID, i.Weight = Draining, math.MaxInt32, math.MaxInt32, MaxWeight
+	i.Started = time.Date(2000, 1, 1, 0, 0, 0, int(999*time.Millisecond), time.UTC)
+	if n := len(i.Encode()); n > MaxInstance {
+		labels := len(encode(i.Labels))
+		return fmt.Errorf("the instance's key would take %d bytes, and may take %d; its labels take %d of them, so use fewer or shorter ones",
+			n, MaxInstance, labels)
+	}
+	return nil
+}
+
+type instanceDoc struct {
+	V int `json:"v"`
+	Instance
 }
 
 // Encode returns the document as it is stored.
 func (i Instance) Encode() []byte {
-	i.Started = years.Clamp(i.Started).Truncate(time.Millisecond)
-	i.Clock = years.Clamp(i.Clock).Truncate(time.Millisecond)
-	return encode(struct {
-		V int `json:"v"`
-		Instance
-	}{version, i})
+	i.Started = milliseconds(i.Started)
+	if i.Sets == nil {
+		i.Sets = []string{}
+	}
+	return encode(instanceDoc{instanceVersion, i})
 }
 
 // DecodeInstance reads a stored document. Fields that it does not know are a
 // newer program's, and no matter.
 func DecodeInstance(b []byte) (Instance, error) {
-	var d struct {
-		V int `json:"v"`
-		Instance
-	}
+	var d instanceDoc
 	if err := decode(b, "an instance", &d); err != nil {
 		return Instance{}, err
 	}
-	if d.V != version {
-		return Instance{}, wrongVersion("instance", d.V)
+	if d.V != instanceVersion {
+		return Instance{}, fmt.Errorf("instance of version %d: this program reads version %d", d.V, instanceVersion)
 	}
 	if d.Weight < 1 || d.Weight > MaxWeight {
 		return Instance{}, fmt.Errorf("instance with the weight %d: want 1 to %d", d.Weight, MaxWeight)
 	}
-	if err := within("an instance", d.Started, d.Clock); err != nil {
-		return Instance{}, err
+	if d.Level < 1 {
+		return Instance{}, fmt.Errorf("instance of the level %d: want at least 1", d.Level)
 	}
-	slices.Sort(d.Jobs)
-	return d.Instance, nil
+	if len(d.Sets) > MaxSets {
+		return Instance{}, fmt.Errorf("instance with %d sets of jobs: want at most %d", len(d.Sets), MaxSets)
+	}
+	for _, hash := range d.Sets {
+		if err := checkHash(hash); err != nil {
+			return Instance{}, fmt.Errorf("instance with a set of jobs: %w", err)
+		}
+	}
+	return d.Instance, within("an instance", d.Started)
 }
 
 // InstanceID makes the ID of an instance. An incarnation is fresh for every

@@ -5,9 +5,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/elasticjob-go/elastic/store"
 )
 
 // MaxSets is how many sets of jobs an instance names at most.
@@ -149,4 +152,76 @@ func SetOf(key string) (hash string, part int, ok bool) {
 		return "", 0, false
 	}
 	return hash, part, true
+}
+
+// Sets are sets of jobs by their hashes.
+type Sets map[string]JobSet
+
+// DecodeJobSets returns those of the sets below JobSets that can be read.
+func DecodeJobSets(entries []store.Entry) Sets {
+	docs := map[string]map[int][]byte{}
+	for _, e := range entries {
+		hash, part, ok := SetOf(e.Key)
+		if !ok {
+			continue
+		}
+		if docs[hash] == nil {
+			docs[hash] = map[int][]byte{}
+		}
+		docs[hash][part] = e.Value
+	}
+	sets := Sets{}
+	for hash, parts := range docs {
+		if set, err := DecodeJobSet(hash, parts); err == nil {
+			sets[hash] = set
+		}
+	}
+	return sets
+}
+
+// Whole reports whether all sets of the given hashes are there.
+func (s Sets) Whole(hashes []string) bool {
+	for _, hash := range hashes {
+		if _, ok := s[hash]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// Has reports whether an instance that names these hashes has a job. An instance
+// of which a set is missing has none.
+func (s Sets) Has(hashes []string, job string) bool {
+	if !s.Whole(hashes) {
+		return false
+	}
+	for _, hash := range slices.Backward(hashes) {
+		if set := s[hash]; set.contains(job) {
+			return !set.Minus
+		}
+	}
+	return false
+}
+
+// Names returns the jobs of an instance that names these hashes, sorted.
+func (s Sets) Names(hashes []string) []string {
+	if !s.Whole(hashes) {
+		return nil
+	}
+	have := map[string]bool{}
+	for _, hash := range hashes {
+		for _, name := range s[hash].Names {
+			if s[hash].Minus {
+				delete(have, name)
+			} else {
+				have[name] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(have))
+}
+
+func (s JobSet) contains(job string) bool {
+	_, ok := slices.BinarySearch(s.Names, job)
+	return ok
 }

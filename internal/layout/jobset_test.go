@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/elasticjob-go/elastic/store"
 )
 
 // manyNames returns n names of the greatest length.
@@ -103,4 +105,40 @@ func FuzzDecodeJobSet(f *testing.F) {
 			t.Error(err)
 		}
 	})
+}
+
+// An instance has the jobs of its sets, in their order; one of which a set is
+// missing has none.
+func TestSets_InTheirOrder(t *testing.T) {
+	all := NewJobSet([]string{"a", "b", "c"}, false)
+	without := NewJobSet([]string{"b"}, true)
+	again := NewJobSet([]string{"b", "d"}, false)
+	var entries []store.Entry
+	for _, s := range []JobSet{all, without, again} {
+		for part, doc := range s.Documents() {
+			entries = append(entries, store.Entry{Key: SetKey(s.Hash(), part), Value: doc})
+		}
+	}
+	sets := DecodeJobSets(append(entries, store.Entry{Key: "jobsets/odd/0"}))
+	for want, hashes := range map[string][]string{
+		"[]":        {},
+		"[a b c]":   {all.Hash()},
+		"[a c]":     {all.Hash(), without.Hash()},
+		"[a b c d]": {all.Hash(), without.Hash(), again.Hash()},
+		"[a c d]":   {all.Hash(), again.Hash(), without.Hash()},
+	} {
+		names := sets.Names(hashes)
+		if got := fmt.Sprint(names); got != want {
+			t.Errorf("%d sets: got %s, want %s", len(hashes), got, want)
+		}
+		for _, name := range []string{"a", "b", "c", "d", "e"} {
+			if got := sets.Has(hashes, name); got != slices.Contains(names, name) {
+				t.Errorf("%d sets have %s: %t", len(hashes), name, got)
+			}
+		}
+	}
+	missing := []string{all.Hash(), NewJobSet([]string{"x"}, false).Hash()}
+	if sets.Has(missing, "a") || sets.Names(missing) != nil || sets.Whole(missing) {
+		t.Error("an instance of which a set is missing has jobs")
+	}
 }

@@ -23,8 +23,8 @@ func TestDocumentsReadAsTheyWereWritten(t *testing.T) {
 	if err != nil || !got.Same(spec) || !got.Since.Equal(spec.Since) || !got.Resharded.Equal(spec.Resharded) {
 		t.Errorf("spec: got %+v, %v; want %+v", got, err, spec)
 	}
-	i := Instance{Name: "a", Host: "h", PID: 7, Weight: 2, State: Draining, Jobs: []string{"x", "y"}, Started: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
-	if got, err := DecodeInstance(i.Encode()); err != nil || !got.Equal(i) || !got.Has("y") || got.Has("z") {
+	i := Instance{Name: "a", Host: "h", PID: 7, Weight: 2, State: Draining, Sets: []string{JobSet{}.Hash()}, Level: Level, Started: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	if got, err := DecodeInstance(i.Encode()); err != nil || !got.Equal(i) {
 		t.Errorf("instance: got %+v, %v; want %+v", got, err, i)
 	}
 	a := Assignment{Epoch: 9, Strategy: "sticky", Owners: []string{"b@2", "a@1", "b@2"}, Surplus: 5, Fences: 946684815000, Triggers: 946684815007}
@@ -37,9 +37,9 @@ func TestDocumentsReadAsTheyWereWritten(t *testing.T) {
 func TestDocumentsAreStoredLikeThis(t *testing.T) {
 	for want, got := range map[string][]byte{
 		`{"description":"the nightly one","schedule":"0 0 3 * * ?","timeZone":"Europe/Berlin","shards":3,"parameter":"p","shardParameters":{"1":"x"},"sharding":"sticky","failover":true,"maxAttempts":3,"misfire":"skip","misfireWindow":"1m0s","overlap":"queue","timeout":"1m30s","resharded":"2026-01-02T03:04:05Z","since":"2026-01-02T03:04:05Z"}`: spec.encode(),
-		`{"v":1,"epoch":2,"strategy":"average","shards":3,"instances":["a@1","b@2"],"owners":[1,0,1]}`:              Assignment{Epoch: 2, Strategy: "average", Owners: []string{"b@2", "a@1", "b@2"}}.Encode(),
-		`{"v":1,"epoch":3,"strategy":"average","shards":1,"instances":["a@1"],"owners":[0],"surplus":2,"fences":7}`: Assignment{Epoch: 3, Strategy: "average", Owners: []string{"a@1"}, Surplus: 2, Fences: 7}.Encode(),
-		`{"v":1,"name":"a","weight":1,"state":"up","jobs":["x"],"started":"2026-01-01T00:00:00Z"}`:                  Instance{Name: "a", Weight: 1, State: Up, Jobs: []string{"x"}, Started: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}.Encode(),
+		`{"v":1,"epoch":2,"strategy":"average","shards":3,"instances":["a@1","b@2"],"owners":[1,0,1]}`:                                      Assignment{Epoch: 2, Strategy: "average", Owners: []string{"b@2", "a@1", "b@2"}}.Encode(),
+		`{"v":1,"epoch":3,"strategy":"average","shards":1,"instances":["a@1"],"owners":[0],"surplus":2,"fences":7}`:                         Assignment{Epoch: 3, Strategy: "average", Owners: []string{"a@1"}, Surplus: 2, Fences: 7}.Encode(),
+		`{"v":2,"name":"a","weight":1,"state":"up","sets":["000102030405060708090a0b0c0d0e0f"],"level":1,"started":"2026-01-01T00:00:00Z"}`: Instance{Name: "a", Weight: 1, State: Up, Sets: []string{"000102030405060708090a0b0c0d0e0f"}, Level: 1, Started: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}.Encode(),
 	} {
 		if string(got) != want {
 			t.Errorf("got  %s\nwant %s", got, want)
@@ -196,7 +196,7 @@ func TestKeysNameTheirShard(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add(inStore(spec))
 	f.Add(Assignment{Epoch: 2, Strategy: "average", Owners: []string{"b@2", "a@1"}}.Encode())
-	f.Add(Instance{Name: "a", Weight: 1, State: Up, Jobs: []string{"x"}}.Encode())
+	f.Add(Instance{Name: "a", Weight: 1, State: Up, Sets: []string{JobSet{}.Hash()}, Level: 1}.Encode())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if s, err := DecodeSpec(b); err == nil {
 			if _, err := DecodeSpec(inStore(s)); err != nil {

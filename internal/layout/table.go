@@ -72,7 +72,7 @@ var Table = []Kind{
 		Lifetime:  "ephemeral",
 		Writer:    "the nine oldest, with their heartbeats; the three oldest also at once for an instance that is new: me",
 		Reader:    "all watch",
-		Size:      "nine, and those that were among the nine oldest",
+		Size:      "nine, and those that were among the nine oldest or suspected their own clock",
 		fits:      named(Clocks, CheckID),
 	},
 	{

@@ -63,7 +63,7 @@ func (w *world) unfinished() string {
 func (w *world) residue(key string, value []byte) string {
 	prefix, rest, _ := strings.Cut(key, "/")
 	switch prefix {
-	case layout.Jobs, layout.Assignments, layout.Signals, layout.Revisions:
+	case layout.Jobs, layout.Assignments, layout.Signals, layout.Revisions, layout.JobSets:
 		return ""
 	case "runs":
 		job, _, _ := strings.Cut(rest, "/")

@@ -47,6 +47,9 @@ func (w *World) shardsOf(job string, spec *layout.Spec) int {
 // residue says why a key should not be there.
 func (w *World) residue(key string) string {
 	kind := layout.KindOf(key)
+	if kind != nil && kind.Prefix == layout.JobSets {
+		return "" // of the last program
+	}
 	job, ok := layout.JobOf(key)
 	if !ok {
 		return "nothing has such a key"

@@ -18,7 +18,7 @@ func Residue(content []store.Entry) (faults []string) {
 	for _, e := range content {
 		prefix, rest, _ := strings.Cut(e.Key, "/")
 		switch prefix {
-		case layout.Jobs, layout.Assignments, layout.Revisions, layout.Audits, layout.Cordons:
+		case layout.Jobs, layout.Assignments, layout.Revisions, layout.Audits, layout.Cordons, layout.JobSets:
 		case layout.Signals:
 			if shards[rest] == 0 {
 				faults = append(faults, fmt.Sprintf("at rest the store holds %s of a missing job", e.Key))
