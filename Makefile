@@ -23,7 +23,7 @@ export CGO_ENABLED ?= 1
 
 .PHONY: help demo test check full unit race e2e sim sim-full mutants storms \
 	scenarios chaos chaos-all chaos-rows bench-peers conformance containers \
-	prometheus databases \
+	prometheus databases history \
 	servers etcd images elasticjob model lint cross release release-check \
 	vuln fuzz fuzz-short bench bench-cron bench-scale clean
 
@@ -46,6 +46,7 @@ test: $(STAGES) ## everything that must hold; FROM=sim starts at that stage
 		-not "fuzz: make fuzz takes minutes" \
 		-not "elasticjob: make full; it needs Maven Central" \
 		-not "chaos-rows: make chaos-rows takes minutes" \
+		-not "history: make full; it fills databases" \
 		-not "bench-peers: make bench-peers takes minutes" \
 		lint cross release-check race sim conformance e2e fuzz-short
 
@@ -54,7 +55,7 @@ check: $(STAGES) ## lint and unit tests, no servers, no race detector: 3 minutes
 		lint unit
 
 full: $(STAGES) ## what takes hours; FROM=mutants starts at that stage
-	@stages=(sim-full mutants model storms fuzz chaos-all chaos-rows); not=(); \
+	@stages=(sim-full mutants model storms fuzz history chaos-all chaos-rows); not=(); \
 	if docker version >/dev/null 2>&1; then stages+=(containers); \
 	else not+=(-not "containers: no container engine answers"); fi; \
 	if command -v java >/dev/null && command -v mvn >/dev/null; then stages+=(elasticjob); \
@@ -159,6 +160,10 @@ $(ZOOKEEPER):
 	@echo "installing ZooKeeper from Debian's package"
 	@apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 		apt-get install -y -qq --no-install-recommends zookeeper >/dev/null
+
+history: databases $(STAGES) ## queries of history on databases with 5 million runs; ROWS=5000000
+	@cd history/sqlhistory && $(STAGES) gotest -timeout 90m -v -run Queries . \
+		-history.rows=$(or $(ROWS),5000000)
 
 databases: ## install PostgreSQL and MariaDB for the tests of history and tracing
 	@if command -v mariadbd >/dev/null && ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1; then :; \

@@ -84,7 +84,7 @@ func fill(t testing.TB, p *product, db *sql.DB, rows int) time.Time {
 		queries = append(queries, "VACUUM ANALYZE")
 	case p.dialect == sqlhistory.MySQL:
 		queries = append(queries, "ANALYZE TABLE elastic_run", "ANALYZE TABLE elastic_fire")
-	case rows >= 1_000_000: // of a small table it would learn that a scan is cheaper
+	case rows >= 100_000: // of a small table it would learn that a scan is cheaper
 		queries = append(queries, "ANALYZE")
 	}
 	for _, q := range queries {
@@ -194,6 +194,9 @@ func TestQueries_UseTheirIndexes(t *testing.T) {
 				times[18].Round(10*time.Microsecond))
 		}
 		for _, plan := range sqlhistory.Plans(t, d, filled, newest) {
+			if *explainRows < 100_000 && strings.HasPrefix(plan.Name, "all of an hour") {
+				continue // these are all rows, which are best read in one go
+			}
 			if plan.Scans {
 				t.Errorf("%s scans a table:\n%s\n%s", plan.Name, plan.Query, plan.Text)
 			}

@@ -116,7 +116,11 @@ func (d Dialect) scans(plan string) bool {
 	case Postgres:
 		return strings.Contains(plan, "Seq Scan")
 	case MySQL:
-		return strings.Contains(plan, "type=ALL") || strings.Contains(plan, "type=index ")
+		return strings.Contains(plan, "type=ALL") || strings.Contains(plan, "type=index ") ||
+			strings.Contains(plan, "table=elastic_run ") && strings.Contains(plan, "filesort")
 	}
-	return strings.Contains(plan, "SCAN ")
+	// A sort of the whole range reads all of it for one page. With one
+	// namespace SQLite can prefer that for an instance, which has few rows.
+	sorts := strings.Contains(plan, "TEMP B-TREE FOR ORDER BY") && !strings.Contains(plan, "ANY(ns)")
+	return strings.Contains(plan, "SCAN ") || sorts
 }

@@ -59,6 +59,10 @@ func (s *statement) after(c *page.Cursor, columns string, values ...any) {
 		return
 	}
 	s.and(first+" <= ?", at)
+	if s.d == SQLite {
+		// Or it uses this comparison in place of the equalities before.
+		columns = "+" + columns
+	}
 	marks := strings.Repeat(", ?", len(values))
 	s.and("("+columns+") < (?"+marks+")", append([]any{at}, values...)...)
 }

@@ -17,10 +17,23 @@ import (
 // fireCost runs jobs that fire each second on one instance of a memory store
 // for some seconds of virtual time, and returns the fires, the allocations and
 // the CPU time of a fire, the store's included.
-func fireCost(t *testing.T, jobs, shards, seconds int, unclaimed bool) (fires int64, allocs float64, cpu time.Duration) {
+//
+// Each of the options is made in the bubble, with a function that ends it.
+func fireCost(
+	t *testing.T,
+	jobs, shards, seconds int,
+	unclaimed bool,
+	options ...func() (elastic.Option, func()),
+) (fires int64, allocs float64, cpu time.Duration) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
-		s, err := elastic.Open(ctx, "memory://cost")
+		var with []elastic.Option
+		for _, option := range options {
+			o, end := option()
+			with = append(with, o)
+			defer end()
+		}
+		s, err := elastic.Open(ctx, "memory://cost", with...)
 		if err != nil {
 			t.Fatal(err)
 		}

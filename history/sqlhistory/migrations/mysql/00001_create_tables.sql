@@ -1,7 +1,8 @@
 -- +goose Up
 
 -- One row for each attempt that has ended. result is 0 ok, 1 skipped, 2 failed,
--- 3 lost, 4 cancelled, 5 replaced, 6 handed over.
+-- 3 lost, 4 cancelled, 5 replaced, 6 handed over. IDs of instances are ASCII, so
+-- that an index can have them and the primary key.
 CREATE TABLE elastic_run (
     ns          VARCHAR(256) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     job         VARCHAR(256) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
@@ -13,14 +14,14 @@ CREATE TABLE elastic_run (
     total       INT     NOT NULL,
     first_fence BIGINT      NOT NULL,
     rev         BIGINT      NOT NULL,
-    instance    VARCHAR(256) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    instance    VARCHAR(256) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     started     DATETIME(6) NOT NULL,
     ended       DATETIME(6) NOT NULL,
     took_us     BIGINT      NOT NULL,
     late_us     BIGINT      NOT NULL,
     retries     INT     NOT NULL,
     result      SMALLINT    NOT NULL,
-    code        VARCHAR(256) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    code        VARCHAR(256) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     error       TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     trace       BINARY(16),
     bad         TINYINT GENERATED ALWAYS AS (CASE WHEN result IN (0, 1) THEN 0 ELSE 1 END) STORED,
@@ -58,8 +59,8 @@ CREATE TABLE elastic_missed (
     last_fire  DATETIME(6) NOT NULL,
     n          INT     NOT NULL,
     more       SMALLINT    NOT NULL,
-    code       VARCHAR(256) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin        NOT NULL,
-    instance   VARCHAR(256) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin        NOT NULL,
+    code       VARCHAR(256) CHARACTER SET ascii COLLATE ascii_bin        NOT NULL,
+    instance   VARCHAR(256) CHARACTER SET ascii COLLATE ascii_bin        NOT NULL,
     seen       DATETIME(6) NOT NULL,
     PRIMARY KEY (ns, job, first_fire, shard)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC;
@@ -69,12 +70,12 @@ CREATE INDEX elastic_missed_seen ON elastic_missed (seen);
 CREATE TABLE elastic_event (
     ns       VARCHAR(256) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     at       DATETIME(6) NOT NULL,
-    instance VARCHAR(256) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    instance VARCHAR(256) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
     seq      BIGINT      NOT NULL,
     kind     VARCHAR(256) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin        NOT NULL,
     job      VARCHAR(256) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin        NOT NULL,
     shard    INT     NOT NULL,
-    code     VARCHAR(256) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin        NOT NULL,
+    code     VARCHAR(256) CHARACTER SET ascii COLLATE ascii_bin        NOT NULL,
     subject  TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin        NOT NULL,
     detail   MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin        NOT NULL,
     PRIMARY KEY (ns, at, instance, seq)
@@ -85,7 +86,7 @@ CREATE INDEX elastic_event_at ON elastic_event (at);
 CREATE TABLE elastic_gap (
     ns       VARCHAR(256) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     id       VARCHAR(256) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-    instance VARCHAR(256) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin        NOT NULL,
+    instance VARCHAR(256) CHARACTER SET ascii COLLATE ascii_bin        NOT NULL,
     from_at  DATETIME(6) NOT NULL,
     to_at    DATETIME(6) NOT NULL,
     n        BIGINT      NOT NULL,

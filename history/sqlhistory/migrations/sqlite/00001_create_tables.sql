@@ -28,9 +28,9 @@ CREATE TABLE elastic_run (
     PRIMARY KEY (ns, job, shard, fence)
 );
 CREATE INDEX elastic_run_fire ON elastic_run (ns, job, fire, trig, shard, fence);
-CREATE INDEX elastic_run_bad ON elastic_run (ns, ended) WHERE result NOT IN (0, 1);
-CREATE INDEX elastic_run_inst ON elastic_run (ns, instance, ended);
-CREATE INDEX elastic_run_ended ON elastic_run (ended);
+CREATE INDEX elastic_run_bad ON elastic_run (ns, ended, job, shard, fence) WHERE result NOT IN (0, 1);
+CREATE INDEX elastic_run_inst ON elastic_run (ns, instance, ended, job, shard, fence);
+CREATE INDEX elastic_run_ended ON elastic_run (ended, job, shard, fence);
 
 -- The attempts of each fire by result, for lists of fires.
 CREATE TABLE elastic_fire (
