@@ -80,6 +80,9 @@ func configure(options []Option) (config, error) {
 	for _, err := range layout.CheckLabels(c.labels) {
 		fault("WithLabels", "%v", err)
 	}
+	if err := (layout.Instance{Name: c.name, Host: c.host, Labels: c.labels}).Check(); err != nil {
+		fault("WithLabels", "%v", err)
+	}
 	if c.most < 0 {
 		fault("WithMaxConcurrent", "must not be negative, is %d", c.most)
 	}
@@ -119,7 +122,8 @@ func WithWeight(weight int) Option { return func(c *config) { c.weight = weight 
 
 // WithLabels gives the instance labels, such as "zone": "eu-1", that jobs can
 // require; see [Job.Requires]. Label names follow the rules of job names. A
-// value is text of at most 100 bytes. An instance has at most 64 labels.
+// value is text of at most 100 bytes. An instance has at most 64 labels, and its
+// key, with all of them, at most 4 KiB.
 func WithLabels(labels map[string]string) Option {
 	return func(c *config) { c.labels = maps.Clone(labels) }
 }
