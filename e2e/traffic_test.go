@@ -40,7 +40,8 @@ func TestTraffic_ColdStartOnEtcd(t *testing.T) {
 				failed.Add(1)
 			}
 		})
-		scheduler, err := elastic.New(s, elastic.WithName(fmt.Sprint("n", i)), elastic.WithEvents(func(e elastic.Event) {
+		name := elastic.WithName(fmt.Sprint("n", i))
+		scheduler, err := elastic.New(s, name, elastic.WithEvents(func(e elastic.Event) {
 			switch e.Kind {
 			case observe.Gained:
 				created.Add(1)
@@ -88,7 +89,8 @@ func TestTraffic_ColdStartOnEtcd(t *testing.T) {
 	t.Logf("%d instances, %d jobs: %d commits, %d of them failed, %d KB; %d commits allowed, %d waves came later",
 		instances, jobs, commits.Load(), failed.Load(), bytes>>10, most, later)
 	if commits.Load() > most || failed.Load() > instances {
-		t.Errorf("%d commits, %d of them failed; want at most %d and %d", commits.Load(), failed.Load(), most, instances)
+		t.Errorf("%d commits, %d of them failed; want at most %d and %d",
+			commits.Load(), failed.Load(), most, instances)
 	}
 }
 

@@ -100,7 +100,8 @@ func TestObserve_HostileObserver(t *testing.T) {
 			sum += n
 		}
 		if len(missed) > 1100 || sum != requests+1 {
-			t.Errorf("the observer that was blocked was told of %d requests and missed %d, of %d", len(missed), sum-len(missed), requests+1)
+			t.Errorf("the observer that was blocked was told of %d requests and missed %d, of %d",
+				len(missed), sum-len(missed), requests+1)
 		}
 		_ = p.Close(ctx)
 	})

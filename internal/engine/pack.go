@@ -51,7 +51,8 @@ type packer struct {
 }
 
 func (p *packer) pack(moves []*move, most int, caps store.Caps, beside []*packer) packed {
-	p.keys, p.last, p.bytes = p.keys[:0], nil, 0
+	p.keys, p.last = p.keys[:0], nil
+	p.bytes = 0
 	size := min(len(moves), caps.MaxOps)
 	p.txn = store.Txn{Do: make([]store.Op, 0, size)}
 	out := packed{batch: make([]*move, 0, size)}

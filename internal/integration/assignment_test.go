@@ -39,7 +39,9 @@ func TestAssignment_SecondStandsInForLeader(t *testing.T) {
 		rest := slices.DeleteFunc(slices.Clone(c.nodes), func(n *node) bool { return n == leader })
 		c.crash(rest[1])
 		died := time.Now()
-		c.until("the two remaining instances share", func() bool { return c.balanced("report", leader.name, rest[0].name) })
+		c.until("the two remaining instances share", func() bool {
+			return c.balanced("report", leader.name, rest[0].name)
+		})
 		if took := time.Since(died); took < ttl || took > ttl+4*time.Second {
 			t.Errorf("it took %s, want the TTL + the three seconds that the second oldest waits", took)
 		}

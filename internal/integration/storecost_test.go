@@ -100,8 +100,8 @@ func TestStoreCost_ThousandJobsFire(t *testing.T) {
 	}
 }
 
-// An instance that comes to many jobs reads their records by a list for each batch
-// of assignments, and not by a read a job.
+// An instance that comes to many jobs reads their records by a list for each
+// batch of assignments, and not by a read a job.
 func TestStoreCost_StartReadsByLists(t *testing.T) {
 	const jobs = 300
 	const most = 64 + 3 // the last batch may have too few jobs for a list

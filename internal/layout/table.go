@@ -110,7 +110,7 @@ var Table = []Kind{
 		Bound:    MaxDocument,
 		Content:  "epoch, strategy, owners, surplus, floor of fences",
 		Lifetime: "goes with the job",
-		Writer:   "the leader of the job: me, At(jobs/{job}), At",
+		Writer:   "the leader of the job: me, At(jobs/{job}) or with its create, At",
 		Reader:   "all watch",
 		Size:     "one a job; 10,000 shards on 1,000 instances take 256 KiB, mostly below 1",
 		fits:     named(Assignments, CheckName),
