@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -176,6 +177,7 @@ func play(t *testing.T, seed uint64) {
 		t.Errorf("Close took %s", took)
 	}
 	close(sink.returns)
+	synctest.Wait() // calls that hung have returned
 	s := rec.Stats()
 	checkSums(t, s)
 	dropped := sum(s.Dropped)
@@ -189,8 +191,13 @@ func play(t *testing.T, seed uint64) {
 	if o.Spool == "" {
 		return
 	}
-	sink.returns = make(chan struct{})
-	sink.sound = true
+	sink = &hostile{
+		rand:    sink.rand,
+		sound:   true,
+		runs:    sink.runs,
+		told:    sink.told,
+		returns: make(chan struct{}),
+	}
 	next := history.New(sink, o)
 	next.Start()
 	time.Sleep(time.Minute)
@@ -219,9 +226,9 @@ func TestRecorder_SinkHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		end := make(chan struct{})
 		defer close(end)
-		calls := 0
+		var calls atomic.Int64
 		rec := history.New(sinkFunc(func(context.Context, history.Batch) error {
-			calls++
+			calls.Add(1)
 			<-end
 			return nil
 		}), history.Options{})
@@ -233,8 +240,8 @@ func TestRecorder_SinkHangs(t *testing.T) {
 			t.Errorf("adding rows waited %s", took)
 		}
 		time.Sleep(10 * time.Minute)
-		if s := rec.Stats(); s.State != history.StateFailing || calls != 1 || s.BufferBytes > 9<<20 {
-			t.Errorf("after ten minutes: %d calls, %+v", calls, s)
+		if s := rec.Stats(); s.State != history.StateFailing || calls.Load() != 1 || s.BufferBytes > 9<<20 {
+			t.Errorf("after ten minutes: %d calls, %+v", calls.Load(), s)
 		}
 		began = time.Now()
 		if err := rec.Close(context.Background()); err == nil {
@@ -272,11 +279,12 @@ func TestRecorder_CloseEndsWithContext(t *testing.T) {
 // itself. Each change of state is one report.
 func TestRecorder_PausesWhileItFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var calls int
-		var broken = true
+		var calls atomic.Int64
+		var broken atomic.Bool
+		broken.Store(true)
 		rec := history.New(sinkFunc(func(context.Context, history.Batch) error {
-			calls++
-			if broken {
+			calls.Add(1)
+			if broken.Load() {
 				return errors.New("no answer")
 			}
 			return nil
@@ -286,10 +294,10 @@ func TestRecorder_PausesWhileItFails(t *testing.T) {
 		defer stop()
 		rec.AddRun(run(1, "ok"))
 		time.Sleep(10 * time.Minute)
-		if calls < 20 || calls > 60 {
-			t.Errorf("%d calls in ten minutes, want 20 to 60", calls)
+		if n := calls.Load(); n < 20 || n > 60 {
+			t.Errorf("%d calls in ten minutes, want 20 to 60", n)
 		}
-		broken = false
+		broken.Store(false)
 		time.Sleep(time.Minute)
 		if err := rec.Close(context.Background()); err != nil {
 			t.Error(err)
