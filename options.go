@@ -122,8 +122,8 @@ func WithWeight(weight int) Option { return func(c *config) { c.weight = weight 
 
 // WithLabels gives the instance labels, such as "zone": "eu-1", that jobs can
 // require; see [Job.Requires]. Label names follow the rules of job names. A
-// value is text of at most 100 bytes. An instance has at most 64 labels, and its
-// key, with all of them, at most 4 KiB.
+// value is text of at most 100 bytes. An instance has at most 64 labels, and
+// its key, with all of them, at most 4 KiB.
 func WithLabels(labels map[string]string) Option {
 	return func(c *config) { c.labels = maps.Clone(labels) }
 }
@@ -200,7 +200,8 @@ func WithMaxConcurrent(n int) Option { return func(c *config) { c.most = n } }
 // short outage of the network counts as a death. The default is session_ttl of
 // the URL, or [store.DefaultTTL]. The store may grant another TTL.
 //
-// [store.DefaultTTL]: https://pkg.go.dev/github.com/elasticjob-go/elastic/store#DefaultTTL
+// [store.DefaultTTL]:
+// https://pkg.go.dev/github.com/elasticjob-go/elastic/store#DefaultTTL
 func WithSessionTTL(ttl time.Duration) Option { return func(c *config) { c.ttl = ttl } }
 
 // WithDrainTimeout sets how long running handlers may go on when the instance

@@ -68,7 +68,15 @@ type fleetView struct {
 
 // fleet reads all documents but the records: six lists.
 func (c *Client) fleet(ctx context.Context) (*fleetView, error) {
-	all, err := c.lists(ctx, layout.Instances, layout.Jobs, layout.Assignments, layout.Signals, layout.Cordons, layout.Clocks)
+	all, err := c.lists(
+		ctx,
+		layout.Instances,
+		layout.Jobs,
+		layout.Assignments,
+		layout.Signals,
+		layout.Cordons,
+		layout.Clocks,
+	)
 	if err != nil {
 		return nil, err
 	}

@@ -9,8 +9,9 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// namespace returns the namespace with these entries below instances/ and cordons/. The sets
-// of jobs that they name never change, so each is read once: one list a program.
+// namespace returns the namespace with these entries below instances/ and
+// cordons/. The sets of jobs that they name never change, so each is read once:
+// one list a program.
 func (c *Client) namespace(ctx context.Context, entries, cordons []store.Entry) (*fleet.Namespace, error) {
 	var named []string
 	for _, e := range entries {

@@ -80,8 +80,9 @@ func mustNotPass(t *testing.T, draw *rand.Rand, h checker.History) {
 		}},
 		{"an instance that is left over", func(d *checker.History) {
 			d.Final = append(d.Final, store.Entry{
-				Key:   "instances/x@y",
-				Value: []byte(`{"v":2,"name":"x","pid":1,"weight":1,"state":"up","sets":[],"level":1,"started":"2026-01-01T00:00:00Z"}`),
+				Key: "instances/x@y",
+				Value: []byte(`{"v":2,"name":"x","pid":1,"weight":1,"state":"up","sets":[],"level":1,` +
+					`"started":"2026-01-01T00:00:00Z"}`),
 			})
 		}},
 	} {

@@ -98,7 +98,12 @@ func TestDecide_Cancelled(t *testing.T) {
 		{"my run", view(running("10:00:00", me), with(working, "10:00:00")), ActionCancel, CodeCancelled},
 		{"my run, another fire", view(running("10:00:00", me), with(working, "09:59:50")), ActionWait, CodeHandlerRuns},
 		{"without its claim", view(running("10:00:00", me), with(stale, "10:00:00")), ActionWait, CodeClaimLost},
-		{"it has returned", view(running("10:00:00", me), with(finished, "10:00:00")), ActionComplete, CodeHandlerReturned},
+		{
+			"it has returned",
+			view(running("10:00:00", me), with(finished, "10:00:00")),
+			ActionComplete,
+			CodeHandlerReturned,
+		},
 		{"dead", view(running("10:00:00", other), with(dead, "10:00:00")), ActionAbandon, CodeCancelled},
 		{"dead, another fire", view(running("10:00:00", other), with(dead, "09:59:50")), ActionTakeOver, CodeOwnerDead},
 		{"handed over", view(running("10:00:00", ""), cancel("10:00:00")), ActionAbandon, CodeCancelled},

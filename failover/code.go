@@ -8,7 +8,7 @@ type Code string
 const (
 	CodeClaimApplied     Code = "claim_applied"       // the claim was applied, though its answer was lost
 	CodeHandlerReturned  Code = "handler_returned"    // the result must be recorded
-	CodeHandlerStopped   Code = "handler_stopped"     // the handler stopped unfinished: its instance leaves, or the shard moves
+	CodeHandlerStopped   Code = "handler_stopped"     // it stopped unfinished: its instance leaves, or the shard moves
 	CodeHandlerRuns      Code = "handler_runs"        // the handler runs here, and no later fire matters
 	CodeClaimLost        Code = "claim_lost"          // a handler that lost its claim has not returned
 	CodeWentOn           Code = "went_on"             // the handler continued while this instance had no session

@@ -207,7 +207,8 @@ func Decide(p Policy, v View) Decision {
 	v.Record = judged
 	switch {
 	case mine && v.Local.Phase == PhaseClaiming && r.Owner == v.Me:
-		// A claim of an earlier incarnation would be the run of a dead instance.
+		// A claim of an earlier incarnation would be the run of a dead
+		// instance.
 		return Decision{Action: ActionStart}.
 			because(CodeClaimApplied, "the claim was applied, though its answer was lost")
 	case mine && v.Local.Phase == PhaseFinished:

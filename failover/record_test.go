@@ -44,7 +44,8 @@ func TestRecord_StoredForm(t *testing.T) {
 	}
 }
 
-// same reports whether two records are equal. Their times may be in other zones.
+// same reports whether two records are equal. Their times may be in other
+// zones.
 func same(a, b Record) bool {
 	if !a.Fire.Equal(b.Fire) || !a.Started.Equal(b.Started) || !a.Ended.Equal(b.Ended) {
 		return false

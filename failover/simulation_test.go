@@ -305,8 +305,8 @@ func (c *cluster) apply(w *write) error {
 
 func process(id string) string { name, _, _ := strings.Cut(id, "@"); return name }
 
-// check reports whether two live instances work on the shard, or one that may go
-// on without its session.
+// check reports whether two live instances work on the shard, or one that may
+// go on without its session.
 func (c *cluster) check() error {
 	c.cancelLate()
 	var working []string

@@ -166,9 +166,9 @@ const (
 	// The event is also given for a job that is disabled, or has disabled
 	// shards, when it is first seen.
 	Changed Kind = "changed"
-	// A job that was added is not in the namespace: an operator removed it, or it
-	// was moved, as Code says. Nothing of it runs, and to add it, with Overwrite
-	// as well, does not bring it back.
+	// A job that was added is not in the namespace: an operator removed it, or
+	// it was moved, as Code says. Nothing of it runs, and to add it, with
+	// Overwrite as well, does not bring it back.
 	Removed Kind = "removed"
 	// The instance leaves and waits for the runs in Detail. The event is given
 	// at the begin and then every five seconds.

@@ -7,8 +7,8 @@ import (
 )
 
 // sentence returns the event as a short sentence in the past tense, such as
-// "instance a@1 took over shard 5 of report (attempt 2)". Its wording can change
-// in any version.
+// "instance a@1 took over shard 5 of report (attempt 2)". Its wording can
+// change in any version.
 func (e Event) sentence() string {
 	me := instance(e.Instance)
 	other := instance(e.Subject)

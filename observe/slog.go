@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// Log returns an observer that writes each event to l as one line. The message is
-// a sentence for people, such as "instance a@1 took over shard 5 of report
-// (attempt 2)"; its wording can change in any version. The attribute kind and the
-// others are for programs.
+// Log returns an observer that writes each event to l as one line. The message
+// is a sentence for people, such as "instance a@1 took over shard 5 of report
+// (attempt 2)"; its wording can change in any version. The attribute kind and
+// the others are for programs.
 //
-// Events that need a person ([Event.Alarm]) have level Warn. The begin of a run,
-// the end of one without a claim, and shards that come and go have level Debug.
-// All others have level Info: of a run with a claim, one line. If l is nil, Log
-// returns nil.
+// Events that need a person ([Event.Alarm]) have level Warn. The begin of a
+// run, the end of one without a claim, and shards that come and go have level
+// Debug. All others have level Info: of a run with a claim, one line. If l is
+// nil, Log returns nil.
 func Log(l *slog.Logger) func(Event) {
 	if l == nil {
 		return nil

@@ -49,7 +49,8 @@ var (
 	// a backend merely filters is this error too, never an empty answer.
 	ErrPermission = errors.New("store: permission denied")
 
-	// ErrClosed: the store, the session or the watch was closed by this process.
+	// ErrClosed: the store, the session or the watch was closed by this
+	// process.
 	ErrClosed = errors.New("store: closed")
 )
 
@@ -70,9 +71,9 @@ type ConflictError struct {
 	// not tell: ZooKeeper stops at the first.
 	Others []Conflict
 
-	// All reports that Key and Others are all keys that failed: at the moment at
-	// which the store looked, every other condition of the transaction held. A
-	// caller can send the rest again without them.
+	// All reports that Key and Others are all keys that failed: at the moment
+	// at which the store looked, every other condition of the transaction held.
+	// A caller can send the rest again without them.
 	All bool
 }
 

@@ -26,7 +26,10 @@ func ExampleStore() {
 		return
 	}
 	count := func(to string, at store.Version) error {
-		_, err := s.Commit(ctx, store.Txn{If: []store.Cond{store.At("counter", at)}, Do: []store.Op{store.Set("counter", []byte(to))}})
+		_, err := s.Commit(
+			ctx,
+			store.Txn{If: []store.Cond{store.At("counter", at)}, Do: []store.Op{store.Set("counter", []byte(to))}},
+		)
 		return err
 	}
 	fmt.Println(count("1", created.Versions[0]))

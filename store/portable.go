@@ -28,8 +28,9 @@ type Portable struct {
 	observersMu sync.Mutex // held while the list is replaced
 	observers   atomic.Pointer[[]*observer]
 
-	// conceal takes the secrets of the URL out of an error. It is a function and
-	// not a list: fmt.Print shows the fields of a struct, whatever they hold.
+	// conceal takes the secrets of the URL out of an error. It is a function
+	// and not a list: fmt.Print shows the fields of a struct, whatever they
+	// hold.
 	conceal func(error) error
 }
 
@@ -89,15 +90,20 @@ func (p *Portable) List(ctx context.Context, prefix string) ([]Entry, error) {
 	return entries, call.end("list "+prefix, err)
 }
 
-// Digest returns a digest of a prefix: see Digester. It returns ErrInvalid where
-// Caps.Digest is not set.
+// Digest returns a digest of a prefix: see Digester. It returns ErrInvalid
+// where Caps.Digest is not set.
 func (p *Portable) Digest(ctx context.Context, prefix string) (Digest, error) {
 	if err := checkPrefix(prefix); err != nil {
 		return Digest{}, err
 	}
 	driver, ok := p.driver.(Digester)
 	if !ok || !p.caps.Digest {
-		return Digest{}, fmt.Errorf("%w: digest of %q: %s has none; list the keys instead", ErrInvalid, prefix, p.caps.Driver)
+		return Digest{}, fmt.Errorf(
+			"%w: digest of %q: %s has none; list the keys instead",
+			ErrInvalid,
+			prefix,
+			p.caps.Driver,
+		)
 	}
 	ctx, call, err := p.beginLong(ctx, RequestDigest, &p.counts.digests)
 	if err != nil {
@@ -185,7 +191,10 @@ func (p *Portable) beginLong(ctx context.Context, op RequestOp, n *atomic.Int64)
 }
 
 func (p *Portable) beginWith(
-	ctx context.Context, op RequestOp, n *atomic.Int64, bound func(context.Context, time.Duration) (context.Context, context.CancelFunc),
+	ctx context.Context,
+	op RequestOp,
+	n *atomic.Int64,
+	bound func(context.Context, time.Duration) (context.Context, context.CancelFunc),
 ) (context.Context, *call, error) {
 	if p.closed.Load() {
 		return nil, nil, ErrClosed

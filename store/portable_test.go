@@ -56,7 +56,8 @@ func TestRequestsThatMakeNoSenseAreRefusedBeforeAnythingIsSent(t *testing.T) {
 	}
 	ended, cancel := context.WithCancelCause(ctx)
 	cancel(errors.New("told to stop"))
-	if _, err := p.Get(ended, "a"); !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "told to stop") {
+	if _, err := p.Get(ended, "a"); !errors.Is(err, store.ErrUnavailable) ||
+		!strings.Contains(err.Error(), "told to stop") {
 		t.Errorf("get after the context ended: %v", err)
 	}
 	if n := p.Counts(); n != (store.Counts{}) {
@@ -96,7 +97,10 @@ func TestAtOfNoVersionIsNeverTrue(t *testing.T) {
 	if _, err := p.Commit(t.Context(), store.Txn{Do: []store.Op{store.Create("a", nil)}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Commit(t.Context(), store.Txn{If: []store.Cond{store.At("a", 0)}, Do: []store.Op{store.Set("a", nil)}}); !errors.Is(err, store.ErrConflict) {
+	if _, err := p.Commit(t.Context(), store.Txn{If: []store.Cond{store.At("a", 0)}, Do: []store.Op{store.Set("a", nil)}}); !errors.Is(
+		err,
+		store.ErrConflict,
+	) {
 		t.Errorf("error %v, want ErrConflict: a caller that never read the key must not overwrite it", err)
 	}
 }
@@ -129,7 +133,8 @@ func TestCallsAreCounted(t *testing.T) {
 	_, _ = p.List(ctx, "")
 	got := p.Counts().Sub(before)
 	got.Busy = 0
-	if want := (store.Counts{Gets: 1, Lists: 1, Commits: 1, Failures: 1, BytesRead: 5, BytesWritten: 6}); got != want || got.Reads() != 2 {
+	if want := (store.Counts{Gets: 1, Lists: 1, Commits: 1, Failures: 1, BytesRead: 5, BytesWritten: 6}); got != want ||
+		got.Reads() != 2 {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
@@ -139,7 +144,8 @@ func TestOpenKnowsItsDriversAndTheirParameters(t *testing.T) {
 		"carrier-pigeon://coop/ns": "there are: memory",
 		"memory://x?speed=fast":    `does not know the parameter "speed"`,
 	} {
-		if _, err := store.Open(t.Context(), url); !errors.Is(err, store.ErrInvalid) || !strings.Contains(err.Error(), want) {
+		if _, err := store.Open(t.Context(), url); !errors.Is(err, store.ErrInvalid) ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one that says %q", url, err, want)
 		}
 	}

@@ -43,8 +43,8 @@ type Store interface {
 	Commit(ctx context.Context, t Txn) (Result, error)
 
 	// NewSession starts a session and returns once the store has it on record.
-	// If the reply is lost it returns ErrUnavailable, and a session that no caller
-	// knows lives until its TTL has passed.
+	// If the reply is lost it returns ErrUnavailable, and a session that no
+	// caller knows lives until its TTL has passed.
 	NewSession(ctx context.Context, o SessionOptions) (Session, error)
 
 	// Watch follows every key strictly below prefix, as List has it. ctx bounds

@@ -76,8 +76,8 @@ func (a *app) newExplain() *cobra.Command {
 	return cmd
 }
 
-// explained returns an explanation as text. A fire whose offset from UTC differs
-// from that of the one before is marked.
+// explained returns an explanation as text. A fire whose offset from UTC
+// differs from that of the one before is marked.
 func explained(e cron.Explanation, now time.Time) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", e.Words)

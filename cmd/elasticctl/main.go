@@ -1,5 +1,5 @@
-// Command elasticctl looks after elastic's jobs, and those of ElasticJob, from a
-// terminal.
+// Command elasticctl looks after elastic's jobs, and those of ElasticJob, from
+// a terminal.
 //
 //	elasticctl elasticjob doctor --from zookeeper://10.0.0.1/namespace
 //

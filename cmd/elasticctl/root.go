@@ -58,8 +58,8 @@ func group(cmd *cobra.Command, args []string) error {
 	return cmd.Help()
 }
 
-// run executes a command line and returns the exit code. What was asked for goes
-// to stdout, everything else to stderr.
+// run executes a command line and returns the exit code. What was asked for
+// goes to stdout, everything else to stderr.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return execute(ctx, newApp(stdout), args, stdout, stderr)
 }

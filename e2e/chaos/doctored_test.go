@@ -60,8 +60,9 @@ func TestFigures_CountDoctoredRun(t *testing.T) {
 			func(g figures) bool { return g.stuck > 0 }},
 		{"an instance that is left over", func(d *checker.History, _ *[]fenced.Write) {
 			d.Final = append(d.Final, store.Entry{
-				Key:   "instances/x@y",
-				Value: []byte(`{"v":2,"name":"x","pid":1,"weight":1,"state":"up","sets":[],"level":1,"started":"2026-01-01T00:00:00Z"}`),
+				Key: "instances/x@y",
+				Value: []byte(`{"v":2,"name":"x","pid":1,"weight":1,"state":"up","sets":[],"level":1,` +
+					`"started":"2026-01-01T00:00:00Z"}`),
 			})
 		}, func(g figures) bool { return g.residue > 0 }},
 		{"a resource that took an outdated fence", func(_ *checker.History, log *[]fenced.Write) {

@@ -12,23 +12,28 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// Audit checks every commit of a memory store against the protocol, in the order of the store: not only that nothing went wrong, but
-// that nothing was let through that should have been refused, even where it happened to do no harm. What it finds has the number of
-// the invariant that the rule holds up.
+// Audit checks every commit of a memory store against the protocol, in the
+// order of the store: not only that nothing went wrong, but that nothing was
+// let through that should have been refused, even where it happened to do no
+// harm. What it finds has the number of the invariant that the rule holds up.
 //
-// It sees what the store was asked, and no handler: History is for those. It is not safe for concurrent use; Server.OnCommit calls
-// it for one commit at a time.
+// It sees what the store was asked, and no handler: History is for those. It is
+// not safe for concurrent use; Server.OnCommit calls it for one commit at a
+// time.
 type Audit struct {
-	// Operator is the name of the client that stands for people: it may write what it likes, except records.
+	// Operator is the name of the client that stands for people: it may write
+	// what it likes, except records.
 	Operator string
 
-	// Wrong says that some clock is, or was, further off than MaxSkew. The times
-	// of a record are then not to be relied on: fires can begin again, also those
-	// that others follow. Fences grow all the same.
+	// Wrong says that some clock is, or was, further off than MaxSkew. The
+	// times of a record are then not to be relied on: fires can begin again,
+	// also those that others follow. Fences grow all the same.
 	Wrong bool
 
-	// Skew is how far clocks differ at most. What a shard has done is forgotten with its record when the job loses it; if it comes back what
-	// is due to it follows from the time, so within Skew it can repeat itself. Below a millisecond it must not.
+	// Skew is how far clocks differ at most. What a shard has done is forgotten
+	// with its record when the job loses it; if it comes back what is due to it
+	// follows from the time, so within Skew it can repeat itself. Below a
+	// millisecond it must not.
 	Skew time.Duration
 
 	// Found has every breach so far.
@@ -68,7 +73,8 @@ type Shard struct {
 	division int // of the job's work, when the shard was claimed last
 }
 
-// Since returns when the shard's record was created; the zero time if it has none.
+// Since returns when the shard's record was created; the zero time if it has
+// none.
 func (s *Shard) Since() time.Time { return s.since }
 
 // Fate is what became of one fire of a shard, or of one trigger.
@@ -78,7 +84,8 @@ type Fate struct {
 	Attempts int
 	Result   failover.Result // empty while it runs
 
-	// Of the last end, also while it runs again: a clock that was wrong can have it begin twice.
+	// Of the last end, also while it runs again: a clock that was wrong can
+	// have it begin twice.
 	Ended   time.Time
 	EndedAs failover.Result
 }
@@ -100,8 +107,21 @@ type Claim struct {
 // NewAudit returns an audit that has seen nothing.
 func NewAudit(operator string) *Audit {
 	return &Audit{
-		Operator: operator, jobs: map[string]*layout.Job{}, sets: map[string]map[int][]byte{}, signs: map[string]bool{}, specs: map[string]*layout.Spec{}, cancels: map[string][]layout.Cancel{}, inForce: map[string]time.Time{}, changed: map[string]time.Time{}, assigned: map[string]*layout.Assignment{},
-		alive: map[string]layout.Instance{}, died: map[string]time.Time{}, whole: map[string]map[int64]*Whole{}, clients: map[string]string{}, shards: map[string]*Shard{}, divided: map[string]*divided{},
+		Operator: operator,
+		jobs:     map[string]*layout.Job{},
+		sets:     map[string]map[int][]byte{},
+		signs:    map[string]bool{},
+		specs:    map[string]*layout.Spec{},
+		cancels:  map[string][]layout.Cancel{},
+		inForce:  map[string]time.Time{},
+		changed:  map[string]time.Time{},
+		assigned: map[string]*layout.Assignment{},
+		alive:    map[string]layout.Instance{},
+		died:     map[string]time.Time{},
+		whole:    map[string]map[int64]*Whole{},
+		clients:  map[string]string{},
+		shards:   map[string]*Shard{},
+		divided:  map[string]*divided{},
 	}
 }
 
@@ -149,17 +169,20 @@ func (a *Audit) Alive(id string) bool {
 	return ok
 }
 
-// Instance returns what an instance says about itself; zero if it has no key, or one that can't be read.
+// Instance returns what an instance says about itself; zero if it has no key,
+// or one that can't be read.
 func (a *Audit) Instance(id string) layout.Instance { return a.alive[id] }
 
-// Spec returns a job's spec as it is now; nil if there is none that can be read.
+// Spec returns a job's spec as it is now; nil if there is none that can be
+// read.
 func (a *Audit) Spec(job string) *layout.Spec { return a.specs[job] }
 
 // Job returns a job as it is stored, also one that is not here; nil if there is
 // none that can be read.
 func (a *Audit) Job(job string) *layout.Job { return a.jobs[job] }
 
-// InForce returns since when a job's schedule is, also if a broken clock says that it will only be later.
+// InForce returns since when a job's schedule is, also if a broken clock says
+// that it will only be later.
 func (a *Audit) InForce(job string) time.Time { return a.inForce[job] }
 
 // Client returns who registered an instance.
@@ -169,7 +192,13 @@ func (a *Audit) shard(job string, item int) *Shard {
 	key := layout.RunKey(job, item)
 	s := a.shards[key]
 	if s == nil {
-		s = &Shard{Job: job, Item: item, Fires: map[int64]*Fate{}, Asked: map[uint64]*Fate{}, Claims: map[uint64]Claim{}}
+		s = &Shard{
+			Job:    job,
+			Item:   item,
+			Fires:  map[int64]*Fate{},
+			Asked:  map[uint64]*Fate{},
+			Claims: map[uint64]Claim{},
+		}
 		a.shards[key] = s
 	}
 	return s
@@ -234,7 +263,8 @@ func (a *Audit) spec(job string, op store.Op) {
 	}
 }
 
-// sessioned checks that a write carries its writer's session, so that it can't be applied once the session is over.
+// sessioned checks that a write carries its writer's session, so that it can't
+// be applied once the session is over.
 func (a *Audit) sessioned(invariant int, job string, shard int, key string) {
 	if a.now.Session == "" {
 		a.breach(invariant, job, shard, "%s was written outside a session", key)
@@ -307,7 +337,8 @@ func (a *Audit) leader() string {
 	return ""
 }
 
-// guarded says whether the commit rests on a key, and on its version if that is asked for.
+// guarded says whether the commit rests on a key, and on its version if that is
+// asked for.
 func (a *Audit) guarded(key string, version bool) bool {
 	for _, c := range a.now.If {
 		if c.Key == key && (c.Version != 0 || !version) {

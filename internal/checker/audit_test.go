@@ -20,7 +20,8 @@ var byTest = layout.Changed{By: "a@1", At: midnight, Via: layout.ViaCode}
 // stored returns the document of a job that an instance has created.
 func stored(spec layout.Spec) []byte { return layout.NewJob(spec, byTest).Encode() }
 
-// story is a job of one shard that a runs once and, after its death, b again. Each commit can be doctored.
+// story is a job of one shard that a runs once and, after its death, b again.
+// Each commit can be doctored.
 func story() []memory.Commit {
 	spec := layout.Spec{Schedule: "* * * * * ?", Shards: 1, Sharding: "sticky", Failover: true, MaxAttempts: 2, Misfire: failover.MisfireOnce, Overlap: failover.OverlapQueue}.From(midnight)
 	instance := func(name string) []byte {
@@ -114,7 +115,8 @@ func TestADoctoredStoreBreaksJustWhatIsDoctored(t *testing.T) {
 			all[8].Do = []store.Op{store.Set("runs/job/0", claimed.Reclaim("b@1").Complete(failover.ResultSucceeded, "", midnight).Encode())}
 		}
 	}
-	// The job is changed after the last run, and its second fire begins long after.
+	// The job is changed after the last run, and its second fire begins long
+	// after.
 	change := func(f func(s *layout.Spec)) func([]memory.Commit) {
 		return func(all []memory.Commit) {
 			spec, _ := layout.DecodeSpec(all[2].Do[0].Value)

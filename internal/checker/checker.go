@@ -1,5 +1,6 @@
-// Package checker says whether what happened to a job was as promised: it takes what handlers did, what was done to their
-// processes and what the store holds in the end, and returns every breach, by the number of the invariant.
+// Package checker says whether what happened to a job was as promised: it takes
+// what handlers did, what was done to their processes and what the store holds
+// in the end, and returns every breach, by the number of the invariant.
 //
 //	1  fences grow with every claim, and of a shard no two executions overlap that live
 //	2  no fire of a shard begins twice with attempt 1
@@ -11,10 +12,12 @@
 //	8  in the end the store holds specs, assignments, one idle record a shard, and live instances
 //	9  a job runs as it was told: after what it follows, within its limits, where it may (only [Audit] and its users see that)
 //
-// It knows nothing of tests and starts nothing: whoever has a [History] can have it checked.
+// It knows nothing of tests and starts nothing: whoever has a [History] can
+// have it checked.
 //
-// What it can't see is given the benefit of the doubt, and each such case is named where it is decided: what a process that
-// was frozen did before it noticed, and what a process claimed that died before it could say so.
+// What it can't see is given the benefit of the doubt, and each such case is
+// named where it is decided: what a process that was frozen did before it
+// noticed, and what a process claimed that died before it could say so.
 package checker
 
 import (

@@ -76,7 +76,8 @@ func TestADoctoredHistoryBreaksJustWhatItsFileSays(t *testing.T) {
 	}
 }
 
-// doctor applies what a file says to the lines of the good history. A line after - is taken out, one after + is put in.
+// doctor applies what a file says to the lines of the good history. A line
+// after - is taken out, one after + is put in.
 func doctor(t *testing.T, good []string, edits string) (want []string, text string) {
 	t.Helper()
 	lines := slices.Clone(good)
@@ -127,7 +128,8 @@ func TestALineThatIsTornIsRefused(t *testing.T) {
 	}
 }
 
-// An act can be noted while another one of its kind lasts: the first end is the end of both, and none of them lasts for ever.
+// An act can be noted while another one of its kind lasts: the first end is the
+// end of both, and none of them lasts for ever.
 func TestActsThatOverlapEndTogether(t *testing.T) {
 	at := func(s int) time.Time { return time.Date(2026, 1, 2, 3, 4, s, 0, time.UTC) }
 	p := processesOf([]Act{

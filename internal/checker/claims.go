@@ -55,7 +55,8 @@ func (c *checker) executions(job string, item int) []execution {
 	return runs
 }
 
-// busyUntil returns when others could have the shard: a process that is frozen does not end, but it no longer counts.
+// busyUntil returns when others could have the shard: a process that is frozen
+// does not end, but it no longer counts.
 func (x execution) busyUntil() time.Time {
 	until := x.until
 	if x.process != nil {
@@ -68,7 +69,8 @@ func (x execution) busyUntil() time.Time {
 	return until
 }
 
-// completed says whether the handler said, by a time, that it was through, well or not.
+// completed says whether the handler said, by a time, that it was through, well
+// or not.
 func (x execution) completed(by time.Time) bool {
 	return x.end != nil && !x.end.Time.After(by) && !x.unfinished()
 }
@@ -117,8 +119,9 @@ func (c *checker) compare(s *shard, a, b execution) {
 		c.breach(s, 1, b.start.Time, "one fence for two claims: %s; %s", a, b)
 		return
 	}
-	// Whoever has the smaller fence lost its claim to the other. That is as it should be if it stood still at that moment,
-	// since nothing can stop it then; it may even have started, or go on, when it wakes.
+	// Whoever has the smaller fence lost its claim to the other. That is as it
+	// should be if it stood still at that moment, since nothing can stop it
+	// then; it may even have started, or go on, when it wakes.
 	old, young := a, b
 	if a.start.Fence > b.start.Fence {
 		old, young = b, a
@@ -134,8 +137,10 @@ func (c *checker) compare(s *shard, a, b execution) {
 	}
 }
 
-// fences checks that claims and executions are the same in number, from the first execution on: the first fence is a time. A
-// claim whose handler did not start needs a process that was lost after it claimed. A leap is no number of claims: the floor of the job's fences was raised.
+// fences checks that claims and executions are the same in number, from the
+// first execution on: the first fence is a time. A claim whose handler did not
+// start needs a process that was lost after it claimed. A leap is no number of
+// claims: the floor of the job's fences was raised.
 func (c *checker) fences(s *shard) {
 	byFence := slices.Clone(s.runs)
 	slices.SortFunc(byFence, func(a, b execution) int { return cmp.Compare(a.start.Fence, b.start.Fence) })
@@ -159,7 +164,8 @@ func (c *checker) fences(s *shard) {
 	}
 }
 
-// leap is more claims than are ever lost between two that a handler was called for.
+// leap is more claims than are ever lost between two that a handler was called
+// for.
 const leap = 1000
 
 // attempts checks invariant 3.
@@ -187,7 +193,8 @@ func (c *checker) repeated(s *shard, b execution, k int) string {
 		return a.start.Attempt == k-1 && a.start.Fire.Equal(b.start.Fire)
 	})
 	if i < 0 {
-		// It was claimed, or there would be no attempt k; its process was lost before the handler could say so.
+		// It was claimed, or there would be no attempt k; its process was lost
+		// before the handler could say so.
 		if c.processes.any(func(p *process) bool { return p.lostBetween(b.start.Fire, at) }) {
 			return ""
 		}
@@ -199,7 +206,8 @@ func (c *checker) repeated(s *shard, b execution, k int) string {
 	case !s.spec.Failover && !p.leftBetween(a.start.Time, at):
 		return fmt.Sprintf("the job has no failover; before it there was %s", a)
 	case a.completed(at):
-		// The handler was through, but whether the store learned of it is another matter if the process was lost just then.
+		// The handler was through, but whether the store learned of it is
+		// another matter if the process was lost just then.
 		if !p.lostBetween(a.end.Time, a.end.Time.Add(unrecorded)) {
 			return fmt.Sprintf("the one before it had completed: %s", a)
 		}

@@ -8,7 +8,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// cover checks invariant 6: in the end each shard of a job has one owner, and it may own. If nobody is left there is nobody to own.
+// cover checks invariant 6: in the end each shard of a job has one owner, and
+// it may own. If nobody is left there is nobody to own.
 func (c *checker) cover(name string, spec *layout.Spec) {
 	may, held := map[string]bool{}, cordons(c.Final)
 	var owners []string
@@ -66,7 +67,8 @@ func cordons(final []store.Entry) func(id string, i layout.Instance) bool {
 	}
 }
 
-// disabled checks invariant 7. A handler starts a moment after its claim, which may have been made just before.
+// disabled checks invariant 7. A handler starts a moment after its claim, which
+// may have been made just before.
 func (c *checker) disabled(s *shard) {
 	var off time.Time // since when; zero: it is enabled
 	acts := slices.Clone(c.Acts)

@@ -8,8 +8,10 @@ import (
 	"github.com/elasticjob-go/elastic/internal/layout"
 )
 
-// divided is how the work of a job is divided among its shards. A resource that remembers fences may hold pieces of it that other shards do from then on: so
-// the fences of all claims that are made after a change are greater than those of all claims before it, whichever the shards.
+// divided is how the work of a job is divided among its shards. A resource that
+// remembers fences may hold pieces of it that other shards do from then on: so
+// the fences of all claims that are made after a change are greater than those
+// of all claims before it, whichever the shards.
 type divided struct {
 	number     int      // of changes
 	claims     int      // so far
@@ -34,7 +36,8 @@ func (a *Audit) dividedOf(job string) *divided {
 // Division returns the number of the division of a job's work that is in force.
 func (a *Audit) Division(job string) int { return a.dividedOf(job).number }
 
-// divides takes an assignment: it changes the division if other shards may do a piece of the work by it.
+// divides takes an assignment: it changes the division if other shards may do a
+// piece of the work by it.
 func (a *Audit) divides(job string, next layout.Assignment) {
 	d := a.dividedOf(job)
 	spec := a.specs[job]
@@ -54,7 +57,8 @@ func (a *Audit) divides(job string, next layout.Assignment) {
 	d.floors = append(d.floors, next.Fences)
 }
 
-// outranks checks that a claim has a greater fence than all claims under another division, before it.
+// outranks checks that a claim has a greater fence than all claims under
+// another division, before it.
 func (a *Audit) outranks(s *Shard, now failover.Record) *divided {
 	d := a.dividedOf(s.Job)
 	if now.Fence <= d.before {
@@ -66,7 +70,8 @@ func (a *Audit) outranks(s *Shard, now failover.Record) *divided {
 	return d
 }
 
-// outrankedStill checks that a run which goes on under a new claim does not get ahead of those for which the work is divided otherwise.
+// outrankedStill checks that a run which goes on under a new claim does not get
+// ahead of those for which the work is divided otherwise.
 func (a *Audit) outrankedStill(s *Shard, now failover.Record) {
 	d := a.dividedOf(s.Job)
 	d.highest = max(d.highest, now.Fence)

@@ -8,8 +8,8 @@ import (
 	"github.com/elasticjob-go/elastic/failover"
 )
 
-// fires checks invariant 4: each fire of the schedule, from the moment at which the job came into the store up to the record's last
-// one, is accounted for.
+// fires checks invariant 4: each fire of the schedule, from the moment at which
+// the job came into the store up to the record's last one, is accounted for.
 //
 // A fire is accounted for if one of its attempts completed, well or not. Else
 //
@@ -68,7 +68,8 @@ func (c *checker) unaccounted(s *shard, fire time.Time, runs []execution, record
 	return ""
 }
 
-// claimedUnseen says whether there is a fence that nobody was given between the last run before a fire and the first one after it.
+// claimedUnseen says whether there is a fence that nobody was given between the
+// last run before a fire and the first one after it.
 func (s *shard) claimedUnseen(fire time.Time, record failover.Record) bool {
 	before, after := uint64(0), record.Fence+1
 	for _, x := range s.runs {
@@ -81,8 +82,9 @@ func (s *shard) claimedUnseen(fire time.Time, record failover.Record) bool {
 	return after > before+1
 }
 
-// couldBegin says whether there was time enough to begin a fire before the next one came: Bound, not counting the time in which the
-// shard was running, and in which an owner of it may just have been lost.
+// couldBegin says whether there was time enough to begin a fire before the next
+// one came: Bound, not counting the time in which the shard was running, and in
+// which an owner of it may just have been lost.
 func (c *checker) couldBegin(s *shard, fire time.Time) bool {
 	next := s.policy.Schedule.Next(fire)
 	if next.IsZero() || next.After(c.End) {

@@ -38,8 +38,8 @@ type Line struct {
 	Outcome  string    `json:"outcome,omitempty"` // of an end: ok; "unfinished: " if it was told to stop; else the error
 }
 
-// Act is something that was done to a process, or to a job. PID 0 is the store: while it is stopped, or killed and not started again,
-// nobody can reach it.
+// Act is something that was done to a process, or to a job. PID 0 is the store:
+// while it is stopped, or killed and not started again, nobody can reach it.
 type Act struct {
 	Time time.Time // when it was certain: of a kill, when the process was gone; of a disable, when it was acknowledged
 	Kind Kind
@@ -183,7 +183,8 @@ func (h *History) take(text string) (err error) {
 	return err
 }
 
-// Life returns what happened to one shard, and to the processes meanwhile, as text for people.
+// Life returns what happened to one shard, and to the processes meanwhile, as
+// text for people.
 func (h History) Life(job string, shard int) string {
 	var own History
 	for _, l := range h.Lines {

@@ -7,8 +7,8 @@ import (
 )
 
 // evicted checks the deletion of an instance's key by another instance: it
-// compares the key and the heartbeat with what was seen, and leaves no key of the
-// instance behind.
+// compares the key and the heartbeat with what was seen, and leaves no key of
+// the instance behind.
 func (a *Audit) evicted(id string, op store.Op) {
 	if a.byOperator() || a.now.Cause != memory.Committed {
 		return
@@ -74,7 +74,8 @@ func (a *Audit) registers(key string) bool {
 	return false
 }
 
-// set notes a document of a set of jobs. A set that a live instance names stays.
+// set notes a document of a set of jobs. A set that a live instance names
+// stays.
 func (a *Audit) set(op store.Op) {
 	hash, part, _ := layout.SetOf(op.Key)
 	if a.sets[hash] == nil {

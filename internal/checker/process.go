@@ -24,15 +24,17 @@ func (s span) overlaps(from, to time.Time) bool {
 	return !s.from.After(to) && (s.to.IsZero() || !s.to.Before(from))
 }
 
-// wake is the time in which a process that goes on after it was frozen must notice, and its handlers must return. What it does
-// meanwhile is out of reach of any lock: that is what fences are for.
+// wake is the time in which a process that goes on after it was frozen must
+// notice, and its handlers must return. What it does meanwhile is out of reach
+// of any lock: that is what fences are for.
 const wake = time.Second
 
-// unrecorded is how long the store may not know yet that a handler has returned: it waits for others to share its commit, then
-// commits.
+// unrecorded is how long the store may not know yet that a handler has
+// returned: it waits for others to share its commit, then commits.
 const unrecorded = time.Second
 
-// processes are all that ever were, by their number. Numbers come again, so there is a list of each, by time.
+// processes are all that ever were, by their number. Numbers come again, so
+// there is a list of each, by time.
 type processes map[int][]*process
 
 func processesOf(acts []Act, ttl time.Duration) processes {
@@ -41,8 +43,10 @@ func processesOf(acts []Act, ttl time.Duration) processes {
 	all := processes{}
 	var outages []span
 	open := map[int]time.Time{} // since when it is stopped
-	// A session is given up nine tenths of its TTL after its last renewal. Those are a third of the TTL apart, and of two that are due one may go wrong, which is
-	// noticed after a quarter of the TTL. What is left is three tenths: a shorter pause costs nothing, and excuses nothing.
+	// A session is given up nine tenths of its TTL after its last renewal.
+	// Those are a third of the TTL apart, and of two that are due one may go
+	// wrong, which is noticed after a quarter of the TTL. What is left is three
+	// tenths: a shorter pause costs nothing, and excuses nothing.
 	short := ttl * 3 / 10
 	for _, a := range acts {
 		if a.PID == 0 {
@@ -116,13 +120,14 @@ func (ps processes) at(pid int, t time.Time) *process {
 	return nil
 }
 
-// frozenAt says whether the process stood still, or may not have noticed yet that it had.
+// frozenAt says whether the process stood still, or may not have noticed yet
+// that it had.
 func (p *process) frozenAt(t time.Time) bool {
 	return p != nil && slices.ContainsFunc(p.frozen, func(s span) bool { return s.holds(t) })
 }
 
-// lostBetween says whether something happened that can have cost the process its session: it died, was frozen, or could not reach
-// the store.
+// lostBetween says whether something happened that can have cost the process
+// its session: it died, was frozen, or could not reach the store.
 func (p *process) lostBetween(from, to time.Time) bool {
 	if p == nil {
 		return false
@@ -134,7 +139,8 @@ func (p *process) lostBetween(from, to time.Time) bool {
 	return slices.ContainsFunc(p.frozen, touches) || slices.ContainsFunc(p.outages, touches)
 }
 
-// leftBetween says whether the process was asked to leave and did, or was on its way.
+// leftBetween says whether the process was asked to leave and did, or was on
+// its way.
 func (p *process) leftBetween(from, to time.Time) bool {
 	return p != nil && !p.asked.IsZero() && !p.asked.After(to) && (p.gone.IsZero() || !p.gone.Before(from))
 }

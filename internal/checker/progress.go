@@ -6,11 +6,13 @@ import (
 	"github.com/elasticjob-go/elastic/failover"
 )
 
-// progress checks invariant 5: a shard starts within Bound of the moment at which it is ready to, that is, when a fire is due, the one
-// before it has ended, and a TTL has passed since something was last done to any process. In the end the last fire
-// is recent, and no run is in progress.
+// progress checks invariant 5: a shard starts within Bound of the moment at
+// which it is ready to, that is, when a fire is due, the one before it has
+// ended, and a TTL has passed since something was last done to any process. In
+// the end the last fire is recent, and no run is in progress.
 //
-// Acts postpone the moment whatever they are: a process that starts while the fleet is dead is as important as one that dies.
+// Acts postpone the moment whatever they are: a process that starts while the
+// fleet is dead is as important as one that dies.
 func (c *checker) progress(s *shard) {
 	before, due := s.policy.Since, s.policy.Schedule.Next(s.policy.Since) // the last start, and what is due after it
 	free := before                                                        // when the shard was free again
@@ -33,7 +35,8 @@ func (c *checker) progress(s *shard) {
 	c.recent(s)
 }
 
-// ready returns when a shard could start that is ready otherwise: a TTL after what was last done to any process meanwhile.
+// ready returns when a shard could start that is ready otherwise: a TTL after
+// what was last done to any process meanwhile.
 func (c *checker) ready(at, from, to time.Time) time.Time {
 	for _, a := range c.Acts {
 		if a.Time.After(from) && a.Time.Before(to) {

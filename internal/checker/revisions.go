@@ -8,9 +8,9 @@ import (
 )
 
 // revision checks a write of a job by an instance against the document before
-// it: instances create jobs and replace specs, one revision after the other, and
-// the transaction that replaces a revision keeps it. Only a call of its program
-// makes an instance remove a job, and then the change has a name.
+// it: instances create jobs and replace specs, one revision after the other,
+// and the transaction that replaces a revision keeps it. Only a call of its
+// program makes an instance remove a job, and then the change has a name.
 func (a *Audit) revision(job string, old *layout.Job, next layout.Job, op store.Op) {
 	if a.byOperator() {
 		return

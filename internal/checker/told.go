@@ -14,7 +14,8 @@ type Whole struct {
 	Succeeded time.Time // or had nothing to do; zero if one of them has not
 }
 
-// At returns when the fire had ended as a job that follows asks for; zero if it has not.
+// At returns when the fire had ended as a job that follows asks for; zero if it
+// has not.
 func (w *Whole) At(ends failover.Ends) time.Time {
 	switch {
 	case w == nil:
@@ -25,10 +26,12 @@ func (w *Whole) At(ends failover.Ends) time.Time {
 	return w.Succeeded
 }
 
-// Whole returns the fires of a job that all its shards have ended, by Fire.Unix().
+// Whole returns the fires of a job that all its shards have ended, by
+// Fire.Unix().
 func (a *Audit) Whole(job string) map[int64]*Whole { return a.whole[job] }
 
-// fits says whether an assignment is one of a spec's shards: of a broadcast, no instance has two.
+// fits says whether an assignment is one of a spec's shards: of a broadcast, no
+// instance has two.
 func fits(spec *layout.Spec, assigned *layout.Assignment) bool {
 	if spec == nil || !spec.Broadcast() {
 		return spec != nil && len(assigned.Owners) == spec.Shards
@@ -37,7 +40,8 @@ func fits(spec *layout.Spec, assigned *layout.Assignment) bool {
 	return len(slices.Compact(owners)) == len(assigned.Owners)
 }
 
-// shardsOf returns how many shards a job has; of a broadcast the assignment says that.
+// shardsOf returns how many shards a job has; of a broadcast the assignment
+// says that.
 func (a *Audit) shardsOf(job string, spec *layout.Spec) int {
 	if assigned := a.assigned[job]; spec.Broadcast() && assigned != nil {
 		return len(assigned.Owners)
@@ -45,7 +49,8 @@ func (a *Audit) shardsOf(job string, spec *layout.Spec) int {
 	return spec.Shards
 }
 
-// asTold checks a claim against what the job says about who may run it, and when.
+// asTold checks a claim against what the job says about who may run it, and
+// when.
 func (a *Audit) asTold(s *Shard, spec *layout.Spec, now failover.Record) {
 	if spec.Unclaimed {
 		a.breach(8, s.Job, s.Item, "claimed, and the job runs without claims: %s", now)
@@ -82,7 +87,8 @@ func (a *Audit) runningOn(job, instance string) (n int) {
 	return n
 }
 
-// end notes a fire that all shards of a job have ended by now. What has ended once stays so: the job may get more shards since.
+// end notes a fire that all shards of a job have ended by now. What has ended
+// once stays so: the job may get more shards since.
 func (a *Audit) end(job string, fire int64) {
 	spec := a.specs[job]
 	if spec == nil {
@@ -127,7 +133,8 @@ func (a *Audit) ends(job string) {
 	}
 }
 
-// itemsOf yields the shards of a job that another waits for: of a broadcast those that have a record.
+// itemsOf yields the shards of a job that another waits for: of a broadcast
+// those that have a record.
 func (a *Audit) itemsOf(job string, spec *layout.Spec) func(yield func(int) bool) {
 	return func(yield func(int) bool) {
 		if spec.Broadcast() {

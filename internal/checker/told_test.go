@@ -11,8 +11,8 @@ import (
 	"github.com/elasticjob-go/elastic/store/memory"
 )
 
-// chain is what a store is asked where one instance runs the two shards of a job, and then the one of a job that follows. Its fields can
-// be doctored.
+// chain is what a store is asked where one instance runs the two shards of a
+// job, and then the one of a job that follows. Its fields can be doctored.
 type chain struct {
 	first, then layout.Spec
 	owners      []string // of the shards of the first

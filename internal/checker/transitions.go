@@ -9,7 +9,8 @@ import (
 	"github.com/elasticjob-go/elastic/store"
 )
 
-// record checks that a write to a record is one of the transitions, by one who may.
+// record checks that a write to a record is one of the transitions, by one who
+// may.
 func (a *Audit) record(s *Shard, op store.Op) {
 	old, there := s.Record, s.there
 	if op.Kind == store.OpDelete {
@@ -54,7 +55,8 @@ func (a *Audit) record(s *Shard, op store.Op) {
 	s.fence = max(s.fence, now.Fence)
 }
 
-// claimed checks what begin and take over have in common: the guards, and what they guard.
+// claimed checks what begin and take over have in common: the guards, and what
+// they guard.
 func (a *Audit) claimed(s *Shard, old, now failover.Record) {
 	job, owner := s.Job, now.Owner
 	spec, assigned := a.specs[job], a.assigned[job]
@@ -130,12 +132,14 @@ func (a *Audit) forgets(s *Shard) bool {
 	return !s.reborn.IsZero() && (a.Wrong || a.Skew >= time.Millisecond)
 }
 
-// reclaims says whether a process claims anew what it runs itself, after it has lost a session.
+// reclaims says whether a process claims anew what it runs itself, after it has
+// lost a session.
 func (a *Audit) reclaims(old, now failover.Record) bool {
 	return old.State == failover.StateRunning && old.Owner != "" && now.Attempt == old.Attempt && sameWork(old, now) && a.clients[old.Owner] == a.clients[now.Owner]
 }
 
-// reclaimed checks that a run goes on under a new claim: by the same process, in another session. The one before may still live in the store, if the
+// reclaimed checks that a run goes on under a new claim: by the same process,
+// in another session. The one before may still live in the store, if the
 // process gave it up because it could not be sure of it.
 func (a *Audit) reclaimed(s *Shard, old, now failover.Record) {
 	switch {
@@ -275,7 +279,8 @@ func (a *Audit) ended(s *Shard, now failover.Record) {
 	}
 }
 
-// removed checks that only the record of a shard that the job no longer has is removed: with it go fence and last fire.
+// removed checks that only the record of a shard that the job no longer has is
+// removed: with it go fence and last fire.
 func (a *Audit) removed(s *Shard, old failover.Record) {
 	if old.State == failover.StateRunning {
 		a.breach(4, s.Job, s.Item, "the record was removed while it runs: %s", old)

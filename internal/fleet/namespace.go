@@ -163,8 +163,8 @@ func Unreadable(key string, err error) status.Reason {
 	}
 }
 
-// Clocks returns the clocks of the instances that are up, from the entries below
-// clocks/: the oldest instances write theirs.
+// Clocks returns the clocks of the instances that are up, from the entries
+// below clocks/: the oldest instances write theirs.
 func (n *Namespace) Clocks(entries []store.Entry) []time.Time {
 	var clocks []time.Time
 	for _, e := range entries {

@@ -97,8 +97,8 @@ func (n *Namespace) judge(s *status.Shard, j *Job, r failover.Record, read bool,
 	}
 }
 
-// isLate reports whether a fire that is due, and begins that much after its time,
-// is late.
+// isLate reports whether a fire that is due, and begins that much after its
+// time, is late.
 func isLate(due time.Time, delay time.Duration, now time.Time) bool {
 	return !due.IsZero() && now.Sub(due.Add(delay)) > status.LateAfter
 }

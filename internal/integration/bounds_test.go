@@ -317,8 +317,8 @@ func FuzzStored(f *testing.F) {
 	})
 }
 
-// A process joins with as many jobs as it likes: its key does not grow with them.
-// Another that has the same jobs names the same set.
+// A process joins with as many jobs as it likes: its key does not grow with
+// them. Another that has the same jobs names the same set.
 func TestJoin_FiftyThousandJobs(t *testing.T) {
 	const jobs = 50_000
 	vtime.Test(t, func(t *testing.T) {
@@ -330,7 +330,8 @@ func TestJoin_FiftyThousandJobs(t *testing.T) {
 				t.Fatal(err)
 			}
 			for n := range jobs {
-				// Such a job is not put into the store, so that only the join costs.
+				// Such a job is not put into the store, so that only the join
+				// costs.
 				over := elastic.Job{Name: fmt.Sprintf("%0100d", n), Schedule: "@at 1999-01-01T00:00:00Z"}
 				if err := s.Add(over, elastic.HandlerFunc(nothing)); err != nil {
 					t.Fatal(err)

@@ -159,7 +159,12 @@ func TestBroadcast_ReturningInstanceSkipsTriggers(t *testing.T) {
 				c.start("b")
 				c.pass(10 * time.Second)
 				if n := len(c.triggered(seq)); n != 2 {
-					t.Errorf("%s, away for %s: %d runs, want one on each instance that was live then", schedule, away, n)
+					t.Errorf(
+						"%s, away for %s: %d runs, want one on each instance that was live then",
+						schedule,
+						away,
+						n,
+					)
 				}
 			})
 		}

@@ -45,15 +45,23 @@ func TestCarryOn_RunOutlivesSession(t *testing.T) {
 		after := c.record("report", 0)
 		if after.Owner == before.Owner || after.Fence != before.Fence+1 || after.Attempt != 1 ||
 			after.Started != before.Started {
-			t.Errorf("the record went from %v to %v, want another incarnation, the next fence and the same attempt", before,
-				after)
+			t.Errorf(
+				"the record went from %v to %v, want another incarnation, the next fence and the same attempt",
+				before,
+				after,
+			)
 		}
 		c.pass(150 * time.Second)
 		c.until("the run has ended", func() bool { return c.record("report", 0).State == failover.StateIdle })
 		runs := c.find(func(r *ran) bool { return r.fire.Equal(before.Fire) })
 		if len(runs) != 1 || runs[0].err != nil || !runs[0].cancelled.IsZero() ||
 			c.record("report", 0).Result != failover.ResultSucceeded {
-			t.Errorf("it ran %d times, the first with %+v; the record says %v", len(runs), runs[0], c.record("report", 0))
+			t.Errorf(
+				"it ran %d times, the first with %+v; the record says %v",
+				len(runs),
+				runs[0],
+				c.record("report", 0),
+			)
 		}
 		_ = b
 	})
@@ -104,8 +112,11 @@ func TestCarryOn_TakeOverWaits(t *testing.T) {
 			t.Errorf("b began %v after the end of the session, want the %v of CarryOn", took, endless.CarryOn)
 		}
 		if !cut.end.Before(again.start) || over.Sub(cut.end) > -endless.CarryOn+ttl {
-			t.Errorf("a's handler ended %v after its session, b began after %v; want the handler first", cut.end.Sub(over),
-				again.start.Sub(over))
+			t.Errorf(
+				"a's handler ended %v after its session, b began after %v; want the handler first",
+				cut.end.Sub(over),
+				again.start.Sub(over),
+			)
 		}
 		a.client.Heal()
 		c.pass(150 * time.Second)

@@ -202,8 +202,12 @@ func TestChange_OfAnyFieldBeginsNothing(t *testing.T) {
 						}
 						for _, r := range c.Runs("j")[before:] {
 							if !r.Fire.Before(e.Fire) && !r.Fire.After(e.Until) {
-								t.Errorf("the fires from %s to %s were reported as missed, but then ran: %s", e.Fire.Format(time.TimeOnly),
-									e.Until.Format(time.TimeOnly), r)
+								t.Errorf(
+									"the fires from %s to %s were reported as missed, but then ran: %s",
+									e.Fire.Format(time.TimeOnly),
+									e.Until.Format(time.TimeOnly),
+									r,
+								)
 							}
 						}
 					}
@@ -294,7 +298,10 @@ func TestChange_WhileFireWaits(t *testing.T) {
 			var told []string
 			for _, e := range c.Events() {
 				if e.Kind == observe.Missed {
-					told = append(told, fmt.Sprint(e.Count, " ", e.Fire.Format(time.TimeOnly), " ", e.Code, " ", e.Args["shards"]))
+					told = append(
+						told,
+						fmt.Sprint(e.Count, " ", e.Fire.Format(time.TimeOnly), " ", e.Code, " ", e.Args["shards"]),
+					)
 				}
 			}
 			wantTold := ""

@@ -54,9 +54,13 @@ func TestClockAhead_JobsGoOn(t *testing.T) {
 			Misfire:  elastic.MisfireSkip,
 			Jitter:   40 * time.Second,
 		}},
-		"unclaimed, after":        {job: elastic.Job{Schedule: "@after 1m", Unclaimed: true}},
-		"unclaimed, jitter":       {job: elastic.Job{Schedule: "0 * * * * ?", Jitter: 40 * time.Second, Unclaimed: true}},
-		"broadcast, jitter":       {job: elastic.Job{Schedule: "0 * * * * ?", Jitter: 40 * time.Second, Broadcast: true}},
+		"unclaimed, after": {job: elastic.Job{Schedule: "@after 1m", Unclaimed: true}},
+		"unclaimed, jitter": {
+			job: elastic.Job{Schedule: "0 * * * * ?", Jitter: 40 * time.Second, Unclaimed: true},
+		},
+		"broadcast, jitter": {
+			job: elastic.Job{Schedule: "0 * * * * ?", Jitter: 40 * time.Second, Broadcast: true},
+		},
 		"broadcast, after":        {job: elastic.Job{Schedule: "@after 1m", Broadcast: true}},
 		"failover, after, 1 tick": {job: elastic.Job{Schedule: "@after 59s", Failover: true}},
 	}

@@ -46,7 +46,12 @@ func TestClock_JumpStopsInstance(t *testing.T) {
 				jumped := time.Now()
 				c.pass(30 * time.Second)
 				for _, r := range c.find(func(r *ran) bool { return r.node == wrong && r.start.After(jumped) }) {
-					t.Errorf("shard %d began the fire of %s at %s, by a wrong clock", r.shard, stamp(r.fire), stamp(r.start))
+					t.Errorf(
+						"shard %d began the fire of %s at %s, by a wrong clock",
+						r.shard,
+						stamp(r.fire),
+						stamp(r.start),
+					)
 				}
 				if !c.balanced("report", "a", "b") {
 					t.Errorf("the owners are %v, want the other two", c.owners("report"))
@@ -171,7 +176,10 @@ func TestClock_SilentInstanceIsEvicted(t *testing.T) {
 		c.start("c")
 		c.until("they share", func() bool { return c.balanced("report", "a", "b", "c") })
 		mute.client.OnRequest(func(r memory.Request) memory.Fault {
-			signs := slices.ContainsFunc(r.Txn.Do, func(op store.Op) bool { return layout.Prefix(op.Key) == layout.Heartbeats })
+			signs := slices.ContainsFunc(
+				r.Txn.Do,
+				func(op store.Op) bool { return layout.Prefix(op.Key) == layout.Heartbeats },
+			)
 			return memory.Fault{Refuse: r.Kind == memory.Transact && signs}
 		})
 		silent := time.Now()
@@ -224,8 +232,12 @@ func TestClock_SetBackKeepsShardsRunning(t *testing.T) {
 		c.pass(20 * time.Second)
 		for shard := range 2 {
 			if r := c.record("report", shard); time.Since(r.Fire).Abs() > 10*time.Second {
-				t.Errorf("shard %d: the last fire is %s, 20 seconds after the clock was corrected; now it is %s", shard, r,
-					stamp(time.Now()))
+				t.Errorf(
+					"shard %d: the last fire is %s, 20 seconds after the clock was corrected; now it is %s",
+					shard,
+					r,
+					stamp(time.Now()),
+				)
 			}
 		}
 	})

@@ -85,7 +85,9 @@ func storyOfTheStuckShard(t *testing.T, before bool, write int) (reached bool) {
 		// Every fire of both shards ended, up to the last one.
 		last := time.Now().Add(-10 * time.Second).Truncate(10 * time.Second)
 		for shard := range 2 {
-			if missing := c.missing("report", shard, start.Add(10*time.Second), last, 10*time.Second); len(missing) > 0 {
+			if missing := c.missing("report", shard, start.Add(10*time.Second), last, 10*time.Second); len(
+				missing,
+			) > 0 {
 				t.Errorf("shard %d: fires that never succeeded: %v", shard, missing)
 			}
 		}

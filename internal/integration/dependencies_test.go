@@ -54,8 +54,16 @@ func (c *cluster) ordered(first, second string, shards int, until time.Time) {
 		}
 		for shard, end := range ended[r.fire] {
 			if end.After(r.start) {
-				c.t.Errorf("%s/%d began the fire of %s at %s, before %s/%d ended it at %s", second, r.shard, stamp(r.fire),
-					stamp(r.start), first, shard, stamp(end))
+				c.t.Errorf(
+					"%s/%d began the fire of %s at %s, before %s/%d ended it at %s",
+					second,
+					r.shard,
+					stamp(r.fire),
+					stamp(r.start),
+					first,
+					shard,
+					stamp(end),
+				)
 			}
 		}
 	}
@@ -200,7 +208,8 @@ func TestAfter_ReshardRefusesStaleClaims(t *testing.T) {
 		c.jobs = chain()
 		refused := ""
 		c.startWith("a", func(r memory.Request) memory.Fault {
-			if r.Kind == memory.Transact && refused == "" && strings.HasPrefix(r.Txn.Do[0].Key, layout.RunsOf("report")) {
+			if r.Kind == memory.Transact && refused == "" &&
+				strings.HasPrefix(r.Txn.Do[0].Key, layout.RunsOf("report")) {
 				refused = stamp(time.Now())
 				c.overwrite("collect", func(s *layout.Spec) { s.Shards = 4 })
 			}

@@ -37,7 +37,11 @@ func TestDrain_FinishesRunsAndMovesShards(t *testing.T) {
 		c.until("A runs shard 1 at the next fire", func() bool { return c.running(a, 1) })
 		for _, r := range c.find(func(r *ran) bool { return r.shard == 1 }) {
 			if r.attempt != 1 {
-				t.Errorf("a run was repeated although no instance was lost: fire %s attempt %d", stamp(r.fire), r.attempt)
+				t.Errorf(
+					"a run was repeated although no instance was lost: fire %s attempt %d",
+					stamp(r.fire),
+					r.attempt,
+				)
 			}
 		}
 	})
@@ -57,10 +61,17 @@ func TestDrain_HandsOverUnfinishedRuns(t *testing.T) {
 			}
 			cut := c.find(func(r *ran) bool { return r.node == b && r.shard == 1 })[0]
 			if !errors.Is(cut.cause, elastic.ErrShutdown) || cut.end.Sub(left) != 5*time.Second {
-				t.Errorf("B's handler ended after %s with the cause %v, want 5s and ErrShutdown", cut.end.Sub(left), cut.cause)
+				t.Errorf(
+					"B's handler ended after %s with the cause %v, want 5s and ErrShutdown",
+					cut.end.Sub(left),
+					cut.cause,
+				)
 			}
 			if !failoverOn {
-				c.until("the run is given up", func() bool { return c.record("report", 1).Result == failover.ResultLost })
+				c.until(
+					"the run is given up",
+					func() bool { return c.record("report", 1).Result == failover.ResultLost },
+				)
 				return
 			}
 			c.until("A repeats the run", func() bool { return c.running(a, 1) })

@@ -168,11 +168,17 @@ var provoked = map[string]func(t *testing.T, c *elastictest.Cluster){
 	},
 	"clocks differ": func(t *testing.T, c *elastictest.Cluster) {
 		c.Add(elastic.Job{Name: "report", Schedule: everySecond}, returnsAfter(0, nil))
-		c.StartWith("ahead", elastic.WithTesting(elastic.Testing{Now: func() time.Time { return time.Now().Add(time.Hour) }}))
+		c.StartWith(
+			"ahead",
+			elastic.WithTesting(elastic.Testing{Now: func() time.Time { return time.Now().Add(time.Hour) }}),
+		)
 		c.Advance(10 * time.Second)
 		_ = c.Drain("ahead")
 		c.Start("a", "b")
-		c.StartWith("wrong", elastic.WithTesting(elastic.Testing{Now: func() time.Time { return time.Now().Add(time.Hour) }}))
+		c.StartWith(
+			"wrong",
+			elastic.WithTesting(elastic.Testing{Now: func() time.Time { return time.Now().Add(time.Hour) }}),
+		)
 		c.Advance(5 * time.Minute)
 	},
 	"the history fails": func(t *testing.T, c *elastictest.Cluster) {
@@ -249,18 +255,26 @@ func TestTrouble_CodeNamesTheFault(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var trouble []elastic.Event
 				sick := &partly{Store: memory.NewServer().Connect("a"), how: row.how, place: row.at}
-				s, err := elastic.New(store.NewPortable(sick, store.Config{}), elastic.WithEvents(func(e elastic.Event) {
-					if e.Kind == observe.Trouble {
-						trouble = append(trouble, e)
-					}
-				}))
+				s, err := elastic.New(
+					store.NewPortable(sick, store.Config{}),
+					elastic.WithEvents(func(e elastic.Event) {
+						if e.Kind == observe.Trouble {
+							trouble = append(trouble, e)
+						}
+					}),
+				)
 				if err != nil {
 					t.Fatal(err)
 				}
 				s.MustAdd(elastic.Job{Name: "report", Schedule: everySecond}, returnsAfter(0, nil))
 				_, _ = leaves(t, s, 20*time.Second)
 				if len(trouble) == 0 || trouble[0].Code != row.code || trouble[0].Args["operation"] != row.operation {
-					t.Errorf("got the events %+v, want the code %s and the operation %s", trouble, row.code, row.operation)
+					t.Errorf(
+						"got the events %+v, want the code %s and the operation %s",
+						trouble,
+						row.code,
+						row.operation,
+					)
 				}
 				checkEvents(t, trouble)
 			})

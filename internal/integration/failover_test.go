@@ -101,7 +101,9 @@ func TestFailover_MaxAttempts(t *testing.T) {
 			t.Errorf("the fire had %d attempts, want 3", attempts)
 		}
 		c.until("the next fire runs", func() bool {
-			return len(c.find(func(r *ran) bool { return r.fire.Minute() == 2 && !r.end.IsZero() && r.err == nil })) == 1
+			return len(
+				c.find(func(r *ran) bool { return r.fire.Minute() == 2 && !r.end.IsZero() && r.err == nil }),
+			) == 1
 		})
 	})
 }
@@ -117,8 +119,12 @@ func TestFailover_CancelsBeforeTakeOver(t *testing.T) {
 		cut := c.find(func(r *ran) bool { return r.node == b && r.shard == 1 })[0]
 		took := c.find(func(r *ran) bool { return r.node == a && r.shard == 1 })[0]
 		if !errors.Is(cut.cause, elastic.ErrSessionLost) || !cut.end.Before(took.start) {
-			t.Errorf("B's handler ended at %s because of %v, A's began at %s; want an end before that, for a lost session",
-				stamp(cut.end), cut.cause, stamp(took.start))
+			t.Errorf(
+				"B's handler ended at %s because of %v, A's began at %s; want an end before that, for a lost session",
+				stamp(cut.end),
+				cut.cause,
+				stamp(took.start),
+			)
 		}
 		b.client.Heal()
 		c.until("B is back as another instance", func() bool { return c.balanced("report", "x", "y") })
@@ -161,7 +167,10 @@ func TestFailover_RecordsResultAfterSessionLoss(t *testing.T) {
 		a.client.Cut()
 		c.until("the session is lost", func() bool { return !c.running(a, 0) })
 		a.client.Heal()
-		c.until("the result is recorded", func() bool { return c.record("report", 0).Result == failover.ResultSucceeded })
+		c.until(
+			"the result is recorded",
+			func() bool { return c.record("report", 0).Result == failover.ResultSucceeded },
+		)
 		if runs := len(c.find(func(*ran) bool { return true })); runs != 1 {
 			t.Errorf("the fire ran %d times, want once", runs)
 		}

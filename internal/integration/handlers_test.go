@@ -128,7 +128,8 @@ func TestHandler_GetsItsRun(t *testing.T) {
 		for range 3 {
 			run := <-told
 			parameters[run.Shard] = run.Parameter
-			if run.Job != "report" || run.Shards != 3 || run.JobParameter != "all" || run.Attempt != 1 || run.Fence() == 0 ||
+			if run.Job != "report" || run.Shards != 3 || run.JobParameter != "all" || run.Attempt != 1 ||
+				run.Fence() == 0 ||
 				run.Fire.Format(time.DateTime+" MST") != "2000-01-02 08:00:00 CST" {
 				t.Errorf("the handler got %+v", run)
 			}

@@ -189,7 +189,8 @@ func TestHandOver_DataflowResumesFromOffset(t *testing.T) {
 		c.until("both have ended", func() bool {
 			mu.Lock()
 			defer mu.Unlock()
-			return len(done[0]) == items && len(done[1]) == items && cursors.offset(0) == items && cursors.offset(1) == items
+			return len(done[0]) == items && len(done[1]) == items && cursors.offset(0) == items &&
+				cursors.offset(1) == items
 		})
 		if n := len(c.find(func(r *ran) bool { return r.node == b && r.attempt == 2 })); n != 1 {
 			t.Errorf("B went on with %d shards, want 1", n)

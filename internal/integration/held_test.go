@@ -84,7 +84,10 @@ func TestHeld_NoHandlerAfterDeadline(t *testing.T) {
 		c.until("a and b share the shards", func() bool { return c.balanced("report", "a", "b") })
 		p.armed.Store(true)
 		c.until("a is stopped", func() bool { return !p.armed.Load() })
-		c.until("b has repeated all runs", func() bool { return len(c.find(func(r *ran) bool { return r.node == b })) == 8 })
+		c.until(
+			"b has repeated all runs",
+			func() bool { return len(c.find(func(r *ran) bool { return r.node == b })) == 8 },
+		)
 		close(p.woke)
 		c.pass(10 * time.Millisecond)
 		if runs := c.find(func(r *ran) bool { return r.node == a }); len(runs) > 0 {

@@ -70,7 +70,8 @@ func TestHistory_HasARowForEachRun(t *testing.T) {
 			retries := map[int]int{1: 1}[row.Shard]
 			sound := row.Fire.Equal(fire) && row.Attempt == 1 && row.Shards == 3 && row.Revision == 1 && row.FirstFence == row.Fence &&
 				row.Fence > 0 && row.Instance == c.ID("a") && row.Retries == retries && row.Late == 0 &&
-				row.Took >= 2*time.Second && !row.Ended.Before(row.Started.Add(2*time.Second))
+				row.Took >= 2*time.Second &&
+				!row.Ended.Before(row.Started.Add(2*time.Second))
 			if !sound {
 				t.Errorf("shard %d: got %+v", row.Shard, row)
 			}

@@ -199,7 +199,8 @@ func TestHandler_HostileResults(t *testing.T) {
 						ended = append(ended, e)
 					}
 				}
-				if len(ended) < 2 || ended[0].Code != tt.code || ended[0].Err == nil || len(ended[0].Err.Error()) > 20_000 {
+				if len(ended) < 2 || ended[0].Code != tt.code || ended[0].Err == nil ||
+					len(ended[0].Err.Error()) > 20_000 {
 					t.Errorf("got %+v, want two ends with the code %s and an error", ended, tt.code)
 				}
 				if err := c.Drain("a"); err != nil {
@@ -264,7 +265,8 @@ func TestNil_IsRefusedByName(t *testing.T) {
 		"WithStrategy: strategy \"f\" is not valid": elastic.WithStrategy(sharding.Func("f", nil)),
 		"WithStrategy: strategy \"p\" is not valid": elastic.WithStrategy(sharding.Pin("p", nil, noStrategy)),
 	} {
-		if _, err := elastic.New(connected(), option); err == nil || !strings.Contains(err.Error(), strings.TrimSpace(want)) {
+		if _, err := elastic.New(connected(), option); err == nil ||
+			!strings.Contains(err.Error(), strings.TrimSpace(want)) {
 			t.Errorf("New: %v, want %q", err, want)
 		}
 		if _, err := elastic.Open(t.Context(), "memory://nil", option); err == nil ||
@@ -305,7 +307,8 @@ func TestNil_IsRefusedByName(t *testing.T) {
 			t.Errorf("Add: %v, want %q", err, want)
 		}
 	}
-	if _, err := s.Trigger(t.Context(), "report", nil); err == nil || !strings.Contains(err.Error(), "option 1 is nil") {
+	if _, err := s.Trigger(t.Context(), "report", nil); err == nil ||
+		!strings.Contains(err.Error(), "option 1 is nil") {
 		t.Errorf("Trigger: %v", err)
 	}
 	if err := s.Add(job, elastic.HandlerFunc(nothing)); err != nil {

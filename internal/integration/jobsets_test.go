@@ -50,7 +50,10 @@ func (c *cluster) sizeOfSets() (n int) {
 func TestJobSets_AddWritesSmallSet(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		for n := range 500 {
-			c.jobs = append(c.jobs, elastic.Job{Name: fmt.Sprintf("a-job-with-a-long-name-%04d", n), Schedule: "@manual"})
+			c.jobs = append(
+				c.jobs,
+				elastic.Job{Name: fmt.Sprintf("a-job-with-a-long-name-%04d", n), Schedule: "@manual"},
+			)
 		}
 		a := c.start("a")
 		c.pass(5 * time.Second)
@@ -69,7 +72,11 @@ func TestJobSets_AddWritesSmallSet(t *testing.T) {
 		}
 		c.pass(2 * time.Second)
 		if i := c.instance("a"); len(i.Sets) != 3 || slices.Contains(c.has("a"), "late0") {
-			t.Errorf("%d sets, and the job that was removed is there: %t", len(i.Sets), slices.Contains(c.has("a"), "late0"))
+			t.Errorf(
+				"%d sets, and the job that was removed is there: %t",
+				len(i.Sets),
+				slices.Contains(c.has("a"), "late0"),
+			)
 		}
 		for n := range 2 * layout.MaxSets {
 			c.add(a, late(n))
@@ -89,9 +96,9 @@ func TestJobSets_AddWritesSmallSet(t *testing.T) {
 	})
 }
 
-// An instance whose set of jobs is missing, damaged or of another version gets no
-// shards and is reported, and all others go on. When the set is repaired it gets
-// its share.
+// An instance whose set of jobs is missing, damaged or of another version gets
+// no shards and is reported, and all others go on. When the set is repaired it
+// gets its share.
 func TestJobSets_BadSetStopsOneInstance(t *testing.T) {
 	set := layout.NewJobSet([]string{"report"}, true) // of another hash than that of the instances
 	set.Minus = false
@@ -113,7 +120,14 @@ func TestJobSets_BadSetStopsOneInstance(t *testing.T) {
 				for part, text := range bad {
 					c.put(layout.SetKey(hash, part), []byte(text))
 				}
-				ghost := layout.Instance{Name: "ghost", Weight: 1, State: layout.Up, Sets: []string{hash}, Level: layout.Level, Started: time.Now()}
+				ghost := layout.Instance{
+					Name:    "ghost",
+					Weight:  1,
+					State:   layout.Up,
+					Sets:    []string{hash},
+					Level:   layout.Level,
+					Started: time.Now(),
+				}
 				c.put(layout.InstanceKey("ghost@1"), ghost.Encode())
 				c.start("b")
 				c.until("the others share", func() bool { return c.balanced("report", "a", "b") })
@@ -122,7 +136,10 @@ func TestJobSets_BadSetStopsOneInstance(t *testing.T) {
 				if got := c.total() - n; got < 29*6 {
 					t.Errorf("%d runs in 30 seconds, want 6 a second", got)
 				}
-				told := slices.DeleteFunc(c.seen(observe.Unreadable), func(e elastic.Event) bool { return e.Code != "jobset_unreadable" })
+				told := slices.DeleteFunc(
+					c.seen(observe.Unreadable),
+					func(e elastic.Event) bool { return e.Code != "jobset_unreadable" },
+				)
 				if len(told) < 2 || told[0].Subject != layout.SetsOf(hash) {
 					t.Errorf("got the events %+v, want one of a and one of b", told)
 				}
@@ -137,7 +154,8 @@ func TestJobSets_BadSetStopsOneInstance(t *testing.T) {
 	}
 }
 
-// An instance writes a set of its own again that was deleted or damaged by hand.
+// An instance writes a set of its own again that was deleted or damaged by
+// hand.
 func TestJobSets_OwnSetIsRenewed(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "* * * * * ?", Shards: 2}}
@@ -174,7 +192,10 @@ func TestJobSets_SweptWhileJoining(t *testing.T) {
 		}
 		swept := false
 		c.startWith("b", func(r memory.Request) memory.Fault {
-			registers := slices.ContainsFunc(r.Txn.Do, func(op store.Op) bool { return layout.Prefix(op.Key) == layout.Instances })
+			registers := slices.ContainsFunc(
+				r.Txn.Do,
+				func(op store.Op) bool { return layout.Prefix(op.Key) == layout.Instances },
+			)
 			if registers && !swept {
 				swept = true // it has seen the header
 				c.delete(layout.SetKey(hash, 0))
@@ -188,9 +209,9 @@ func TestJobSets_SweptWhileJoining(t *testing.T) {
 	})
 }
 
-// The nine oldest instances write their clocks, which all watch. Three wrong ones
-// among them stop no other instance, and a newcomer behind them learns of its
-// wrong clock.
+// The nine oldest instances write their clocks, which all watch. Three wrong
+// ones among them stop no other instance, and a newcomer behind them learns of
+// its wrong clock.
 func TestClock_NineOldestWrite(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "* * * * * ?", Shards: 12}}
@@ -204,7 +225,10 @@ func TestClock_NineOldestWrite(t *testing.T) {
 			c.pass(2 * time.Second)
 		}
 		c.pass(3 * time.Minute)
-		clocks := slices.DeleteFunc(c.server.Dump(), func(e store.Entry) bool { return layout.Prefix(e.Key) != layout.Clocks })
+		clocks := slices.DeleteFunc(
+			c.server.Dump(),
+			func(e store.Entry) bool { return layout.Prefix(e.Key) != layout.Clocks },
+		)
 		if len(clocks) != 9 {
 			t.Errorf("%d clocks are written, want 9", len(clocks))
 		}

@@ -30,7 +30,10 @@ func (c *cluster) most(fits func(r *ran) bool) (most int) {
 func TestLimit_OfInstance(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		for i := range 3 {
-			c.jobs = append(c.jobs, elastic.Job{Name: fmt.Sprint("job", i), Schedule: "0 * * * * ?", Shards: 4, Failover: true})
+			c.jobs = append(
+				c.jobs,
+				elastic.Job{Name: fmt.Sprint("job", i), Schedule: "0 * * * * ?", Shards: 4, Failover: true},
+			)
 		}
 		c.does(sleepFor(3 * time.Second))
 		a := c.start("a", elastic.WithMaxConcurrent(2))
@@ -95,7 +98,12 @@ func TestLimit_AppliesToTakeOvers(t *testing.T) {
 func TestLabels_SelectInstances(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		c.jobs = []elastic.Job{
-			{Name: "report", Schedule: "* * * * * ?", Shards: 4, Requires: map[string]string{"zone": "eu", "disk": "ssd"}},
+			{
+				Name:     "report",
+				Schedule: "* * * * * ?",
+				Shards:   4,
+				Requires: map[string]string{"zone": "eu", "disk": "ssd"},
+			},
 			{Name: "other", Schedule: "* * * * * ?", Shards: 4},
 		}
 		c.start("a", elastic.WithLabels(map[string]string{"zone": "us", "disk": "ssd"}))

@@ -135,7 +135,11 @@ func TestEvicted_BeforeWatchShowsKey(t *testing.T) {
 		c.delete(layout.InstanceKey(joined[0].Instance))
 		c.pass(10 * time.Second)
 		if lost := c.seen(observe.SessionLost); len(lost) != 1 || len(c.seen(observe.Joined)) != 2 {
-			t.Errorf("it lost its session %d times and joined %d times, want 1 and 2", len(lost), len(c.seen(observe.Joined)))
+			t.Errorf(
+				"it lost its session %d times and joined %d times, want 1 and 2",
+				len(lost),
+				len(c.seen(observe.Joined)),
+			)
 		}
 	})
 }
@@ -147,11 +151,16 @@ func TestLostReply_ForeignKeyMakesRejoin(t *testing.T) {
 		c.jobs = []elastic.Job{{Name: "report", Schedule: "0 0 * * * ?"}}
 		lost := false
 		a := c.startWith("a", func(r memory.Request) memory.Fault {
-			if r.Kind != memory.Transact || layout.Prefix(r.Txn.Do[0].Key) != layout.Instances || r.Txn.Do[0].Kind != store.OpSet || lost {
+			if r.Kind != memory.Transact || layout.Prefix(r.Txn.Do[0].Key) != layout.Instances ||
+				r.Txn.Do[0].Kind != store.OpSet ||
+				lost {
 				return memory.Fault{}
 			}
 			lost = true
-			c.put(r.Txn.Do[0].Key, layout.Instance{Name: "a", Weight: 7, State: layout.Up, Level: layout.Level}.Encode())
+			c.put(
+				r.Txn.Do[0].Key,
+				layout.Instance{Name: "a", Weight: 7, State: layout.Up, Level: layout.Level}.Encode(),
+			)
 			return memory.Fault{LoseRequest: true, Broken: true}
 		})
 		c.pass(time.Minute)
@@ -330,8 +339,8 @@ func TestGuard_RefusedWriteStopsOneJob(t *testing.T) {
 				t.Errorf("%s: the other job ran %d times, want 90", prefix, n)
 			}
 			told := c.seen(observe.Trouble)
-			// A job and its first assignment are one write, and the error says which
-			// key of it is refused.
+			// A job and its first assignment are one write, and the error says
+			// which key of it is refused.
 			if len(told) == 0 || !strings.Contains(told[0].Err.Error(), prefix) || len(told) > 60 {
 				t.Errorf("%s: %d events, the first is %v; want events that name the key", prefix, len(told), told)
 			}
@@ -365,7 +374,11 @@ func TestGuard_StaleClaimIsRepeatedAtOnce(t *testing.T) {
 			return len(c.find(func(r *ran) bool { return r.node == b && r.fire.Equal(fire) })) > 0
 		})
 		if took := time.Since(fire); took > late+100*time.Millisecond {
-			t.Errorf("B began %s after the fire, want at most 100ms after its first claim was refused at %s", took, late)
+			t.Errorf(
+				"B began %s after the fire, want at most 100ms after its first claim was refused at %s",
+				took,
+				late,
+			)
 		}
 	})
 }

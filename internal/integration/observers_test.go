@@ -69,7 +69,12 @@ func TestObserver_Hostile(t *testing.T) {
 					}
 				}
 				if ends != runs || seen[len(seen)-1].Kind != observe.Left {
-					t.Errorf("the other observer got %d ends of %d runs, and last %s", ends, runs, seen[len(seen)-1].Kind)
+					t.Errorf(
+						"the other observer got %d ends of %d runs, and last %s",
+						ends,
+						runs,
+						seen[len(seen)-1].Kind,
+					)
 				}
 				if tt.code != "" && codes[tt.code] != 1 || tt.code == "" && len(codes) > 0 {
 					t.Errorf("the other observer got the codes %v, want %q once", codes, tt.code)
@@ -112,7 +117,11 @@ func TestObserver_LearnsWhatItLost(t *testing.T) {
 			}
 		}
 		if lost == 0 || told != 1 {
-			t.Errorf("the slow observer learned of %d lost events, the other learned %d times that it is slow", lost, told)
+			t.Errorf(
+				"the slow observer learned of %d lost events, the other learned %d times that it is slow",
+				lost,
+				told,
+			)
 		}
 		if delivered := len(slow) - 1; delivered+lost < len(other)-2 || delivered+lost > len(other) {
 			t.Errorf("%d events were delivered and %d lost, the other observer got %d", delivered, lost, len(other))

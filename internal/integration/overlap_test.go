@@ -35,7 +35,9 @@ func TestOverlap_Policies(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(row.overlap, " ", row.misfire), func(t *testing.T) {
 			bubble(t, func(c *cluster) {
-				c.jobs = []elastic.Job{{Name: "slow", Schedule: "0/10 * * * * ?", Overlap: row.overlap, Misfire: row.misfire}}
+				c.jobs = []elastic.Job{
+					{Name: "slow", Schedule: "0/10 * * * * ?", Overlap: row.overlap, Misfire: row.misfire},
+				}
 				c.does(sleepFor(25 * time.Second))
 				c.start("a")
 				c.pass(95 * time.Second)

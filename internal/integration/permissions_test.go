@@ -53,7 +53,8 @@ func TestPermission_RunEndsIfJoinIsRefused(t *testing.T) {
 			default:
 				t.Fatal("Run does not return")
 			}
-			if !errors.Is(a.err, store.ErrPermission) || !strings.Contains(a.err.Error(), "read and write the namespace") {
+			if !errors.Is(a.err, store.ErrPermission) ||
+				!strings.Contains(a.err.Error(), "read and write the namespace") {
 				t.Errorf("Run returned %v, want ErrPermission and what to do", a.err)
 			}
 		})

@@ -87,11 +87,14 @@ func TestRemoved_StaysUntilRestored(t *testing.T) {
 			t.Errorf("%d events say that the job was removed, want 4", len(told))
 		}
 		for _, e := range told {
-			if e.Code != "removed_by_operator" || e.Args["by"] != "li" || !strings.Contains(e.Detail, "replaced by billing") || !strings.Contains(e.Detail, "restore") {
+			if e.Code != "removed_by_operator" || e.Args["by"] != "li" ||
+				!strings.Contains(e.Detail, "replaced by billing") ||
+				!strings.Contains(e.Detail, "restore") {
 				t.Errorf("got %+v", e)
 			}
 		}
-		if _, err := a.sched.Trigger(context.Background(), "report"); err == nil || !strings.Contains(err.Error(), "removed by li") {
+		if _, err := a.sched.Trigger(context.Background(), "report"); err == nil ||
+			!strings.Contains(err.Error(), "removed by li") {
 			t.Errorf("a trigger of a removed job: %v", err)
 		}
 
@@ -123,8 +126,8 @@ func TestRemoved_OtherStatesAreNotHere(t *testing.T) {
 	}
 }
 
-// The write that replaces a spec keeps the one before it, of the last eight, and
-// counts revisions.
+// The write that replaces a spec keeps the one before it, of the last eight,
+// and counts revisions.
 func TestSpec_KeepsReplacedRevisions(t *testing.T) {
 	bubble(t, func(c *cluster) {
 		job := elastic.Job{Name: "report", Schedule: "@daily"}
@@ -138,7 +141,8 @@ func TestSpec_KeepsReplacedRevisions(t *testing.T) {
 			c.pass(time.Second)
 		}
 		doc := c.doc("report")
-		if doc.Rev != 11 || doc.Spec.Parameter != job.Parameter || doc.Changed.Via != layout.ViaCode || !strings.HasPrefix(doc.Changed.By, "a@") {
+		if doc.Rev != 11 || doc.Spec.Parameter != job.Parameter || doc.Changed.Via != layout.ViaCode ||
+			!strings.HasPrefix(doc.Changed.By, "a@") {
 			t.Errorf("got revision %d, changed %+v", doc.Rev, doc.Changed)
 		}
 		kept := map[uint64]string{}

@@ -25,7 +25,12 @@ func TestReshard_WhileJobRuns(t *testing.T) {
 				by[r.shard]++
 			}
 			if len(by) != shards || len(c.owners("report")) != shards {
-				t.Errorf("with %d shards: the runs are %v, and %d shards are assigned", shards, by, len(c.owners("report")))
+				t.Errorf(
+					"with %d shards: the runs are %v, and %d shards are assigned",
+					shards,
+					by,
+					len(c.owners("report")),
+				)
 			}
 			records := 0
 			for _, e := range c.server.Dump() {

@@ -46,7 +46,8 @@ func (c *cluster) checkRuns() {
 			evicted := slices.ContainsFunc(p.node.evicted, func(t time.Time) bool {
 				return t.After(p.start.Add(-ttl)) && !t.After(r.start)
 			})
-			if (p.end.IsZero() || r.start.Before(p.end)) && (p.cancelled.IsZero() || p.cancelled.After(r.start)) && !evicted {
+			if (p.end.IsZero() || r.start.Before(p.end)) && (p.cancelled.IsZero() || p.cancelled.After(r.start)) &&
+				!evicted {
 				c.t.Errorf("%s/%d began on %s at %s, while it was running on %s since %s", r.job, r.shard, r.node.name,
 					stamp(r.start), p.node.name, stamp(p.start))
 			}
@@ -90,8 +91,23 @@ func (c *cluster) story() string {
 	b.WriteString(c.audit.String())
 	b.WriteString("executions:\n")
 	for _, r := range c.runs {
-		fmt.Fprintf(&b, "  %s %s/%d on %s fire %s attempt %d fence %d until %s died=%v err=%v cause=%v\n",
-			stamp(r.start), r.job, r.shard, r.node.name, stamp(r.fire), r.attempt, r.fence, stamp(r.end), r.died, r.err, r.cause)
+		fmt.Fprintf(
+			&b,
+			"  %s %s/%d on %s fire %s attempt %d fence %d until %s died=%v err=%v cause=%v\n",
+			stamp(
+				r.start,
+			),
+			r.job,
+			r.shard,
+			r.node.name,
+			stamp(r.fire),
+			r.attempt,
+			r.fence,
+			stamp(r.end),
+			r.died,
+			r.err,
+			r.cause,
+		)
 	}
 	b.WriteString("events:\n")
 	for _, e := range c.events {

@@ -88,8 +88,17 @@ func TestRetry_ErrorDecides(t *testing.T) {
 				c.does(func(context.Context, elastic.Run) error { calls.Add(1); return tt.err })
 				c.start("a")
 				c.pass(100 * time.Second)
-				if r := c.record("report", 0); calls.Load() != tt.calls || r.Result != tt.result || r.Error != tt.message {
-					t.Errorf("%d calls, then %s %q; want %d, %s %q", calls.Load(), r, r.Error, tt.calls, tt.result, tt.message)
+				if r := c.record("report", 0); calls.Load() != tt.calls || r.Result != tt.result ||
+					r.Error != tt.message {
+					t.Errorf(
+						"%d calls, then %s %q; want %d, %s %q",
+						calls.Load(),
+						r,
+						r.Error,
+						tt.calls,
+						tt.result,
+						tt.message,
+					)
 				}
 			})
 		})
@@ -109,7 +118,8 @@ func TestRetry_HandlerAsksForRetry(t *testing.T) {
 		})
 		c.start("a")
 		c.pass(90 * time.Second)
-		if r := c.record("report", 0); r.Result != failover.ResultSucceeded || r.Ended.Sub(r.Started) != 10*time.Second {
+		if r := c.record("report", 0); r.Result != failover.ResultSucceeded ||
+			r.Ended.Sub(r.Started) != 10*time.Second {
 			t.Errorf("%s after %s, want ok after 10s", r, r.Ended.Sub(r.Started))
 		}
 	})

@@ -119,7 +119,10 @@ func TestSchedule_JitterSpreadsStarts(t *testing.T) {
 // A job without further fires is not stored.
 func TestSchedule_OverIsNotStored(t *testing.T) {
 	bubble(t, func(c *cluster) {
-		c.jobs = []elastic.Job{{Name: "over", Schedule: "0 0 3 * * ? 1999"}, {Name: "sound", Schedule: "0/10 * * * * ?"}}
+		c.jobs = []elastic.Job{
+			{Name: "over", Schedule: "0 0 3 * * ? 1999"},
+			{Name: "sound", Schedule: "0/10 * * * * ?"},
+		}
 		c.start("a")
 		c.pass(15 * time.Second)
 		refused := c.seen(observe.Refused)

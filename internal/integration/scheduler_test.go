@@ -220,7 +220,8 @@ func TestClose_FromInside(t *testing.T) {
 				end()
 			}
 		}
-		s = plain(t,
+		s = plain(
+			t,
 			elastic.WithDrainTimeout(2*time.Second),
 			elastic.WithEvents(func(e elastic.Event) {
 				if e.Kind == observe.Ended {
@@ -228,16 +229,19 @@ func TestClose_FromInside(t *testing.T) {
 				}
 			}),
 			elastic.WithLogger(slog.New(slog.NewTextHandler(writerFunc(func() { is("logger") }), nil))),
-			elastic.WithStrategy(sharding.Func("own", func(_ string, shards int, live []sharding.Instance, _ []string) []string {
-				is("strategy")
-				return slices.Repeat([]string{live[0].ID}, shards)
-			})),
+			elastic.WithStrategy(
+				sharding.Func("own", func(_ string, shards int, live []sharding.Instance, _ []string) []string {
+					is("strategy")
+					return slices.Repeat([]string{live[0].ID}, shards)
+				}),
+			),
 			elastic.WithMiddleware(func(next elastic.Handler) elastic.Handler {
 				return elastic.HandlerFunc(func(ctx context.Context, run elastic.Run) error {
 					is("middleware")
 					return next.Handle(ctx, run)
 				})
-			}))
+			}),
+		)
 		s.MustAdd(elastic.Job{
 			Name:     "report",
 			Schedule: "* * * * * ?",

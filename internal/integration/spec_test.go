@@ -48,7 +48,11 @@ func TestSpec_OverwriteKeepsSchedule(t *testing.T) {
 		c.add(a, elastic.Job{Name: "daily", Schedule: "0 0 3 * * ?", Parameter: "new"}, elastic.Overwrite())
 		c.until("the job is overwritten", func() bool { return c.spec("daily").Parameter == "new" })
 		if got := c.spec("daily").Since; !got.Equal(since) {
-			t.Errorf("the schedule counts since %s, want %s as before; otherwise an outage would lose fires", got, since)
+			t.Errorf(
+				"the schedule counts since %s, want %s as before; otherwise an outage would lose fires",
+				got,
+				since,
+			)
 		}
 	})
 }
@@ -102,7 +106,12 @@ func TestDisable_NoRunAfterAnswer(t *testing.T) {
 		acknowledged := time.Now()
 		c.pass(20 * time.Second)
 		for _, r := range c.find(func(r *ran) bool { return r.start.After(acknowledged) }) {
-			t.Errorf("shard %d began at %s, but the job was disabled at %s", r.shard, stamp(r.start), stamp(acknowledged))
+			t.Errorf(
+				"shard %d began at %s, but the job was disabled at %s",
+				r.shard,
+				stamp(r.start),
+				stamp(acknowledged),
+			)
 		}
 		c.overwrite("report", func(s *layout.Spec) { s.Disabled = false })
 		c.pass(10 * time.Second)

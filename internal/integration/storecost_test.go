@@ -90,7 +90,12 @@ func TestStoreCost_ThousandJobsFire(t *testing.T) {
 				before := n.store.Counts()
 				c.pass(10 * time.Second)
 				if got := n.store.Counts().Sub(before); got.Commits > row.want || got.Reads() != 0 {
-					t.Errorf("1,000 jobs took %d commits and %d reads, want at most %d and 0", got.Commits, got.Reads(), row.want)
+					t.Errorf(
+						"1,000 jobs took %d commits and %d reads, want at most %d and 0",
+						got.Commits,
+						got.Reads(),
+						row.want,
+					)
 				}
 				if got := len(c.find(func(r *ran) bool { return !r.end.IsZero() })); got != 1000 {
 					t.Errorf("%d runs ended, want 1,000", got)
@@ -118,7 +123,13 @@ func TestStoreCost_StartReadsByLists(t *testing.T) {
 		b := c.start("b")
 		c.pass(35 * time.Second)
 		if got := b.store.Counts(); got.Reads() > most {
-			t.Errorf("%d jobs that ran before cost %d gets and %d lists, want at most %d", jobs, got.Gets, got.Lists, most)
+			t.Errorf(
+				"%d jobs that ran before cost %d gets and %d lists, want at most %d",
+				jobs,
+				got.Gets,
+				got.Lists,
+				most,
+			)
 		}
 		if got, want := len(c.find(func(r *ran) bool { return r.err == nil && r.attempt == 1 })), 2*jobs; got != want {
 			t.Errorf("%d runs, want %d", got, want)
@@ -132,12 +143,20 @@ func TestStoreCost_IdleJobIsFree(t *testing.T) {
 	for _, jobs := range []int{1, 500} {
 		bubble(t, func(c *cluster) {
 			for i := range jobs {
-				c.jobs = append(c.jobs, elastic.Job{Name: fmt.Sprint("yearly", i), Schedule: "0 0 0 1 1 ? 2030", Shards: 3})
+				c.jobs = append(
+					c.jobs,
+					elastic.Job{Name: fmt.Sprint("yearly", i), Schedule: "0 0 0 1 1 ? 2030", Shards: 3},
+				)
 			}
 			n := c.start("a")
 			c.pass(30 * time.Second)
 			if opened := n.store.Counts(); opened.Sessions != 1 || opened.Watches > 6 {
-				t.Errorf("%d jobs: %d sessions and %d watches, want 1 and at most 6", jobs, opened.Sessions, opened.Watches)
+				t.Errorf(
+					"%d jobs: %d sessions and %d watches, want 1 and at most 6",
+					jobs,
+					opened.Sessions,
+					opened.Watches,
+				)
 			}
 			before := n.store.Counts()
 			c.pass(10 * time.Minute)
@@ -145,13 +164,20 @@ func TestStoreCost_IdleJobIsFree(t *testing.T) {
 		})
 	}
 	one, many := perMinute[1], perMinute[500]
-	// Once a minute, give or take a tenth, a heartbeat is one write, and a resync
-	// lists the six watched prefixes, the heartbeats and the own set of jobs:
-	// nine to twelve times here.
+	// Once a minute, give or take a tenth, a heartbeat is one write, and a
+	// resync lists the six watched prefixes, the heartbeats and the own set of
+	// jobs: nine to twelve times here.
 	const beats = 12
 	if many.Reads() > 8*beats || one.Reads() > 8*beats || many.Commits > beats || one.Commits > beats {
-		t.Errorf("ten idle minutes: %d reads, %d commits of 1 job; %d reads, %d commits of 500 jobs; want at most %d and %d",
-			one.Reads(), one.Commits, many.Reads(), many.Commits, 8*beats, beats)
+		t.Errorf(
+			"ten idle minutes: %d reads, %d commits of 1 job; %d reads, %d commits of 500 jobs; want at most %d and %d",
+			one.Reads(),
+			one.Commits,
+			many.Reads(),
+			many.Commits,
+			8*beats,
+			beats,
+		)
 	}
 }
 
@@ -178,7 +204,10 @@ func TestStoreCost_LossOfInstance(t *testing.T) {
 			}
 			return true
 		})
-		c.until("all shards run", func() bool { return len(c.find(func(r *ran) bool { return r.end.IsZero() })) == 4*jobs })
+		c.until(
+			"all shards run",
+			func() bool { return len(c.find(func(r *ran) bool { return r.end.IsZero() })) == 4*jobs },
+		)
 		c.crash(b)
 		before := a.store.Counts()
 		c.until("all shards run on a", func() bool {
@@ -186,8 +215,15 @@ func TestStoreCost_LossOfInstance(t *testing.T) {
 		})
 		got := a.store.Counts().Sub(before)
 		if got.Commits > jobs+1 || got.Lists > jobs || got.Gets > 1 {
-			t.Errorf("loss of an instance with shards of %d jobs: %d commits, %d lists, %d gets; want at most %d, %d, 1",
-				jobs, got.Commits, got.Lists, got.Gets, jobs+1, jobs)
+			t.Errorf(
+				"loss of an instance with shards of %d jobs: %d commits, %d lists, %d gets; want at most %d, %d, 1",
+				jobs,
+				got.Commits,
+				got.Lists,
+				got.Gets,
+				jobs+1,
+				jobs,
+			)
 		}
 		c.pass(25 * time.Second)
 	})
@@ -200,7 +236,10 @@ func TestStoreCost_OrphansInBatches(t *testing.T) {
 		c.does(sleepFor(30 * time.Second))
 		a, b := c.start("a"), c.start("b")
 		c.until("the job is shared", func() bool { return c.balanced("report", "a", "b") })
-		c.until("all shards run", func() bool { return len(c.find(func(r *ran) bool { return r.end.IsZero() })) == 400 })
+		c.until(
+			"all shards run",
+			func() bool { return len(c.find(func(r *ran) bool { return r.end.IsZero() })) == 400 },
+		)
 		c.crash(b)
 		before := a.store.Counts()
 		c.until("all shards run on a", func() bool {

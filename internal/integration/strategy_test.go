@@ -142,11 +142,17 @@ func TestStrategy_UnknownToOldest(t *testing.T) {
 		old := c.start("old")
 		c.add(old, job)
 		c.pass(5 * time.Second)
-		young := c.start("young", elastic.WithStrategy(sharding.Pin("racks", map[int]string{0: "young", 1: "young"}, nil)))
+		young := c.start(
+			"young",
+			elastic.WithStrategy(sharding.Pin("racks", map[int]string{0: "young", 1: "young"}, nil)),
+		)
 		c.add(young, job)
 		c.pass(5 * time.Second)
 		c.overwrite("report", func(s *layout.Spec) { s.Sharding = "racks" })
-		c.until("the instance that knows the strategy has assigned", func() bool { return c.balanced("report", "young") })
+		c.until(
+			"the instance that knows the strategy has assigned",
+			func() bool { return c.balanced("report", "young") },
+		)
 	})
 }
 

@@ -241,7 +241,11 @@ func TestTraffic_ResyncByDigest(t *testing.T) {
 		before := a.store.Counts()
 		c.pass(5 * time.Minute)
 		if got := a.store.Counts().Sub(before); len(listed) > 0 || got.Digests < 8 {
-			t.Errorf("at rest %d digests were read, and these lists: %q; want at least 8, and none", got.Digests, listed)
+			t.Errorf(
+				"at rest %d digests were read, and these lists: %q; want at least 8, and none",
+				got.Digests,
+				listed,
+			)
 		}
 		a.client.SlowWatches(24*time.Hour, 0) // the watch shows nothing from now on
 		c.overwrite("job-00007", func(s *layout.Spec) { s.Schedule = "0/10 * * * * ?" })

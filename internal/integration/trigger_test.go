@@ -46,7 +46,8 @@ func TestTrigger_ManualJobRunsOnlyThen(t *testing.T) {
 		if n := c.total(); n != 0 {
 			t.Errorf("it ran %d times before the trigger", n)
 		}
-		if told := c.seen(observe.Scheduled); len(told) == 0 || !strings.Contains(told[0].Detail, "when it is triggered") {
+		if told := c.seen(observe.Scheduled); len(told) == 0 ||
+			!strings.Contains(told[0].Detail, "when it is triggered") {
 			t.Errorf("the schedule in words is %v", told)
 		}
 		given := time.Now()
@@ -60,7 +61,13 @@ func TestTrigger_ManualJobRunsOnlyThen(t *testing.T) {
 		for _, r := range runs {
 			nodes[r.node.name] = true
 			if !r.fire.Equal(given) || r.attempt != 1 {
-				t.Errorf("shard %d: fire %s, attempt %d; want %s and 1", r.shard, stamp(r.fire), r.attempt, stamp(given))
+				t.Errorf(
+					"shard %d: fire %s, attempt %d; want %s and 1",
+					r.shard,
+					stamp(r.fire),
+					r.attempt,
+					stamp(given),
+				)
 			}
 			if want := map[int]string{1: "Shanghai"}[r.shard]; r.parameter != want {
 				t.Errorf("shard %d: parameter %q, want its own parameter %q", r.shard, r.parameter, want)

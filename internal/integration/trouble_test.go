@@ -127,7 +127,10 @@ func TestTrouble_StaysLocal(t *testing.T) {
 					var trouble, recovered []elastic.Event
 					server := memory.NewServer()
 					sick := &partly{Store: server.Connect("a"), how: how, place: row.at}
-					s, err := elastic.New(store.NewPortable(sick, store.Config{}), elastic.WithName("a"), elastic.WithJoinDelay(0),
+					s, err := elastic.New(
+						store.NewPortable(sick, store.Config{}),
+						elastic.WithName("a"),
+						elastic.WithJoinDelay(0),
 						elastic.WithEvents(func(e elastic.Event) {
 							switch e.Kind {
 							case observe.Trouble:
@@ -135,7 +138,8 @@ func TestTrouble_StaysLocal(t *testing.T) {
 							case observe.Recovered:
 								recovered = append(recovered, e)
 							}
-						}))
+						}),
+					)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -160,14 +164,27 @@ func TestTrouble_StaysLocal(t *testing.T) {
 					if err := s.Run(ctx); err != nil {
 						t.Errorf("run: %v", err)
 					}
-					t.Logf("failed: %d commits, %d reads, %d watches; %d alarms, %d recoveries; %d runs of the other job",
-						sick.commits.Load(), sick.gets.Load(), sick.watches.Load(), len(trouble), len(recovered), began.Load())
+					t.Logf(
+						"failed: %d commits, %d reads, %d watches; %d alarms, %d recoveries; %d runs of the other job",
+						sick.commits.Load(),
+						sick.gets.Load(),
+						sick.watches.Load(),
+						len(trouble),
+						len(recovered),
+						began.Load(),
+					)
 					tries := max(sick.commits.Load(), sick.gets.Load(), sick.watches.Load())
 					if tries > 40 || tries < 5 {
 						t.Errorf("%d tries in 30 s, want a few, with pauses that grow to 5 s", tries)
 					}
 					if len(trouble) != 1 || len(recovered) != 0 {
-						t.Errorf("%d alarms and %d recoveries, want one alarm: %v %v", len(trouble), len(recovered), trouble, recovered)
+						t.Errorf(
+							"%d alarms and %d recoveries, want one alarm: %v %v",
+							len(trouble),
+							len(recovered),
+							trouble,
+							recovered,
+						)
 					}
 					if n := began.Load(); n < 4*25 {
 						t.Errorf("%d runs of the unaffected job, want 100 or more", n)

@@ -61,8 +61,12 @@ func TestUnclaimed_OwnerRunsShard(t *testing.T) {
 		}
 		for _, r := range c.find(func(*ran) bool { return true }) {
 			if late := r.start.Sub(r.fire); late > 100*time.Millisecond {
-				t.Errorf("shard %d began the fire of %s at %s, but missed fires are not made up for", r.shard, stamp(r.fire),
-					stamp(r.start))
+				t.Errorf(
+					"shard %d began the fire of %s at %s, but missed fires are not made up for",
+					r.shard,
+					stamp(r.fire),
+					stamp(r.start),
+				)
 			}
 		}
 	})
@@ -121,7 +125,12 @@ func TestUnclaimed_ReshardDeletesRecords(t *testing.T) {
 			if n := len(c.find(func(r *ran) bool {
 				return r.shard < 2 && time.Since(r.start) < 8*time.Second
 			})); len(late) > 0 || n < 14 {
-				t.Errorf("claimed before %t: the remaining shards ran %d times, the removed ones %d times", claimed, n, len(late))
+				t.Errorf(
+					"claimed before %t: the remaining shards ran %d times, the removed ones %d times",
+					claimed,
+					n,
+					len(late),
+				)
 			}
 		})
 	}

@@ -269,7 +269,8 @@ func TestWaiting_ShardsAtLimit(t *testing.T) {
 					t.Fatalf("got %+v, and %+v about its end; want one event each", waiting, over)
 				}
 				w := waiting[0]
-				if w.Code != row.code || w.Args["limit"] != "1" || w.Args["shards"] != row.shards || w.Args["for"] != row.period {
+				if w.Code != row.code || w.Args["limit"] != "1" || w.Args["shards"] != row.shards ||
+					w.Args["for"] != row.period {
 					t.Errorf("got %+v", w)
 				}
 				if over[0].Code != row.code || over[0].Took <= time.Minute {

@@ -117,7 +117,19 @@ func (a Assignment) Encode() []byte {
 			owners[shard], _ = slices.BinarySearch(ids, id)
 		}
 	}
-	return encode(assignmentDoc{version, a.Epoch, a.Strategy, len(owners), ids, owners, a.Surplus, a.Grown, a.Fences, a.Division, a.Triggers})
+	return encode(assignmentDoc{
+		version,
+		a.Epoch,
+		a.Strategy,
+		len(owners),
+		ids,
+		owners,
+		a.Surplus,
+		a.Grown,
+		a.Fences,
+		a.Division,
+		a.Triggers,
+	})
 }
 
 // DecodeAssignment reads a stored document.
@@ -136,7 +148,8 @@ func DecodeAssignment(b []byte) (Assignment, error) {
 		return Assignment{}, fmt.Errorf("assignment of %d shards: want at most %d", d.Shards, MaxShards)
 	}
 	if d.Epoch > failover.MaxFence || d.Triggers > failover.MaxFence {
-		return Assignment{}, fmt.Errorf("assignment of epoch %d after trigger %d: want at most %d", d.Epoch, d.Triggers, uint64(failover.MaxFence))
+		return Assignment{}, fmt.Errorf("assignment of epoch %d after trigger %d: want at most %d",
+			d.Epoch, d.Triggers, uint64(failover.MaxFence))
 	}
 	if err := CheckName(d.Strategy); err != nil {
 		return Assignment{}, fmt.Errorf("assignment by a strategy whose name %w", err)
@@ -155,13 +168,23 @@ func DecodeAssignment(b []byte) (Assignment, error) {
 	if d.Fences > maxFences {
 		return Assignment{}, fmt.Errorf("assignment with fences from %d: want at most %d", d.Fences, uint64(maxFences))
 	}
-	a := Assignment{Epoch: d.Epoch, Strategy: d.Strategy, Owners: make([]string, d.Shards), Surplus: d.Surplus, Grown: d.Grown, Fences: d.Fences, Division: d.Division, Triggers: d.Triggers}
+	a := Assignment{
+		Epoch:    d.Epoch,
+		Strategy: d.Strategy,
+		Owners:   make([]string, d.Shards),
+		Surplus:  d.Surplus,
+		Grown:    d.Grown,
+		Fences:   d.Fences,
+		Division: d.Division,
+		Triggers: d.Triggers,
+	}
 	for shard, i := range d.Owners {
 		if i == none {
 			continue
 		}
 		if i < 0 || i >= len(d.Instances) {
-			return Assignment{}, fmt.Errorf("assignment gives shard %d to instance number %d of %d", shard, i, len(d.Instances))
+			return Assignment{}, fmt.Errorf("assignment gives shard %d to instance number %d of %d",
+				shard, i, len(d.Instances))
 		}
 		a.Owners[shard] = d.Instances[i]
 	}

@@ -59,7 +59,11 @@ func (a Audit) Check() error {
 		return fmt.Errorf("the target of an entry must be text of at most %d bytes, has %d", MaxBy, len(a.Target))
 	}
 	if len(a.Saved) > maxSaved || !utf8.ValidString(a.Saved) {
-		return fmt.Errorf("the value that an entry saves must be text of at most %d bytes, has %d", maxSaved, len(a.Saved))
+		return fmt.Errorf(
+			"the value that an entry saves must be text of at most %d bytes, has %d",
+			maxSaved,
+			len(a.Saved),
+		)
 	}
 	if a.Rev > failover.MaxFence || a.Omitted < 0 {
 		return errors.New("an entry with a number that is negative or too great")

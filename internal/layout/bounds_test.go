@@ -35,7 +35,13 @@ func TestEncode_AnyClock(t *testing.T) {
 		if _, err := DecodeInstance(i.Encode()); err != nil {
 			t.Errorf("%v: instance: %v", at, err)
 		}
-		a := Assignment{Epoch: math.MaxUint64, Strategy: "sticky", Owners: []string{"a@1"}, Grown: at, Fences: maxFences}
+		a := Assignment{
+			Epoch:    math.MaxUint64,
+			Strategy: "sticky",
+			Owners:   []string{"a@1"},
+			Grown:    at,
+			Fences:   maxFences,
+		}
 		a.RaiseFences(at, 0)
 		if _, err := DecodeAssignment(a.Encode()); err != nil {
 			t.Errorf("%v: assignment: %v", at, err)
@@ -55,7 +61,8 @@ func TestEncode_AnyClock(t *testing.T) {
 func TestDecode_YearsAreBounded(t *testing.T) {
 	for _, at := range []string{"9999-12-31T23:59:59-23:00", "0001-01-01T00:00:00+05:00", "0000-01-01T00:00:00Z"} {
 		const good = "2020-01-01T00:00:00Z"
-		const head = `{"v":2,"state":"job","rev":1,"changed":{"by":"li","at":"2020-01-01T00:00:00Z","via":"cli"},"spec":`
+		const head = `{"v":2,"state":"job","rev":1,"changed":` +
+			`{"by":"li","at":"2020-01-01T00:00:00Z","via":"cli"},"spec":`
 		for _, text := range []string{
 			head + `{"schedule":"@daily","shards":2,"sharding":"sticky","failover":true,"maxAttempts":3,"misfire":"once","overlap":"queue","start":"X","resharded":"` + good + `","since":"` + good + `"}}`,
 			head + `{"schedule":"@daily","shards":2,"sharding":"sticky","failover":true,"maxAttempts":3,"misfire":"once","overlap":"queue","end":"X","resharded":"` + good + `","since":"` + good + `"}}`,
@@ -63,7 +70,8 @@ func TestDecode_YearsAreBounded(t *testing.T) {
 			head + `{"schedule":"@daily","shards":2,"sharding":"sticky","failover":true,"maxAttempts":3,"misfire":"once","overlap":"queue","resharded":"` + good + `","since":"X"}}`,
 			head + `{"schedule":"@daily","shards":2,"sharding":"sticky","failover":true,"maxAttempts":3,"misfire":"once","overlap":"queue","enabledShards":[{"since":"X","shards":[1]}],"resharded":"` + good + `","since":"` + good + `"}}`,
 		} {
-			if _, err := DecodeSpec([]byte(strings.Replace(text, "X", at, 1))); err == nil || !strings.Contains(err.Error(), "years 1 to 9999") {
+			if _, err := DecodeSpec([]byte(strings.Replace(text, "X", at, 1))); err == nil ||
+				!strings.Contains(err.Error(), "years 1 to 9999") {
 				t.Errorf("%s in %s: got %v", at, text, err)
 			}
 			if _, err := DecodeSpec([]byte(strings.Replace(text, "X", good, 1))); err != nil {
@@ -93,7 +101,12 @@ func TestDecode_YearsAreBounded(t *testing.T) {
 // leave a document that no instance reads.
 func TestDecode_BoundsAreThoseOfWriting(t *testing.T) {
 	assignment := func(change, to string) string {
-		return strings.Replace(`{"v":1,"epoch":1,"strategy":"sticky","shards":1,"instances":["g@1"],"owners":[0]}`, change, to, 1)
+		return strings.Replace(
+			`{"v":1,"epoch":1,"strategy":"sticky","shards":1,"instances":["g@1"],"owners":[0]}`,
+			change,
+			to,
+			1,
+		)
 	}
 	for _, text := range []string{
 		assignment(`"shards":1,"instances":["g@1"],"owners":[0]`, `"shards":10001,"instances":["g@1"],"owners":[`+strings.Repeat("0,", 10000)+`0]`),
@@ -107,7 +120,12 @@ func TestDecode_BoundsAreThoseOfWriting(t *testing.T) {
 		}
 	}
 	trigger := func(change, to string) string {
-		return strings.Replace(`{"v":1,"triggers":[{"seq":1,"by":"x","at":"2020-01-01T00:00:00Z","shards":"0-1","resharded":"2020-01-01T00:00:00Z"}]}`, change, to, 1)
+		return strings.Replace(
+			`{"v":1,"triggers":[{"seq":1,"by":"x","at":"2020-01-01T00:00:00Z","shards":"0-1","resharded":"2020-01-01T00:00:00Z"}]}`,
+			change,
+			to,
+			1,
+		)
 	}
 	if _, err := DecodeSignal([]byte(trigger("", ""))); err != nil {
 		t.Fatal(err)

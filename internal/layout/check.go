@@ -35,8 +35,9 @@ const (
 	MaxAfter     = 10 // jobs that one follows
 )
 
-// CheckName returns an error unless name can name a job or an instance. The set is small on purpose: names are keys, labels
-// of metrics, parts of URLs and arguments of commands.
+// CheckName returns an error unless name can name a job or an instance. The set
+// is small on purpose: names are keys, labels of metrics, parts of URLs and
+// arguments of commands.
 func CheckName(name string) error {
 	if name == "" || len(name) > MaxName {
 		return fmt.Errorf("must have 1 to %d characters, has %d", MaxName, len(name))

@@ -12,8 +12,8 @@ type Difference struct {
 	A, B  string // the values as JSON, or "none"
 }
 
-// Differences returns the fields in which two specs ask for different things, in
-// the order of their names. Times at which a spec was changed don't count.
+// Differences returns the fields in which two specs ask for different things,
+// in the order of their names. Times at which a spec was changed don't count.
 func Differences(a, b Spec) []Difference {
 	before, after := a.fields(), b.fields()
 	names := maps.Clone(before)

@@ -25,7 +25,10 @@ var documents = map[string]struct {
 	"job":       {NewJob(spec, changed).Encode(), rewrite(DecodeJob)},
 	"tombstone": {NewJob(spec, changed).Removed(&Assignment{Fences: 7}, changed).Encode(), rewrite(DecodeJob)},
 	"moved":     {Job{State: JobMoved, Rev: 3, Changed: changed}.Encode(), rewrite(DecodeJob)},
-	"cordon":    {Cordon{MatchHost, ActionDrain, changed}.Encode(), rewrite(func(b []byte) (Cordon, error) { return DecodeCordon("host-1", b) })},
+	"cordon": {
+		Cordon{MatchHost, ActionDrain, changed}.Encode(),
+		rewrite(func(b []byte) (Cordon, error) { return DecodeCordon("host-1", b) }),
+	},
 	"heartbeat": {
 		Heartbeat{
 			Count:   7,
@@ -107,7 +110,10 @@ func TestDocuments_Format(t *testing.T) {
 			t.Errorf("%s:\ngot  %s\nwant %s", name, got, text)
 		}
 	}
-	if got := string(documents["job"].stored); !strings.HasPrefix(got, `{"v":2,"state":"job","rev":1,`+who+`,"spec":{"description":"the nightly one"`) {
+	if got := string(documents["job"].stored); !strings.HasPrefix(
+		got,
+		`{"v":2,"state":"job","rev":1,`+who+`,"spec":{"description":"the nightly one"`,
+	) {
 		t.Errorf("job: got %s", got)
 	}
 }
@@ -133,7 +139,8 @@ func TestDocuments_UnknownField(t *testing.T) {
 // A document of version 1 is named, so that its reader knows why it is left
 // alone.
 func TestJob_VersionOneIsNamed(t *testing.T) {
-	if _, err := DecodeJob([]byte(`{"v":1,"schedule":"@daily","shards":1}`)); err == nil || !strings.Contains(err.Error(), "version 1") {
+	if _, err := DecodeJob([]byte(`{"v":1,"schedule":"@daily","shards":1}`)); err == nil ||
+		!strings.Contains(err.Error(), "version 1") {
 		t.Errorf("got %v, want an error that names version 1", err)
 	}
 }
@@ -178,7 +185,8 @@ func TestJob_RemovedKeepsFences(t *testing.T) {
 	if once := j.Removed(nil, changed); once.Fences < j.Fences {
 		t.Errorf("removed again with the floor %d, want at least %d", once.Fences, j.Fences)
 	}
-	if got, err := DecodeJob(j.Encode()); err != nil || !got.Same(j) || !got.Same(Job{State: JobRemoved, Spec: j.Spec, Fences: j.Fences}) {
+	if got, err := DecodeJob(j.Encode()); err != nil || !got.Same(j) ||
+		!got.Same(Job{State: JobRemoved, Spec: j.Spec, Fences: j.Fences}) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
@@ -209,7 +217,8 @@ func TestShards_Ranges(t *testing.T) {
 			t.Errorf("%v: got %s, %v; want %s", shards, text, err, want)
 		}
 		var again Shards
-		if err := again.UnmarshalText(text); err != nil || !slices.Equal(again, slices.Compact(slices.Sorted(slices.Values(shards)))) {
+		if err := again.UnmarshalText(text); err != nil ||
+			!slices.Equal(again, slices.Compact(slices.Sorted(slices.Values(shards)))) {
 			t.Errorf("%s: got %v, %v", text, again, err)
 		}
 	}
@@ -322,7 +331,9 @@ func TestCordon_ActionFitsName(t *testing.T) {
 			t.Errorf("name %s: got %t", name, got)
 		}
 	}
-	if !(Cordon{Match: MatchHost}).Meets("h", "web-1@k", i) || !(Cordon{Match: MatchID}).Meets("web-1@k", "web-1@k", i) || (Cordon{Match: MatchAll}).Meets(Namespace, "web-1@k", i) {
+	if !(Cordon{Match: MatchHost}).Meets("h", "web-1@k", i) ||
+		!(Cordon{Match: MatchID}).Meets("web-1@k", "web-1@k", i) ||
+		(Cordon{Match: MatchAll}).Meets(Namespace, "web-1@k", i) {
 		t.Error("host, ID or namespace")
 	}
 }
@@ -335,7 +346,8 @@ func TestAudit_Bounded(t *testing.T) {
 	}
 	b := a.Encode()
 	got, err := DecodeAudit(b)
-	if err != nil || len(b) > MaxAudit || len(got.Changes) == 0 || len(got.Changes)+got.Omitted != 100 || got.Changes[0] != a.Changes[0] {
+	if err != nil || len(b) > MaxAudit || len(got.Changes) == 0 || len(got.Changes)+got.Omitted != 100 ||
+		got.Changes[0] != a.Changes[0] {
 		t.Errorf("%d bytes, %d changes, %d omitted, %v", len(b), len(got.Changes), got.Omitted, err)
 	}
 }
@@ -373,7 +385,14 @@ func FuzzDocuments(f *testing.F) {
 // An instance with many labels and sets stays below its bound, or is refused
 // before it is written.
 func TestInstance_KeyIsSmall(t *testing.T) {
-	i := Instance{Name: strings.Repeat("n", MaxName), Host: strings.Repeat("h", 64), Weight: 1, State: Up, Level: Level, Labels: map[string]string{}}
+	i := Instance{
+		Name:   strings.Repeat("n", MaxName),
+		Host:   strings.Repeat("h", 64),
+		Weight: 1,
+		State:  Up,
+		Level:  Level,
+		Labels: map[string]string{},
+	}
 	for n := range MaxLabels {
 		if err := i.Check(); err != nil {
 			if n < 10 {

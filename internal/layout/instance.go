@@ -17,8 +17,8 @@ import (
 // version is the form of the documents that this package writes.
 const version = 1
 
-// instanceVersion is the version of the documents of instances. Version 1 listed
-// the names of jobs and was never released.
+// instanceVersion is the version of the documents of instances. Version 1
+// listed the names of jobs and was never released.
 const instanceVersion = 2
 
 // Level is what this program understands. A program that writes something which
@@ -71,7 +71,10 @@ func (i Instance) Equal(o Instance) bool {
 // instance may name.
 func (i Instance) Check() error {
 	i.Sets = slices.Repeat([]string{JobSet{}.Hash()}, MaxSets)
-	i.State, i.Level, i.PID, i.Weight = Draining, math.MaxInt32, math.MaxInt32, MaxWeight
+	i.State = Draining
+	i.Level = math.MaxInt32
+	i.PID = math.MaxInt32
+	i.Weight = MaxWeight
 	i.Started = time.Date(2000, 1, 1, 0, 0, 0, int(999*time.Millisecond), time.UTC)
 	if n := len(i.Encode()); n > MaxInstance {
 		labels := len(encode(i.Labels))

@@ -232,8 +232,8 @@ func DecodeJob(b []byte) (Job, error) {
 // ErrNotHere says that a job is not in this namespace.
 var ErrNotHere = errors.New("the job is not here")
 
-// DecodeSpec reads the spec of a job that is here. Of one that is not, the error
-// is ErrNotHere, and says since when, and by whom.
+// DecodeSpec reads the spec of a job that is here. Of one that is not, the
+// error is ErrNotHere, and says since when, and by whom.
 func DecodeSpec(b []byte) (Spec, error) {
 	j, err := DecodeJob(b)
 	if err != nil {

@@ -189,8 +189,8 @@ func (s Sets) Whole(hashes []string) bool {
 	return true
 }
 
-// Has reports whether an instance that names these hashes has a job. An instance
-// of which a set is missing has none.
+// Has reports whether an instance that names these hashes has a job. An
+// instance of which a set is missing has none.
 func (s Sets) Has(hashes []string, job string) bool {
 	if !s.Whole(hashes) {
 		return false

@@ -12,7 +12,9 @@ import (
 var spec = Spec{
 	Description: "the nightly one", Schedule: "0 0 3 * * ?", TimeZone: "Europe/Berlin", Shards: 3, Parameter: "p", ShardParameters: map[int]string{1: "x"},
 	Sharding: "sticky", Failover: true, MaxAttempts: 3, Misfire: failover.MisfireSkip, MisfireWindow: Duration(time.Minute), Overlap: failover.OverlapQueue,
-	Timeout: Duration(90 * time.Second), Since: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Resharded: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+	Timeout: Duration(
+		90 * time.Second,
+	), Since: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Resharded: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 }
 
 // inStore returns the document of a job with a spec.
@@ -23,17 +25,38 @@ func TestDocumentsReadAsTheyWereWritten(t *testing.T) {
 	if err != nil || !got.Same(spec) || !got.Since.Equal(spec.Since) || !got.Resharded.Equal(spec.Resharded) {
 		t.Errorf("spec: got %+v, %v; want %+v", got, err, spec)
 	}
-	i := Instance{Name: "a", Host: "h", PID: 7, Weight: 2, State: Draining, Sets: []string{JobSet{}.Hash()}, Level: Level, Started: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	i := Instance{
+		Name:    "a",
+		Host:    "h",
+		PID:     7,
+		Weight:  2,
+		State:   Draining,
+		Sets:    []string{JobSet{}.Hash()},
+		Level:   Level,
+		Started: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+	}
 	if got, err := DecodeInstance(i.Encode()); err != nil || !got.Equal(i) {
 		t.Errorf("instance: got %+v, %v; want %+v", got, err, i)
 	}
-	a := Assignment{Epoch: 9, Strategy: "sticky", Owners: []string{"b@2", "a@1", "b@2"}, Surplus: 5, Fences: 946684815000, Triggers: 946684815007}
-	if got, err := DecodeAssignment(a.Encode()); err != nil || got.Epoch != 9 || got.Surplus != 5 || got.Fences != a.Fences || got.Triggers != a.Triggers || got.Strategy != "sticky" || !slices.Equal(got.Owners, a.Owners) {
+	a := Assignment{
+		Epoch:    9,
+		Strategy: "sticky",
+		Owners:   []string{"b@2", "a@1", "b@2"},
+		Surplus:  5,
+		Fences:   946684815000,
+		Triggers: 946684815007,
+	}
+	if got, err := DecodeAssignment(a.Encode()); err != nil || got.Epoch != 9 || got.Surplus != 5 ||
+		got.Fences != a.Fences ||
+		got.Triggers != a.Triggers ||
+		got.Strategy != "sticky" ||
+		!slices.Equal(got.Owners, a.Owners) {
 		t.Errorf("assignment: got %+v, %v; want %+v", got, err, a)
 	}
 }
 
-// What is stored outlives the program that wrote it: a change here is a change of the format.
+// What is stored outlives the program that wrote it: a change here is a change
+// of the format.
 func TestDocumentsAreStoredLikeThis(t *testing.T) {
 	for want, got := range map[string][]byte{
 		`{"description":"the nightly one","schedule":"0 0 3 * * ?","timeZone":"Europe/Berlin","shards":3,"parameter":"p","shardParameters":{"1":"x"},"sharding":"sticky","failover":true,"maxAttempts":3,"misfire":"skip","misfireWindow":"1m0s","overlap":"queue","timeout":"1m30s","resharded":"2026-01-02T03:04:05Z","since":"2026-01-02T03:04:05Z"}`: spec.encode(),
@@ -47,7 +70,8 @@ func TestDocumentsAreStoredLikeThis(t *testing.T) {
 	}
 }
 
-// Whatever the clocks show, a raised floor is above all fences that could be given before, and what was raised can be stored and read.
+// Whatever the clocks show, a raised floor is above all fences that could be
+// given before, and what was raised can be stored and read.
 func TestFences_RaisedAboveAllGiven(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	a := Assignment{Strategy: "sticky", Owners: []string{"a@1"}}
@@ -63,19 +87,26 @@ func TestFences_RaisedAboveAllGiven(t *testing.T) {
 	}
 	a.RaiseFences(now, a.Fences+7_000_000)
 	for range 3 {
-		if got, err := DecodeAssignment(a.Encode()); err != nil || got.Fences != a.Fences || got.Ceiling() <= got.Fences {
+		if got, err := DecodeAssignment(a.Encode()); err != nil || got.Fences != a.Fences ||
+			got.Ceiling() <= got.Fences {
 			t.Errorf("got %+v, %v; want the floor %d", got, err, a.Fences)
 		}
 		a.RaiseFences(now, failover.MaxFence)
 	}
 }
 
-// Whatever can make another shard do a piece of the work makes another division.
+// Whatever can make another shard do a piece of the work makes another
+// division.
 func TestDivision_FollowsParameters(t *testing.T) {
 	specs := map[string]Spec{
 		"none": {}, "one": {Parameter: "a"}, "another": {Parameter: "b"}, "of shards": {ShardParameters: map[int]string{0: "a", 1: "b"}},
-		"exchanged": {ShardParameters: map[int]string{0: "b", 1: "a"}}, "moved": {ShardParameters: map[int]string{0: "a", 2: "b"}},
-		"both": {Parameter: "a", ShardParameters: map[int]string{0: "a", 1: "b"}}, "one shard's": {ShardParameters: map[int]string{0: "a"}},
+		"exchanged": {
+			ShardParameters: map[int]string{0: "b", 1: "a"},
+		}, "moved": {ShardParameters: map[int]string{0: "a", 2: "b"}},
+		"both": {
+			Parameter:       "a",
+			ShardParameters: map[int]string{0: "a", 1: "b"},
+		}, "one shard's": {ShardParameters: map[int]string{0: "a"}},
 	}
 	seen := map[string]string{}
 	for name, s := range specs {
@@ -143,7 +174,14 @@ func TestReplaces_Since(t *testing.T) {
 	} {
 		got := row.next.Replaces(spec, now)
 		if !got.Since.Equal(row.since) || !got.Resharded.Equal(row.resharded) {
-			t.Errorf("%s: in force since %s and %s, want %s and %s", name, got.Since, got.Resharded, row.since, row.resharded)
+			t.Errorf(
+				"%s: in force since %s and %s, want %s and %s",
+				name,
+				got.Since,
+				got.Resharded,
+				row.since,
+				row.resharded,
+			)
 		}
 	}
 	broken := with(func(s *Spec) { s.Since = now.Add(time.Hour) })

@@ -12,7 +12,9 @@ import (
 
 func TestSignalsReadAsTheyWereWritten(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	s, first, err1 := Signal{}.Add(failover.Trigger{By: "a@1", At: at, Resharded: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)})
+	s, first, err1 := Signal{}.Add(
+		failover.Trigger{By: "a@1", At: at, Resharded: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)},
+	)
 	s, second, err2 := s.Add(failover.Trigger{By: "b@1", At: at, Shards: []int{0, 2}, Parameter: "again"})
 	if err1 != nil || err2 != nil {
 		t.Fatal(err1, err2)

@@ -50,8 +50,10 @@ type Spec struct {
 	Since           time.Time         `json:"since"`                   // the schedule has been in force since: creation, a change of it, being enabled
 }
 
-// Division is a fingerprint of the parameters by which handlers divide the job's work, besides the number of the shard; empty if there are none. Which shard
-// does a piece of the work can change with them: two shards may exchange their parameters.
+// Division is a fingerprint of the parameters by which handlers divide the
+// job's work, besides the number of the shard; empty if there are none. Which
+// shard does a piece of the work can change with them: two shards may exchange
+// their parameters.
 func (s Spec) Division() string {
 	if s.Parameter == "" && len(s.ShardParameters) == 0 {
 		return ""
@@ -120,7 +122,8 @@ func (s Spec) Policy() (failover.Policy, error) {
 	}, nil
 }
 
-// Fires returns an error that wraps cron.ErrNever if the schedule has no fire after now though it should.
+// Fires returns an error that wraps cron.ErrNever if the schedule has no fire
+// after now though it should.
 func (s Spec) Fires(now time.Time) error {
 	schedule, err := s.Times()
 	if err != nil || s.Schedule == Manual || len(s.After) > 0 {
@@ -129,7 +132,8 @@ func (s Spec) Fires(now time.Time) error {
 	return cron.Check(schedule, now)
 }
 
-// Broadcast says whether each live instance has one shard of the job, however many they are.
+// Broadcast says whether each live instance has one shard of the job, however
+// many they are.
 func (s Spec) Broadcast() bool { return s.Shards == 0 }
 
 // Same says whether two specs ask for the same, whenever they were written.

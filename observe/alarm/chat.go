@@ -40,7 +40,8 @@ func (s Slack) Send(ctx context.Context, m Message) error {
 // DingTalk is a Target that sends messages as a custom robot of a DingTalk
 // group.
 type DingTalk struct {
-	// URL is the URL of the robot, with its access_token. Errors show its host only.
+	// URL is the URL of the robot, with its access_token. Errors show its host
+	// only.
 	URL string
 
 	// Secret signs messages, if the robot asks for it. It begins with SEC.

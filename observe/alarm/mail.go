@@ -27,15 +27,15 @@ type Security int
 
 // The kinds of security.
 const (
-	// SecurityStartTLS encrypts the connection with STARTTLS before the login. A
-	// server without STARTTLS gets no mail.
+	// SecurityStartTLS encrypts the connection with STARTTLS before the login.
+	// A server without STARTTLS gets no mail.
 	SecurityStartTLS Security = iota
 
 	// SecurityTLS encrypts the connection from the start.
 	SecurityTLS
 
-	// SecurityNoTLS does not encrypt, and does not log in: for a server on the same
-	// machine.
+	// SecurityNoTLS does not encrypt, and does not log in: for a server on the
+	// same machine.
 	SecurityNoTLS
 )
 

@@ -14,8 +14,8 @@ type Message struct {
 	// Name is the Name of the Config.
 	Name string
 
-	// Event is the latest event. Count is the number of such events since the last
-	// message about them, and Since is the time of the first.
+	// Event is the latest event. Count is the number of such events since the
+	// last message about them, and Since is the time of the first.
 	Event observe.Event
 	Count int
 	Since time.Time

@@ -56,8 +56,8 @@ func (s *client) List(ctx context.Context, prefix string) ([]store.Entry, error)
 // which every write and delete below it raises. Consul sends the names of the
 // keys for it, without their values.
 //
-// The index of a prefix that is empty, or whose deletes Consul has forgotten, is
-// that of the whole store or lower than it was: then digests differ for
+// The index of a prefix that is empty, or whose deletes Consul has forgotten,
+// is that of the whole store or lower than it was: then digests differ for
 // nothing, and never agree for nothing, because a write after that has a higher
 // index still.
 func (s *client) Digest(ctx context.Context, prefix string) (d store.Digest, err error) {

@@ -23,7 +23,14 @@ func passwordChecks(e *testservers.Etcd) float64 {
 // rootOf is a client that may do everything.
 func rootOf(t *testing.T, e *testservers.Etcd) *clientv3.Client {
 	t.Helper()
-	root, err := clientv3.New(clientv3.Config{Endpoints: []string{e.Addr()}, Username: "root", Password: "secret", DialTimeout: storetest.Patience})
+	root, err := clientv3.New(
+		clientv3.Config{
+			Endpoints:   []string{e.Addr()},
+			Username:    "root",
+			Password:    "secret",
+			DialTimeout: storetest.Patience,
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +60,11 @@ func TestPassword_IsCheckedOnceForEachEvent(t *testing.T) {
 			)
 			for i := range stores {
 				opening.Go(func() {
-					s, err := storetest.Open(t, "etcd://writer:p%40ss%2Fwriter@"+p.Addr()+"/mine?session_ttl=10s", storetest.Patience)
+					s, err := storetest.Open(
+						t,
+						"etcd://writer:p%40ss%2Fwriter@"+p.Addr()+"/mine?session_ttl=10s",
+						storetest.Patience,
+					)
 					if err == nil {
 						sessions[i], err = s.NewSession(t.Context(), store.SessionOptions{})
 					}
@@ -83,7 +94,13 @@ func TestPassword_IsCheckedOnceForEachEvent(t *testing.T) {
 				for i, s := range all {
 					working.Go(func() {
 						storetest.Await(t, "a commit "+what, func() bool {
-							_, err := s.Commit(t.Context(), store.Txn{Session: sessions[i], Do: []store.Op{store.Create(fmt.Sprintf("%s/%d", key, i), nil)}})
+							_, err := s.Commit(
+								t.Context(),
+								store.Txn{
+									Session: sessions[i],
+									Do:      []store.Op{store.Create(fmt.Sprintf("%s/%d", key, i), nil)},
+								},
+							)
 							return err == nil || errors.Is(err, store.ErrConflict)
 						})
 						storetest.Follow(t, s, key).Next()
@@ -91,7 +108,11 @@ func TestPassword_IsCheckedOnceForEachEvent(t *testing.T) {
 				}
 				working.Wait()
 				for i, n := range sessions {
-					storetest.Await(t, "a renewal "+what, func() bool { return n.Deadline().After(renewed[i]) || n.Err() != nil })
+					storetest.Await(
+						t,
+						"a renewal "+what,
+						func() bool { return n.Deadline().After(renewed[i]) || n.Err() != nil },
+					)
 					if n.Err() != nil {
 						t.Errorf("%s: a session was lost", what)
 					}
@@ -122,7 +143,14 @@ func TestWatch_BeginsWithANewToken(t *testing.T) {
 	t.Parallel()
 	a := storetest.NewAuthority(t)
 	a.Issue("signer")
-	e := server(t, append([]string{"--auth-token", "jwt,sign-method=ES256,ttl=1h,pub-key=" + a.Public("signer") + ",priv-key=" + a.Key("signer")}, cheap...)...)
+	e := server(
+		t,
+		append(
+			[]string{
+				"--auth-token",
+				"jwt,sign-method=ES256,ttl=1h,pub-key=" + a.Public("signer") + ",priv-key=" + a.Key("signer"),
+			},
+			cheap...)...)
 	withUsers(t, e)
 	s := storetest.MustOpen(t, "etcd://writer:p%40ss%2Fwriter@"+e.Addr()+"/mine")
 	old := storetest.Follow(t, s, "old")

@@ -121,8 +121,8 @@ func (j *journal) loadFrom(f *os.File) error {
 		return err
 	}
 	// What has been read may never have been on disk, if the process before was
-	// killed: it must be before a reader sees it. That holds for the name of the
-	// file, too.
+	// killed: it must be before a reader sees it. That holds for the name of
+	// the file, too.
 	if err := j.sync(f); err != nil {
 		return err
 	}

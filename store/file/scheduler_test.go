@@ -46,9 +46,9 @@ func TestScheduler_EndsWithItsStore(t *testing.T) {
 			remount := func(flags uintptr) error {
 				return syscall.Mount("", filepath.Dir(dir), "", syscall.MS_REMOUNT|flags, "size=2m")
 			}
-			// A file system with a file open for writing can't be remounted, and
-			// one that the kernel remounts after an error can: a second mount
-			// over the first is what the store sees then.
+			// A file system with a file open for writing can't be remounted,
+			// and one that the kernel remounts after an error can: a second
+			// mount over the first is what the store sees then.
 			if err := remount(syscall.MS_RDONLY); err != nil {
 				top := filepath.Dir(dir)
 				check(t, syscall.Mount("tmpfs", top, "tmpfs", syscall.MS_RDONLY, "size=2m"))

@@ -50,7 +50,13 @@ func (s *Server) apply(client string, ss *session, guard uint64, t store.Txn, no
 			s.keys.remove(op.Key)
 			continue
 		}
-		r := &record{key: op.Key, value: op.Value, version: store.Version(s.rev), rev: s.rev, created: s.rev}
+		r := &record{
+			key:     op.Key,
+			value:   op.Value,
+			version: store.Version(s.rev),
+			rev:     s.rev,
+			created: s.rev,
+		}
 		if s.weakVersions {
 			r.version = 1
 		}
@@ -69,7 +75,15 @@ func (s *Server) apply(client string, ss *session, guard uint64, t store.Txn, no
 	}
 	s.keep(changes)
 	s.publish(now, changes)
-	s.log(Commit{Cause: Committed, Rev: s.rev, Time: now, Client: client, Session: id, If: t.If, Do: t.Do})
+	s.log(Commit{
+		Cause:   Committed,
+		Rev:     s.rev,
+		Time:    now,
+		Client:  client,
+		Session: id,
+		If:      t.If,
+		Do:      t.Do,
+	})
 	return store.Result{Versions: versions}, nil
 }
 

@@ -183,7 +183,13 @@ func (c *Client) NewSession(ctx context.Context, o store.SessionOptions) (store.
 
 // Watch follows a prefix.
 func (c *Client) Watch(ctx context.Context, prefix string) (store.Watch, error) {
-	w := &watch{client: c, prefix: prefix, reset: true, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	w := &watch{
+		client: c,
+		prefix: prefix,
+		reset:  true,
+		wake:   make(chan struct{}, 1),
+		done:   make(chan struct{}),
+	}
 	if _, err := c.carry(ctx, Request{Kind: WatchStart, Key: prefix}, nil, func(time.Time) { w.start() }); err != nil {
 		w.Close()
 		return nil, err

@@ -66,7 +66,13 @@ func Journaled(j Journal, from Record) Option {
 	return func(s *Server) {
 		s.journal, s.rev = j, from.Rev
 		for _, e := range from.Put {
-			s.keys.put(&record{key: e.Key, value: e.Value, version: e.Version, rev: s.rev, created: e.Created})
+			s.keys.put(&record{
+				key:     e.Key,
+				value:   e.Value,
+				version: e.Version,
+				rev:     s.rev,
+				created: e.Created,
+			})
 		}
 	}
 }

@@ -38,9 +38,16 @@ func entries(records []*record) []store.Entry {
 	for i, r := range records {
 		from := len(values)
 		values = append(values, r.value...)
-		// The third index keeps an append to one value from running into the next.
+		// The third index keeps an append to one value from running into the
+		// next.
 		value := values[from:len(values):len(values)]
-		out[i] = store.Entry{Key: r.key, Value: value, Version: r.version, Created: r.created, Owner: r.owner()}
+		out[i] = store.Entry{
+			Key:     r.key,
+			Value:   value,
+			Version: r.version,
+			Created: r.created,
+			Owner:   r.owner(),
+		}
 	}
 	return out
 }
@@ -115,8 +122,8 @@ func (t *table) remove(key string) {
 
 // digest counts the records strictly below prefix and returns the revision of
 // the last write among them. A later write has a greater one, and a delete
-// makes them fewer unless another was created since: so equal digests mean equal
-// content.
+// makes them fewer unless another was created since: so equal digests mean
+// equal content.
 func (t *table) digest(prefix string) store.Digest {
 	var d store.Digest
 	t.each(prefix, "", func(r *record) bool {
@@ -141,8 +148,8 @@ func (t *table) below(prefix, after string, limit int) []*record {
 	return out
 }
 
-// each calls f for the records strictly below prefix whose keys are greater than
-// after, in their order, until it returns false.
+// each calls f for the records strictly below prefix whose keys are greater
+// than after, in their order, until it returns false.
 func (t *table) each(prefix, after string, f func(*record) bool) {
 	if prefix != "" {
 		prefix += "/"

@@ -37,8 +37,8 @@ func newStore(h ensemble, keys keyspace, c store.Caps) *client {
 // limit is 1 MiB for a request. In the worst case each byte of a key is written
 // as three, each key is prefixed with a namespace of maxNamespace bytes, and
 // each operation takes 60 bytes besides: 256 × (2 × 900 + 400 + 60) bytes more
-// than what MaxTxn counts, which is 579 KB. There is no limit on operations; more
-// of them would leave less for values.
+// than what MaxTxn counts, which is 579 KB. There is no limit on operations;
+// more of them would leave less for values.
 func capsOf(minTTL, maxTTL time.Duration) store.Caps {
 	return store.Caps{
 		Driver:   "zookeeper",

@@ -11,8 +11,8 @@ import (
 
 // Residue returns the faults in the content of a store whose instances have all
 // left: keys other than specs, assignments, triggers of jobs that exist, and
-// records of shards that exist; and what operators wrote. It ignores values that cannot be read, which
-// tests have written.
+// records of shards that exist; and what operators wrote. It ignores values
+// that cannot be read, which tests have written.
 func Residue(content []store.Entry) (faults []string) {
 	shards := shardCounts(content)
 	for _, e := range content {
