@@ -96,7 +96,7 @@ func TestRun_SetsEveryField(t *testing.T) {
 	}
 	// A field that is added to one of the structs must be added to the file, or
 	// here.
-	needCode := map[string]bool{"Env": true, "Output": true, "TLS": true}
+	needCode := map[string]bool{"Env": true, "Output": true, "TLS": true, "Header": true, "Variables": true}
 	for _, v := range []any{*jobs[0].Run.Script, *jobs[1].Run.HTTP} {
 		all := reflect.ValueOf(v)
 		for i := range all.NumField() {

@@ -109,9 +109,6 @@ func (x *acting) doIf(cmd *cobra.Command, target string, level func(admin.Receip
 	})
 }
 
-// errNo is the answer to a question.
-var errNo = errors.New("nothing was changed")
-
 // one does one act. The receipt of a dry run is returned where that was asked
 // for, or where there is nothing to change.
 func (x *acting) one(

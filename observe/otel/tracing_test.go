@@ -103,7 +103,7 @@ func (c *traced) details(s sdktrace.ReadOnlySpan, byID map[trace.SpanID]sdktrace
 	for _, a := range s.Attributes() {
 		key := strings.TrimPrefix(string(a.Key), "elasticjob.")
 		if slices.Contains([]string{"attempt", "retry", "result", "code", "slow"}, key) {
-			parts = append(parts, key+"="+a.Value.Emit())
+			parts = append(parts, key+"="+a.Value.String())
 		}
 	}
 	if status := s.Status(); status.Description != "" {
@@ -119,11 +119,11 @@ func (c *traced) details(s sdktrace.ReadOnlySpan, byID map[trace.SpanID]sdktrace
 			to = target.Name()
 			for _, a := range target.Attributes() {
 				if a.Key == "elasticjob.attempt" {
-					to += " attempt " + a.Value.Emit()
+					to += " attempt " + a.Value.String()
 				}
 			}
 		}
-		parts = append(parts, fmt.Sprintf("link %s to %s", l.Attributes[0].Value.Emit(), to))
+		parts = append(parts, fmt.Sprintf("link %s to %s", l.Attributes[0].Value.String(), to))
 	}
 	if len(parts) == 0 {
 		return ""
@@ -296,7 +296,7 @@ func TestTracing_OneTracePerFire(t *testing.T) {
 				if a.Key != "elasticjob.fire" {
 					continue
 				}
-				fire, id := a.Value.Emit(), s.SpanContext().TraceID()
+				fire, id := a.Value.String(), s.SpanContext().TraceID()
 				if other, ok := fires[fire]; ok && other != id {
 					t.Errorf("the fire of %s has the traces %s and %s", fire, other, id)
 				}
