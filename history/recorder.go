@@ -107,7 +107,8 @@ type Recorder struct {
 	errors    uint64
 	spoolRows int
 	spoolSize int64
-	inflight  []Row
+	inflight  []Row     // the writer changes these rows: only it looks into them
+	flightLen int       // bytes of inflight
 	oldest    time.Time // when the oldest row outside the buffer came
 }
 

@@ -75,12 +75,9 @@ func (r *Recorder) Stats() Stats {
 		Unrecorded:  r.skipped.byName(),
 		Errors:      r.errors,
 		BufferRows:  r.buffer.live + len(r.inflight),
-		BufferBytes: r.buffer.bytes,
+		BufferBytes: r.buffer.bytes + r.flightLen,
 		SpoolRows:   r.spoolRows,
 		SpoolBytes:  r.spoolSize,
-	}
-	for _, row := range r.inflight {
-		s.BufferBytes += row.size()
 	}
 	switch {
 	case !r.oldest.IsZero():

@@ -197,7 +197,8 @@ func (w *writer) takeBuffered() bool {
 	}
 	rows := r.takeGaps()
 	rows = append(rows, r.buffer.take(max(batchRows-len(rows), 1))...)
-	r.inflight, r.oldest = rows, r.since
+	r.fly(rows)
+	r.oldest = r.since
 	r.since = time.Now()
 	w.batch, w.origin = rows, fromBuffer
 	return true
@@ -327,12 +328,22 @@ func (w *writer) finishBatch() {
 	w.noteInflight()
 }
 
+// fly notes which rows are between the buffer and the sink. The writer calls it,
+// with r.mu held.
+func (r *Recorder) fly(rows []Row) {
+	r.inflight = rows
+	r.flightLen = 0
+	for _, row := range rows {
+		r.flightLen += row.size()
+	}
+}
+
 // noteInflight publishes which rows are between the buffer and the sink.
 func (w *writer) noteInflight() {
 	rows := w.rest()
 	w.r.mu.Lock()
 	defer w.r.mu.Unlock()
-	w.r.inflight = rows
+	w.r.fly(rows)
 	if len(rows) == 0 && w.waiting.total() == 0 {
 		w.r.oldest = time.Time{}
 	}
@@ -551,7 +562,7 @@ func (w *writer) noteTaken(took taken) {
 	r := w.r
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.inflight = took.rows
+	r.fly(took.rows)
 	if r.oldest.IsZero() {
 		r.oldest = time.Now()
 	}
@@ -601,7 +612,7 @@ func (w *writer) end() {
 	}
 	r.mu.Lock()
 	rest = append(rest[:len(rest):len(rest)], r.buffer.take(r.buffer.live)...)
-	r.inflight = nil
+	r.fly(nil)
 	r.mu.Unlock()
 	n := 0
 	if w.spool != nil {

@@ -34,16 +34,16 @@ const sightings = 3
 
 // clocks is what this instance knows of time.
 type clocks struct {
-	begun    time.Time     // the moment from which elapsed counts, by its monotonic reading
-	round    bool          // the heartbeat of this period is not written yet
-	written  uint64        // periods whose heartbeat the store has taken
-	offset   time.Duration // of this clock when it was last looked at, against elapsed
-	echo     echo          // how long this instance's own writes take to be seen
-	greeting bool          // the clock is to be written for instances that are new, in a moment
-	writes   bool          // this instance writes its clock; once true it stays
-	seenOf   map[string]*sighting
-	outlier  bool // this clock differs from most others'
-	differs  bool // it differs from some
+	begun   time.Time     // the moment from which elapsed counts, by its monotonic reading
+	round   bool          // the heartbeat of this period is not written yet
+	written uint64        // periods whose heartbeat the store has taken
+	offset  time.Duration // of this clock when it was last looked at, against elapsed
+	echo    echo          // how long this instance's own writes take to be seen
+	greetAt time.Time     // the clock is to be written then, for instances that are new; zero: it is not
+	writes  bool          // this instance writes its clock; once true it stays
+	seenOf  map[string]*sighting
+	outlier bool // this clock differs from most others'
+	differs bool // it differs from some
 }
 
 // echo measures how far the watches are behind, by this instance's own writes: of
@@ -128,12 +128,19 @@ func (e *Engine) writesClock() bool {
 
 // greet writes this instance's clock for an instance that is new.
 func (e *Engine) greet() {
-	if rank := e.rank(); rank >= 0 && rank < greeters && !e.clocks.greeting {
-		e.clocks.greeting = true
-		e.after(greetAfter, func() {
-			e.clocks.greeting = false
-			e.pulse.due = true
-		})
+	if rank := e.rank(); rank >= 0 && rank < greeters && e.clocks.greetAt.IsZero() {
+		e.clocks.greetAt = time.Now().Add(greetAfter)
+		e.after(greetAfter, func() {})
+	}
+}
+
+// ringGreeting begins a greeting that is due. Assignments for the newcomer are
+// due at the same instant. Whichever timer wakes the loop, one turn does both, so
+// that they share a transaction, and a simulation repeats.
+func (e *Engine) ringGreeting() {
+	if at := e.clocks.greetAt; !at.IsZero() && !time.Now().Before(at) {
+		e.clocks.greetAt = time.Time{}
+		e.pulse.due = true
 	}
 }
 

@@ -379,6 +379,7 @@ func (e *Engine) settle() {
 	e.reportMissed()
 	e.readRecords()
 	e.followBlocked()
+	e.ringGreeting()
 	e.mendAssignments()
 	e.publishSelf()
 	e.publishHeartbeat()

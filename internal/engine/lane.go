@@ -138,12 +138,21 @@ func (e *Engine) flush(l *lane) {
 	e.flushSound(l, sound, append(due, early...))
 }
 
+// alikeMost is how many moves are sent in the order of their keys: they fit in
+// one transaction.
+const alikeMost = 16
+
 // flushSound sends moves of keys that did not fail before; others stay in the
 // queue as well.
 func (e *Engine) flushSound(l *lane, sound, others []*move) {
 	defer func() { l.queue = append(sound, others...) }()
 	if len(sound) == 0 || e.lingers(l, sound) {
 		return
+	}
+	if len(sound) <= alikeMost {
+		// Moves that came at one instant are sent in the same order each time, so
+		// that a simulation repeats. In a longer queue that would be unfair.
+		slices.SortStableFunc(sound, func(a, b *move) int { return cmp.Compare(a.op.Key, b.op.Key) })
 	}
 	for i := range l.sound {
 		at := &l.sound[i]
