@@ -328,8 +328,8 @@ func (w *writer) finishBatch() {
 	w.noteInflight()
 }
 
-// fly notes which rows are between the buffer and the sink. The writer calls it,
-// with r.mu held.
+// fly notes which rows are between the buffer and the sink. The writer calls
+// it, with r.mu held.
 func (r *Recorder) fly(rows []Row) {
 	r.inflight = rows
 	r.flightLen = 0
