@@ -2,6 +2,7 @@ package sqlhistory_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -153,7 +154,7 @@ func TestPrune_EndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		got, err := d.Prune(ctx, time.Now())
 		cancel()
-		if err != nil {
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatal(err)
 		}
 		removed += got.Rows
