@@ -81,8 +81,7 @@ func (d *DB) rules() []rule {
 // Prune removes the rows that are older than Options.Keep says at a time, and
 // the oldest runs beyond MaxRows, in small steps, until ctx ends. One program
 // does it at a time: the row "prune" of elastic_meta has its lease.
-func (d *DB) Prune(ctx context.Context, now time.Time) (Pruned, error) {
-	var p Pruned
+func (d *DB) Prune(ctx context.Context, now time.Time) (p Pruned, err error) {
 	if !d.pruning.TryLock() {
 		p.Busy = true
 		return p, nil
@@ -99,6 +98,11 @@ func (d *DB) Prune(ctx context.Context, now time.Time) (Pruned, error) {
 		p.Busy = true
 		return p, nil
 	}
+	defer func() {
+		if fault := d.release(now); err == nil {
+			err = d.fault("prune history", fault)
+		}
+	}()
 	p.Done = true
 	for _, r := range d.rules() {
 		if r.keep < 0 {
@@ -117,7 +121,7 @@ func (d *DB) Prune(ctx context.Context, now time.Time) (Pruned, error) {
 	if !p.Done {
 		d.backlog.Store(pruneRows) // at least
 	}
-	return p, d.fault("prune history", d.release(now))
+	return p, nil
 }
 
 // lease takes the task, unless another program has it.

@@ -71,7 +71,7 @@ func TestPause_BeginsNothing(t *testing.T) {
 		}
 		c.act(op.Resume(c.t.Context()))
 		c.pass(time.Second)
-		runs := c.find(func(r *ran) bool { return r.job == "report" && r.time.Until(start) > -2*time.Second })
+		runs := c.find(func(r *ran) bool { return r.job == "report" && time.Until(r.start) > -2*time.Second })
 		if len(runs) != 2 || runs[0].fire.Minute() != time.Now().Minute() {
 			t.Errorf("after resume %d runs began, want that of the latest fire on each shard", len(runs))
 		}
