@@ -24,7 +24,7 @@ export CGO_ENABLED ?= 1
 .PHONY: help demo test check full unit race e2e sim sim-full mutants storms \
 	scenarios chaos chaos-all chaos-rows bench-peers conformance containers \
 	prometheus databases history \
-	servers etcd images elasticjob model lint cross release release-check \
+	servers etcd images elasticjob model lint cross cross-short release release-check \
 	vuln fuzz fuzz-short bench bench-cron bench-scale clean
 
 help: ## show this
@@ -37,6 +37,7 @@ demo: ## three instances, a crash and a drain; 30 seconds, needs nothing
 test: RUNTIME := $(or $(RUNTIME),process)
 test: $(STAGES) ## everything that must hold; FROM=sim starts at that stage
 	@RUNTIME=$(RUNTIME) $(STAGES) $(if $(FROM),-from $(FROM)) \
+		-not "cross: make cross builds elasticctl for the other platforms" \
 		-not "containers: make full" \
 		-not "mutants: make full" \
 		-not "model: make full" \
@@ -48,7 +49,7 @@ test: $(STAGES) ## everything that must hold; FROM=sim starts at that stage
 		-not "chaos-rows: make chaos-rows takes minutes" \
 		-not "history: make full; it fills databases" \
 		-not "bench-peers: make bench-peers takes minutes" \
-		lint cross release-check race sim conformance e2e fuzz-short
+		lint cross-short release-check race sim conformance e2e fuzz-short
 
 check: $(STAGES) ## lint and unit tests, no servers, no race detector: 3 minutes
 	@$(STAGES) -not "servers, races, simulation, cross-builds: make test" \
@@ -210,6 +211,19 @@ lint: ## gofmt, rules for prose and code, tidy modules, workflows, vet, staticch
 	@echo "== vet"; go vet $(ALL)
 	@for m in $(APART); do (cd $$m && GOWORK=off go vet ./...) || exit 1; done
 	@echo "== staticcheck"; go run $(STATICCHECK) $(ALL)
+
+cross-short: ## all modules but elasticctl for all platforms, elasticctl for four
+	@for p in $(PLATFORMS); do \
+		echo "== $$p"; \
+		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 \
+			go build $(filter-out ./cmd/elasticctl/...,$(ALL)) || exit 1; \
+	done
+	@for p in linux/arm64 linux/386 darwin/arm64 windows/amd64; do \
+		echo "== elasticctl for $$p"; \
+		GOOS=$${p%/*} GOARCH=$${p#*/} CGO_ENABLED=0 \
+			go build ./cmd/elasticctl/... || exit 1; \
+	done
+	@echo "== vet linux/386"; GOARCH=386 CGO_ENABLED=0 go vet ./...
 
 cross: ## build all modules for all platforms, and the core's tests for 32 bits
 	@for p in $(PLATFORMS); do \

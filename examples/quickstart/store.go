@@ -19,28 +19,30 @@ func fires(entries []store.Entry, end time.Time) (due []time.Time) {
 	if i < 0 {
 		return nil
 	}
-	var spec struct{ Since time.Time }
-	if err := json.Unmarshal(entries[i].Value, &spec); err != nil {
+	var stored struct {
+		Spec struct{ Since time.Time }
+	}
+	if err := json.Unmarshal(entries[i].Value, &stored); err != nil {
 		panic(err) // this program wrote it
 	}
 	schedule, err := cron.Parse(job.Schedule, time.UTC)
 	if err != nil {
 		panic(err)
 	}
-	for at := schedule.Next(spec.Since); !at.After(end); at = schedule.Next(at) {
+	for at := schedule.Next(stored.Spec.Since); !at.After(end); at = schedule.Next(at) {
 		due = append(due, at)
 	}
 	return due
 }
 
 // leftovers returns the keys that a store must not hold after all instances have
-// left. It may hold the job, its assignment, and one idle record for each shard,
-// of the last due fire.
+// left. It may hold the job, its assignment, the names of the program's jobs, and
+// one idle record for each shard, of the last due fire.
 func leftovers(entries []store.Entry, due []time.Time) (left []string) {
 	records := 0
 	for _, e := range entries {
 		switch {
-		case e.Key == "jobs/"+job.Name, e.Key == "assignments/"+job.Name:
+		case e.Key == "jobs/"+job.Name, e.Key == "assignments/"+job.Name, strings.HasPrefix(e.Key, "jobsets/"):
 		case strings.HasPrefix(e.Key, "runs/"+job.Name+"/"):
 			records++
 			r, err := failover.Decode(e.Value)
