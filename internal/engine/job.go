@@ -415,6 +415,7 @@ const doubtAfter = 2 * time.Second
 func (e *Engine) await(j *job, key string, version store.Version) {
 	if e.replica.version(key) != version || j.awaits.has(key) {
 		e.touch(j)
+		e.lookAgain(j)
 		return
 	}
 	if j.awaits == nil {

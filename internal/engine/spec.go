@@ -47,6 +47,7 @@ func (e *Engine) writeSpec(j *job, next layout.Job, first *layout.Assignment) {
 	me := e.me
 	m.done = func(_ store.Version, err error) {
 		j.writingSpec = false
+		e.lookAgain(j) // the watch may have shown the job before this answer came
 		j.overwritten = j.overwritten || err == nil
 		if err == nil && first != nil {
 			e.tellAssigned(j, *first)
