@@ -105,7 +105,7 @@ func (s *Set[W]) Watches() []W {
 // Close closes all watches, ends all sessions and the others at the same time,
 // ends the context, and returns when no goroutine is left. It returns the
 // errors of the sessions' ends. Only the first call does all that; any other
-// waits for the goroutines.
+// waits until it is done: its caller may close what the ends still need.
 func (s *Set[W]) Close(ctx context.Context, others ...func(context.Context) error) error {
 	s.mu.Lock()
 	first := !s.closed
@@ -117,6 +117,7 @@ func (s *Set[W]) Close(ctx context.Context, others ...func(context.Context) erro
 	s.mu.Unlock()
 	defer s.goroutines.Wait()
 	if !first {
+		<-s.ctx.Done()
 		return nil
 	}
 	for _, w := range s.Watches() {

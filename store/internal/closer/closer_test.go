@@ -140,3 +140,22 @@ func TestClose_SecondOnlyWaits(t *testing.T) {
 		}
 	})
 }
+
+// A second Close returns after the sessions have ended, also if no goroutine is
+// left: its caller closes the connections on which they end.
+func TestClose_SecondWaitsForEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New[*watch]()
+		ended := false
+		s.AddSession(&session{func() error {
+			time.Sleep(time.Minute) // virtual
+			ended = true
+			return nil
+		}})
+		go s.Close(t.Context())
+		synctest.Wait()
+		if err := s.Close(t.Context()); err != nil || !ended {
+			t.Errorf("the second returned %v before the session had ended", err)
+		}
+	})
+}
