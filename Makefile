@@ -269,7 +269,10 @@ FUZZED := \
 	elasticjob:.:FuzzCheck \
 	elasticjob:tracing:FuzzRow \
 	store/consul:.:FuzzEveryKeyHasItsOwnName \
-	.:store/internal/escape:FuzzWhatComesBackIsWhatWasEscaped
+	.:store/internal/keyenc:FuzzWhatComesBackIsWhatWasEscaped \
+	.:internal/layout:FuzzDocuments \
+	.:internal/layout:FuzzDecodeJobSet \
+	.:history:FuzzSpool_Parse
 
 fuzz: ## all parsers and all values that are read from a store; FUZZTIME=10s
 	@for t in $(FUZZED); do \
