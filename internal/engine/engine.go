@@ -195,10 +195,10 @@ type Engine struct {
 	heard       map[string]heard // of other instances' heartbeats, by ID
 	sets        sets
 	mySets      ownSets
-	newcomers   bool                          // instances have appeared that are to be greeted
-	strays      map[string]bool               // keys that are none of this program's, and were reported
-	waits       map[waitID]*wait              // why jobs and shards do not run
-	doubts      map[string]context.CancelFunc // ends a watch, so that it starts again
+	newcomers   bool                // instances have appeared that are to be greeted
+	strays      map[string]bool     // keys that are none of this program's, and were reported
+	waits       map[waitID]*wait    // why jobs and shards do not run
+	doubts      map[string]followed // ends a watch, so that it starts again
 
 	meter meter
 }
@@ -218,7 +218,7 @@ func New(cfg Config) *Engine {
 		cfg: cfg, inbox: make(chan posted, 256), stopped: make(chan struct{}), looking: make(chan struct{}), ready: make(chan struct{}), reads: make(chan struct{}, parallelReads),
 		registered: map[string]*Job{}, jobs: map[string]*job{}, suspects: suspects{all: map[*job]bool{}}, proofs: map[string][]*shard{}, sources: map[string]*source{}, follows: map[string][]string{}, dead: map[string]time.Time{},
 		heard: map[string]heard{}, mySets: ownSets{pending: map[string]bool{}}, sets: sets{known: map[string]*jobSet{}}, clocks: clocks{seenOf: map[string]*sighting{}},
-		replica: newReplica(), doubts: map[string]context.CancelFunc{}, waits: map[waitID]*wait{}, strays: map[string]bool{},
+		replica: newReplica(), doubts: map[string]followed{}, waits: map[waitID]*wait{}, strays: map[string]bool{},
 		meter:   meter{views: map[string]view{}},
 		returns: newReturns(),
 	}

@@ -130,7 +130,8 @@ func (r *replica) apply(prefix string, u store.Update) (changed, stray []string)
 func (e *Engine) follow(ctx context.Context, prefix string) {
 	for tries := 0; ctx.Err() == nil; tries++ {
 		again, forget := context.WithCancel(ctx)
-		e.post(func() { e.doubts[prefix] = forget })
+		begun := time.Now()
+		e.post(func() { e.doubts[prefix] = followed{begun, forget} })
 		err := e.watch(again, prefix, &tries, func(u store.Update) { e.updated(prefix, u) })
 		doubted := again.Err() != nil
 		forget()
@@ -208,10 +209,18 @@ func (e *Engine) updates(ctx context.Context, prefix string, f func(store.Update
 	}
 }
 
-// doubt starts a watch anew, because what it has shown does not agree with something else that the store said.
+// followed is a watch that can be started again.
+type followed struct {
+	begun  time.Time // it shows all that was committed before
+	forget func()
+}
+
+// doubt starts a watch again, because it does not agree with something else that
+// the store said. A watch that has begun since then shows that. Several doubts at
+// one instant start it once.
 func (e *Engine) doubt(prefix string) {
-	if forget := e.doubts[prefix]; forget != nil {
-		forget()
+	if w := e.doubts[prefix]; w.forget != nil && time.Now().After(w.begun) {
+		w.forget()
 	}
 }
 
